@@ -1,0 +1,1 @@
+"""Patients, volumes, slices and splits."""

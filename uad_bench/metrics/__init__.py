@@ -1,0 +1,1 @@
+"""Voxel, overlap, lesion and surface metrics: pure functions of arrays."""
