@@ -1,0 +1,175 @@
+"""Tasks, profiles and overrides: TOML and the command line become one frozen, validated Experiment."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from uad_bench.errors import ConfigError, unknown
+from uad_bench.method import Budget, Modality
+from uad_bench.resources import resource_names, resource_path
+
+T = TypeVar("T")
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is compared: data, the pair of modalities, slices, split, budget and protocol.
+
+    Attributes:
+        dataset: name of a registered dataset; `options` go to its constructor.
+        pair: the modality given at test and the one translated to.
+        modalities: all that the gate reads for every patient, whatever a method needs.
+        slices: first and last axial slice (canonical orientation, inclusive); None means all with brain.
+        size: height and width in pixels of the slices a method works on; `field_of_view` is their side in mm.
+        scaling: a name of `uad_bench.data.scaling`.
+        margin: a healthy slice has no anomaly in this many slices on either side.
+        min_brain: least brain area of a healthy slice, as a fraction of the slice.
+        split: `hash`, `dataset`, or a shipped list; `subset` accepts that some of its patients are absent.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str = ""
+    summary: str = ""
+    dataset: str
+    options: dict[str, Any] = field(default_factory=dict)
+    pair: tuple[Modality, Modality] = ("flair", "t2")
+    modalities: tuple[Modality, ...]
+    slices: tuple[int, int] | None = None
+    size: Annotated[int, Field(ge=8, le=1024)] = 64
+    field_of_view: Annotated[float, Field(gt=0)] = 192.0
+    scaling: str = "p90"
+    margin: Annotated[int, Field(ge=0)] = 2
+    min_brain: Annotated[float, Field(ge=0, le=1)] = 0.05
+    split: str = "hash"
+    subset: bool = False
+    protocol: str = "volume"
+    budget: Budget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A named setting of a method: its parameters, and what it asks of the task."""
+
+    __pydantic_config__ = STRICT
+
+    params: dict[str, Any] = field(default_factory=dict)
+    budget: dict[str, int] = field(default_factory=dict)
+    task: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything that names a run, before the data is looked at.
+
+    Attributes:
+        method: registered name.
+        profile: name of the profile that `params` came from.
+        params: fields given to the method's constructor.
+        task: with the profile's and the command line's changes applied.
+        seed: of initialisation, data order and noise together.
+        plugins: files that were added to the registry.
+    """
+
+    method: str
+    profile: str
+    params: Mapping[str, Any]
+    task: Task
+    seed: int = 0
+    plugins: tuple[Path, ...] = ()
+
+
+def load_task(name: str) -> Task:
+    """The shipped task of this name, or the one in a TOML file given by path."""
+    path = Path(name) if name.endswith(".toml") else resource_path(f"configs/tasks/{name}.toml")
+    if not path.is_file():
+        raise unknown("task", name, resource_names("configs/tasks", ".toml"))
+    return validate(Task, {"name": path.stem, **read_toml(path)}, str(path.name))
+
+
+def load_profile(method: str, name: str | None) -> tuple[str, Profile]:
+    """The profile's name and content; a method without a configuration file has only an empty default."""
+    path = resource_path(f"configs/methods/{method}.toml")
+    tables = {k: v for k, v in read_toml(path).items() if isinstance(v, dict)} if path.is_file() else {}
+    name = name or "default"
+    if name not in {"default", *tables}:
+        raise unknown(f"profile of {method}", name, {"default", *tables})
+    return name, validate(Profile, tables.get(name, {}), f"{method}.toml, profile {name}")
+
+
+def compose(
+    method: str,
+    task: Task,
+    settings: Iterable[str] = (),
+    *,
+    profile: str | None = None,
+    seed: int = 0,
+    plugins: Iterable[Path] = (),
+) -> Experiment:
+    """Apply the profile and then each `KEY=VALUE` setting to the task and the method's parameters."""
+    profile_name, chosen = load_profile(method, profile)
+    params, budget, changes = dict(chosen.params), dict(chosen.budget), dict(chosen.task)
+    for key, value in map(parse_setting, settings):
+        where, _, rest = key.rpartition(".")
+        target = {"": params, "budget": budget, "task": changes}.get(where)
+        if target is None:
+            raise ConfigError(f"--set {key}: before the dot only 'task' or 'budget' is possible")
+        target[rest] = value
+    return Experiment(
+        method=method,
+        profile=profile_name,
+        params=params,
+        seed=seed,
+        plugins=tuple(plugins),
+        task=change_task(task, changes, budget),
+    )
+
+
+def change_task(task: Task, changes: Mapping[str, Any], budget: Mapping[str, Any] | None = None) -> Task:
+    """The task with some fields replaced, validated anew."""
+    current = {f.name: getattr(task, f.name) for f in fields(Task)}
+    steps = {"steps": task.budget.steps, "batch_size": task.budget.batch_size, **(budget or {})}
+    return validate(Task, {**current, **changes, "budget": steps}, f"task {task.name}")
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`KEY=VALUE` with the value read as JSON where it is JSON, else as a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {text!r} is not of the form KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file; duplicate keys and syntax errors are named with their line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+
+
+def validate(schema: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build `schema` from plain values; the error names each wrong key and what is near."""
+    try:
+        return TypeAdapter(schema).validate_python(dict(values))
+    except ValidationError as error:
+        known = [f.name for f in fields(schema)]  # type: ignore[arg-type]
+        raise ConfigError("; ".join(_sentence(problem, known, where) for problem in error.errors())) from error
+
+
+def _sentence(problem: Any, known: list[str], where: str) -> str:
+    key = ".".join(map(str, problem["loc"]))
+    if problem["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        return f"{where}: {unknown('key', key, known)}"
+    return f"{where}: {key}: {problem['msg'][0].lower()}{problem['msg'][1:]} (got {problem.get('input')!r})"

@@ -1,0 +1,200 @@
+"""The run folder: the only module that knows its file names.
+
+runs/<task>/<method>/seed<k>-<digest8>/   (folds below it as fold<i>/)
+    experiment.json events.jsonl checkpoint.safetensors maps/<subject>.npy MANIFEST.json
+    metrics.csv sweep.csv record.json DONE
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from uad_bench.errors import ConfigError
+from uad_bench.files import read_json, storage_error, write_json, write_text
+
+SAFE_NAME = re.compile(r"[^\W_.-][\w.+-]{0,199}", re.UNICODE)
+
+
+def safe_name(name: str, what: str) -> str:
+    """`name` if it can be a file name inside the run folder and nothing else.
+
+    Raises:
+        ConfigError: it has a separator, a control character, a leading dot or dash, or over 200 characters.
+    """
+    if not SAFE_NAME.fullmatch(name) or ".." in name:
+        shown = name if len(name) < 60 else f"{name[:57]}..."
+        raise ConfigError(f"{what} {shown!r} cannot be a file name: use letters, digits, '_', '-', '.' and '+'")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run on disk; reading its properties touches no file."""
+
+    path: Path
+
+    @property
+    def experiment(self) -> Path:
+        """What was asked for; its digest names the folder."""
+        return self.path / "experiment.json"
+
+    @property
+    def events(self) -> Path:
+        """One JSON object a line: what happened and when."""
+        return self.path / "events.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What the method learned."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def snapshots(self) -> Path:
+        """Training state of an unfinished fit."""
+        return self.path / "training"
+
+    @property
+    def maps(self) -> Path:
+        """Score maps, one file per subject."""
+        return self.path / "maps"
+
+    def map(self, subject: str) -> Path:
+        """The subject's score map, (X, Y, Z) float32 in canonical orientation."""
+        return self.maps / f"{safe_name(subject, 'subject')}.npy"
+
+    @property
+    def manifest(self) -> Path:
+        """Digests and shapes of the maps and of the checkpoint; written after all of them."""
+        return self.path / "MANIFEST.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Metrics per subject."""
+        return self.path / "metrics.csv"
+
+    @property
+    def sweep(self) -> Path:
+        """Precision, sensitivity, Dice and FPR at up to 1,000 thresholds."""
+        return self.path / "sweep.csv"
+
+    @property
+    def record(self) -> Path:
+        """The run's result; all a leaderboard needs."""
+        return self.path / "record.json"
+
+    @property
+    def log(self) -> Path:
+        """What the method printed (the first MiB of it)."""
+        return self.path / "method.log"
+
+    @property
+    def done(self) -> Path:
+        """Marks a complete run; written last."""
+        return self.path / "DONE"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is complete."""
+        return self.done.exists()
+
+    @property
+    def folds(self) -> tuple["Run", ...]:
+        """The runs of the folds, if any."""
+        return tuple(Run(path) for path in sorted(self.path.glob("fold[0-9]*")) if path.is_dir())
+
+    def create(self) -> "Run":
+        """Make the folder."""
+        try:
+            self.maps.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        return self
+
+    def log_event(self, event: str, **details: Any) -> None:
+        """Append one line to the event log and bring it to disk."""
+        line = json.dumps({"time": now(), "event": event, **details}, allow_nan=False, ensure_ascii=False)
+        try:
+            with self.events.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise storage_error(self.events, error) from error
+
+    def read_events(self) -> list[dict[str, Any]]:
+        """All events; a last line cut by a crash is left out."""
+        if not self.events.exists():
+            return []
+        whole = self.events.read_text(encoding="utf-8").rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line]
+
+    def finish(self, record: dict[str, Any]) -> None:
+        """Write the record and, last of all, the marker."""
+        write_json(self.record, record)
+        write_text(self.done, f"{record['created']}\n")
+
+    def read_record(self) -> dict[str, Any]:
+        """The stored record."""
+        record = read_json(self.record)
+        if not isinstance(record, dict) or "metrics" not in record:
+            raise ConfigError(f"{self.record}: not a run record")
+        return record
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run against other processes; the kernel releases it when the holder dies.
+
+        Raises:
+            ConfigError: another process works on this run; its pid is named.
+        """
+        self.create()
+        with (self.path / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                raise ConfigError(
+                    f"{self.path}: process {file.read().strip() or '?'} is working on this run; wait for it or stop it"
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+
+def run_at(root: Path, task: str, method: str, seed: int, digest: str) -> Run:
+    """The run folder of this identity below the runs folder."""
+    return Run(root / safe_name(task, "task") / safe_name(method, "method") / f"seed{seed}-{digest[:8]}")
+
+
+def find_runs(root: Path, task: str | None = None) -> list[Run]:
+    """All finished runs below the runs folder (folds belong to their run), sorted by path."""
+    pattern = f"{task or '*'}/*/seed*/DONE"
+    return [Run(path.parent) for path in sorted(root.glob(pattern))]
+
+
+def open_run(root: Path, name: str) -> Run:
+    """The run that a user named: a path to its folder, `task/method/seed0-1a2b3c4d`, or any unique part of that."""
+    for path in (Path(name), root / name):
+        if (path / "record.json").is_file():
+            return Run(path)
+    found = [run for run in find_runs(root) if name in str(run.path.relative_to(root))]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(str(run.path.relative_to(root)) for run in found[:5])
+    raise ConfigError(
+        f"no single run {name!r} in {root}: {'it could be ' + listed if found else 'none matches'}; "
+        "see uad-bench list runs"
+    )
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
