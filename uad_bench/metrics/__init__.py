@@ -1,1 +1,57 @@
-"""Voxel, overlap, lesion and surface metrics: pure functions of arrays."""
+"""Metrics as pure functions of numpy arrays, and the table of their names.
+
+Nothing here reads a file, prints, or needs torch. A metric returns a `Measure`, which is a number or the reason why
+there is none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a reader needs to know about a metric.
+
+    Attributes:
+        label: as printed in a table's head.
+        description: one sentence.
+        better: which direction is better; None for a number that describes the data.
+        unit: `""` for a ratio, else `"mm"`.
+    """
+
+    label: str
+    description: str
+    better: Literal["higher", "lower"] | None = "higher"
+    unit: str = ""
+
+
+_FRAGMENTS = "lesions and components under 50 mm³ dropped"
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "auprc": Metric("AUPRC", "area under the precision-recall curve as the step sum (average precision)"),
+        "auroc": Metric("AUROC", "chance that a random anomalous voxel scores higher than a random healthy one"),
+        "dice": Metric("Dice", "overlap 2TP / (2TP + FP + FN) at the operating point that the policy names"),
+        "precision": Metric("Precision", "anomalous share of the marked voxels"),
+        "sensitivity": Metric("Sensitivity", "marked share of the anomalous voxels"),
+        "jaccard": Metric("Jaccard", "overlap TP / (TP + FP + FN)"),
+        "fpr": Metric("FPR", "marked share of the healthy voxels", "lower"),
+        "specificity": Metric("Specificity", "unmarked share of the healthy voxels"),
+        "fpr95": Metric("FPR@95TPR", "lowest FPR of any threshold that finds 95 % of the anomalous voxels", "lower"),
+        "auprc_gain": Metric("AUPRC gain", "(AUPRC - prevalence) / (1 - prevalence); 0 for a constant map"),
+        "prevalence": Metric("Prevalence", "anomalous share of the scored voxels; the AUPRC of a constant map", None),
+        "lesion_f1_any": Metric("Lesion F1 (any)", f"lesions hit and components hitting by any overlap; {_FRAGMENTS}"),
+        "lesion_f1_iou50": Metric("Lesion F1 (IoU>0.5)", f"one-to-one matches at IoU over one half; {_FRAGMENTS}"),
+        "nsd2": Metric("NSD 2 mm", "share of both surfaces that lie within 2 mm of the other"),
+        "hd95": Metric(
+            "HD95", "95th percentile of the surface distances, the larger of both directions", "lower", "mm"
+        ),
+        "assd": Metric("ASSD", "mean distance between the surfaces, both directions together", "lower", "mm"),
+        "slice_auroc": Metric("Slice AUROC", "AUROC of one score a slice (mean over the brain)"),
+        "slice_auprc": Metric("Slice AUPRC", "AUPRC of one score a slice (mean over the brain)"),
+        "slice_auroc_top1pct": Metric("Slice AUROC (top 1 %)", "AUROC of the mean of a slice's highest 1 % of scores"),
+        "slice_auprc_top1pct": Metric("Slice AUPRC (top 1 %)", "AUPRC of the mean of a slice's highest 1 % of scores"),
+    }
+)

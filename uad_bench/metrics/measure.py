@@ -1,0 +1,40 @@
+"""A metric's value, or the reason why it has none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number, or NaN with a reason code; never 0, 0.5 or 1 in place of an answer that does not exist.
+
+    Attributes:
+        value: the number; NaN exactly when `undefined` is set.
+        undefined: reason code such as `"no_positive"`.
+
+    Raises:
+        ValueError: a NaN without a reason, or a reason beside a number.
+    """
+
+    value: float
+    undefined: str | None = None
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.value) != (self.undefined is not None):
+            raise ValueError(f"a measure is a number or has a reason, got {self.value} with reason {self.undefined!r}")
+
+    @property
+    def defined(self) -> bool:
+        return self.undefined is None
+
+
+def undefined(reason: str) -> Measure:
+    """The measure that does not exist, and why."""
+    return Measure(math.nan, reason)
+
+
+def ratio(numerator: float, denominator: float, *, otherwise: str) -> Measure:
+    """`numerator / denominator`, or undefined for the reason `otherwise` when there is nothing to divide by."""
+    return Measure(numerator / denominator) if denominator else undefined(otherwise)

@@ -1,0 +1,169 @@
+"""How far a number would move with other patients: the bootstrap over patients.
+
+The same rows of resampled patients serve every method and seed, so that differences are paired. Voxels of one patient
+are not independent; resampling them instead would give intervals many times too narrow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.overlap import Confusion
+from uad_bench.metrics.pooled_bins import PatientCounts
+from uad_bench.metrics.ranks import RankCounts
+from uad_bench.metrics.voxel import auroc, average_precision, best_dice
+
+REPLICATES = 2_000
+MOST_SHIFT = 5e-4
+"""Largest difference between a metric and its binned form that a replicate may be corrected by."""
+
+_LEAST_DEFINED = 0.95  # share of replicates in which a metric must exist for its interval to exist
+_BLOCK = 64  # replicates at once: 64 x 16,384 float64 are 8 MiB
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resamples:
+    """Rows of patients drawn with replacement.
+
+    Attributes:
+        weights: (R, n) float64, how often row r holds patient j.
+        digest: SHA-256 of the drawn indices as little-endian int64, (R, n) row by row.
+    """
+
+    weights: NDArray[np.float64]
+    digest: str
+
+    @property
+    def n_patients(self) -> int:
+        return int(self.weights.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where a metric would lie with other patients, or why that is unknown."""
+
+    low: float
+    high: float
+    level: float
+    undefined: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PooledReplicates:
+    """Pooled metrics in each replicate.
+
+    Attributes:
+        values: (R,) float64 by metric name (`auprc`, `auroc`, `dice` at its own best threshold), already shifted;
+            NaN where the metric does not exist in a replicate.
+        shift: what was added to each metric's replicates: exact - binned point estimate.
+        undefined: reason by metric name where a metric or its replicates do not exist.
+        n_patients: patients in a row.
+    """
+
+    values: Mapping[str, NDArray[np.float64]]
+    shift: Mapping[str, float]
+    undefined: Mapping[str, str]
+    n_patients: int
+
+    def interval(self, name: str, *, level: float = 0.95) -> Interval:
+        """The percentile interval of one metric."""
+        if name in self.undefined:
+            return Interval(math.nan, math.nan, level, self.undefined[name])
+        return percentile_interval(self.values[name], n_patients=self.n_patients, level=level)
+
+
+def resample(n_patients: int, *, seed: int, replicates: int = REPLICATES) -> Resamples:
+    """Draw rows of n patients with replacement (PCG64), the same for the same seed and n."""
+    rows = np.random.Generator(np.random.PCG64(seed)).integers(0, n_patients, size=(replicates, n_patients))
+    weights = np.zeros(rows.shape)
+    np.add.at(weights, (np.arange(replicates)[:, None], rows), 1)
+    return Resamples(weights, hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest())
+
+
+def percentile_interval(values: NDArray[np.float64], *, n_patients: int, level: float = 0.95) -> Interval:
+    """The central `level` of the replicates (R,), by linear quantiles.
+
+    Undefined: `few_patients` below two, `undefined_replicates` where more than 5 % of the replicates have no value.
+    """
+    defined = values[~np.isnan(values)]
+    if n_patients < 2:
+        return Interval(math.nan, math.nan, level, "few_patients")
+    if defined.size < max(1, _LEAST_DEFINED * values.size):
+        return Interval(math.nan, math.nan, level, "undefined_replicates")
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level)
+
+
+def pooled_replicates(patients: PatientCounts, counts: RankCounts, resamples: Resamples) -> PooledReplicates:
+    """Pooled AUPRC, AUROC and best Dice with patient j repeated w_rj times.
+
+    Thresholds between the shared ones are tied, which lowers every metric a little: the replicates are shifted by what
+    the same ties cost the exact value. Undefined where that is over `MOST_SHIFT`: `coarse_bins`.
+
+    Args:
+        patients: counts at shared thresholds.
+        counts: exact counts of the same voxels.
+        resamples: rows over the same patients in the same order.
+    """
+    binned = _pooled_metrics(patients, np.ones((1, patients.n_patients)))
+    exact = {"auprc": average_precision(counts), "auroc": auroc(counts), "dice": best_dice(counts).dice}
+    shift = {name: measure.value - float(binned[name][0]) for name, measure in exact.items()}
+    reasons = {name: measure.undefined or _refusal(shift[name]) for name, measure in exact.items()}
+    blocks = [
+        _pooled_metrics(patients, resamples.weights[start : start + _BLOCK])
+        for start in range(0, len(resamples.weights), _BLOCK)
+    ]
+    values = {name: np.concatenate([block[name] for block in blocks]) + shift[name] for name in exact}
+    undefined = {name: reason for name, reason in reasons.items() if reason}
+    return PooledReplicates(values, shift, undefined, patients.n_patients)
+
+
+def confusion_replicates(patients: Sequence[Confusion], resamples: Resamples) -> dict[str, NDArray[np.float64]]:
+    """Pooled metrics (R,) at a fixed threshold by name; NaN where one does not exist in a replicate."""
+    tp, fp, fn, tn = (resamples.weights @ np.array([astuple(one) for one in patients], np.float64)).T  # (R,) each
+    reference = np.where(tp + fn > 0, 1.0, np.nan)
+    with np.errstate(invalid="ignore"):
+        return {
+            "dice": reference * 2 * tp / (2 * tp + fp + fn),
+            "jaccard": reference * tp / (tp + fp + fn),
+            "precision": tp / (tp + fp),
+            "sensitivity": tp / (tp + fn),
+            "fpr": fp / (fp + tn),
+            "specificity": tn / (fp + tn),
+        }
+
+
+def mean_replicates(values: NDArray[np.float64], resamples: Resamples) -> NDArray[np.float64]:
+    """Mean over patients (R,) of values (n,), leaving out patients whose value is NaN."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        means: NDArray[np.float64] = (resamples.weights[:, defined] @ values[defined]) / (resamples.weights @ defined)
+    return means
+
+
+def _refusal(shift: float) -> str | None:
+    """The reason not to believe replicates that need this correction."""
+    return "coarse_bins" if abs(shift) > MOST_SHIFT else None
+
+
+def _pooled_metrics(patients: PatientCounts, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Binned metrics (R,) for rows of patient weights (R, n)."""
+    tp = weights @ patients.positives  # (R, B) at or above each threshold
+    marked = weights @ patients.voxels  # (R, B)
+    n_voxels = weights @ patients.n_voxels  # (R,)
+    n_positive = tp[:, -1] if tp.shape[1] else np.zeros(len(weights))
+    at, fp = np.diff(tp, axis=1, prepend=0), marked - tp
+    above = np.diff(fp, axis=1, prepend=0) / -2 + fp  # negatives above, those of the same bin counted half
+    n_negative = n_voxels - n_positive
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "auprc": np.einsum("rb,rb->r", at, tp / np.maximum(marked, 1)) / n_positive,
+            "auroc": 1 - np.einsum("rb,rb->r", at, above) / (n_positive * n_negative),
+            "dice": np.max(2 * tp / (n_positive[:, None] + marked), axis=1, initial=0) / (n_positive > 0),
+        }
