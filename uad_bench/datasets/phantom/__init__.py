@@ -1,0 +1,49 @@
+"""The embedded default data set: seeded brains with the physics of MRI, and lesions with exact masks."""
+
+from pathlib import Path
+
+from uad_bench.data.subject import ImageFile, Subject
+from uad_bench.datasets.phantom.files import Report, case_files, case_name, ensure_cohort
+from uad_bench.datasets.phantom.scanner import MODALITIES
+from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
+from uad_bench.errors import unknown
+
+__all__ = ["VARIANTS", "VERSION", "Phantom"]
+
+
+class Phantom:
+    """A cohort of phantom patients below a folder, generated on first use.
+
+    Args:
+        root: folder that holds generated cohorts; this one lies in `<variant>-v<version>-<seed>`.
+        variant: key of `VARIANTS`.
+        seed: other seeds are other patients.
+        report: is told (patients done, patients in all) while they are generated.
+
+    Raises:
+        ConfigError: no such variant.
+    """
+
+    def __init__(self, root: Path, *, variant: str = "phantom", seed: int = 0, report: Report | None = None) -> None:
+        if variant not in VARIANTS:
+            raise unknown("phantom variant", variant, VARIANTS)
+        self.variant = variant
+        self.seed = seed
+        self.folder = Path(root) / f"{variant}-v{VERSION}-{seed}"
+        self._report = report
+
+    def subjects(self) -> list[Subject]:
+        """All patients, in order; writes what is missing first."""
+        ensure_cohort(self.folder, variant=self.variant, seed=self.seed, report=self._report)
+        return [self._subject(case_name(self.variant, index)) for index in range(VARIANTS[self.variant].patients)]
+
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the shipped split: train, val, test."""
+        settings = VARIANTS[self.variant]
+        ids = tuple(case_name(self.variant, index) for index in range(settings.patients))
+        fitted = settings.train + settings.val
+        return {"train": ids[: settings.train], "val": ids[settings.train : fitted], "test": ids[fitted:]}
+
+    def _subject(self, case: str) -> Subject:
+        files = {name: ImageFile(path) for name, path in case_files(self.folder, case).items()}
+        return Subject(case, {modality: files[modality] for modality in MODALITIES}, label=files["seg"])

@@ -1,0 +1,131 @@
+"""Healthy anatomy of one patient as fractions of tissues in every fine voxel of the brain."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.datasets.phantom.atlas import load_atlas
+from uad_bench.datasets.phantom.deformation import Deformation
+from uad_bench.datasets.phantom.grid import Grid, random_field
+
+Flat = NDArray[np.float32]
+SHARPNESS = 2.2  # the template averages 152 brains; one brain has crisper borders
+
+
+@dataclass(frozen=True, slots=True)
+class Brain:
+    """The voxels of a brain, and what they are made of.
+
+    Attributes:
+        grid: where the voxels lie.
+        inside: (X, Y, Z) bool; all flat arrays list its voxels.
+        atlas_points: (3, N) mm.
+        share: fraction of each tissue, (N,) each; they add up to one.
+    """
+
+    grid: Grid
+    inside: NDArray[np.bool_]
+    atlas_points: Flat
+    share: dict[str, Flat]
+
+    def field(self, rng: np.random.Generator, *, length: float) -> Flat:
+        """A smooth random field (N,) at the voxels of the brain."""
+        return random_field(rng, self.grid, length=length)[self.inside]
+
+    def position(self) -> Flat:
+        """Patient mm (3, N) of the voxels."""
+        indices = np.nonzero(self.inside)
+        return np.stack([self.grid.axis(axis)[index] for axis, index in enumerate(indices)]).astype(np.float32)
+
+    def blurred(self, values: Flat, *, sigma: float) -> Flat:
+        """Values (N,) smoothed by a Gaussian of `sigma` mm."""
+        from scipy import ndimage
+
+        volume = self.volume(values)
+        return np.asarray(ndimage.gaussian_filter(volume, [sigma / step for step in self.grid.spacing])[self.inside])
+
+    def volume(self, values: Flat) -> NDArray[np.float32]:
+        """Flat values (N,) put back on the grid (X, Y, Z), zero outside."""
+        volume = np.zeros(self.grid.shape, dtype=np.float32)
+        volume[self.inside] = values
+        return volume
+
+    def overlay(self, name: str, amount: Flat) -> None:
+        """Replace the fraction `amount` (N,) in [0, 1] of everything by one tissue."""
+        for tissue in self.share:
+            self.share[tissue] = self.share[tissue] * (1 - amount)
+        self.share[name] = self.share.get(name, np.float32(0)) + amount
+
+
+def grow_brain(rng: np.random.Generator, grid: Grid, deformation: Deformation) -> Brain:
+    """Grey matter, white matter, CSF, and the healthy structures that are as bright as lesions."""
+    atlas, points = load_atlas(), deformation.on(grid)
+    support = atlas.sample(atlas.support, points)
+    inside = support > 0.5
+    flat = points[:, inside]
+    brain = Brain(grid, inside, flat, {})
+    brain.share.update(_sharpen(rng, brain, atlas.sample(atlas.grey, flat), atlas.sample(atlas.white, flat)))
+    depth = brain.blurred(support[inside], sigma=4.0)  # about 0.5 at the surface, 1 deep inside
+    ventricle = brain.blurred(brain.share["csf"], sigma=1.5) * _near_ventricles(flat)
+    _paint_gliosis(rng, brain, ventricle)
+    _paint_choroid(rng, brain, ventricle)
+    _paint_vessels(rng, brain, depth)
+    _paint_meninges(rng, brain, depth)
+    return brain
+
+
+def _sharpen(rng: np.random.Generator, brain: Brain, grey: Flat, white: Flat) -> dict[str, Flat]:
+    """One brain from the averaged maps: crisper, with its own folds and more or less CSF."""
+    csf = np.clip(1 - grey - white, 0, 1)
+    folds = 0.7 * brain.field(rng, length=5.0) + 0.5 * brain.field(rng, length=12.0)
+    atrophy = rng.normal(0.3, 0.5)
+    odds = {
+        "grey": (grey + 0.01) ** SHARPNESS,
+        "white": (white + 0.01) ** SHARPNESS * np.exp(0.4 * brain.field(rng, length=6.0)),
+        "csf": (csf + 0.01) ** SHARPNESS * np.exp(atrophy + folds),
+    }
+    total = sum(odds.values())
+    return {name: np.asarray(value / total, dtype=np.float32) for name, value in odds.items()}
+
+
+def _near_ventricles(points: Flat) -> Flat:
+    """1 around the lateral ventricles of the atlas, falling to 0 towards the cortex."""
+    x, y, z = points
+    distance = np.sqrt((x / 32) ** 2 + ((y + 22) / 48) ** 2 + ((z - 12) / 24) ** 2)
+    return np.asarray(1 / (1 + np.exp((distance - 1) * 12)), dtype=np.float32)
+
+
+def _paint_gliosis(rng: np.random.Generator, brain: Brain, ventricle: Flat) -> None:
+    """Periventricular caps and rim, and spots in the white matter, as age leaves them; healthy here."""
+    load = rng.beta(1.2, 2.5)
+    near = np.clip(brain.blurred(ventricle, sigma=3.0) * 4, 0, 1)
+    caps = near * _step(brain.field(rng, length=9.0) + 2.5 * load - 0.8, 0.4)
+    spots = 0.8 * _step(brain.field(rng, length=4.0) + 1.5 * load - 3.4, 0.15)
+    brain.overlay("gliosis", (0.9 * np.maximum(caps, spots) * brain.share["white"] * (0.3 + 0.7 * load)).astype(np.float32))
+
+
+def _paint_choroid(rng: np.random.Generator, brain: Brain, ventricle: Flat) -> None:
+    plexus = _step(brain.field(rng, length=5.0) - 1.1, 0.2) * (brain.atlas_points[1] < 5)
+    brain.overlay("choroid", (plexus * brain.share["csf"] * np.clip(2 * ventricle, 0, 1)).astype(np.float32))
+
+
+def _paint_vessels(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
+    """Thin curves where two random surfaces cross; many in the sulci, few inside, and the sagittal sinus."""
+    x, y, _ = brain.atlas_points
+    width = 0.10 + 0.16 * brain.blurred(brain.share["csf"], sigma=2.0)
+    first, second = brain.field(rng, length=11.0), brain.field(rng, length=11.0)
+    curves = np.exp(-(first**2 + second**2) / (2 * width**2))
+    sinus = np.exp(-((x / 2.5) ** 2)) * _step(0.62 - depth, 0.04) * (np.abs(y + 18) > 10)
+    brain.overlay("vessel", np.clip(np.maximum(curves, 0.8 * sinus), 0, 1).astype(np.float32))
+
+
+def _paint_meninges(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
+    """What a skull stripper leaves of dura and fat: patches of a thin bright rim."""
+    patches = _step(brain.field(rng, length=18.0) + rng.normal(-0.9, 0.5), 0.3)
+    brain.overlay("meninges", (patches * _step(0.56 - depth, 0.03)).astype(np.float32))
+
+
+def _step(value: Flat, width: float) -> Flat:
+    """A soft step from 0 to 1 at zero."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(value / width, -30, 30))), dtype=np.float32)

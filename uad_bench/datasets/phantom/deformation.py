@@ -1,0 +1,111 @@
+"""A patient's own anatomy: where in the atlas each point of the head is found.
+
+The map is a diffeomorphism: the flow of a smooth velocity field by scaling and squaring (Arsigny et al. 2006), a
+local push for a tumour's mass effect, and an affine. It pulls back: patient mm -> atlas mm. The template is symmetric
+and so is the law of the velocities: a mirrored brain is as likely as the brain.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.datasets.phantom.grid import CENTRE, Grid, blend, hat_weights, random_field
+
+LATTICE = Grid((31, 35, 31), (8.0, 8.0, 8.0))
+SQUARINGS = 6
+MNI_TO_ADULT = 0.92  # the MNI brain is larger than a typical adult's by about a quarter in volume
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MassEffect:
+    """Tissue pushed aside around a centre.
+
+    Attributes:
+        centre: (3,) mm in the patient.
+        radius: mm over which the push fades.
+        strength: 0 (none) to below 1 (all of the tissue at the centre squeezed to a point).
+    """
+
+    centre: NDArray[np.float64]
+    radius: float
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Deformation:
+    """Patient mm -> atlas mm.
+
+    Attributes:
+        displacement: (3, A, B, C) mm on `LATTICE`.
+        linear: (3, 3), about the middle of the brain.
+    """
+
+    displacement: NDArray[np.float32]
+    linear: NDArray[np.float64]
+
+    def on(self, grid: Grid) -> Points:
+        """Atlas points (3, X, Y, Z) in mm of every voxel of a grid."""
+        weights = [hat_weights(_in_knots(grid.axis(axis), axis), LATTICE.shape[axis]) for axis in range(3)]
+        moved = [blend(field, weights) + _broadcast(grid.axis(i) - CENTRE[i], i) for i, field in enumerate(self.displacement)]
+        return np.stack([sum(self.linear[i, j] * moved[j] for j in range(3)) + CENTRE[i] for i in range(3)]).astype(np.float32)
+
+    def jacobian(self) -> NDArray[np.float64]:
+        """Determinant (A, B, C) of the map's derivative on the lattice; positive everywhere."""
+        gradients = np.stack([np.stack(np.gradient(d, *LATTICE.spacing)) for d in self.displacement])  # (3, 3, A, B, C)
+        matrices = np.moveaxis(gradients, (0, 1), (-2, -1)) + np.eye(3)
+        return np.asarray(np.linalg.det(matrices) * np.linalg.det(self.linear))
+
+
+def draw_deformation(rng: np.random.Generator, *, mass: MassEffect | None = None) -> Deformation:
+    """A random anatomy: about 4 mm of smooth displacement, 4 % of size, 4 degrees of tilt."""
+    velocity = sum(_velocity(rng, length, size) for length, size in ((45.0, 3.5), (22.0, 1.6)))
+    displacement = _flow(np.asarray(velocity, dtype=np.float32))
+    return Deformation(displacement if mass is None else _compose(displacement, _push(mass)), _draw_linear(rng))
+
+
+def _velocity(rng: np.random.Generator, length: float, size: float) -> NDArray[np.float32]:
+    return size * np.stack([random_field(rng, LATTICE, length=length) for _ in range(3)])
+
+
+def _flow(velocity: NDArray[np.float32]) -> NDArray[np.float32]:
+    displacement = velocity / np.float32(2**SQUARINGS)
+    for _ in range(SQUARINGS):
+        displacement = _compose(displacement, displacement)
+    return displacement
+
+
+def _compose(outer: NDArray[np.float32], inner: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Displacement of x -> outer(inner(x))."""
+    from scipy import ndimage
+
+    identity = np.indices(LATTICE.shape, dtype=np.float32)
+    where = identity + inner / np.float32(LATTICE.spacing[0])
+    return inner + np.stack([ndimage.map_coordinates(field, where, order=1, mode="nearest") for field in outer])
+
+
+def _push(mass: MassEffect) -> NDArray[np.float32]:
+    offset = [_broadcast(LATTICE.axis(i) - mass.centre[i], i) for i in range(3)]
+    squared = offset[0] ** 2 + offset[1] ** 2 + offset[2] ** 2
+    pull = -mass.strength * np.exp(-squared / (2 * mass.radius**2))
+    return np.stack([pull * axis for axis in offset]).astype(np.float32)
+
+
+def _draw_linear(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Atlas mm per patient mm: size and a small rotation."""
+    x, y, z = rng.normal(0, np.deg2rad(4), 3)
+    tilt = np.array([[1, -z, y], [z, 1, -x], [-y, x, 1]])
+    rotation, upper = np.linalg.qr(tilt)
+    size = MNI_TO_ADULT * np.exp(rng.normal(0, 0.03) + rng.normal(0, 0.02, 3))
+    return np.asarray(rotation @ np.diag(np.sign(np.diag(upper))) @ np.diag(1 / size))
+
+
+def _in_knots(millimetres: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    return (millimetres - LATTICE.axis(axis)[0]) / LATTICE.spacing[axis]
+
+
+def _broadcast(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    return values.reshape(shape)

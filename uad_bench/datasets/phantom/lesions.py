@@ -1,0 +1,167 @@
+"""Lesions: where they lie, how they are built, and their exact shares of every voxel."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.datasets.phantom.anatomy import Brain, Flat
+from uad_bench.datasets.phantom.atlas import load_atlas
+from uad_bench.datasets.phantom.deformation import MNI_TO_ADULT, MassEffect
+from uad_bench.datasets.phantom.grid import CENTRE
+
+LABELS: Mapping[str, int] = {"oedema": 2, "plaque": 2, "mismatch": 2, "core": 1, "necrosis": 1, "rim": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One patient's disease before its shape is drawn.
+
+    Attributes:
+        kind: key of `KINDS`.
+        centre: (3,) mm in the patient.
+        radius: mm of a sphere as large as the whole lesion (of the largest one).
+        mass: how it pushes, if it does.
+    """
+
+    kind: str
+    centre: NDArray[np.float64]
+    radius: float
+    mass: MassEffect | None
+
+
+def draw_plan(rng: np.random.Generator, kind: str, *, scale: float = 1.0) -> Plan:
+    """A lesion of one kind at a random place of the white matter; `scale` multiplies its volume."""
+    centre = _draw_centre(rng)
+    median, spread = VOLUMES[kind]
+    volume = scale * median * np.exp(spread * np.clip(rng.standard_normal(), -2, 1.7))  # mm^3
+    radius = float((3 * volume / (4 * np.pi)) ** (1 / 3))
+    strength = rng.uniform(0.1, 0.5) if kind in PUSHING else 0.0
+    return Plan(kind, centre, radius, MassEffect(centre, 0.9 * radius, strength) if strength else None)
+
+
+def paint(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
+    """Put the lesion into the brain's shares; tissue is replaced, CSF is partly pushed out, never replaced."""
+    KINDS[plan.kind](rng, brain, plan)
+
+
+def _draw_centre(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A point deep enough in cerebral white matter, patient mm (before the smooth displacement)."""
+    atlas = load_atlas()
+    candidates = np.argwhere((atlas.white > 0.6) & (atlas.support > 0.99)) * atlas.spacing + atlas.origin
+    candidates = candidates[(candidates[:, 2] > -8) & (candidates[:, 0] > 12)]
+    point = candidates[rng.integers(len(candidates))] * [rng.choice([-1, 1]), 1, 1]
+    return np.asarray((point - CENTRE) * MNI_TO_ADULT + CENTRE)
+
+
+def _glioblastoma(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
+    """Oedema along the white matter around a ring-enhancing core with necrosis."""
+    level = _level(rng, brain, plan)  # mm inside (+) the whole lesion
+    core = _level(rng, brain, plan, part=rng.uniform(0.35, 0.75), roughness=0.18)
+    thickness = rng.uniform(1.5, 4.5) + 1.2 * brain.field(rng, length=10.0)
+    inner = _edge(core - np.clip(thickness, 0.5, None), 0.8)
+    core_share = _edge(core, 0.8)
+    infiltrated = _infiltrate(rng, brain, level)
+    _replace(brain, {"oedema": infiltrated * (1 - core_share), "rim": core_share - inner, "necrosis": inner})
+
+
+def _lower_grade(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
+    """A homogeneous core without enhancement and a thin margin of oedema."""
+    level = _level(rng, brain, plan)
+    core = _edge(_level(rng, brain, plan, part=rng.uniform(0.6, 0.9), roughness=0.15), 1.2)
+    _replace(brain, {"oedema": _infiltrate(rng, brain, level) * (1 - core), "core": core})
+
+
+def _mismatch(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
+    """As intense as grey matter on FLAIR, bright on T2, dark on T1: the T2-FLAIR mismatch of some gliomas."""
+    level = _level(rng, brain, plan, roughness=0.15)
+    inner = _edge(level - rng.uniform(1, 3), 1.0)
+    _replace(brain, {"oedema": _edge(level, 1.0) - inner, "mismatch": inner})
+
+
+def _infiltrating(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
+    """Diffuse oedema alone, nearly iso-intense in places."""
+    _replace(brain, {"oedema": _infiltrate(rng, brain, _level(rng, brain, plan))})
+
+
+def _plaques(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
+    """Many small ovoid lesions of the white matter, as in multiple sclerosis."""
+    x, y, z = brain.position()
+    share = np.zeros(x.shape, dtype=np.float32)
+    rough = brain.field(rng, length=5.0)
+    around = np.argsort(np.abs(z - plan.centre[2]))[: len(z) // 3]  # clustered in height
+    deep = around[(brain.share["white"][around] > 0.7)]
+    for place in rng.choice(np.sort(deep), size=int(rng.integers(6, 25))):
+        radius = plan.radius * np.exp(0.45 * rng.standard_normal() - 0.45)
+        stretch = np.exp(0.25 * rng.standard_normal(3))
+        offset = ((x - x[place]) / stretch[0]) ** 2 + ((y - y[place]) / stretch[1]) ** 2 + ((z - z[place]) / stretch[2]) ** 2
+        share = np.maximum(share, _edge(radius * (1 + 0.2 * rough) - np.sqrt(offset), 0.7))
+    _replace(brain, {"plaque": share})
+
+
+def _none(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
+    """A healthy subject."""
+
+
+def _level(
+    rng: np.random.Generator, brain: Brain, plan: Plan, *, part: float = 1.0, roughness: float = 0.28
+) -> Flat:
+    """Signed distance in mm (about; positive inside) to a rough ellipsoid of `part` the radius."""
+    radius = plan.radius * part
+    axes = np.exp(0.18 * rng.standard_normal(3))
+    axes /= np.prod(axes) ** (1 / 3)
+    shift = rng.normal(0, 0.12 * (1 - part) * plan.radius + 1e-6, 3)
+    offset = (brain.position() - (plan.centre + shift)[:, None]) / axes[:, None]
+    rough = brain.field(rng, length=max(0.8 * radius, 4.0)) + 0.5 * brain.field(rng, length=max(0.35 * radius, 3.0))
+    return np.asarray(radius * (1 + roughness * rough) - np.sqrt((offset**2).sum(0)), dtype=np.float32)
+
+
+def _infiltrate(rng: np.random.Generator, brain: Brain, level: Flat) -> Flat:
+    """Oedema follows white matter and fades out at its edge."""
+    white = brain.blurred(brain.share["white"], sigma=1.5)
+    return _edge(level + 9 * (white - 0.55) + 1.5 * brain.field(rng, length=5.0), rng.uniform(1.0, 2.2))
+
+
+def _edge(level: Flat, width: float) -> Flat:
+    return np.asarray(1 / (1 + np.exp(-np.clip(level / width, -30, 30))), dtype=np.float32)
+
+
+def _replace(brain: Brain, parts: Mapping[str, Flat]) -> None:
+    """Efface CSF where the lesion presses on it, then give each part its share of the tissue."""
+    whole = np.clip(np.asarray(sum(parts.values())), 0, 1)
+    pressed = brain.share["csf"] * 0.5 * whole
+    tissue = brain.share["grey"] + brain.share["white"] + 1e-6
+    csf = brain.share["csf"] - pressed
+    for name in ("grey", "white"):
+        brain.share[name] = brain.share[name] * (1 + pressed / tissue)
+    brain.share["csf"] = csf
+    free = 1 - csf - brain.share["vessel"]
+    amounts = {name: (np.clip(part, 0, 1) * free).astype(np.float32) for name, part in parts.items()}
+    _give(brain, amounts, free)
+
+
+def _give(brain: Brain, amounts: Mapping[str, Flat], free: Flat) -> None:
+    kept = 1 - sum(amounts.values()) / np.maximum(free, 1e-6)
+    for name in ("grey", "white", "choroid", "meninges", "gliosis"):
+        brain.share[name] = brain.share[name] * kept
+    brain.share.update(amounts)
+
+
+VOLUMES: Mapping[str, tuple[float, float]] = {  # median mm^3 and log-normal spread
+    "glioblastoma": (75_000, 0.75),
+    "lower-grade": (60_000, 0.75),
+    "mismatch": (45_000, 0.7),
+    "infiltrating": (50_000, 0.8),
+    "plaques": (250, 0.6),
+    "none": (1, 0.0),
+}
+PUSHING = ("glioblastoma", "lower-grade", "mismatch")
+KINDS: Mapping[str, Callable[[np.random.Generator, Brain, Plan], None]] = {
+    "glioblastoma": _glioblastoma,
+    "lower-grade": _lower_grade,
+    "mismatch": _mismatch,
+    "infiltrating": _infiltrating,
+    "plaques": _plaques,
+    "none": _none,
+}

@@ -1,0 +1,67 @@
+"""One phantom patient, from a seed to voxels; nothing here touches a file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.datasets.phantom import lesions
+from uad_bench.datasets.phantom.anatomy import Brain, grow_brain
+from uad_bench.datasets.phantom.deformation import draw_deformation
+from uad_bench.datasets.phantom.scanner import acquire, block_mean, draw_protocol
+from uad_bench.datasets.phantom.tissue import draw_tissues
+from uad_bench.datasets.phantom.variants import VARIANTS, VERSION, Variant
+from uad_bench.seeding import derive
+
+GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A finished patient on the variant's grid, axes (X, Y, Z), RAS+.
+
+    Attributes:
+        images: int16 by modality, zero outside the brain.
+        seg: uint8, 0 healthy, 1 necrosis or core, 2 oedema or plaque, 4 enhancing rim.
+        affine: voxel to mm (4, 4).
+        kind: of lesion.
+    """
+
+    images: dict[str, NDArray[np.int16]]
+    seg: NDArray[np.uint8]
+    affine: NDArray[np.float64]
+    kind: str
+
+
+def make_patient(variant: str, seed: int, index: int) -> Patient:
+    """Patient `index` of a variant: the same voxels for the same arguments and version of numpy."""
+    settings = VARIANTS[variant]
+    rng = np.random.default_rng(derive(seed, "phantom", VERSION, variant, index))
+    body, disease, scanner = rng.spawn(3)
+    kind = _kind(settings, seed, index)
+    plan = lesions.draw_plan(disease, kind, scale=settings.scale)
+    brain = grow_brain(body, settings.grid.refined(settings.factors), draw_deformation(body, mass=plan.mass))
+    lesions.paint(disease, brain, plan)
+    tesla = scanner.choice([1.5, 3.0])
+    images = acquire(scanner, brain, draw_tissues(scanner, tesla=tesla), draw_protocol(scanner, tesla=tesla), settings.factors)
+    seg = _segment(brain, settings.factors) * (images["t1"] > 0)
+    return Patient(images, seg.astype(np.uint8), settings.grid.affine(), kind)
+
+
+def _kind(settings: Variant, seed: int, index: int) -> str:
+    """Kinds come evenly along the index (a golden-ratio sequence), so that every role meets each of them."""
+    place = (derive(seed, "phantom", "kind") % 1000 / 1000 + index * GOLDEN) % 1
+    cumulative = np.cumsum(list(settings.kinds.values()))
+    return list(settings.kinds)[int(np.searchsorted(cumulative, place * cumulative[-1], side="right"))]
+
+
+def _segment(brain: Brain, factors: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Exact labels (X, Y, Z): lesion where it fills half of the voxel, named after its largest part."""
+    shape = tuple(n // f for n, f in zip(brain.grid.shape, factors, strict=True))
+    filled = {value: np.zeros(shape, dtype=np.float32) for value in (1, 2, 4)}
+    for name, value in lesions.LABELS.items():
+        if name in brain.share:
+            filled[value] += block_mean(brain.volume(brain.share[name]), factors)
+    parts = np.stack(list(filled.values()))
+    labels = np.array(list(filled), dtype=np.uint8)[parts.argmax(0)]
+    return np.where(parts.sum(0) >= 0.5, labels, 0).astype(np.uint8)

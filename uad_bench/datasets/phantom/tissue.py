@@ -1,0 +1,67 @@
+"""Tissues and their relaxation times at 3 T, as tables; each patient draws its own around them.
+
+Grey, white: Stanisz et al. (2005), Wansapura et al. (1999); proton densities: Tofts (2003), ch. 4; CSF: Rooney et al.
+(2007); oedema and tumour: Oh et al. (2005), Hattingen et al. (2013); T1 at 1.5 T: Stanisz et al. (2005), Rooney et al. (2007).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tissue:
+    """What decides the signal of a tissue.
+
+    Attributes:
+        pd: proton density, water = 1.
+        t1: longitudinal relaxation time, ms.
+        t2: transverse relaxation time, ms.
+        contrast: gadolinium taken up in the T1ce scan, mM.
+        spread: relative standard deviation of both times between patients (log-normal).
+        texture: the same between places of one patient.
+    """
+
+    pd: float
+    t1: float
+    t2: float
+    contrast: float = 0.0
+    spread: float = 0.04
+    texture: float = 0.03
+
+
+HEALTHY: Mapping[str, Tissue] = {
+    "grey": Tissue(pd=0.82, t1=1400, t2=99, contrast=0.04, texture=0.05),
+    "white": Tissue(pd=0.70, t1=900, t2=73, contrast=0.02, texture=0.04),
+    "csf": Tissue(pd=1.0, t1=4200, t2=1800, texture=0.02),
+    "vessel": Tissue(pd=0.90, t1=1600, t2=45, contrast=1.5, spread=0.1, texture=0.25),
+    "choroid": Tissue(pd=0.90, t1=1500, t2=140, contrast=0.7, spread=0.1, texture=0.15),
+    "meninges": Tissue(pd=0.80, t1=650, t2=75, contrast=0.5, spread=0.15, texture=0.3),
+    "gliosis": Tissue(pd=0.83, t1=1250, t2=120, contrast=0.02, spread=0.08, texture=0.08),
+}
+LESION: Mapping[str, Tissue] = {
+    "oedema": Tissue(pd=0.84, t1=1450, t2=128, contrast=0.03, spread=0.13, texture=0.13),
+    "core": Tissue(pd=0.86, t1=1550, t2=135, contrast=0.06, spread=0.15, texture=0.10),
+    "rim": Tissue(pd=0.85, t1=1450, t2=115, contrast=0.22, spread=0.12, texture=0.15),
+    "necrosis": Tissue(pd=0.92, t1=2100, t2=260, contrast=0.03, spread=0.25, texture=0.12),
+    "mismatch": Tissue(pd=0.90, t1=2250, t2=175, contrast=0.03, spread=0.04, texture=0.06),
+    "plaque": Tissue(pd=0.83, t1=1300, t2=125, contrast=0.05, spread=0.10, texture=0.08),
+}
+TISSUES: Mapping[str, Tissue] = {**HEALTHY, **LESION}
+T1_AT_1T5 = 0.80  # T1 of brain tissue at 1.5 T relative to 3 T; T2 hardly differs
+
+
+def draw_tissues(rng: np.random.Generator, *, tesla: float) -> dict[str, Tissue]:
+    """One patient's tissues at 1.5 or 3 T."""
+    shortened = T1_AT_1T5 if tesla < 2 else 1.0
+    return {name: _vary(rng, tissue, shortened) for name, tissue in TISSUES.items()}
+
+
+def _vary(rng: np.random.Generator, tissue: Tissue, shortened: float) -> Tissue:
+    """More water lengthens both times: they share two thirds of their variation."""
+    shared, own_t1, own_t2 = rng.standard_normal(3)
+    t1 = tissue.t1 * np.exp(tissue.spread * (0.8 * shared + 0.6 * own_t1))
+    t2 = tissue.t2 * np.exp(tissue.spread * (0.8 * shared + 0.6 * own_t2))
+    uptake = tissue.contrast * np.exp(0.3 * rng.standard_normal())
+    return replace(tissue, t1=t1 * (1.0 if tissue.t1 > 3000 else shortened), t2=t2, contrast=uptake)
