@@ -57,8 +57,8 @@ class SliceBatch:
 
     def to(self, device: torch.device | str) -> SliceBatch:
         """The same slices on another device."""
-        move = {"device": device, "non_blocking": True}
-        return SliceBatch(self.image.to(**move), self.brain_mask.to(**move), self.keys)
+        image, brain_mask = (tensor.to(device, non_blocking=True) for tensor in (self.image, self.brain_mask))
+        return SliceBatch(image, brain_mask, self.keys)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -144,7 +144,11 @@ class SliceDataset(Protocol):
 
 @runtime_checkable
 class Method(Protocol):
-    """Learns from healthy slices, scores unseen ones; higher = more anomalous."""
+    """Learns from healthy slices, scores unseen ones; higher = more anomalous.
+
+    A method may set the class attribute `whole_volume = True`: every batch given to its `score` then holds all slices
+    of one subject, in order of z. Without it a batch holds some slices of one subject.
+    """
 
     @property
     def modalities(self) -> Modalities:

@@ -1,0 +1,124 @@
+"""MMCCD: modality cycles with masked conditional diffusion. Liang et al. (2023), arXiv 2308.16150.
+
+Forward, a diffusion model imagines modality Y from modality X with a stripe of X hidden by noise; backward, a plain
+network returns to X. Under the stripe the model can only imagine healthy tissue, so there the cycle error is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset, SliceKey
+from uad_bench.seeding import slice_noise
+from uad_methods.diffusion import Spacing, at, cumulative_alphas, ddim_step, linear_betas, q_sample, times
+from uad_methods.networks import NetworkMethod, Size, share
+from uad_methods.nn.unet import SMALL, UNet, UNetShape
+from uad_methods.stripes import random_stripes, stripe_masks
+
+T = 1000
+ALPHA_BAR = cumulative_alphas(linear_betas(T))
+
+
+@dataclass(kw_only=True)
+class MMCCD(NetworkMethod):
+    """score = mean over stripes r that hide a voxel of (g(f(x hidden by r)) - x)^2.
+
+    Attributes:
+        source: modality X, the only one needed at test.
+        target: modality Y, needed for training.
+        unet: size of each network.
+        stripe_width: pixels hidden, on slices of 128 pixels; scaled with the slice.
+        stripe_stride: pixels between the stripes of scoring, likewise.
+        stripe_per_batch: one stripe for all slices of a training step (as published) instead of one each.
+        steps: DDIM steps from noise to image.
+        spacing: which steps (see `diffusion.times`).
+        forward_share: part of the budget that trains the diffusion model.
+    """
+
+    source: Modality = "flair"
+    target: Modality = "t2"
+    unet: UNetShape = SMALL
+    stripe_width: int = 16
+    stripe_stride: int = 8
+    stripe_per_batch: bool = False
+    steps: int = 1
+    spacing: Spacing = "trailing"
+    forward_share: float = 0.6
+
+    @property
+    def modalities(self) -> Modalities:
+        return Modalities(fit=(self.source, self.target), score=(self.source,))
+
+    @property
+    def network_calls_per_slice(self) -> int:
+        """Evaluations of either network for one slice, with square slices."""
+        return 2 * -(-128 // self.stripe_stride) * (self.steps + 1)
+
+    def build(self, size: Size) -> dict[str, nn.Module]:  # noqa: ARG002 - convolutions fit any size
+        return {"forward": UNet(2, shape=self.unet), "backward": UNet(1, shape=self.unet)}
+
+    def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
+        self.start(train, compute)
+        forward, backward = share(budget, self.forward_share)
+        self.learn("forward", self._diffusion_loss, train, forward)
+        self.learn("backward", self._translation_loss, train, backward)
+        return self
+
+    def score(self, batch: SliceBatch) -> Tensor:
+        batch = self.ready(batch)
+        masks = self._masks(batch)
+        n = max(1, self.pass_size // len(masks))
+        starts = range(0, len(batch), n)
+        return torch.cat([self._score_slices(batch.image[i : i + n], batch.keys[i : i + n], masks) for i in starts])
+
+    def _diffusion_loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
+        """Squared error of the predicted y over the whole slice, hidden or not."""
+        x, y = batch.image[:, :1], batch.image[:, 1:]
+        n = 1 if self.stripe_per_batch else len(x)
+        mask = random_stripes(n, _size(x), width=self.stripe_width, generator=generator)
+        t = torch.randint(T, (len(x),), generator=generator, device=x.device)
+        y_t = q_sample(y, _normal_like(y, generator), at(ALPHA_BAR, t))
+        condition = torch.where(mask, _normal_like(x, generator), x)
+        return F.mse_loss(self.networks_["forward"](torch.cat([y_t, condition], dim=1), t), y)
+
+    def _translation_loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
+        x, y = batch.image[:, :1], batch.image[:, 1:]
+        return F.mse_loss(self.networks_["backward"](y), x)
+
+    def _masks(self, batch: SliceBatch) -> Tensor:
+        masks = stripe_masks(_size(batch.image), width=self.stripe_width, stride=self.stripe_stride)
+        return masks.to(batch.image.device)
+
+    def _score_slices(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
+        """Score maps (n, H, W) of slices x (n, 1, H, W) from masks (R, 1, H, W)."""
+        y_hat = self._imagine(x, keys, masks)  # (nR, 1, H, W)
+        x_hat = self.predict("backward", y_hat).view(len(x), len(masks), *x.shape[1:])  # (n, R, 1, H, W)
+        error: Tensor = (x_hat - x[:, None]).square() * masks
+        return (error.sum(dim=1) / masks.sum(dim=0).clamp(min=1))[:, 0]
+
+    def _imagine(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
+        """DDIM from one noise per slice to y_hat (nR, 1, H, W); the hiding noise is fresh at every step."""
+        shape, seed = x.shape[1:], self.compute_.seed
+        start = slice_noise(keys, shape, "start", seed=seed).to(x.device)  # (n, 1, H, W)
+        y_t = start.repeat_interleave(len(masks), dim=0)  # (nR, 1, H, W)
+        visited = times(T, self.steps, spacing=self.spacing)
+        for t, s in zip(visited, [*visited[1:], None], strict=True):
+            hiding = slice_noise(keys, (len(masks), *shape), "hiding", t, seed=seed).to(x.device)
+            condition = torch.where(masks, hiding, x[:, None]).flatten(0, 1)
+            y_0 = self.predict("forward", torch.cat([y_t, condition], dim=1), t)
+            y_t = y_0 if s is None else ddim_step(y_t, y_0, float(ALPHA_BAR[t]), float(ALPHA_BAR[s]))
+        return y_t
+
+
+def _size(x: Tensor) -> Size:
+    return x.shape[-2], x.shape[-1]
+
+
+def _normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(x.shape, generator=generator, device=x.device)

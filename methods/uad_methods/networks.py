@@ -1,0 +1,131 @@
+"""What all trained methods share: networks that are built, trained, kept, restored and called the same way."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from uad_bench.errors import NotFittedError
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
+from uad_bench.precision import autocast
+from uad_bench.seeding import derive
+from uad_bench.training import Loss, Optimisation, train
+
+Size = tuple[int, int]
+
+DEFAULT_OPTIMISATION = Optimisation(learning_rate=2e-3)
+PASS_SIZE = {"cpu": 16, "cuda": 256}  # slices per network call: beyond this, speed does not grow, memory does
+
+
+@dataclass(kw_only=True)
+class NetworkMethod(ABC):
+    """A method whose whole knowledge is its networks, by name.
+
+    Attributes:
+        optimisation: how the networks' weights are updated.
+    """
+
+    optimisation: Optimisation = DEFAULT_OPTIMISATION
+    networks_: dict[str, nn.Module] = field(init=False, repr=False, compare=False)
+    size_: Size = field(init=False, repr=False, compare=False)
+    compute_: Compute = field(init=False, repr=False, compare=False)
+
+    @abstractmethod
+    def build(self, size: Size) -> dict[str, nn.Module]:
+        """Fresh networks for slices of this (height, width)."""
+
+    def start(self, train_slices: SliceDataset, compute: Compute) -> None:
+        """Forget everything and build networks from the run's seed."""
+        height, width = train_slices[0].image.shape[-2:]
+        self._prepare((height, width), compute)
+
+    def learn(self, name: str, loss: Loss, train_slices: SliceDataset, budget: Budget) -> None:
+        """Train one network."""
+        train(
+            self.networks_[name],
+            loss,
+            train_slices,
+            name=name,
+            budget=budget,
+            compute=self.compute_,
+            optimisation=self.optimisation,
+        )
+
+    @property
+    def pass_size(self) -> int:
+        """Slices per network call when scoring."""
+        return PASS_SIZE[torch.device(self.compute_.device).type]
+
+    @torch.inference_mode()
+    def predict(self, name: str, x: Tensor, t: int | None = None) -> Tensor:
+        """Call a trained network on (N, C, H, W), all at time `t`, in passes of one fixed size.
+
+        Every pass has the same shape (the last is filled up), so that a slice's result does not depend on how many
+        others come with it. Where CUDA runs out of memory the passes are halved.
+        """
+        network = self.networks_[name]
+        size = self.pass_size
+        while True:
+            try:
+                with autocast(self.compute_):
+                    return torch.cat([_fixed_pass(network, part, t, size) for part in torch.split(x, size)])
+            except torch.cuda.OutOfMemoryError:
+                if size == 1:
+                    raise
+                size //= 2
+
+    def ready(self, batch: SliceBatch) -> SliceBatch:
+        """The batch on the method's device.
+
+        Raises:
+            NotFittedError: nothing was learned or restored yet.
+        """
+        if not hasattr(self, "networks_"):
+            raise NotFittedError(f"{type(self).__name__} scores only after fit or load_state_dict")
+        return batch.to(self.compute_.device)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Weights by network, and the slice size they were trained at."""
+        weights = {
+            f"{name}.{key}": value.contiguous()
+            for name, network in self.networks_.items()
+            for key, value in network.state_dict().items()
+        }
+        return {"size": torch.tensor(self.size_), **weights}
+
+    def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:
+        height, width = state["size"].tolist()
+        self._prepare((height, width), compute)
+        for name, network in self.networks_.items():
+            prefix = f"{name}."
+            own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            network.load_state_dict(own)
+        return self
+
+    def _prepare(self, size: Size, compute: Compute) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(compute.seed, type(self).__name__, "initial weights"))
+            self.networks_ = self.build(size)
+        for network in self.networks_.values():
+            network.to(compute.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.size_, self.compute_ = size, compute
+
+
+def share(budget: Budget, part: float) -> tuple[Budget, Budget]:
+    """Divide the steps of one budget between two trainings; `part` goes to the first."""
+    first = round(budget.steps * part)
+    return Budget(first, budget.batch_size), Budget(budget.steps - first, budget.batch_size)
+
+
+def _fixed_pass(network: nn.Module, x: Tensor, t: int | None, size: int) -> Tensor:
+    n = len(x)
+    if n < size:
+        x = torch.cat([x, x.new_zeros(size - n, *x.shape[1:])])
+    inputs = (x,) if t is None else (x, torch.full((size,), t, device=x.device))
+    y: Tensor = network(*inputs)
+    return y[:n].float()

@@ -1,0 +1,102 @@
+"""The unified auto-encoder of Baur et al. (2021), dense bottleneck, plain or variational."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+FIRST, LAST = 32, 128  # channels: 32 after the first convolution, doubled per stage up to 128
+GRID = 8  # pixels of the shortest side at the bottleneck
+SQUEEZE = 8  # the bottleneck's 1 x 1 convolution divides channels by this
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A normal distribution over codes: mean and logarithm of the standard deviation, both (N, latent)."""
+
+    mean: Tensor
+    log_std: Tensor
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        eps = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
+        return self.mean + self.log_std.exp() * eps
+
+    def divergence(self) -> Tensor:
+        """KL from this distribution to N(0, I), (N,). Kingma and Welling (2014), appendix B."""
+        return 0.5 * (self.mean**2 + (2 * self.log_std).exp() - 1 - 2 * self.log_std).sum(dim=1)
+
+
+class AutoEncoder(nn.Module):
+    """Slice to code to slice.
+
+    Args:
+        channels: of the slices.
+        size: their (height, width), multiples of 16 at least 16.
+        latent: length of the code.
+        dropout: on the code while training.
+        variational: also predict the spread of the code.
+    """
+
+    def __init__(
+        self, channels: int, size: tuple[int, int], *, latent: int, dropout: float, variational: bool = False
+    ) -> None:
+        super().__init__()
+        widths = _widths(size)
+        grid = [length // 2 ** len(widths) for length in size]
+        squeezed = widths[-1] // SQUEEZE
+        self.encoder = nn.Sequential(*_encoder([channels, *widths]), nn.Conv2d(widths[-1], squeezed, 1), nn.Flatten())
+        self.mean = nn.Linear(squeezed * math.prod(grid), latent)
+        self.log_std = nn.Linear(squeezed * math.prod(grid), latent) if variational else None
+        self.dropout = nn.Dropout(dropout)
+        self.decoder = nn.Sequential(
+            nn.Linear(latent, squeezed * math.prod(grid)),
+            nn.Unflatten(1, (squeezed, *grid)),
+            nn.Conv2d(squeezed, widths[-1], 1),
+            *_decoder([widths[-1], *reversed(widths)]),
+            nn.Conv2d(widths[0], channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The reconstruction from the most likely code, (N, C, H, W)."""
+        return self.decode(self.encode(x).mean)
+
+    def encode(self, x: Tensor) -> Code:
+        h = self.encoder(x)
+        mean: Tensor = self.mean(h)
+        return Code(mean.float(), torch.zeros_like(mean) if self.log_std is None else self.log_std(h).float())
+
+    def decode(self, z: Tensor) -> Tensor:
+        x_hat: Tensor = self.decoder(self.dropout(z))
+        return x_hat.float()
+
+
+def _widths(size: tuple[int, int]) -> list[int]:
+    """Channels of each halving: 32, 64, 128, 128 ... until the grid is 8 pixels."""
+    stages = max(1, round(math.log2(min(size) / GRID)))
+    return [min(LAST, FIRST * 2**i) for i in range(stages)]
+
+
+def _encoder(widths: list[int]) -> list[nn.Module]:
+    pairs = pairwise(widths)
+    return [
+        part
+        for before, after in pairs
+        for part in (nn.Conv2d(before, after, 5, stride=2, padding=2), nn.BatchNorm2d(after), nn.LeakyReLU(0.2))
+    ]
+
+
+def _decoder(widths: list[int]) -> list[nn.Module]:
+    pairs = pairwise(widths)
+    return [
+        part
+        for before, after in pairs
+        for part in (
+            nn.ConvTranspose2d(before, after, 5, stride=2, padding=2, output_padding=1),
+            nn.BatchNorm2d(after),
+            nn.LeakyReLU(0.2),
+        )
+    ]

@@ -1,0 +1,59 @@
+"""How far a reconstruction is from a slice, voxel by voxel: one choice for all reconstructing methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+Residual = Literal["l1", "l2", "positive", "ssim"]
+
+SSIM_WINDOW = 7
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # of Wang et al. (2004), for images of about unit range
+
+
+def residual_map(x: Tensor, x_hat: Tensor, *, kind: Residual) -> Tensor:
+    """Score maps (N, H, W) from slices and their reconstructions, both (N, C, H, W); channels are averaged."""
+    return RESIDUALS[kind](x, x_hat).mean(dim=1)
+
+
+def l1(x: Tensor, x_hat: Tensor) -> Tensor:
+    """|x - x_hat|."""
+    return (x - x_hat).abs()
+
+
+def l2(x: Tensor, x_hat: Tensor) -> Tensor:
+    """(x - x_hat)^2."""
+    return (x - x_hat).square()
+
+
+def positive(x: Tensor, x_hat: Tensor) -> Tensor:
+    """What is brighter than its reconstruction; the rest is 0. Baur et al. (2021)."""
+    return (x - x_hat).clamp(min=0)
+
+
+def dissimilarity(x: Tensor, x_hat: Tensor) -> Tensor:
+    """(1 - SSIM) / 2 over windows of 7 x 7 pixels, in [0, 1]. Wang et al. (2004), Eq. 13."""
+    mu, mu_hat = _window_mean(x), _window_mean(x_hat)
+    variance = _window_mean(x * x) - mu**2
+    variance_hat = _window_mean(x_hat * x_hat) - mu_hat**2
+    covariance = _window_mean(x * x_hat) - mu * mu_hat
+    luminance = (2 * mu * mu_hat + SSIM_C1) / (mu**2 + mu_hat**2 + SSIM_C1)
+    structure = (2 * covariance + SSIM_C2) / (variance + variance_hat + SSIM_C2)
+    return (1 - luminance * structure) / 2
+
+
+RESIDUALS: Mapping[Residual, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": l1,
+    "l2": l2,
+    "positive": positive,
+    "ssim": dissimilarity,
+}
+
+
+def _window_mean(x: Tensor) -> Tensor:
+    """Mean of the 7 x 7 neighbourhood, edges repeated."""
+    r = SSIM_WINDOW // 2
+    return F.avg_pool2d(F.pad(x, (r, r, r, r), mode="replicate"), SSIM_WINDOW, stride=1)

@@ -1,0 +1,37 @@
+"""Masks that hide a slice stripe by stripe, as MMCCD does. Lengths are pixels of a slice of 128, scaled to others."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+REFERENCE = 128
+
+
+@lru_cache(maxsize=8)
+def stripe_masks(size: tuple[int, int], *, width: int, stride: int) -> Tensor:
+    """Bool masks (R, 1, H, W), True where hidden: stripes at 0, stride, 2 stride ... of columns, then of rows.
+
+    A voxel away from the low border lies in about width / stride masks of each direction, every voxel in at least one
+    of each if stride <= width; stripes are cut at the high border.
+    """
+    height, breadth = size
+    columns = _intervals(breadth, width=width, stride=stride)[:, None, None, :].expand(-1, 1, height, -1)
+    rows = _intervals(height, width=width, stride=stride)[:, None, :, None].expand(-1, 1, -1, breadth)
+    return torch.cat([columns, rows])
+
+
+def random_stripes(n: int, size: tuple[int, int], *, width: int, generator: torch.Generator) -> Tensor:
+    """Masks (n, 1, H, W), each drawn from the stripes that start at even pixels."""
+    masks = stripe_masks(size, width=width, stride=2).to(generator.device)
+    return masks[torch.randint(len(masks), (n,), generator=generator, device=generator.device)]
+
+
+def _intervals(length: int, *, width: int, stride: int) -> Tensor:
+    """Rows of a (count, length) bool matrix, each True on one interval."""
+    scale = length / REFERENCE
+    start = (torch.arange(0, REFERENCE, stride) * scale).round()[:, None]
+    place = torch.arange(length)[None, :]
+    return (place >= start) & (place < start + max(1, round(width * scale)))

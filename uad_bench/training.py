@@ -1,0 +1,275 @@
+"""Training, once for all methods: a method brings a network and a loss.
+
+Every random choice is a function of (seed, name, step): which slices, which noise, which units drop out. So a training
+that was interrupted and goes on from its snapshot ends in the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from uad_bench.errors import MethodError
+from uad_bench.method import Budget, Compute, Progress, SliceBatch, SliceDataset
+from uad_bench.precision import autocast
+from uad_bench.seeding import derive, generator
+
+SNAPSHOT_SECONDS = 30.0
+REPORT_SECONDS = 0.25
+
+Loss = Callable[[SliceBatch, torch.Generator], Tensor]
+Decay = Literal["constant", "linear", "cosine"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """How weights are updated: AdamW, a learning-rate schedule, clipping and averaging.
+
+    Attributes:
+        learning_rate: its peak.
+        betas: of AdamW.
+        weight_decay: of AdamW, decoupled.
+        warm_up: steps of linear rise to the peak.
+        decay: shape of the fall from the peak to zero at the end of the budget.
+        gradient_clip: largest gradient norm; None leaves gradients alone.
+        ema: decay of the averaged weights that are kept; None keeps the last weights.
+        compile: `torch.compile` on CUDA; pays after some thousand steps.
+    """
+
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    warm_up: int = 50
+    decay: Decay = "linear"
+    gradient_clip: float | None = 1.0
+    ema: float | None = 0.995
+    compile: bool = False
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """The rate of step 0 .. steps-1."""
+        rise = min(1.0, (step + 1) / max(1, self.warm_up))
+        return self.learning_rate * rise * DECAYS[self.decay](step / steps)
+
+    def ema_at(self, step: int) -> float:
+        """The averaging decay after `step` + 1 updates: short memory first, so that early weights are forgotten."""
+        return 0.0 if self.ema is None else min(self.ema, (1 + step) / (10 + step))
+
+
+DECAYS: Mapping[Decay, Callable[[float], float]] = {
+    "constant": lambda _: 1.0,
+    "linear": lambda done: 1.0 - done,
+    "cosine": lambda done: 0.5 * (1.0 + math.cos(math.pi * done)),
+}
+
+
+def train(  # noqa: PLR0913 - three objects and the four words of the contract
+    network: nn.Module,
+    loss: Loss,
+    data: SliceDataset,
+    *,
+    name: str,
+    budget: Budget,
+    compute: Compute,
+    optimisation: Optimisation,
+) -> None:
+    """Train `network` in place for `budget.steps` updates and leave it in evaluation mode with the kept weights.
+
+    Args:
+        network: its parameters are updated; it is moved to `compute.device`.
+        loss: scalar loss of a batch, with a generator on the device for its noise; calls the network.
+        data: healthy slices.
+        name: tells this training from others of the run; part of every seed and the snapshot's name.
+        budget: optimiser steps and slices per step of this training.
+        compute: device, seed, precision, where progress and snapshots go.
+        optimisation: the update rule.
+
+    Raises:
+        MethodError: the loss is no longer finite.
+    """
+    training = _Training.start(network, name=name, budget=budget, compute=compute, optimisation=optimisation)
+    if training.step < budget.steps:
+        with torch.random.fork_rng(_cuda_devices(compute), enabled=True):
+            _run(training, loss, data)
+        training.keep_average()
+        training.save()
+    network.eval()
+
+
+def slice_indices(step: int, *, n: int, batch_size: int, seed: int, name: str) -> list[int]:
+    """Indices of the slices of one step: a window of the endless row of epochs, each a permutation of all n slices."""
+    places = range(step * batch_size, (step + 1) * batch_size)
+    return [_permutation(n, seed, name, place // n)[place % n] for place in places]
+
+
+@lru_cache(maxsize=4)
+def _permutation(n: int, seed: int, name: str, epoch: int) -> list[int]:
+    order: list[int] = torch.randperm(n, generator=generator(seed, name, "epoch", epoch)).tolist()
+    return order
+
+
+@dataclass(slots=True)
+class _Training:
+    """Everything that changes while training, and how it is kept."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: list[Tensor]
+    name: str
+    budget: Budget
+    compute: Compute
+    optimisation: Optimisation
+    step: int = 0
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def start(
+        cls, network: nn.Module, *, name: str, budget: Budget, compute: Compute, optimisation: Optimisation
+    ) -> _Training:
+        network.to(compute.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        optimiser = torch.optim.AdamW(
+            network.parameters(),
+            lr=optimisation.learning_rate,
+            betas=optimisation.betas,
+            weight_decay=optimisation.weight_decay,
+            fused=True,
+        )
+        average = [w.detach().clone() for w in network.parameters()]
+        training = cls(network, optimiser, average, name, budget, compute, optimisation)
+        training.load()
+        return training
+
+    def update(self, loss: Tensor) -> None:
+        """One optimiser step."""
+        rate = self.optimisation.learning_rate_at(self.step, self.budget.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.optimisation.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.optimisation.gradient_clip)
+        self.optimiser.step()
+        weights = [w.detach() for w in self.network.parameters()]
+        torch._foreach_lerp_(self.average, weights, 1 - self.optimisation.ema_at(self.step))
+        self.step += 1
+
+    def keep_average(self) -> None:
+        with torch.no_grad():
+            for weight, mean in zip(self.network.parameters(), self.average, strict=True):
+                weight.copy_(mean)
+
+    def save(self) -> None:
+        """Keep the state; of a finished training only the weights, which marks it as finished."""
+        if self.compute.snapshots is None:
+            return
+        state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        if self.step < self.budget.steps:
+            state |= {f"average.{i}": value for i, value in enumerate(self.average)}
+            state |= _flatten(self.optimiser)
+        self.compute.snapshots.save(self.name, {"step": torch.tensor(self.step), **state})
+        self.saved_at = time.monotonic()
+
+    def load(self) -> None:
+        """Go on from the snapshot, if there is one."""
+        state = self.compute.snapshots.load(self.name) if self.compute.snapshots else None
+        if state is None:
+            return
+        self.step = int(state["step"])
+        self.network.load_state_dict(_under("network.", state))
+        if self.step < self.budget.steps:
+            _unflatten(self.optimiser, _under("optimiser.", state))
+            for mean, kept in zip(self.average, _under("average.", state).values(), strict=True):
+                mean.copy_(kept)
+
+
+def _run(training: _Training, loss: Loss, data: SliceDataset) -> None:
+    """The loop."""
+    report = _Reporter(training)
+    cuda = torch.device(training.compute.device).type == "cuda"
+    step_loss = torch.compile(loss) if training.optimisation.compile and cuda else loss
+    for batch in _read_ahead(training, data):
+        seed = derive(training.compute.seed, training.name, "step", training.step)
+        torch.manual_seed(seed)  # dropout draws from the global generator, which the caller has forked
+        noise = torch.Generator(training.compute.device).manual_seed(seed)
+        with autocast(training.compute):
+            value = step_loss(batch, noise)
+        training.update(value)
+        report(value)
+        if time.monotonic() - training.saved_at > SNAPSHOT_SECONDS and training.step < training.budget.steps:
+            training.save()
+
+
+def _read_ahead(training: _Training, data: SliceDataset) -> Iterator[SliceBatch]:
+    """Batches of the steps still to do, each read (and on CUDA pinned) while the step before it computes."""
+    compute, budget = training.compute, training.budget
+
+    def read(step: int) -> SliceBatch:
+        indices = slice_indices(step, n=len(data), batch_size=budget.batch_size, seed=compute.seed, name=training.name)
+        batch = data.take(indices)
+        if torch.device(compute.device).type == "cuda":
+            batch = SliceBatch(batch.image.pin_memory(), batch.brain_mask.pin_memory(), batch.keys)
+        return batch
+
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, training.step)
+        for step in range(training.step, budget.steps):
+            batch = coming.result()
+            if step + 1 < budget.steps:
+                coming = reader.submit(read, step + 1)
+            yield batch.to(compute.device)
+
+
+@dataclass(slots=True)
+class _Reporter:
+    """Says now and then how training goes, and stops it when the loss is lost."""
+
+    training: _Training
+    first: int = field(init=False)
+    started: float = field(default_factory=time.monotonic)
+    said: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self.first = self.training.step
+
+    def __call__(self, loss: Tensor) -> None:
+        training, now = self.training, time.monotonic()
+        if now - self.said < REPORT_SECONDS and training.step < training.budget.steps:
+            return  # reading the loss waits for the device
+        self.said, value = now, float(loss.detach())
+        if not math.isfinite(value):
+            raise MethodError(
+                f"{training.name}: the loss is {value} at step {training.step}; lower optimisation.learning_rate",
+                reason="nan",
+            )
+        slices = (training.step - self.first) * training.budget.batch_size
+        rate = slices / max(now - self.started, 1e-9)
+        training.compute.report(Progress(training.name, training.step, training.budget.steps, value, rate))
+
+
+def _flatten(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    moments: dict[int, dict[str, Tensor]] = optimiser.state_dict()["state"]
+    return {f"optimiser.{i}.{key}": value for i, kept in moments.items() for key, value in kept.items()}
+
+
+def _unflatten(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        i, key = name.split(".")
+        moments.setdefault(int(i), {})[key] = value
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _cuda_devices(compute: Compute) -> list[int]:
+    device = torch.device(compute.device)
+    return [device.index or 0] if device.type == "cuda" else []
