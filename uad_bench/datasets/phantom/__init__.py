@@ -1,9 +1,11 @@
 """The embedded default data set: seeded brains with the physics of MRI, and lesions with exact masks."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.datasets.phantom.files import Report, case_files, case_name, ensure_cohort
+from uad_bench.datasets.phantom.cohort import Report, case_files, case_name, ensure_cohort
+from uad_bench.datasets.phantom.patient import lesion_kind
 from uad_bench.datasets.phantom.scanner import MODALITIES
 from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
 from uad_bench.errors import unknown
@@ -18,11 +20,13 @@ class Phantom:
         root: folder that holds generated cohorts; this one lies in `<variant>-v<version>-<seed>`.
         variant: key of `VARIANTS`.
         seed: other seeds are other patients.
-        report: is told (patients done, patients in all) while they are generated.
+        report: receives `Progress` while patients are generated.
 
     Raises:
         ConfigError: no such variant.
     """
+
+    embedded: ClassVar[bool] = True  # generated below a cache folder; asks for no data
 
     def __init__(self, root: Path, *, variant: str = "phantom", seed: int = 0, report: Report | None = None) -> None:
         if variant not in VARIANTS:
@@ -35,7 +39,7 @@ class Phantom:
     def subjects(self) -> list[Subject]:
         """All patients, in order; writes what is missing first."""
         ensure_cohort(self.folder, variant=self.variant, seed=self.seed, report=self._report)
-        return [self._subject(case_name(self.variant, index)) for index in range(VARIANTS[self.variant].patients)]
+        return [self._subject(index) for index in range(VARIANTS[self.variant].patients)]
 
     def roles(self) -> dict[str, tuple[str, ...]]:
         """Ids of the shipped split: train, val, test."""
@@ -44,6 +48,9 @@ class Phantom:
         fitted = settings.train + settings.val
         return {"train": ids[: settings.train], "val": ids[settings.train : fitted], "test": ids[fitted:]}
 
-    def _subject(self, case: str) -> Subject:
+    def _subject(self, index: int) -> Subject:
+        case = case_name(self.variant, index)
         files = {name: ImageFile(path) for name, path in case_files(self.folder, case).items()}
-        return Subject(case, {modality: files[modality] for modality in MODALITIES}, label=files["seg"])
+        images = {modality: files[modality] for modality in MODALITIES}
+        kind = lesion_kind(self.variant, self.seed, index)
+        return Subject(case, images, label=files["seg"], attributes={"lesion": kind})

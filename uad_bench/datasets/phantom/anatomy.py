@@ -102,7 +102,9 @@ def _paint_gliosis(rng: np.random.Generator, brain: Brain, ventricle: Flat) -> N
     near = np.clip(brain.blurred(ventricle, sigma=3.0) * 4, 0, 1)
     caps = near * _step(brain.field(rng, length=9.0) + 2.5 * load - 0.8, 0.4)
     spots = 0.8 * _step(brain.field(rng, length=4.0) + 1.5 * load - 3.4, 0.15)
-    brain.overlay("gliosis", (0.9 * np.maximum(caps, spots) * brain.share["white"] * (0.3 + 0.7 * load)).astype(np.float32))
+    brain.overlay(
+        "gliosis", (0.9 * np.maximum(caps, spots) * brain.share["white"] * (0.3 + 0.7 * load)).astype(np.float32)
+    )
 
 
 def _paint_choroid(rng: np.random.Generator, brain: Brain, ventricle: Flat) -> None:

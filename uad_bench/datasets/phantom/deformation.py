@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.datasets.phantom.grid import CENTRE, Grid, blend, hat_weights, random_field
+from uad_bench.datasets.phantom.grid import CENTRE, Grid, blend, linear_taps, random_field
 
 LATTICE = Grid((31, 35, 31), (8.0, 8.0, 8.0))
 SQUARINGS = 6
@@ -47,9 +47,13 @@ class Deformation:
 
     def on(self, grid: Grid) -> Points:
         """Atlas points (3, X, Y, Z) in mm of every voxel of a grid."""
-        weights = [hat_weights(_in_knots(grid.axis(axis), axis), LATTICE.shape[axis]) for axis in range(3)]
-        moved = [blend(field, weights) + _broadcast(grid.axis(i) - CENTRE[i], i) for i, field in enumerate(self.displacement)]
-        return np.stack([sum(self.linear[i, j] * moved[j] for j in range(3)) + CENTRE[i] for i in range(3)]).astype(np.float32)
+        taps = [linear_taps(_in_knots(grid.axis(axis), axis), LATTICE.shape[axis]) for axis in range(3)]
+        moved = [
+            blend(field, taps) + _broadcast(grid.axis(i) - CENTRE[i], i) for i, field in enumerate(self.displacement)
+        ]
+        return np.stack([sum(self.linear[i, j] * moved[j] for j in range(3)) + CENTRE[i] for i in range(3)]).astype(
+            np.float32
+        )
 
     def jacobian(self) -> NDArray[np.float64]:
         """Determinant (A, B, C) of the map's derivative on the lattice; positive everywhere."""
@@ -94,11 +98,18 @@ def _push(mass: MassEffect) -> NDArray[np.float32]:
 
 def _draw_linear(rng: np.random.Generator) -> NDArray[np.float64]:
     """Atlas mm per patient mm: size and a small rotation."""
-    x, y, z = rng.normal(0, np.deg2rad(4), 3)
-    tilt = np.array([[1, -z, y], [z, 1, -x], [-y, x, 1]])
-    rotation, upper = np.linalg.qr(tilt)
+    tilts = rng.normal(0, np.deg2rad(4), 3)
     size = MNI_TO_ADULT * np.exp(rng.normal(0, 0.03) + rng.normal(0, 0.02, 3))
-    return np.asarray(rotation @ np.diag(np.sign(np.diag(upper))) @ np.diag(1 / size))
+    return np.asarray(_rotation(tilts) @ np.diag(1 / size))
+
+
+def _rotation(tilts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """About x, then y, then z, by angles in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(tilts), np.sin(tilts)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return np.asarray(about_z @ about_y @ about_x)
 
 
 def _in_knots(millimetres: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -39,6 +39,19 @@ class Grid:
         return matrix
 
 
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """Which knots of a lattice each of n positions along one axis reads, and with what weight.
+
+    Attributes:
+        first: (n,) index of the first knot.
+        weights: (n, k) of this knot and those after it.
+    """
+
+    first: NDArray[np.intp]
+    weights: NDArray[np.float32]
+
+
 def random_field(rng: np.random.Generator, grid: Grid, *, length: float) -> NDArray[np.float32]:
     """A smooth Gaussian random field (X, Y, Z) of zero mean and unit variance everywhere.
 
@@ -46,24 +59,38 @@ def random_field(rng: np.random.Generator, grid: Grid, *, length: float) -> NDAr
     """
     knots = int(FIELD_OF_VIEW / length) + 4
     lattice = rng.standard_normal((knots, knots, knots), dtype=np.float32)
-    return blend(lattice, [_spline_weights(grid.axis(axis) - CENTRE[axis], knots, length) for axis in range(3)])
+    return blend(lattice, [_spline_taps(grid.axis(axis) - CENTRE[axis], knots, length) for axis in range(3)])
 
 
-def blend(lattice: NDArray[np.float32], weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Separable interpolation of a lattice (A, B, C) by one weight matrix (n, knots) an axis."""
-    by_x = np.tensordot(weights[0], lattice, axes=(1, 0))  # (X, B, C)
-    by_xy = weights[1] @ by_x  # (X, Y, C)
-    return np.asarray(by_xy @ weights[2].T)  # (X, Y, Z)
+def blend(lattice: NDArray[np.float32], taps: list[Taps]) -> NDArray[np.float32]:
+    """Separable interpolation of a lattice (A, B, C) to (X, Y, Z), the long axis last.
+
+    Plain sums in a fixed order, no matrix product: the same bits whatever the number of threads.
+    """
+    by_z = np.moveaxis(_along_first(np.moveaxis(lattice, 2, 0), taps[2]), 0, 2)  # (A, B, Z)
+    by_yz = np.moveaxis(_along_first(np.moveaxis(by_z, 1, 0), taps[1]), 0, 1)  # (A, Y, Z)
+    return _along_first(np.ascontiguousarray(by_yz), taps[0])  # (X, Y, Z)
 
 
-def hat_weights(positions: NDArray[np.float64], knots: int) -> NDArray[np.float32]:
-    """Linear interpolation weights (n, knots) at positions counted in knots, constant beyond the ends."""
+def linear_taps(positions: NDArray[np.float64], knots: int) -> Taps:
+    """Linear interpolation at positions counted in knots, constant beyond the ends."""
     inside = np.clip(positions, 0, knots - 1)
-    return np.maximum(0, 1 - np.abs(inside[:, None] - np.arange(knots))).astype(np.float32)
+    first = np.minimum(inside.astype(np.intp), knots - 2)
+    rest = inside - first
+    return Taps(first, np.stack([1 - rest, rest], axis=1).astype(np.float32))
 
 
-def _spline_weights(millimetres: NDArray[np.float64], knots: int, length: float) -> NDArray[np.float32]:
-    distance = np.abs(millimetres[:, None] / length + (knots - 1) / 2 - np.arange(knots))
-    near, far = 2 / 3 - distance**2 + distance**3 / 2, np.clip(2 - distance, 0, None) ** 3 / 6
-    spline = np.where(distance < 1, near, far)
-    return (spline / np.linalg.norm(spline, axis=1, keepdims=True)).astype(np.float32)
+def _spline_taps(millimetres: NDArray[np.float64], knots: int, length: float) -> Taps:
+    positions = millimetres / length + (knots - 1) / 2
+    first = np.floor(positions).astype(np.intp) - 1
+    u = positions - np.floor(positions)
+    spline = np.stack([(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3], axis=1)
+    return Taps(first, (spline / np.linalg.norm(spline, axis=1, keepdims=True)).astype(np.float32))
+
+
+def _along_first(lattice: NDArray[np.float32], taps: Taps) -> NDArray[np.float32]:
+    columns = taps.weights.T.reshape(-1, len(taps.first), *[1] * (lattice.ndim - 1))
+    total = columns[0] * lattice[taps.first]
+    for step, column in enumerate(columns[1:], start=1):
+        total += column * lattice[taps.first + step]
+    return total

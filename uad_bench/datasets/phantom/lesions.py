@@ -95,7 +95,9 @@ def _plaques(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
     for place in rng.choice(np.sort(deep), size=int(rng.integers(6, 25))):
         radius = plan.radius * np.exp(0.45 * rng.standard_normal() - 0.45)
         stretch = np.exp(0.25 * rng.standard_normal(3))
-        offset = ((x - x[place]) / stretch[0]) ** 2 + ((y - y[place]) / stretch[1]) ** 2 + ((z - z[place]) / stretch[2]) ** 2
+        offset = (
+            ((x - x[place]) / stretch[0]) ** 2 + ((y - y[place]) / stretch[1]) ** 2 + ((z - z[place]) / stretch[2]) ** 2
+        )
         share = np.maximum(share, _edge(radius * (1 + 0.2 * rough) - np.sqrt(offset), 0.7))
     _replace(brain, {"plaque": share})
 
@@ -104,9 +106,7 @@ def _none(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
     """A healthy subject."""
 
 
-def _level(
-    rng: np.random.Generator, brain: Brain, plan: Plan, *, part: float = 1.0, roughness: float = 0.28
-) -> Flat:
+def _level(rng: np.random.Generator, brain: Brain, plan: Plan, *, part: float = 1.0, roughness: float = 0.28) -> Flat:
     """Signed distance in mm (about; positive inside) to a rough ellipsoid of `part` the radius."""
     radius = plan.radius * part
     axes = np.exp(0.18 * rng.standard_normal(3))

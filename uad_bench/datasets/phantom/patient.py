@@ -10,7 +10,7 @@ from uad_bench.datasets.phantom.anatomy import Brain, grow_brain
 from uad_bench.datasets.phantom.deformation import draw_deformation
 from uad_bench.datasets.phantom.scanner import acquire, block_mean, draw_protocol
 from uad_bench.datasets.phantom.tissue import draw_tissues
-from uad_bench.datasets.phantom.variants import VARIANTS, VERSION, Variant
+from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
 from uad_bench.seeding import derive
 
 GOLDEN = 0.6180339887498949
@@ -38,21 +38,24 @@ def make_patient(variant: str, seed: int, index: int) -> Patient:
     settings = VARIANTS[variant]
     rng = np.random.default_rng(derive(seed, "phantom", VERSION, variant, index))
     body, disease, scanner = rng.spawn(3)
-    kind = _kind(settings, seed, index)
+    kind = lesion_kind(variant, seed, index)
     plan = lesions.draw_plan(disease, kind, scale=settings.scale)
     brain = grow_brain(body, settings.grid.refined(settings.factors), draw_deformation(body, mass=plan.mass))
     lesions.paint(disease, brain, plan)
     tesla = scanner.choice([1.5, 3.0])
-    images = acquire(scanner, brain, draw_tissues(scanner, tesla=tesla), draw_protocol(scanner, tesla=tesla), settings.factors)
+    images = acquire(
+        scanner, brain, draw_tissues(scanner, tesla=tesla), draw_protocol(scanner, tesla=tesla), settings.factors
+    )
     seg = _segment(brain, settings.factors) * (images["t1"] > 0)
     return Patient(images, seg.astype(np.uint8), settings.grid.affine(), kind)
 
 
-def _kind(settings: Variant, seed: int, index: int) -> str:
+def lesion_kind(variant: str, seed: int, index: int) -> str:
     """Kinds come evenly along the index (a golden-ratio sequence), so that every role meets each of them."""
+    kinds = VARIANTS[variant].kinds
     place = (derive(seed, "phantom", "kind") % 1000 / 1000 + index * GOLDEN) % 1
-    cumulative = np.cumsum(list(settings.kinds.values()))
-    return list(settings.kinds)[int(np.searchsorted(cumulative, place * cumulative[-1], side="right"))]
+    cumulative = np.cumsum(list(kinds.values()))
+    return list(kinds)[int(np.searchsorted(cumulative, place * cumulative[-1], side="right"))]
 
 
 def _segment(brain: Brain, factors: tuple[int, int, int]) -> NDArray[np.uint8]:

@@ -45,13 +45,23 @@ def draw_protocol(rng: np.random.Generator, *, tesla: float) -> Protocol:
 
 
 def acquire(
-    rng: np.random.Generator, brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, factors: tuple[int, int, int]
+    rng: np.random.Generator,
+    brain: Brain,
+    tissues: Mapping[str, Tissue],
+    protocol: Protocol,
+    factors: tuple[int, int, int],
 ) -> dict[str, NDArray[np.int16]]:
     """Images (X, Y, Z) int16 of every modality on the coarse grid, zero outside the brain."""
     texture = 0.8 * brain.field(rng, length=4.0) + 0.6 * brain.field(rng, length=14.0)
     inside = block_mean(brain.inside.astype(np.float32), factors) >= 0.5
     return {
-        modality: _image(rng, brain, block_mean(brain.volume(_signal(brain, tissues, protocol, modality, texture)), factors), inside, protocol)
+        modality: _image(
+            rng,
+            brain,
+            block_mean(brain.volume(_signal(brain, tissues, protocol, modality, texture)), factors),
+            inside,
+            protocol,
+        )
         for modality in MODALITIES
     }
 
@@ -76,8 +86,13 @@ def _signal(brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, mod
     return total
 
 
-def _image(rng: np.random.Generator, brain: Brain, signal: Volume, inside: NDArray[np.bool_], protocol: Protocol) -> NDArray[np.int16]:
-    coarse = Grid(signal.shape, tuple(s * f // 1 for s, f in zip(brain.grid.spacing, np.array(brain.grid.shape) // signal.shape, strict=True)))  # type: ignore[arg-type]
+def _image(
+    rng: np.random.Generator, brain: Brain, signal: Volume, inside: NDArray[np.bool_], protocol: Protocol
+) -> NDArray[np.int16]:
+    coarse = Grid(
+        signal.shape,
+        tuple(s * f // 1 for s, f in zip(brain.grid.spacing, np.array(brain.grid.shape) // signal.shape, strict=True)),
+    )  # type: ignore[arg-type]
     shaded = signal * np.exp(protocol.bias * random_field(rng, coarse, length=110.0))
     reference = float(np.percentile(shaded[inside], 90))
     noisy = rician(shaded / reference, protocol.noise, rng)

@@ -44,7 +44,12 @@ VARIANTS: Mapping[str, Variant] = {
     "phantom": Variant(grid=SMALL, factors=(1, 1, 2), train=24, val=4, test=12),
     "phantom-tiny": Variant(grid=TINY, factors=(1, 1, 3), train=4, val=2, test=2),
     "phantom-hard": Variant(
-        grid=SMALL, factors=(1, 1, 2), train=24, val=4, test=12, scale=0.15,
+        grid=SMALL,
+        factors=(1, 1, 2),
+        train=24,
+        val=4,
+        test=12,
+        scale=0.15,
         kinds={"mismatch": 0.4, "infiltrating": 0.3, "plaques": 0.3},
     ),
     "phantom-full": Variant(grid=BRATS, factors=(1, 1, 1), train=72, val=8, test=24),

@@ -1,8 +1,7 @@
 """Writing a cohort to disk: whole files only, resumable, safe under several processes at once."""
 
-import json
+import gzip
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -15,9 +14,12 @@ from numpy.typing import NDArray
 from uad_bench.datasets.phantom.patient import make_patient
 from uad_bench.datasets.phantom.scanner import MODALITIES
 from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
+from uad_bench.files import atomic, write_json
+from uad_bench.method import Progress
 
 MARKER = "COMPLETE.json"
-Report = Callable[[int, int], None]
+MIN_VOXELS_PER_PROCESS = 4_000_000  # below this, starting a process costs more than it brings
+Report = Callable[[Progress], None]
 
 
 def case_name(variant: str, index: int) -> str:
@@ -31,16 +33,15 @@ def case_files(folder: Path, case: str) -> dict[str, Path]:
 
 
 def ensure_cohort(folder: Path, *, variant: str, seed: int, report: Report | None = None) -> None:
-    """Write the patients that are not there yet; `report(done, total)` is told of each."""
+    """Write the patients that are not there yet, reporting each."""
     if (folder / MARKER).is_file():
         return
-    folder.mkdir(parents=True, exist_ok=True)
     total = VARIANTS[variant].patients
-    missing = [i for i in range(total) if not _is_written(folder, case_name(variant, i))]
+    missing = [index for index in range(total) if not _is_written(folder, case_name(variant, index))]
     for done, _ in enumerate(_write_all(folder, variant, seed, missing), start=total - len(missing) + 1):
         if report is not None:
-            report(done, total)
-    _write_whole(folder / MARKER, json.dumps({"variant": variant, "version": VERSION, "seed": seed, "patients": total}).encode())
+            report(Progress(f"making {variant} patients", done, total))
+    write_json(folder / MARKER, {"variant": variant, "version": VERSION, "seed": seed, "patients": total})
 
 
 def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
@@ -49,42 +50,12 @@ def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
     paths = case_files(folder, case_name(variant, index))
     paths["seg"].parent.mkdir(parents=True, exist_ok=True)
     for name, volume in (*patient.images.items(), ("seg", patient.seg)):
-        _write_whole(paths[name], _nifti(volume, patient.affine))
+        with atomic(paths[name]) as file:
+            file.write(nifti_bytes(volume, patient.affine))
 
 
-def _is_written(folder: Path, case: str) -> bool:
-    """The label is written last and every file appears whole: all there means all good."""
-    return all(path.is_file() for path in case_files(folder, case).values())
-
-
-def _write_all(folder: Path, variant: str, seed: int, indices: list[int]) -> Iterator[None]:
-    """Several processes where that pays and works, else this one."""
-    workers = min(_cores(), len(indices))
-    try:
-        if workers > 1:
-            yield from _write_in_processes(folder, variant, seed, indices, workers)
-            return
-    except (BrokenProcessPool, OSError):
-        indices = [i for i in indices if not _is_written(folder, case_name(variant, i))]
-    for index in indices:
-        yield write_patient(folder, variant, seed, index)
-
-
-def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int], workers: int) -> Iterator[None]:
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(write_patient, folder, variant, seed, index) for index in indices]
-        for finished in as_completed(pending):
-            yield finished.result()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _nifti(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> bytes:
-    """A gzipped NIfTI-1 file, stored towards left and back as BraTS does, with the same bytes every time."""
-    import gzip
-
+def nifti_bytes(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> bytes:
+    """A gzipped NIfTI-1 file of a RAS+ volume, stored towards left and back as BraTS does; the same bytes every time."""
     import nibabel
 
     flips = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -94,13 +65,34 @@ def _nifti(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> bytes:
     return gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _is_written(folder: Path, case: str) -> bool:
+    """Every file appears whole, so all there means all good."""
+    return all(path.is_file() for path in case_files(folder, case).values())
+
+
+def _write_all(folder: Path, variant: str, seed: int, indices: list[int]) -> Iterator[None]:
+    """Several processes where that pays and works, else this one."""
+    workers = min(_cores(), int(len(indices) * np.prod(VARIANTS[variant].grid.shape) / MIN_VOXELS_PER_PROCESS))
+    if workers > 1:
+        try:
+            yield from _write_in_processes(folder, variant, seed, indices, workers)
+        except BrokenProcessPool:  # no room for more processes, or a script without a main guard
+            indices = [index for index in indices if not _is_written(folder, case_name(variant, index))]
+        else:
+            return
+    for index in indices:
+        yield write_patient(folder, variant, seed, index)
+
+
+def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int], workers: int) -> Iterator[None]:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        pending = [pool.submit(write_patient, folder, variant, seed, index) for index in indices]
+        try:
+            for finished in as_completed(pending):
+                yield finished.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
