@@ -1,0 +1,127 @@
+"""Reads every volume of a cohort once and remembers what it saw; the second pass only looks at file dates."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uad_bench.data.facts import SubjectFacts
+from uad_bench.data.inspection import Problem, inspect
+from uad_bench.data.subject import ImageFile, Subject
+from uad_bench.data.workers import worker_count
+from uad_bench.errors import ConfigError, DataError
+from uad_bench.files import read_json, write_json
+from uad_bench.fingerprint import digest_json
+from uad_bench.method import Modality, Progress
+
+__all__ = ["Problem", "SubjectFacts", "Survey", "data_digest", "survey", "take_census"]
+
+VERSION = 1  # raise it when a fact changes its meaning; old cache entries are then read anew
+FOLDER = "census"
+SHOWN_PROBLEMS = 20
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was learned of a cohort: facts of the sound patients, problems of the others."""
+
+    facts: dict[str, SubjectFacts]
+    problems: tuple[Problem, ...]
+
+
+def take_census(
+    subjects: Sequence[Subject], modalities: Sequence[Modality], *, cache: Path, report: Report | None = None
+) -> dict[str, SubjectFacts]:
+    """Facts of every patient by id, in the order given.
+
+    Args:
+        subjects: of one data set, ids distinct.
+        modalities: all that the task reads, whatever a method needs.
+        cache: the cache's root; facts are kept in its folder `census`.
+        report: receives progress, one step a patient.
+
+    Raises:
+        DataError: everything that is wrong with any patient, each problem on a line that names the file.
+    """
+    found = survey(subjects, modalities, cache=cache, report=report)
+    if found.problems:
+        raise DataError(_sentence(found.problems, len(subjects)))
+    return found.facts
+
+
+def survey(
+    subjects: Sequence[Subject], modalities: Sequence[Modality], *, cache: Path, report: Report | None = None
+) -> Survey:
+    """As `take_census`, but problems are returned instead of raised."""
+    doubled = _doubled(subjects)
+    folder = cache / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, SubjectFacts] = {}
+    problems = list(doubled)
+    for done, (subject, (fact, faults)) in enumerate(_inspections(subjects, modalities, folder), 1):
+        problems += faults
+        if fact:
+            facts[subject.id] = fact
+        if report:
+            report(Progress("reading patients", done, len(subjects)))
+    return Survey(facts, tuple(problems))
+
+
+def data_digest(census: Mapping[str, SubjectFacts]) -> str:
+    """SHA-256 over all patients' ids, geometry and decoded voxels, labels included."""
+    return digest_json({f.id: [f.digests, f.label_digest, f.anomaly_area, f.affine] for f in census.values()})
+
+
+Inspection = tuple[SubjectFacts | None, list[Problem]]
+
+
+def _inspections(
+    subjects: Sequence[Subject], modalities: Sequence[Modality], folder: Path
+) -> Iterator[tuple[Subject, Inspection]]:
+    with ThreadPoolExecutor(worker_count()) as pool:
+        try:
+            yield from zip(subjects, pool.map(lambda s: _remembered(s, modalities, folder), subjects), strict=True)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _remembered(subject: Subject, modalities: Sequence[Modality], folder: Path) -> Inspection:
+    """Facts from the cache if no file changed, else from the voxels; problems are never cached."""
+    entry = folder / f"{_key(subject, modalities)}.json"
+    try:
+        return SubjectFacts.from_json(read_json(entry)), []
+    except (ConfigError, TypeError):  # absent, or written by another version
+        facts, problems = inspect(subject, modalities)
+    if facts:
+        write_json(entry, facts.to_json())
+    return facts, problems
+
+
+def _key(subject: Subject, modalities: Sequence[Modality]) -> str:
+    files = {**{m: subject.images.get(m) for m in modalities}, "=label": subject.label, "=brain": subject.brain_mask}
+    reading = [subject.anomaly_values, subject.declared_values, subject.healthy]
+    return digest_json([VERSION, subject.id, *reading, {role: _stamp(file) for role, file in files.items()}])[:32]
+
+
+def _stamp(file: ImageFile | None) -> list[Any] | None:
+    """What changes whenever the file does."""
+    if file is None or not file.path.exists():
+        return None
+    state = file.path.stat()
+    return [str(file.path.resolve()), file.channel, state.st_size, state.st_mtime_ns]
+
+
+def _doubled(subjects: Sequence[Subject]) -> list[Problem]:
+    ids = [subject.id for subject in subjects]
+    twice = sorted({id_ for id_ in ids if ids.count(id_) > 1}) if len(set(ids)) < len(ids) else []
+    return [Problem(id_, "doubled", f"{id_}: two patients have this id; rename one") for id_ in twice]
+
+
+def _sentence(problems: Sequence[Problem], patients: int) -> str:
+    affected = len({problem.subject for problem in problems})
+    lines = [f"  {problem.message}" for problem in problems[:SHOWN_PROBLEMS]]
+    more = [f"  ... and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
+    return "\n".join([f"{affected} of {patients} patients cannot be used as they are:", *lines, *more])

@@ -1,0 +1,213 @@
+"""Reads one patient whole and says what it is, or everything that is wrong with it."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uad_bench.data.facts import PERCENTILES, SubjectFacts, Triple
+from uad_bench.data.likeness import difference_hash, thumbnail
+from uad_bench.data.subject import ImageFile, Subject
+from uad_bench.data.volume import Volume, read_volume
+from uad_bench.errors import DataError
+from uad_bench.method import Modality
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+AFFINE_TOLERANCE = 1e-3  # largest difference of any entry, in mm (or mm per voxel)
+LARGEST_LABEL = 255
+SHOWN_VALUES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a patient cannot be used.
+
+    Attributes:
+        subject: id.
+        kind: `missing`, `broken`, `shape`, `affine`, `empty` or `label`.
+        message: one sentence that names the file.
+    """
+
+    subject: str
+    kind: str
+    message: str
+
+
+def inspect(subject: Subject, modalities: Sequence[Modality]) -> tuple[SubjectFacts | None, list[Problem]]:
+    """Read every file of a patient once; facts, or all problems that can be told apart."""
+    reading = _Reading(subject)
+    images = {name: volume for name in modalities if (volume := reading.modality(name))}
+    mask = reading.file(subject.brain_mask, "brain mask")
+    label = reading.file(subject.label, "label")
+    reading.compare_grids()
+    for name, image in images.items():
+        if not image.array.any():
+            reading.blame("empty", f"{subject.images[name].path}: every voxel of {name} is zero")
+    if label and (complaint := _label_complaint(label.array)):
+        reading.blame("label", f"{subject.label.path if subject.label else ''}: {complaint}")
+    if reading.problems:
+        return None, reading.problems
+    brain = brain_mask([image.array for image in images.values()], mask.array if mask else None)
+    if not brain.any():
+        reading.blame("empty", f"{subject.id}: the brain mask is empty")
+        return None, reading.problems
+    return _facts(subject, images, brain, label), []
+
+
+def brain_mask(images: Iterable[Array], shipped: Array | None = None) -> Mask:
+    """Where the data set's own mask is above 0.5, else where any modality is non-zero: (X, Y, Z) bool."""
+    if shipped is not None:
+        return np.asarray(shipped > 0.5)
+    first, *others = images
+    brain = first != 0
+    for image in others:
+        brain |= image != 0
+    return np.asarray(brain)
+
+
+def anomaly_mask(label: Array, values: tuple[int, ...] | None) -> Mask:
+    """Where the label counts as anomaly: any value above 0, or the values named."""
+    return np.asarray(label > 0 if values is None else np.isin(label, values))
+
+
+def bounding_box(mask: Mask) -> tuple[Triple, Triple]:
+    """Lowest and one-past-highest index of the true voxels along X, Y, Z."""
+    lines = [np.flatnonzero(mask.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
+    (x0, x1), (y0, y1), (z0, z1) = ((int(line[0]), int(line[-1]) + 1) for line in lines)
+    return (x0, y0, z0), (x1, y1, z1)
+
+
+def inside(array: Array, box: tuple[Triple, Triple]) -> Array:
+    """The part of a volume inside a box."""
+    (x0, y0, z0), (x1, y1, z1) = box
+    return array[x0:x1, y0:y1, z0:z1]
+
+
+def digest_voxels(array: Array) -> str:
+    """SHA-256 of shape and values as little-endian float32, whatever the stored type and compression."""
+    values = np.asfortranarray(array, dtype="<f4") + np.float32(0)  # -0 becomes 0
+    digest = hashlib.sha256(str(array.shape).encode())
+    digest.update(values.T.data)
+    return digest.hexdigest()
+
+
+@dataclass
+class _Reading:
+    """Files read so far of one patient, and what was wrong."""
+
+    subject: Subject
+    problems: list[Problem] = field(default_factory=list)
+    volumes: dict[str, tuple[ImageFile, Volume]] = field(default_factory=dict)
+
+    def blame(self, kind: str, message: str) -> None:
+        self.problems.append(Problem(self.subject.id, kind, message))
+
+    def modality(self, name: Modality) -> Volume | None:
+        file = self.subject.images.get(name)
+        if file is None:
+            has = ", ".join(sorted(self.subject.images)) or "none"
+            self.blame("missing", f"{self.subject.id}: modality {name!r} is missing (it has {has})")
+        return self.file(file, name)
+
+    def file(self, file: ImageFile | None, role: str) -> Volume | None:
+        if file is None:
+            return None
+        try:
+            volume = read_volume(file)
+        except DataError as error:
+            self.blame("broken", str(error))
+            return None
+        self.volumes[role] = file, volume
+        return volume
+
+    def compare_grids(self) -> None:
+        """Blame every file whose stored grid is not that of the first."""
+        roles = list(self.volumes)
+        for role in roles[1:]:
+            file, volume = self.volumes[role]
+            first = self.volumes[roles[0]][1].stored
+            if volume.stored.shape != first.shape:
+                self.blame("shape", f"{file.path}: {role} is {volume.stored.shape}, {roles[0]} is {first.shape}")
+            elif (gap := float(np.abs(volume.stored.affine - first.affine).max())) > AFFINE_TOLERANCE:
+                self.blame("affine", f"{file.path}: the affines of {role} and {roles[0]} differ by {gap:.4g}")
+
+
+def _label_complaint(label: Array) -> str | None:
+    values = np.unique(label)
+    shown = ", ".join(f"{v:g}" for v in values[:SHOWN_VALUES])
+    if (values != np.round(values)).any():
+        return f"label values are not whole numbers ({shown})"
+    if values.min() < 0 or values.max() > LARGEST_LABEL:
+        return f"label values are not small non-negative integers ({shown})"
+    return None
+
+
+def _facts(subject: Subject, images: Mapping[str, Volume], brain: Mask, label: Volume | None) -> SubjectFacts:
+    first, box = next(iter(images.values())), bounding_box(brain)
+    return SubjectFacts(
+        id=subject.id,
+        shape=_triple(brain.shape),
+        spacing=first.spacing,
+        affine=tuple(tuple(map(float, row)) for row in first.affine),
+        orientation=first.stored.codes,
+        dtypes={name: str(image.array.dtype) for name, image in images.items()},
+        digests={name: digest_voxels(image.array) for name, image in images.items()},
+        brain_area=_areas(brain),
+        box=box,
+        border=_border(brain_mask(image.array for image in images.values())),
+        percentiles={name: _percentiles(image.array[brain]) for name, image in images.items()},
+        difference_hashes={n: f"{difference_hash(inside(i.array, box)):016x}" for n, i in images.items()},
+        thumbnails={name: thumbnail(inside(image.array, box)) for name, image in images.items()},
+        file_sizes=_file_sizes(subject, images),
+        **_label_facts(subject, brain, label),
+    )
+
+
+def _label_facts(subject: Subject, brain: Mask, label: Volume | None) -> dict[str, Any]:
+    if label is None:
+        none = (0,) * brain.shape[2] if subject.healthy else None
+        areas = {"labelled_area": none, "anomaly_area": none, "label_values": (), "undeclared_values": ()}
+        return {**areas, "label_digest": None, "outside_brain": 0}
+    values = tuple(int(v) for v in np.unique(label.array))
+    anomaly = anomaly_mask(label.array, subject.anomaly_values)
+    known = {0, *subject.declared_values} if subject.declared_values else set(values)
+    return {
+        "labelled_area": _areas(label.array > 0),
+        "anomaly_area": _areas(anomaly),
+        "label_values": values,
+        "undeclared_values": tuple(v for v in values if v not in known),
+        "label_digest": digest_voxels(label.array),
+        "outside_brain": int((anomaly & ~brain).sum()),
+    }
+
+
+def _areas(mask: Mask) -> tuple[int, ...]:
+    return tuple(int(n) for n in np.count_nonzero(mask, axis=(0, 1)))
+
+
+def _border(nonzero: Mask) -> float:
+    edges = [nonzero[0], nonzero[-1], nonzero[:, 0], nonzero[:, -1]]
+    return float(sum(edge.sum() for edge in edges) / sum(edge.size for edge in edges))
+
+
+def _percentiles(values: Array) -> tuple[float, ...]:
+    return tuple(float(p) for p in np.percentile(values, PERCENTILES))
+
+
+def _file_sizes(subject: Subject, images: Iterable[str]) -> dict[str, int]:
+    files = {
+        **{name: subject.images[name] for name in images},
+        "label": subject.label,
+        "brain_mask": subject.brain_mask,
+    }
+    return {role: file.path.stat().st_size for role, file in files.items() if file}
+
+
+def _triple(shape: tuple[int, ...]) -> Triple:
+    x, y, z = shape
+    return x, y, z

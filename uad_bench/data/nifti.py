@@ -1,0 +1,153 @@
+"""Reads one NIfTI file to its very end, so that damage is found and a lying header allocates nothing.
+
+nibabel stops at the last voxel and so never reaches the gzip checksum; here the whole stream is inflated, bounded by
+what the header declares.
+"""
+
+import math
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uad_bench.errors import DataError
+
+MAX_VOXELS = 2**28  # 512 x 512 x 1024: four times the largest scan this project knows of
+SLACK_BYTES = 1 << 20  # extensions before, and padding after the voxels
+PEEK_BYTES = 1 << 16
+HEADER_BYTES = 540  # a NIfTI-2 header, the longer of the two
+GZIP_MAGIC = b"\x1f\x8b"
+NUMBERS = "biuf"
+
+
+def read_nifti(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """Voxels as stored (with scl_slope applied, as float32, where the file has one) and the 4x4 affine.
+
+    Returns:
+        array of 2 to 4 axes in the file's own axis order, and the affine voxel -> mm.
+
+    Raises:
+        DataError: missing, truncated, damaged, not NIfTI, too large, or not of plain numbers.
+    """
+    header, data = _load(path)
+    array = _voxels(path, header, data)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        count = int((~np.isfinite(array)).sum())
+        first = tuple(map(int, np.argwhere(~np.isfinite(array))[0]))
+        raise DataError(f"{path}: {count} voxels are NaN or infinite, the first at {first}; repair or leave it out")
+    return array, _affine(path, header)
+
+
+def read_grid(path: Path) -> tuple[tuple[int, ...], npt.NDArray[np.float64]]:
+    """Shape and affine as stored, from the header alone."""
+    with _open(path) as file:
+        header = _parse(path, _inflated_head(path, file.read(PEEK_BYTES)))
+    return _shape(path, header), _affine(path, header)
+
+
+def _load(path: Path) -> tuple[Any, bytes]:
+    """The parsed header and the whole uncompressed file."""
+    with _open(path) as file:
+        peek = file.read(PEEK_BYTES)
+        header = _parse(path, _inflated_head(path, peek))
+        declared = _declared_bytes(path, header)
+        compressed = peek[:2] == GZIP_MAGIC
+        data = peek + file.read(declared + 2 * SLACK_BYTES - len(peek))
+        if compressed and file.read(1):
+            raise DataError(f"{path}: the file is longer than its header declares; it is not one image")
+    data = _inflate(path, data, declared + SLACK_BYTES) if compressed else data
+    if len(data) < declared:
+        raise DataError(f"{path}: truncated, {len(data)} of {declared} bytes are there; copy the file again")
+    return header, data
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+
+
+def _inflated_head(path: Path, peek: bytes) -> bytes:
+    if peek[:2] != GZIP_MAGIC:
+        return peek[:HEADER_BYTES]
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(peek, HEADER_BYTES)
+    except zlib.error as error:
+        raise DataError(f"{path}: damaged gzip stream ({error}); copy the file again") from error
+
+
+def _parse(path: Path, head: bytes) -> Any:
+    """A nibabel header of NIfTI-1 or NIfTI-2, of either byte order."""
+    import nibabel
+
+    sizes = {int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")}
+    classes: dict[int, Any] = {348: nibabel.nifti1.Nifti1Header, 540: nibabel.nifti2.Nifti2Header}
+    size = next((s for s in classes if s in sizes and len(head) >= s), None)
+    if size is None:
+        raise DataError(f"{path}: not a NIfTI file, or cut off inside its header")
+    try:
+        header = classes[size].from_fileobj(BytesIO(head[:size] + bytes(4)))
+    except (nibabel.spatialimages.HeaderDataError, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: broken NIfTI header ({error})") from error
+    if bytes(header["magic"].item())[:3] not in {b"n+1", b"n+2"}:
+        raise DataError(f"{path}: a header without its image (.hdr/.img pair); convert it to one .nii file")
+    return header
+
+
+def _shape(path: Path, header: Any) -> tuple[int, ...]:
+    shape = tuple(int(n) for n in header.get_data_shape())
+    if not 2 <= len(shape) <= 4 or min(shape) < 1:
+        raise DataError(f"{path}: an image of shape {shape}; two to four axes are readable")
+    if math.prod(shape) > MAX_VOXELS:
+        raise DataError(f"{path}: the header claims {math.prod(shape):.3g} voxels, more than the cap of {MAX_VOXELS}")
+    return shape
+
+
+def _declared_bytes(path: Path, header: Any) -> int:
+    """How long the uncompressed file must be for all its voxels."""
+    dtype, offset = header.get_data_dtype(), int(header.get_data_offset())
+    if dtype.kind not in NUMBERS:
+        raise DataError(f"{path}: voxels of type {dtype} are not plain numbers")
+    if not 0 <= offset <= SLACK_BYTES:
+        raise DataError(f"{path}: the header puts the voxels at byte {offset}")
+    return offset + math.prod(_shape(path, header)) * int(dtype.itemsize)
+
+
+def _inflate(path: Path, data: bytes, limit: int) -> bytes:
+    """All gzip members of the stream, checksums verified, never more than `limit` bytes."""
+    parts: list[bytes] = []
+    room = limit
+    while data:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            parts.append(member.decompress(data, room + 1))
+        except zlib.error as error:
+            raise DataError(f"{path}: damaged gzip stream ({error}); copy the file again") from error
+        room -= len(parts[-1])
+        if room < 0:
+            raise DataError(f"{path}: unpacks to more than its header declares; refused as a gzip bomb")
+        if not member.eof:
+            raise DataError(f"{path}: truncated gzip stream; copy the file again")
+        data = member.unused_data.lstrip(b"\0")
+    return b"".join(parts)
+
+
+def _voxels(path: Path, header: Any, data: bytes) -> npt.NDArray[Any]:
+    shape, dtype = _shape(path, header), header.get_data_dtype()
+    array = np.frombuffer(data, dtype, math.prod(shape), int(header.get_data_offset())).reshape(shape, order="F")
+    array = array.astype(dtype.newbyteorder("="), copy=False)
+    slope, intercept = header.get_slope_inter()
+    if slope is None or (slope, intercept) == (1, 0):
+        return array
+    return array.astype(np.float32) * np.float32(slope) + np.float32(intercept or 0)
+
+
+def _affine(path: Path, header: Any) -> npt.NDArray[np.float64]:
+    affine = np.asarray(header.get_best_affine(), np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise DataError(f"{path}: the affine cannot be inverted; the header's geometry is broken")
+    return affine

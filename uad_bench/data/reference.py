@@ -1,0 +1,165 @@
+"""The truth that scores are judged by: brain and anomaly on the scan's own grid. Only the harness reads it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uad_bench.data.facts import SubjectFacts, Triple
+from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside
+from uad_bench.data.subject import Subject
+from uad_bench.data.volume import read_volume
+from uad_bench.data.workers import worker_count
+from uad_bench.errors import ConfigError, DataError
+from uad_bench.files import atomic, read_json, write_json
+from uad_bench.fingerprint import digest_json
+from uad_bench.method import Modality, Progress
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.float32]
+Report = Callable[[Progress], None]
+
+VERSION = 1
+FOLDER = "references"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Brain and anomaly of one patient.
+
+    Attributes:
+        id: the subject's.
+        shape: of the canonical volume, (X, Y, Z) voxels.
+        affine: rows of the 4x4 matrix, voxel -> mm.
+        spacing: mm.
+        box: bounding box of brain or anomaly: lowest and one-past-highest voxel.
+        brain: (bx, by, bz) bool inside the box.
+        anomaly: (bx, by, bz) bool inside the box.
+    """
+
+    id: str
+    shape: Triple
+    affine: tuple[tuple[float, ...], ...]
+    spacing: tuple[float, float, float]
+    box: tuple[Triple, Triple]
+    brain: Mask
+    anomaly: Mask
+
+    def domain(self, score_map: Scores, *, slices: Sequence[int] | None = None) -> tuple[Scores, Mask]:
+        """Scores and labels of the voxels that count: brain or anomaly, in these z (by default all).
+
+        Args:
+            score_map: (X, Y, Z) float32.
+            slices: z indices of the protocol.
+
+        Returns:
+            two arrays of one length, scores float32 and anomaly bool.
+        """
+        counted = (self.brain | self.anomaly) & self._chosen(slices)
+        return self.crop(score_map)[counted], self.anomaly[counted]
+
+    def healthy_scores(self, score_map: Scores, *, slices: Sequence[int] | None = None) -> Scores:
+        """Scores of brain voxels without anomaly in these z (by default all), one float32 each."""
+        return self.crop(score_map)[self.brain & ~self.anomaly & self._chosen(slices)]
+
+    def crop(self, score_map: Scores) -> Scores:
+        """The part of a score map (X, Y, Z) inside the box.
+
+        Raises:
+            DataError: the map has another shape.
+        """
+        if score_map.shape != self.shape:
+            raise DataError(f"{self.id}: score map is {score_map.shape}, the scan is {self.shape}")
+        return inside(score_map, self.box)
+
+    def _chosen(self, slices: Sequence[int] | None) -> Mask:
+        depth = np.arange(self.box[0][2], self.box[1][2])
+        return np.ones(len(depth), bool) if slices is None else np.isin(depth, np.asarray(slices, int))
+
+
+@dataclass(frozen=True, slots=True)
+class References(Mapping[str, Reference]):
+    """References by patient, each read from disk when it is asked for, so that memory stays flat."""
+
+    facts: Mapping[str, SubjectFacts]
+    paths: Mapping[str, Path]
+
+    def __getitem__(self, subject: str) -> Reference:
+        if subject not in self.paths:
+            raise KeyError(subject)
+        return _load(self.facts[subject], self.paths[subject])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def build_references(
+    subjects: Sequence[Subject],
+    census: Mapping[str, SubjectFacts],
+    *,
+    modalities: Sequence[Modality] | None = None,
+    cache: Path,
+    report: Report | None = None,
+) -> References:
+    """References of every labelled patient; those declared healthy have an empty anomaly.
+
+    Args:
+        subjects: to judge; patients without a label are left out.
+        census: facts of at least these.
+        modalities: whose non-zero voxels make the brain; by default all of the census.
+        cache: the cache's root; entries are kept in its folder `references`.
+        report: receives progress, one step a patient.
+    """
+    folder = cache / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    judged = [subject for subject in subjects if census[subject.id].labelled]
+    names = {s.id: tuple(modalities or census[s.id].modalities) for s in judged}
+    paths = {s.id: folder / f"{_key(s, census[s.id], names[s.id])}.json" for s in judged}
+    with ThreadPoolExecutor(worker_count()) as pool:
+        jobs = pool.map(lambda s: _ensure(s, names[s.id], paths[s.id]), judged)
+        for done, _ in enumerate(jobs, 1):
+            if report:
+                report(Progress("building references", done, len(judged)))
+    return References(census, paths)
+
+
+def _key(subject: Subject, facts: SubjectFacts, modalities: Sequence[Modality]) -> str:
+    images = {name: facts.digests[name] for name in modalities}
+    content = [VERSION, images, facts.box, facts.brain_area, facts.label_digest, subject.anomaly_values]
+    return digest_json(content)[:32]
+
+
+def _ensure(subject: Subject, modalities: Sequence[Modality], path: Path) -> None:
+    if path.exists() and _bits(path).exists():
+        return
+    images = [read_volume(subject.images[name]).array for name in modalities]
+    brain = brain_mask(images, read_volume(subject.brain_mask).array if subject.brain_mask else None)
+    label = read_volume(subject.label).array if subject.label else np.zeros(brain.shape, np.uint8)
+    anomaly = anomaly_mask(label, subject.anomaly_values)
+    box = bounding_box(brain | anomaly)
+    with atomic(_bits(path)) as file:
+        np.save(file, np.packbits(np.stack([inside(brain, box), inside(anomaly, box)])), allow_pickle=False)
+    write_json(path, {"box": box, "bytes": _bits(path).stat().st_size})
+
+
+def _load(facts: SubjectFacts, path: Path) -> Reference:
+    try:
+        low, high = (tuple(corner) for corner in read_json(path)["box"])
+        packed = np.load(_bits(path), allow_pickle=False)
+    except (ConfigError, OSError, ValueError) as error:
+        raise DataError(f"{facts.id}: its cached reference is damaged ({error}); clear the cache") from error
+    size = [b - a for a, b in zip(low, high, strict=True)]
+    brain, anomaly = np.unpackbits(packed, count=2 * int(np.prod(size))).reshape(2, *size).astype(bool)
+    return Reference(facts.id, facts.shape, facts.affine, facts.spacing, (low, high), brain, anomaly)
+
+
+def _bits(path: Path) -> Path:
+    return path.with_suffix(".npy")

@@ -1,0 +1,86 @@
+"""Which axial slices count as healthy, and which are scored: decided from a patient's facts alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from uad_bench.data.facts import SubjectFacts
+from uad_bench.data.preparation import Preprocessing
+from uad_bench.method import SliceKey
+
+__all__ = ["HealthyRule", "Preprocessing", "SliceCounts", "count_slices", "healthy_keys", "scored_slices"]
+
+Range = tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class HealthyRule:
+    """When a slice of a patient may be learned from as healthy-looking.
+
+    Attributes:
+        margin: slices on either side that must be free of any label, too; 0 looks at the slice alone.
+        min_brain: least brain area, as a fraction of the whole slice.
+        slices: first and last z, inclusive; None means all.
+    """
+
+    margin: int = 2
+    min_brain: float = 0.05
+    slices: Range = None
+
+
+@dataclass(frozen=True, slots=True)
+class SliceCounts:
+    """How many slices each rule left, applied in this order, over some patients.
+
+    Attributes:
+        in_range: slices of the protocol's range.
+        enough_brain: of those, with the least brain area.
+        label_free: of those, without any label value above 0.
+        healthy: of those, with their margin free as well; what is trained on.
+        patients: asked.
+        patients_without: that give no healthy slice.
+    """
+
+    in_range: int
+    enough_brain: int
+    label_free: int
+    healthy: int
+    patients: int
+    patients_without: int
+
+
+def healthy_keys(facts: SubjectFacts, rule: HealthyRule) -> tuple[SliceKey, ...]:
+    """Healthy-looking slices of one patient, by z; none where it is unknown what is healthy."""
+    *_, healthy = _stages(facts, rule)
+    return tuple(SliceKey(facts.id, int(z)) for z in np.flatnonzero(healthy))
+
+
+def scored_slices(facts: SubjectFacts, slices: Range = None) -> tuple[int, ...]:
+    """Every z of the range (first and last, inclusive) that holds any brain."""
+    brain = np.asarray(facts.brain_area) > 0
+    return tuple(int(z) for z in np.flatnonzero(brain & _in_range(facts, slices)))
+
+
+def count_slices(facts: Iterable[SubjectFacts], rule: HealthyRule) -> SliceCounts:
+    """What each rule left, over these patients."""
+    counts = np.array([[stage.sum() for stage in _stages(f, rule)] for f in facts], dtype=int).reshape(-1, 4)
+    in_range, enough_brain, label_free, healthy = (int(n) for n in counts.sum(0))
+    without = int((counts[:, 3] == 0).sum())
+    return SliceCounts(in_range, enough_brain, label_free, healthy, len(counts), without)
+
+
+def _stages(facts: SubjectFacts, rule: HealthyRule) -> list[npt.NDArray[np.bool_]]:
+    """The slices that are left after each rule: range, brain, label, margin."""
+    x, y, z = facts.shape
+    in_range = _in_range(facts, rule.slices)
+    enough = in_range & (np.asarray(facts.brain_area) >= max(1, rule.min_brain * x * y))
+    labelled = np.ones(z, bool) if facts.labelled_area is None else np.asarray(facts.labelled_area) > 0
+    near = np.convolve(labelled, np.ones(2 * rule.margin + 1), mode="full")[rule.margin : rule.margin + z] > 0.5
+    return [in_range, enough, enough & ~labelled, enough & ~near]
+
+
+def _in_range(facts: SubjectFacts, slices: Range) -> npt.NDArray[np.bool_]:
+    z = np.arange(facts.shape[2])
+    return np.ones(len(z), bool) if slices is None else (z >= slices[0]) & (z <= slices[1])

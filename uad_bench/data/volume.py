@@ -1,0 +1,105 @@
+"""Volumes in canonical RAS+ orientation, and the way back to a file's own."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uad_bench.data.nifti import read_grid, read_nifti
+from uad_bench.data.subject import ImageFile
+from uad_bench.errors import DataError
+
+Affine = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Orientation:
+    """The grid of a file as it was stored.
+
+    Attributes:
+        shape: three sizes in voxels, in the file's axis order (a 2-D file has depth 1).
+        affine: 4x4, voxel -> mm.
+    """
+
+    shape: tuple[int, int, int]
+    affine: Affine
+
+    @property
+    def codes(self) -> str:
+        """The anatomical direction each stored axis points to, such as `LPS`."""
+        return "".join(_orientations().aff2axcodes(self.affine))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """One scan, axes (X, Y, Z) pointing right, anterior, superior.
+
+    Attributes:
+        array: (X, Y, Z) in the stored dtype, or float32 where the file scales its voxels; finite.
+        affine: 4x4, voxel -> mm, of the canonical grid.
+        stored: the grid of the file.
+    """
+
+    array: npt.NDArray[Any]
+    affine: Affine
+    stored: Orientation
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size in mm along X, Y, Z."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+
+def read_volume(file: ImageFile) -> Volume:
+    """Read a scan whole and bring it to RAS+ without interpolation.
+
+    Raises:
+        DataError: the file is missing, damaged, holds NaN or infinite voxels, or is 4-D and no channel is named.
+    """
+    array, affine = read_nifti(file.path)
+    array = _three_axes(file, array)
+    order = _orientations().io_orientation(affine)
+    canonical = affine @ _orientations().inv_ornt_aff(order, array.shape)
+    turned = _orientations().apply_orientation(array, order)
+    return Volume(turned, canonical, Orientation(_triple(array.shape), affine))
+
+
+def native_orientation(file: ImageFile) -> Orientation:
+    """The stored grid of a file, from its header alone."""
+    shape, affine = read_grid(file.path)
+    return Orientation(_triple((*shape, 1)), affine)
+
+
+def to_native(array: npt.NDArray[Any], orientation: Orientation) -> npt.NDArray[Any]:
+    """Turn a canonical (X, Y, Z) array into a file's own axis order; the inverse of what `read_volume` did."""
+    canonical, stored = np.array([[0, 1], [1, 1], [2, 1]]), _orientations().io_orientation(orientation.affine)
+    turn = _orientations().ornt_transform(canonical, stored)
+    turned = np.asarray(_orientations().apply_orientation(array, turn))
+    if turned.shape != orientation.shape:
+        raise DataError(f"an array of shape {turned.shape} does not fit the stored grid {orientation.shape}")
+    return turned
+
+
+def _three_axes(file: ImageFile, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if array.ndim < 4:
+        return array.reshape((*array.shape, 1)[:3])
+    channels = array.shape[3]
+    if file.channel is None and channels > 1:
+        raise DataError(f"{file.path}: holds {channels} images in one file; the data set must say which to take")
+    if (file.channel or 0) >= channels:
+        raise DataError(f"{file.path}: channel {file.channel} was asked for, the file has {channels}")
+    return array[..., file.channel or 0]
+
+
+def _orientations() -> Any:
+    """The part of nibabel that turns axes, imported late."""
+    import nibabel
+
+    return nibabel.orientations
+
+
+def _triple(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    x, y, z = shape[:3]
+    return x, y, z

@@ -1,0 +1,88 @@
+"""What a data set is: something that lists its patients."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from uad_bench.data.subject import Subject
+from uad_bench.errors import DataError
+
+ID_COLUMNS = ("id", "subject", "patient", "participant_id", "subject_id", "patient_id")
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """One layout of files. The constructor takes the root folder and the task's options by keyword.
+
+    A data set that comes with its own split may also have `split() -> Split`.
+    """
+
+    def subjects(self) -> list[Subject]:
+        """All patients found, sorted by id, each with the files that exist.
+
+        Raises:
+            DataError: the folder is missing, or holds no patient.
+        """
+        ...
+
+
+def image_files(root: Path) -> Iterator[Path]:
+    """All `.nii` and `.nii.gz` below a folder, sorted, hidden ones left out; links are followed, circles are not.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; name the data with --data DIR")
+    yield from _walk(root, set())
+
+
+def stem(path: Path) -> str:
+    """The file's name without `.nii` or `.nii.gz`."""
+    return path.name.removesuffix(".gz").removesuffix(".nii")
+
+
+def no_patients(root: Path, wanted: str) -> DataError:
+    """The error for a folder in which this layout finds nobody."""
+    return DataError(f"{root}: no patients found; expected {wanted}")
+
+
+def read_attributes(root: Path, name: str = "patients.csv") -> dict[str, dict[str, str]]:
+    """Columns of the cohort's table by patient id; empty without a table.
+
+    Raises:
+        DataError: the table has no id column, or names a patient twice.
+    """
+    path = root / name
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    return _by_id(path, rows)
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    place = folder.resolve()
+    if place in seen:
+        return
+    seen.add(place)
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _walk(path, seen)
+        elif path.name.endswith((".nii", ".nii.gz")):
+            yield path
+
+
+def _by_id(path: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    column = next((c for c in (rows[0] if rows else ID_COLUMNS) if c and c.lower() in ID_COLUMNS), None)
+    if column is None:
+        raise DataError(f"{path}: none of the columns {', '.join(ID_COLUMNS)} names the patient")
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row[column] in table:
+            raise DataError(f"{path}: patient {row[column]!r} stands twice")
+        table[row[column]] = {k: v or "" for k, v in row.items() if k and k != column}
+    return table
