@@ -85,6 +85,11 @@ class Run:
         return self.path / "sweep.csv"
 
     @property
+    def replicates(self) -> Path:
+        """Bootstrap replicates (R, K) float64 of the metrics that the record names."""
+        return self.path / "replicates.npy"
+
+    @property
     def record(self) -> Path:
         """The run's result; all a leaderboard needs."""
         return self.path / "record.json"

@@ -1,0 +1,97 @@
+"""One request of a user: resolve it, check the data, and run the method beside the trivial baselines."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uad_bench import registry
+from uad_bench.cohort import gather
+from uad_bench.config import Task, change_task, compose, load_task, read_toml
+from uad_bench.console import Reporter
+from uad_bench.errors import ConfigError, unknown
+from uad_bench.resources import resource_path
+from uad_bench.runner import Bench
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was typed, unresolved."""
+
+    method: str
+    task: str = "phantom"
+    data: Path | None = None
+    pair: str | None = None
+    split: str | None = None
+    folds: int = 0
+    seed: int = 0
+    profile: str | None = None
+    settings: tuple[str, ...] = ()
+    plugins: tuple[Path, ...] = ()
+    device: str = "auto"
+    baselines: bool = True
+    runs: Path = Path("runs")
+
+
+def run_request(request: Request, reporter: Reporter) -> list[dict[str, Any]]:
+    """Records of the baselines and, last, of the method."""
+    entries = registry.methods(request.plugins)
+    registry.find("method", request.method, entries)
+    task = resolve_task(request)
+    main = compose(
+        request.method, task, request.settings, profile=request.profile, seed=request.seed, plugins=request.plugins
+    )
+    reporter.start(f"data {main.task.name}")
+    cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
+    bench = Bench(root=request.runs, device=resolve_device(request.device), report=reporter)
+    trivial = [name for name in baselines() if name != request.method and request.baselines]
+    experiments = [compose(name, main.task, seed=request.seed) for name in trivial]
+    records = []
+    for experiment in [*experiments, main]:
+        reporter.start(experiment.method)
+        entry = entries[experiment.method]
+        known = bench.locate(experiment, entry, cohort)
+        if known.finished:
+            reporter.say(f"{experiment.method}: this run exists, {known.path}")
+        records.append(bench.run(experiment, entry, cohort))
+    return records
+
+
+def resolve_task(request: Request) -> Task:
+    """The named task with the options of the command line applied."""
+    task = load_task(request.task)
+    changes: dict[str, Any] = {}
+    if request.pair:
+        changes["pair"] = parse_pair(request.pair, task)
+    if request.split:
+        changes["split"] = request.split
+    return change_task(task, changes)
+
+
+def parse_pair(text: str, task: Task) -> tuple[str, str]:
+    """`flair:t2` as two modalities of the task."""
+    source, colon, target = text.partition(":")
+    if not colon or not source or not target:
+        raise ConfigError(f"--pair {text!r} is not of the form SOURCE:TARGET, such as flair:t2")
+    for modality in (source, target):
+        if modality not in task.modalities:
+            raise unknown(f"modality of task {task.name}", modality, task.modalities)
+    return source, target
+
+
+def baselines() -> list[str]:
+    """Names of the trivial baselines, which the methods' configuration files declare."""
+    files = sorted(resource_path("configs/methods").glob("*.toml"))
+    return [path.stem for path in files if read_toml(path).get("baseline")]
+
+
+def resolve_device(name: str) -> str:
+    """`auto` is the GPU where there is one. Torch is asked only if a driver is there, because asking is slow."""
+    if name == "cpu" or (name == "auto" and not Path("/proc/driver/nvidia").exists()):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise ConfigError("--device cuda: torch sees no GPU; use --device cpu, or install a CUDA build of torch")
+    return "cpu"

@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Runs = Annotated[Path, typer.Option("--runs", envvar="UAD_BENCH_RUNS", help="Folder of runs.")]
+RUNS = Path("runs")
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
+Task = Annotated[str, typer.Option("--task", "-t", help="A shipped task, or the path of a task's TOML file.")]
+Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder with the patients.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Hyperparameter, budget.steps=…, or task.<field>=… (JSON or text).",
+        show_default=False,
+    ),
+]
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Add the methods of a file.", show_default=False)
+]
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to standard output."""
+    json.dump(document, sys.stdout, indent=1, allow_nan=False, ensure_ascii=False)
+    sys.stdout.write("\n")

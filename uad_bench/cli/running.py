@@ -1,0 +1,53 @@
+"""`uad-bench run`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, Settings, Task, print_json
+
+
+def run(
+    method: Annotated[str, typer.Option("--method", "-m", help="A registered method; see [b]list methods[/b].")],
+    task: Task = "phantom",
+    data: Data = None,
+    pair: Annotated[str | None, typer.Option(help="Modality at test and the one translated to, as flair:t2.")] = None,
+    split: Annotated[str | None, typer.Option(help="hash, dataset, or a shipped list.")] = None,
+    folds: Annotated[int, typer.Option(min=0, help="Train this many models and test every patient once.")] = 0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    profile: Annotated[str | None, typer.Option(help="default or published.")] = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    baselines: Annotated[bool, typer.Option(help="Run the trivial baselines beside the method.")] = True,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> int:
+    """Train a method on healthy slices, score, evaluate, and show it beside the trivial baselines."""
+    from uad_bench.benchmark import Request, run_request
+    from uad_bench.console import reporting, stdout
+    from uad_bench.tables import run_table
+
+    request = Request(
+        method=method,
+        task=task,
+        data=data,
+        pair=pair,
+        split=split,
+        folds=folds,
+        seed=seed,
+        profile=profile,
+        settings=tuple(settings or ()),
+        plugins=tuple(plugin or ()),
+        device=device,
+        baselines=baselines,
+        runs=Path(runs),
+    )
+    with reporting() as reporter:
+        records = run_request(request, reporter)
+    if json:
+        print_json(records[-1])
+    else:
+        stdout().print(run_table(records, runs=runs))
+    return 2 if any(record["status"] != "ok" for record in records) else 0

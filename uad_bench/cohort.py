@@ -1,0 +1,93 @@
+"""The patients of a task: read, counted, split and checked for leaks before any method starts."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uad_bench import registry
+from uad_bench.config import Task
+from uad_bench.data.census import SubjectFacts, data_digest, take_census
+from uad_bench.data.gate import check_split
+from uad_bench.data.slices import HealthyRule, healthy_keys, scored_slices
+from uad_bench.data.splits import Split, fold_splits, hash_split, named_split
+from uad_bench.data.subject import Subject
+from uad_bench.errors import ConfigError, DataError
+from uad_bench.method import Progress
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Checked patients and how they are divided.
+
+    Attributes:
+        subjects: by id.
+        census: what each patient's scans hold, by id.
+        splits: one, or one a fold.
+        digest: SHA-256 over ids and decoded voxels.
+    """
+
+    task: Task
+    subjects: dict[str, Subject]
+    census: dict[str, SubjectFacts]
+    splits: tuple[Split, ...]
+    digest: str
+
+    def train_slices(self, split: Split) -> dict[str, list[int]]:
+        """Healthy-looking slices of each training patient."""
+        rule = HealthyRule(margin=self.task.margin, min_brain=self.task.min_brain, slices=self.task.slices)
+        return {name: [key.z for key in healthy_keys(self.census[name], rule)] for name in split.train}
+
+    def scored_slices(self, subject: str) -> list[int]:
+        """Slices of the task's range with any brain."""
+        return list(scored_slices(self.census[subject], self.task.slices))
+
+
+def cache_root() -> Path:
+    """Where prepared data is kept: `UAD_BENCH_CACHE`, else the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("UAD_BENCH_CACHE") or Path(base) / "uad-bench")
+
+
+def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> Cohort:
+    """Find the task's patients, read every scan once, split, and pass the leak gate.
+
+    Raises:
+        DataError: data is missing, broken, or leaks; each problem is named.
+    """
+    dataset = open_dataset(task, data, report=report)
+    subjects = {subject.id: subject for subject in dataset.subjects()}
+    census = take_census(list(subjects.values()), task.modalities, cache=cache_root(), report=report)
+    splits = _splits(task, dataset, census, folds)
+    used = {name for split in splits for name in (*split.train, *split.val, *split.test)}
+    census = {name: facts for name, facts in census.items() if name in used}
+    for split in splits:
+        check_split(split, census)
+    return Cohort(task, subjects, census, splits, data_digest(census))
+
+
+def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:
+    """The task's dataset over the given folder, or over the cache for an embedded one."""
+    entry = registry.find("dataset", task.dataset, registry.datasets())
+    cls = entry.load()
+    if getattr(cls, "embedded", False):
+        return cls(cache_root() / "datasets", report=report, **task.options)
+    if data is None:
+        raise DataError(f"task {task.name} needs a data folder: add --data DIR (dataset {task.dataset})")
+    return cls(data, **task.options)
+
+
+def _splits(task: Task, dataset: Any, census: dict[str, SubjectFacts], folds: int) -> tuple[Split, ...]:
+    labelled = [name for name, facts in census.items() if facts.labelled]
+    if folds:
+        return tuple(fold_splits(labelled, folds))
+    if task.split == "hash":
+        return (hash_split(list(census), labelled=labelled),)
+    if task.split == "dataset":
+        if not hasattr(dataset, "roles"):
+            raise ConfigError(f"dataset {task.dataset} ships no split; use --split hash or a named one")
+        return (Split(name=task.name, **dataset.roles()),)
+    return (named_split(task.split, list(census), subset=task.subset),)

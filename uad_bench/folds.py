@@ -1,0 +1,65 @@
+"""The record over folds: K models, every patient tested once, each fold with its own threshold and score scale."""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.records import run_name
+from uad_bench.replicates import load_replicates, save_replicates
+from uad_bench.runs import Run
+
+
+def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> dict[str, Any]:
+    """The record over folds: each metric is the mean over folds, its interval from patients resampled inside folds.
+
+    Each fold has its own model, threshold and score scale, so scores of different folds are never pooled.
+    """
+    last = records[-1]
+    record = {**last, "run": run_name(run), "fold": None, "n_folds": n_folds, "thresholds": {}}
+    if last["status"] != "ok":
+        return {**record, "metrics": []}
+    replicates = _mean_replicates(run)
+    rows = [{_key(row): row for row in r["metrics"]} for r in records]
+    record["metrics"] = [_mean_over_folds([fold.get(key) for fold in rows], replicates.get(key)) for key in rows[0]]
+    record["bootstrap"] = {"rows": [r["bootstrap"]["rows"] for r in records], "metrics": list(replicates)}
+    record["subjects"] = {"test": sorted(name for r in records for name in r["subjects"]["test"])}
+    record["cost"] = _cost_of_folds([r["cost"] for r in records])
+    save_replicates(run, replicates)
+    return record
+
+
+def _mean_replicates(run: Run) -> dict[str, NDArray[np.float64]]:
+    """Replicates of the mean over folds, for the metrics that every fold has."""
+    folds = [load_replicates(fold) for fold in run.folds]
+    shared = [key for key in folds[0] if all(key in fold for fold in folds)]
+    return {key: np.mean([fold[key] for fold in folds], axis=0) for key in shared}
+
+
+def _mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[np.float64] | None) -> dict[str, Any]:
+    """One row from a metric's rows in all folds; undefined in one fold is undefined in the mean."""
+    known = [row for row in rows if row is not None]
+    lacking = [row.get("undefined", "absent") for row in known if row["value"] is None]
+    shared = {key: known[0][key] for key in known[0] if key not in {"low", "high", "undefined"}}
+    n = sum(row["n_subjects"] for row in known)
+    if lacking or len(known) < len(rows):
+        return {**shared, "value": None, "n_subjects": n, "undefined": lacking[0] if lacking else "absent"}
+    row = {**shared, "value": fmean(row["value"] for row in known), "n_subjects": n}
+    if replicates is None:
+        return row
+    interval = percentile_interval(replicates, n_patients=n)
+    return {**row, "low": interval.low, "high": interval.high}
+
+
+def _cost_of_folds(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Training seconds add up, memory is the largest, scoring time is the mean."""
+    merge: dict[str, Callable[[list[float]], float]] = {"fit_s": sum, "peak_rss_mib": max}
+    known = {key: [cost[key] for cost in costs if cost[key] is not None] for key in costs[0]}
+    return {key: merge.get(key, fmean)(values) if values else None for key, values in known.items()}
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    return f"{row['name']}@{row['policy'] or 'all'}/{row['aggregation']}"

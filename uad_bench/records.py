@@ -1,0 +1,161 @@
+"""The run record: one JSON document that says what was run, on what, where, and what came out."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from uad_bench.cohort import Cohort
+from uad_bench.config import Experiment
+from uad_bench.data.splits import Split
+from uad_bench.environment import environment
+from uad_bench.errors import MethodError
+from uad_bench.evaluation import Estimate, Evaluation, SubjectResult
+from uad_bench.files import write_text
+from uad_bench.metrics.sweep import sweep
+from uad_bench.registry import Entry
+from uad_bench.replicates import save_replicates
+from uad_bench.runs import Run, now
+
+SCHEMA = 1
+METRICS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was asked for: all of a record that is known before anything runs."""
+
+    experiment: Experiment
+    entry: Entry
+    cohort: Cohort
+    split: Split
+    device: str
+
+
+def make_record(
+    asked: Outcome,
+    run: Run,
+    *,
+    needs: Mapping[str, Any] | None = None,
+    result: Evaluation | None = None,
+    failure: MethodError | None = None,
+) -> dict[str, Any]:
+    """The record of a finished or failed run; also writes the tables beside it."""
+    record = {
+        "schema": SCHEMA,
+        "metrics_version": METRICS_VERSION,
+        "run": run_name(run),
+        "status": "failed" if failure else "ok",
+        "reason": failure.reason if failure else None,
+        "message": str(failure) if failure else None,
+        "task": _task(asked),
+        "method": _method(asked, needs or {}, run),
+        "seed": asked.experiment.seed,
+        "fold": int(run.path.name[4:]) if run.path.name.startswith("fold") else None,
+        "budget": asdict(asked.cohort.task.budget),
+        "subjects": {role: list(getattr(asked.split, role)) for role in ("train", "val", "test")},
+        "thresholds": _thresholds(result),
+        "metrics": [_plain(asdict(estimate.metric)) for estimate in result.estimates] if result else [],
+        "bootstrap": {"rows": result.rows, "metrics": [e.metric.key for e in _bounded(result)]} if result else None,
+        "cost": _cost(run),
+        "environment": environment(asked.device),
+        "created": now(),
+    }
+    if result:
+        write_tables(run, result)
+    return record
+
+
+def run_name(run: Run) -> str:
+    """`task/method/seed0-1a2b3c4d`."""
+    return "/".join(run.path.parts[-3:])
+
+
+def write_tables(run: Run, result: Evaluation) -> None:
+    """metrics.csv, one row a test patient; sweep.csv, one row a threshold; and the bootstrap replicates."""
+    save_replicates(run, {e.metric.key: e.replicates for e in result.estimates if e.replicates is not None})
+    write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
+    write_text(run.sweep, _csv(_sweep_rows(result)))
+
+
+def _task(asked: Outcome) -> dict[str, Any]:
+    task, split = asked.cohort.task, asked.split
+    return {
+        "name": task.name,
+        "dataset": task.dataset,
+        "pair": list(task.pair),
+        "modalities": list(task.modalities),
+        "slices": list(task.slices) if task.slices else None,
+        "size": task.size,
+        "scaling": task.scaling,
+        "field_of_view": task.field_of_view,
+        "margin": task.margin,
+        "protocol": task.protocol,
+        "data_digest": asked.cohort.digest,
+        "split": {"name": split.name, "digest": split.digest, "note": split.note},
+    }
+
+
+def _method(asked: Outcome, needs: Mapping[str, Any], run: Run) -> dict[str, Any]:
+    fitted: dict[str, Any] = next((e for e in reversed(run.read_events()) if e["event"] == "fitted"), {})
+    return {
+        "name": asked.experiment.method,
+        "profile": asked.experiment.profile,
+        "params": needs.get("params", dict(asked.experiment.params)),
+        "origin": asked.entry.origin,
+        "fit": needs.get("fit"),
+        "score": needs.get("score"),
+        "parameters": fitted.get("parameters"),
+        "network_calls_per_slice": fitted.get("network_calls_per_slice"),
+    }
+
+
+def _thresholds(result: Evaluation | None) -> dict[str, Any]:
+    """Exact values as hexadecimal floats, because a decimal may round to another score."""
+    chosen = result.thresholds if result else {}
+    return {policy: None if t.undefined else float.hex(t.value) for policy, t in chosen.items()}
+
+
+def _cost(run: Run) -> dict[str, Any]:
+    """Seconds and memory as the method's process measured them; scoring is timed without the first subject."""
+    events = run.read_events()
+    scored = [e for e in events if e["event"] == "scored"]
+    warm = scored[1:] or scored
+    slices = sum(e["slices"] for e in warm)
+    fits = [e["seconds"] for e in events if e["event"] == "fit"]
+    return {
+        "fit_s": fits[-1] if fits else None,
+        "score_s_per_slice": sum(e["seconds"] for e in warm) / slices if slices else None,
+        "score_s_per_volume": sum(e["seconds"] for e in warm) / len(warm) if warm else None,
+        "peak_rss_mib": max((e["peak_rss_mib"] for e in scored), default=None),
+    }
+
+
+def _row(subject: SubjectResult) -> dict[str, Any]:
+    row: dict[str, Any] = {"subject": subject.subject}
+    for key, measure in subject.measures.items():
+        row[key] = repr(measure.value) if measure.defined else measure.undefined
+    return row
+
+
+def _sweep_rows(result: Evaluation) -> list[dict[str, float]]:
+    curve = asdict(sweep(result.counts))
+    return [dict(zip(curve, map(float, row), strict=True)) for row in zip(*curve.values(), strict=True)]
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _bounded(result: Evaluation) -> list[Estimate]:
+    return [estimate for estimate in result.estimates if estimate.replicates is not None]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Shorter rows: fields that say nothing are left out."""
+    return {key: value for key, value in row.items() if value is not None or key in {"value", "policy"}}
