@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from uad_bench.data.facts import SubjectFacts
+from uad_bench.data.geometry import SliceGeometry, to_native
 from uad_bench.data.inspection import brain_mask
-from uad_bench.data.preparation import PreparedSlices, Preprocessing, SliceGeometry, prepare_slices, to_native
+from uad_bench.data.preparation import PreparedSlices, Preprocessing, prepare_slices
 from uad_bench.data.subject import Subject
 from uad_bench.data.volume import read_volume
 from uad_bench.data.workers import worker_count
@@ -121,7 +122,7 @@ class SliceStore:
     def to_native(
         self, subject: str, slices: Sequence[int], scores: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Score maps (N, h, w) of these slices in the scan's grid, (X, Y, Z) float32; see `preparation.to_native`."""
+        """Score maps (N, h, w) of these slices in the scan's grid, (X, Y, Z) float32; see `geometry.to_native`."""
         return to_native(scores, self.geometry(subject), slices=slices)
 
     def _path(self, subject: str) -> Path:
