@@ -95,7 +95,9 @@ def _gather_positives(patients: Iterable[Voxels], names: Sequence[str]) -> tuple
 
 def _distinct(ordered: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Distinct values of an ordered array and how often each occurs."""
-    first = np.flatnonzero(np.diff(ordered, prepend=np.float32(np.nan)) != 0)  # NaN != 0, so the first one counts
+    new = np.ones(ordered.size, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])  # a difference could overflow or vanish
+    first = np.flatnonzero(new)
     return ordered[first], np.diff(first, append=ordered.size)
 
 

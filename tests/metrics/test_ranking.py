@@ -1,0 +1,64 @@
+"""Ranks are ranges: what surely beats, what surely loses, and how often a method would come first."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from uad_bench.metrics.ranking import kendall_tau, pairwise, pooled_p, rank_distribution, rank_ranges, ranks_of
+
+NOISE = np.random.default_rng(0).normal(0, 0.01, 1_000)
+
+
+def test_a_sure_winner_and_two_that_cannot_be_told_apart():
+    estimates = np.array([0.5, 0.9, 0.51])
+    replicates = np.stack([0.5 + NOISE, 0.9 + NOISE[::-1], 0.51 - NOISE])
+    assert [str(ranks) for ranks in rank_ranges(estimates, pooled_p(replicates))] == ["2–3", "1", "2–3"]
+
+
+def test_swapping_two_methods_swaps_their_rows_and_nothing_else():
+    estimates = np.array([0.5, 0.6, 0.55, 0.9])
+    replicates = estimates[:, None] + np.random.default_rng(1).normal(0, 0.03, (4, 500))
+    swapped = np.array([0, 3, 2, 1])
+    before = rank_ranges(estimates, pooled_p(replicates))
+    after = rank_ranges(estimates[swapped], pooled_p(replicates[swapped]))
+    assert after == [before[k] for k in swapped]
+    one, other = rank_distribution(estimates, replicates), rank_distribution(estimates[swapped], replicates[swapped])
+    assert other.first.tolist() == one.first[swapped].tolist()
+    assert other.low.tolist() == one.low[swapped].tolist()
+    assert other.kendall_tau.value == pytest.approx(one.kendall_tau.value)
+
+
+def test_a_pair_without_a_p_stays_unseparated():
+    p = pairwise(np.array([np.nan]), n_methods=2)
+    assert [(ranks.first, ranks.last) for ranks in rank_ranges(np.array([0.1, 0.9]), p)] == [(1, 2), (1, 2)]
+
+
+def test_one_method_has_rank_one_and_no_agreement():
+    found = rank_distribution(np.array([0.5]), np.array([[0.4, 0.6]]))
+    assert (found.first.tolist(), found.low.tolist(), found.high.tolist()) == ([1], [1], [1])
+    assert found.kendall_tau.undefined == "constant"
+    assert [str(ranks) for ranks in rank_ranges(np.array([0.5]), pooled_p(np.ones((1, 5))))] == ["1"]
+
+
+def test_shares_of_first_ranks_by_hand():
+    replicates = np.array([[3.0, 3, 1, 2], [2, 2, 2, 2], [1, 1, 3, 1]])
+    found = rank_distribution(np.array([3.0, 2, 1]), replicates)
+    assert found.first.tolist() == [0.75, 0.25, 0.25]  # a tie for the first rank counts for both
+    assert found.low.tolist() == [1, 1, 1]
+    assert found.high.tolist() == [3, 2, 3]
+    assert found.kendall_tau.value == pytest.approx((1 + 1 - 1 + 2 / np.sqrt(6)) / 4)
+
+
+def test_ties_share_the_better_rank():
+    assert ranks_of(np.array([0.2, 0.9, 0.9, 0.1])).tolist() == [3, 1, 1, 4]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kendall_tau_agrees_with_scipy(seed):
+    rng = np.random.default_rng(seed)
+    one, other = rng.integers(0, 6, (2, 12)).astype(float)
+    assert kendall_tau(one, other).value == pytest.approx(stats.kendalltau(one, other).statistic, abs=1e-12)
+
+
+def test_equal_values_have_no_ranking_to_agree_with():
+    assert kendall_tau(np.ones(4), np.arange(4.0)).undefined == "constant"

@@ -1,0 +1,118 @@
+"""Lesions found and false alarms, counted as connected components.
+
+Components touch by face, edge or corner: 26 neighbours in a volume, 8 in a slice. Those under 50 mm³ are dropped on
+both sides before anything is compared, and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.box import bounding_box
+from uad_bench.metrics.measure import Measure, ratio, undefined
+
+SMALLEST_MM3 = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class LesionCounts:
+    """Lesions of the reference and components of the prediction; those of several patients add up.
+
+    Attributes:
+        lesions: in the reference, large enough.
+        detected: lesions that any kept component overlaps.
+        components: in the prediction, large enough.
+        hits: components that overlap any kept lesion; the others are false positives.
+        matched: pairs of one lesion and one component with IoU over 0.5; no part of one can be in two pairs.
+        dropped_lesions: too small.
+        dropped_components: too small.
+    """
+
+    lesions: int = 0
+    detected: int = 0
+    components: int = 0
+    hits: int = 0
+    matched: int = 0
+    dropped_lesions: int = 0
+    dropped_components: int = 0
+
+    def __add__(self, other: LesionCounts) -> LesionCounts:
+        return LesionCounts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+
+def count_lesions(
+    predicted: NDArray[np.bool_], anomaly: NDArray[np.bool_], *, voxel_mm3: float, smallest_mm3: float = SMALLEST_MM3
+) -> LesionCounts:
+    """Compare the components of two masks of one shape, (X, Y, Z) or one slice (X, Y).
+
+    Args:
+        predicted: marked voxels.
+        anomaly: reference.
+        voxel_mm3: volume of a voxel, slice thickness included.
+        smallest_mm3: components below this are dropped.
+    """
+    box = bounding_box(predicted | anomaly)
+    component_of, component_sizes, dropped_components = _components(predicted[box], smallest_mm3 / voxel_mm3)
+    lesion_of, lesion_sizes, dropped_lesions = _components(anomaly[box], smallest_mm3 / voxel_mm3)
+    shared = np.zeros((lesion_sizes.size, component_sizes.size), np.int64)  # voxels in common
+    met = (lesion_of >= 0) & (component_of >= 0)
+    np.add.at(shared, (lesion_of[met], component_of[met]), 1)
+    union = lesion_sizes[:, None] + component_sizes - shared
+    return LesionCounts(
+        lesions=lesion_sizes.size,
+        detected=int(shared.any(axis=1).sum()),
+        components=component_sizes.size,
+        hits=int(shared.any(axis=0).sum()),
+        matched=int(np.count_nonzero(2 * shared > union)),
+        dropped_lesions=dropped_lesions,
+        dropped_components=dropped_components,
+    )
+
+
+def lesion_f1_any(counts: LesionCounts) -> Measure:
+    """Harmonic mean of lesions detected and components hitting, by any overlap. Undefined: `empty_ref`.
+
+    Many to many, since a score map breaks lesions into fragments.
+    """
+    if not counts.lesions:
+        return undefined("empty_ref")
+    if not counts.hits:
+        return Measure(0.0)
+    return Measure(2 / (counts.lesions / counts.detected + counts.components / counts.hits))
+
+
+def lesion_f1_iou50(counts: LesionCounts) -> Measure:
+    """2 matched / (lesions + components), one to one at IoU over 0.5. Undefined: `empty_ref`."""
+    total = counts.lesions + counts.components if counts.lesions else 0
+    return ratio(2 * counts.matched, total, otherwise="empty_ref")
+
+
+def lesion_sensitivity(counts: LesionCounts) -> Measure:
+    """Share of the lesions that any component overlaps. Undefined: `empty_ref`."""
+    return ratio(counts.detected, counts.lesions, otherwise="empty_ref")
+
+
+def sensitivity_at_false_positives(by_threshold: Sequence[LesionCounts], *, n_volumes: int, allowed: float) -> Measure:
+    """Highest lesion sensitivity of any threshold with at most `allowed` false positives a volume (a FROC point).
+
+    Undefined: `empty_ref`, or `no_operating_point` where every threshold has more.
+    """
+    within = [counts for counts in by_threshold if counts.components - counts.hits <= allowed * n_volumes]
+    if not within:
+        return undefined("no_operating_point")
+    return max((lesion_sensitivity(counts) for counts in within), key=lambda measure: measure.value)
+
+
+def _components(mask: NDArray[np.bool_], smallest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Number of the kept component at each voxel (-1: none), their sizes in voxels, and how many were dropped."""
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
+    sizes = np.bincount(labels.ravel())[1:]
+    kept = sizes >= smallest
+    number = np.where(kept, np.cumsum(kept) - 1, -1)
+    return np.concatenate(([-1], number))[labels], sizes[kept], int(np.count_nonzero(~kept))

@@ -1,0 +1,91 @@
+"""Ranks that say how sure they are. Methods that tie share a rank; higher values are better throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.measure import Measure, ratio
+from uad_bench.metrics.significance import bootstrap_p, holm
+
+
+@dataclass(frozen=True, slots=True)
+class RankRange:
+    """The ranks that a method may have: 1 + methods surely better to M - methods surely worse."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}–{self.last}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankDistribution:
+    """Ranks of M methods over replicates.
+
+    Attributes:
+        first: (M,) share of the replicates in which a method ranks first (ties count for each).
+        low: (M,) int64 lower end of the interval of ranks.
+        high: (M,) int64 upper end.
+        kendall_tau: mean agreement of the replicates with the ranking by the estimates; undefined with one method.
+    """
+
+    first: NDArray[np.float64]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    kendall_tau: Measure
+
+
+def pooled_p(replicates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Holm-adjusted p (M, M) of all pairs of methods from paired replicates (M, R); NaN on the diagonal."""
+    pairs = list(combinations(range(len(replicates)), 2))
+    raw = np.array([bootstrap_p(replicates[a] - replicates[b]).value for a, b in pairs], np.float64)
+    return pairwise(holm(raw), n_methods=len(replicates))
+
+
+def pairwise(p: NDArray[np.float64], *, n_methods: int) -> NDArray[np.float64]:
+    """Values of pairs in the order of `itertools.combinations` as a symmetric (M, M) with NaN on the diagonal."""
+    table = np.full((n_methods, n_methods), np.nan)
+    upper = np.triu_indices(n_methods, 1)
+    table[upper] = p
+    table.T[upper] = p
+    return table
+
+
+def rank_ranges(estimates: NDArray[np.float64], p: NDArray[np.float64], *, level: float = 0.05) -> list[RankRange]:
+    """The range of each method from estimates (M,) and adjusted p (M, M); an unknown p separates nothing."""
+    surely_better = (estimates[:, None] > estimates) & (p < level)  # row beats column
+    losses, wins = surely_better.sum(axis=0), surely_better.sum(axis=1)
+    return [RankRange(1 + int(lost), estimates.size - int(won)) for lost, won in zip(losses, wins, strict=True)]
+
+
+def rank_distribution(
+    estimates: NDArray[np.float64], replicates: NDArray[np.float64], *, level: float = 0.95
+) -> RankDistribution:
+    """How the ranking by estimates (M,) fares over paired replicates (M, R)."""
+    ranks = ranks_of(replicates)  # (M, R)
+    ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=1, method="inverted_cdf").astype(np.int64)
+    taus = [kendall_tau(estimates, column) for column in replicates.T]
+    known = [tau.value for tau in taus if tau.defined]
+    return RankDistribution(
+        first=np.mean(ranks == 1, axis=1), low=ends[0], high=ends[1],
+        kendall_tau=ratio(sum(known), len(known), otherwise="constant"),
+    )  # fmt: skip
+
+
+def ranks_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rank along the first axis, 1 for the highest; methods that tie share the better rank."""
+    ranks: NDArray[np.int64] = 1 + np.sum(values[:, None] < values[None, :], axis=1)
+    return ranks
+
+
+def kendall_tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> Measure:
+    """Agreement of two rankings of the same methods, tau-b: ties count for neither side. Undefined: `constant`."""
+    upper = np.triu_indices(one.size, 1)
+    a, b = (np.sign(values[:, None] - values)[upper] for values in (one, other))
+    untied = float(np.sqrt(np.count_nonzero(a)) * np.sqrt(np.count_nonzero(b)))
+    return ratio(float(np.sum(a * b)), untied, otherwise="constant")

@@ -1,0 +1,100 @@
+"""Distances between the surfaces of two masks, in mm.
+
+A surface is the set of a mask's voxels with a face neighbour outside; the image's edge counts as outside. Distances are
+between voxel centres, and each surface voxel counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.box import bounding_box
+from uad_bench.metrics.measure import Measure, undefined
+
+TOLERANCE_MM = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurfaceDistances:
+    """From every surface voxel of one mask to the nearest of the other.
+
+    Attributes:
+        of_prediction: (V,) float64 mm, prediction to reference; empty when `undefined` is set.
+        of_reference: (V,) float64 mm, reference to prediction; empty when `undefined` is set.
+        undefined: `empty_ref`, `empty_pred` or None.
+    """
+
+    of_prediction: NDArray[np.float64]
+    of_reference: NDArray[np.float64]
+    undefined: str | None = None
+
+
+def surface_distances(
+    predicted: NDArray[np.bool_], anomaly: NDArray[np.bool_], *, spacing: Sequence[float]
+) -> SurfaceDistances:
+    """Measure both directions inside the box that holds both masks.
+
+    Args:
+        predicted: marked voxels.
+        anomaly: reference of the same shape.
+        spacing: size of a voxel along each axis, mm.
+    """
+    missing = "empty_ref" if not anomaly.any() else "empty_pred" if not predicted.any() else None
+    if missing:
+        return SurfaceDistances(np.empty(0), np.empty(0), missing)
+    box = bounding_box(predicted | anomaly)
+    prediction, reference = _surface(predicted[box]), _surface(anomaly[box])
+    return SurfaceDistances(
+        of_prediction=_distance_to(reference, spacing)[prediction],
+        of_reference=_distance_to(prediction, spacing)[reference],
+    )
+
+
+def nsd(distances: SurfaceDistances, *, tolerance_mm: float = TOLERANCE_MM) -> Measure:
+    """Normalised surface dice: share of both surfaces within the tolerance of the other (Nikolov et al. 2018).
+
+    A missing prediction scores 0. Undefined: `empty_ref`.
+    """
+    if distances.undefined == "empty_pred":
+        return Measure(0.0)
+    if distances.undefined:
+        return undefined(distances.undefined)
+    return Measure(float(np.mean(_both(distances) <= tolerance_mm)))
+
+
+def hd95(distances: SurfaceDistances) -> Measure:
+    """95th percentile of the distances, the larger of both directions, mm. Undefined: `empty_ref`, `empty_pred`."""
+    if distances.undefined:
+        return undefined(distances.undefined)
+    return Measure(float(max(np.percentile(distances.of_prediction, 95), np.percentile(distances.of_reference, 95))))
+
+
+def assd(distances: SurfaceDistances) -> Measure:
+    """Average symmetric surface distance, both directions together, mm. Undefined: `empty_ref`, `empty_pred`."""
+    if distances.undefined:
+        return undefined(distances.undefined)
+    return Measure(float(np.mean(_both(distances))))
+
+
+def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Voxels of the mask with a face neighbour outside it."""
+    from scipy import ndimage
+
+    surface: NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask)
+    return surface
+
+
+def _distance_to(surface: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Distance of every voxel to the nearest surface voxel, mm."""
+    from scipy import ndimage
+
+    distance: NDArray[np.float64] = ndimage.distance_transform_edt(~surface, sampling=spacing)
+    return distance
+
+
+def _both(distances: SurfaceDistances) -> NDArray[np.float64]:
+    return np.concatenate([distances.of_prediction, distances.of_reference])
