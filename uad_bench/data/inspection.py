@@ -11,7 +11,7 @@ import numpy.typing as npt
 from uad_bench.data.facts import PERCENTILES, SubjectFacts, Triple
 from uad_bench.data.likeness import difference_hash, thumbnail
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.data.volume import Volume, read_volume
+from uad_bench.data.volume import PatientReader, Volume
 from uad_bench.errors import DataError
 from uad_bench.method import Modality
 
@@ -101,6 +101,7 @@ class _Reading:
     """Files read so far of one patient, and what was wrong."""
 
     subject: Subject
+    reader: PatientReader = field(default_factory=PatientReader)
     problems: list[Problem] = field(default_factory=list)
     volumes: dict[str, tuple[ImageFile, Volume]] = field(default_factory=dict)
 
@@ -118,7 +119,7 @@ class _Reading:
         if file is None:
             return None
         try:
-            volume = read_volume(file)
+            volume = self.reader.read(file)
         except DataError as error:
             self.blame("broken", str(error))
             return None

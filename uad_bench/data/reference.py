@@ -12,7 +12,7 @@ import numpy.typing as npt
 from uad_bench.data.facts import SubjectFacts, Triple
 from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside
 from uad_bench.data.subject import Subject
-from uad_bench.data.volume import read_volume
+from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import atomic, read_json, write_json
@@ -140,9 +140,10 @@ def _key(subject: Subject, facts: SubjectFacts, modalities: Sequence[Modality]) 
 def _ensure(subject: Subject, modalities: Sequence[Modality], path: Path) -> None:
     if path.exists() and _bits(path).exists():
         return
-    images = [read_volume(subject.images[name]).array for name in modalities]
-    brain = brain_mask(images, read_volume(subject.brain_mask).array if subject.brain_mask else None)
-    label = read_volume(subject.label).array if subject.label else np.zeros(brain.shape, np.uint8)
+    read = PatientReader().read
+    images = [read(subject.images[name]).array for name in modalities]
+    brain = brain_mask(images, read(subject.brain_mask).array if subject.brain_mask else None)
+    label = read(subject.label).array if subject.label else np.zeros(brain.shape, np.uint8)
     anomaly = anomaly_mask(label, subject.anomaly_values)
     box = bounding_box(brain | anomaly)
     with atomic(_bits(path)) as file:

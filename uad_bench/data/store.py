@@ -19,7 +19,7 @@ from uad_bench.data.geometry import SliceGeometry, to_native
 from uad_bench.data.inspection import brain_mask
 from uad_bench.data.preparation import PreparedSlices, Preprocessing, prepare_slices
 from uad_bench.data.subject import Subject
-from uad_bench.data.volume import read_volume
+from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import atomic, read_json, write_json
@@ -200,10 +200,10 @@ def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing,
     absent = [name for name in names if name not in subject.images]
     if absent:
         raise DataError(f"{subject.id}: modality {absent[0]!r} is missing")
-    volumes = {name: read_volume(subject.images[name]) for name in names}
-    shipped = read_volume(subject.brain_mask).array if subject.brain_mask else None
-    brain = brain_mask([volumes[name].array for name in facts.modalities], shipped)
-    arrays = {name: volume.array for name, volume in volumes.items()}
+    reader = PatientReader()
+    arrays = {name: reader.read(subject.images[name]).array for name in names}
+    shipped = reader.read(subject.brain_mask).array if subject.brain_mask else None
+    brain = brain_mask([arrays[name] for name in facts.modalities], shipped)
     _write(path, prepare_slices(arrays, brain, facts.spacing, preprocessing))
 
 

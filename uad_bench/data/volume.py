@@ -1,6 +1,7 @@
 """Volumes in canonical RAS+ orientation, and the way back to a file's own."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,18 +53,27 @@ class Volume:
         return float(x), float(y), float(z)
 
 
+class PatientReader:
+    """Reads the scans of one patient; a 4-D file that holds several of them is inflated once."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._content: tuple[npt.NDArray[Any], Affine] | None = None
+
+    def read(self, file: ImageFile) -> Volume:
+        """As `read_volume`."""
+        if self._content is None or self._path != file.path:
+            self._path, self._content = file.path, read_nifti(file.path)
+        return _canonical(file, *self._content)
+
+
 def read_volume(file: ImageFile) -> Volume:
     """Read a scan whole and bring it to RAS+ without interpolation.
 
     Raises:
         DataError: the file is missing, damaged, holds NaN or infinite voxels, or is 4-D and no channel is named.
     """
-    array, affine = read_nifti(file.path)
-    array = _three_axes(file, array)
-    order = _orientations().io_orientation(affine)
-    canonical = affine @ _orientations().inv_ornt_aff(order, array.shape)
-    turned = _orientations().apply_orientation(array, order)
-    return Volume(turned, canonical, Orientation(_triple(array.shape), affine))
+    return PatientReader().read(file)
 
 
 def native_orientation(file: ImageFile) -> Orientation:
@@ -80,6 +90,14 @@ def to_native(array: npt.NDArray[Any], orientation: Orientation) -> npt.NDArray[
     if turned.shape != orientation.shape:
         raise DataError(f"an array of shape {turned.shape} does not fit the stored grid {orientation.shape}")
     return turned
+
+
+def _canonical(file: ImageFile, stored: npt.NDArray[Any], affine: Affine) -> Volume:
+    array = _three_axes(file, stored)
+    order = _orientations().io_orientation(affine)
+    canonical = affine @ _orientations().inv_ornt_aff(order, array.shape)
+    turned = _orientations().apply_orientation(array, order)
+    return Volume(turned, canonical, Orientation(_triple(array.shape), affine))
 
 
 def _three_axes(file: ImageFile, array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,0 +1,195 @@
+"""Looks a cohort over and says everything a person should know before running: one plain document, nothing raised."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uad_bench.data.census import survey
+from uad_bench.data.facts import SubjectFacts
+from uad_bench.data.gate import LISTED, REFUSED, Twins, equal_scans, near_scans
+from uad_bench.data.inspection import Problem
+from uad_bench.data.slices import HealthyRule, count_slices, healthy_keys, scored_slices
+from uad_bench.data.subject import Subject, patient_id
+from uad_bench.errors import UadBenchError
+from uad_bench.method import Modality, Progress
+
+BARE_BORDER = 0.05  # share of non-zero voxels on the in-plane border below which a scan counts as skull-stripped
+WHOLE_HEAD = 0.6  # share of non-zero voxels above which it does not, whatever the border
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing worth knowing about the cohort.
+
+    Attributes:
+        level: `refused` (a run would stop), `warning`, or `note`.
+        subject: id, or empty for the whole cohort.
+        message: one sentence.
+    """
+
+    level: str
+    subject: str
+    message: str
+
+
+def examine(
+    find_subjects: Callable[[], Sequence[Subject]],
+    modalities: Sequence[Modality] | None = None,
+    *,
+    cache: Path,
+    rule: HealthyRule | None = None,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Examine a data set without stopping at the first problem.
+
+    Args:
+        find_subjects: lists the patients, such as `dataset.subjects`; what it raises becomes a finding.
+        modalities: that a run would read; by default those that most patients have.
+        cache: the cache's root.
+        rule: for healthy slices; by default two slices of margin and 5 % brain.
+        report: receives progress, one step a patient.
+
+    Returns:
+        a JSON-able document: `usable` (a run would start), `modalities`, `patients` (one row each, with `problems`),
+        `summary`, `slices` (what each rule left), `twins` and `findings`.
+    """
+    rule = rule or HealthyRule()
+    try:
+        subjects = find_subjects()
+    except UadBenchError as error:
+        return _document((), (), {}, (), [Finding("refused", "", str(error))], rule)
+    wanted = tuple(modalities or usual_modalities(subjects))
+    found = survey(subjects, wanted, cache=cache, report=report)
+    findings = [*_refusals(found.problems), *_warnings(subjects, found.facts, wanted, rule)]
+    return _document(subjects, wanted, found.facts, found.problems, findings, rule)
+
+
+def usual_modalities(subjects: Sequence[Subject]) -> tuple[Modality, ...]:
+    """Those that at least half of the patients have."""
+    counts = Counter(modality for subject in subjects for modality in subject.images)
+    return tuple(sorted(m for m, count in counts.items() if 2 * count >= len(subjects)))
+
+
+def skull_state(facts: SubjectFacts) -> str:
+    """`stripped`, `whole head`, or `remnants` where a stripped scan still touches the border."""
+    if facts.brain_voxels > WHOLE_HEAD * np.prod(facts.shape):
+        return "whole head"
+    return "stripped" if facts.border < BARE_BORDER else "remnants"
+
+
+def _refusals(problems: Iterable[Problem]) -> list[Finding]:
+    return [Finding("refused", problem.subject, problem.message) for problem in problems]
+
+
+def _warnings(
+    subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts], modalities: Sequence[Modality], rule: HealthyRule
+) -> list[Finding]:
+    findings = [f for fact in facts.values() for f in _oddities(fact, rule)]
+    findings += [_twin_finding(twins) for twins in _twins(facts.values())]
+    spare = sorted({m for subject in subjects for m in subject.images} - set(modalities))
+    if spare:
+        findings.append(Finding("note", "", f"not every patient has {', '.join(spare)}; not looked at"))
+    return findings
+
+
+def _oddities(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
+    """What is unusual about one patient without refusing a run."""
+    notes = {
+        f"label values {fact.undeclared_values} are not among those the data set declares": fact.undeclared_values,
+        "the label is empty: its voxels count, its own AP and Dice are undefined": fact.labelled
+        and fact.label_digest
+        and not fact.anomaly_voxels,
+        "no label: can be neither trained on nor judged": not fact.labelled,
+        f"{fact.outside_brain} anomaly voxels lie outside the brain": fact.outside_brain,
+        "not skull-stripped: the skull would count as brain": skull_state(fact) == "whole head",
+        "no healthy-looking slice: trains nothing": fact.labelled and not healthy_keys(fact, rule),
+    }
+    return [Finding("warning", fact.id, f"{fact.id}: {note}") for note, holds in notes.items() if holds]
+
+
+def _twins(facts: Iterable[SubjectFacts]) -> list[Twins]:
+    known = list(facts)
+    equal = list(equal_scans(known))
+    pairs = {(t.first, t.second) for t in equal}
+    return [*equal, *(t for t in near_scans(known) if (t.first, t.second) not in pairs)]
+
+
+def _twin_finding(twins: Twins) -> Finding:
+    same = "the same voxels" if twins.equal else f"near-duplicates (correlation {twins.correlation:.4f})"
+    level = "refused" if twins.equal or twins.correlation > REFUSED else "warning"
+    return Finding(level, twins.second, f"{twins.modality} of {twins.first} and {twins.second}: {same}")
+
+
+def _document(
+    subjects: Sequence[Subject],
+    modalities: Sequence[Modality],
+    facts: Mapping[str, SubjectFacts],
+    problems: Sequence[Problem],
+    findings: Sequence[Finding],
+    rule: HealthyRule,
+) -> dict[str, Any]:
+    ordered = sorted(findings, key=lambda finding: ("refused", "warning", "note").index(finding.level))
+    return {
+        "usable": bool(facts) and not any(finding.level == "refused" for finding in findings),
+        "modalities": list(modalities),
+        "patients": [_row(subject, facts.get(subject.id), problems, rule) for subject in subjects],
+        "summary": _summary(subjects, facts),
+        "slices": asdict(count_slices(facts.values(), rule)),
+        "twins": [asdict(twins) for twins in _twins(facts.values())],
+        "findings": [asdict(finding) for finding in ordered],
+        "rules": {"healthy": asdict(rule), "near_duplicate": {"listed": LISTED, "refused": REFUSED}},
+    }
+
+
+def _row(subject: Subject, fact: SubjectFacts | None, problems: Sequence[Problem], rule: HealthyRule) -> dict[str, Any]:
+    faults = [problem.message for problem in problems if problem.subject == subject.id]
+    row: dict[str, Any] = {"id": subject.id, "patient": patient_id(subject.id), "modalities": sorted(subject.images)}
+    row |= {"labelled": subject.label is not None or subject.healthy, "attributes": dict(subject.attributes)}
+    return {**row, **(_measured(fact, rule) if fact else {}), "left_out": fact is None, "problems": faults}
+
+
+def _measured(fact: SubjectFacts, rule: HealthyRule) -> dict[str, Any]:
+    return {
+        "shape": list(fact.shape),
+        "spacing": [round(mm, 4) for mm in fact.spacing],
+        "orientation": fact.orientation,
+        "dtypes": dict(fact.dtypes),
+        "label_values": list(fact.label_values),
+        "anomaly_ml": round(fact.anomaly_ml, 3) if fact.labelled else None,
+        "brain_ml": round(fact.brain_voxels * float(np.prod(fact.spacing)) / 1000, 1),
+        "brain_slices": len(scored_slices(fact)),
+        "healthy_slices": len(healthy_keys(fact, rule)),
+        "anomaly_slices": sum(area > 0 for area in fact.anomaly_area or ()),
+        "skull": skull_state(fact),
+        "p90": {modality: fact.percentile(modality, 90) for modality in fact.modalities},
+        "bytes": sum(fact.file_sizes.values()),
+    }
+
+
+def _summary(subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]) -> dict[str, Any]:
+    """Counts of each shape, spacing, orientation, label coding and skull state, and the anomalies' volumes."""
+    known = list(facts.values())
+    volumes = [fact.anomaly_ml for fact in known if fact.anomaly_voxels]
+    return {
+        "patients": len(subjects),
+        "sound": len(known),
+        "labelled": sum(fact.labelled for fact in known),
+        "empty_labels": sum(fact.labelled and not fact.anomaly_voxels for fact in known),
+        "shapes": _count("x".join(map(str, fact.shape)) for fact in known),
+        "spacings_mm": _count("x".join(f"{mm:g}" for mm in fact.spacing) for fact in known),
+        "orientations": _count(fact.orientation for fact in known),
+        "label_values": _count(" ".join(map(str, fact.label_values)) or "none" for fact in known),
+        "skull": _count(skull_state(fact) for fact in known),
+        "anomaly_ml": [round(float(q), 3) for q in np.percentile(volumes, (0, 25, 50, 75, 100))] if volumes else [],
+        "bytes": sum(sum(fact.file_sizes.values()) for fact in known),
+    }
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())

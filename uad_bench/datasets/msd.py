@@ -1,0 +1,89 @@
+"""Medical Segmentation Decathlon `Task01_BrainTumour`: four scans in one 4-D file, their order in `dataset.json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uad_bench.data.subject import ImageFile, Subject
+from uad_bench.datasets.dataset import no_patients, read_attributes, stem
+from uad_bench.errors import ConfigError, DataError
+from uad_bench.files import read_json
+
+MODALITIES = {"flair": "flair", "t1w": "t1", "t1": "t1", "t1gd": "t1ce", "t1ce": "t1ce", "t2w": "t2", "t2": "t2"}
+DESCRIPTION = "dataset.json"
+
+
+@dataclass(frozen=True)
+class MsdBrainTumour:
+    """Training patients (and, unlabelled, test patients) that `dataset.json` lists.
+
+    Attributes:
+        root: the folder with `dataset.json`, or one that holds it in a single subfolder.
+        unlabelled: list the challenge's test patients, too.
+    """
+
+    root: Path
+    unlabelled: bool = False
+
+    def subjects(self) -> list[Subject]:
+        """All patients listed, sorted by id.
+
+        Raises:
+            DataError: no description, or one that names unknown modalities or files outside the folder.
+        """
+        home = self._home()
+        try:
+            described = read_json(home / DESCRIPTION)
+        except ConfigError as error:
+            raise DataError(str(error)) from error
+        listed = [*described.get("training", []), *(described.get("test", []) if self.unlabelled else [])]
+        channels, table = _channels(home, described), read_attributes(home)
+        if not listed:
+            raise no_patients(home, f"a list 'training' in {DESCRIPTION}")
+        declared = tuple(int(value) for value in described.get("labels", {}) if value != "0")
+        subjects = [_subject(home, entry, channels, declared, table) for entry in listed]
+        return sorted(subjects, key=lambda subject: subject.id)
+
+    def _home(self) -> Path:
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: no such folder; name the data with --data DIR")
+        places = [path.parent for path in (self.root / DESCRIPTION, *sorted(self.root.glob(f"*/{DESCRIPTION}")))]
+        homes = [place for place in places if (place / DESCRIPTION).is_file()]
+        if not homes:
+            raise no_patients(self.root, DESCRIPTION)
+        return homes[0]
+
+
+def _channels(home: Path, described: Mapping[str, Any]) -> dict[str, int]:
+    """Place along the fourth axis of each modality, canonical names."""
+    named = described.get("modality") or described.get("channel_names") or {}
+    strange = [name for name in named.values() if str(name).lower() not in MODALITIES]
+    if strange or not named:
+        raise DataError(f"{home / DESCRIPTION}: modality {strange or 'list'} unknown; known: {', '.join(MODALITIES)}")
+    return {MODALITIES[name.lower()]: int(index) for index, name in named.items()}
+
+
+def _subject(
+    home: Path,
+    entry: Mapping[str, str] | str,
+    channels: Mapping[str, int],
+    declared: tuple[int, ...],
+    table: Mapping[str, Mapping[str, str]],
+) -> Subject:
+    files = {"image": entry} if isinstance(entry, str) else entry
+    image = _inside(home, files["image"])
+    return Subject(
+        id=stem(image),
+        images={modality: ImageFile(image, channel) for modality, channel in channels.items()},
+        label=ImageFile(_inside(home, files["label"])) if "label" in files else None,
+        attributes=table.get(stem(image), {}),
+        declared_values=declared,
+    )
+
+
+def _inside(home: Path, name: str) -> Path:
+    path = (home / name).resolve()
+    if not path.is_relative_to(home.resolve()):
+        raise DataError(f"{home / DESCRIPTION}: {name!r} lies outside the folder")
+    return path
