@@ -47,10 +47,9 @@ def surface_distances(
     if missing:
         return SurfaceDistances(np.empty(0), np.empty(0), missing)
     box = bounding_box(predicted | anomaly)
-    prediction, reference = _surface(predicted[box]), _surface(anomaly[box])
+    prediction, reference = _surface_mm(predicted[box], spacing), _surface_mm(anomaly[box], spacing)
     return SurfaceDistances(
-        of_prediction=_distance_to(reference, spacing)[prediction],
-        of_reference=_distance_to(prediction, spacing)[reference],
+        of_prediction=_nearest(prediction, among=reference), of_reference=_nearest(reference, among=prediction)
     )
 
 
@@ -80,20 +79,23 @@ def assd(distances: SurfaceDistances) -> Measure:
     return Measure(float(np.mean(_both(distances))))
 
 
-def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Voxels of the mask with a face neighbour outside it."""
+def _surface_mm(mask: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Centres (V, 3) or (V, 2) of the mask's voxels with a face neighbour outside it, mm."""
     from scipy import ndimage
 
-    surface: NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask)
-    return surface
+    centres: NDArray[np.int64] = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    return centres * np.asarray(spacing, np.float64)
 
 
-def _distance_to(surface: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
-    """Distance of every voxel to the nearest surface voxel, mm."""
-    from scipy import ndimage
+def _nearest(points: NDArray[np.float64], *, among: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance (V,) from each point (V, 3) to the nearest of the others, mm.
 
-    distance: NDArray[np.float64] = ndimage.distance_transform_edt(~surface, sampling=spacing)
-    return distance
+    A tree of surface voxels, since a distance map of the whole box took five times as long on a noisy prediction.
+    """
+    from scipy.spatial import cKDTree
+
+    distances: NDArray[np.float64] = cKDTree(among).query(points)[0]
+    return distances
 
 
 def _both(distances: SurfaceDistances) -> NDArray[np.float64]:
