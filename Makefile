@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+python := .venv/bin/python
+
+.PHONY: help install lint types test test-all bench docs clean
+
+help: ## show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## make .venv with the project and its tools
+	python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[dev]'
+
+lint: ## check style
+	$(python) -m ruff check && $(python) -m ruff format --check
+
+types: ## check types
+	$(python) -m mypy
+
+test: ## run the default tests
+	OMP_NUM_THREADS=1 $(python) -m pytest -n 2
+
+test-all: ## run all tests, the slow ones too
+	OMP_NUM_THREADS=1 $(python) -m pytest -n 2 -m "slow or not slow"
+
+bench: ## print ratios against the peers, side by side
+	$(python) -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-group-by=group -m "slow or not slow"
+
+docs: ## build the documentation into site/
+	$(python) -m mkdocs build --strict
+
+clean: ## remove what tools left behind
+	rm -rf build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
