@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.fingerprint import digest_json
 from uad_bench.metrics.uncertainty import percentile_interval
 from uad_bench.records import run_name
 from uad_bench.replicates import load_replicates, save_replicates
@@ -27,6 +28,8 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     record["metrics"] = [_mean_over_folds([fold.get(key) for fold in rows], replicates.get(key)) for key in rows[0]]
     record["bootstrap"] = {"rows": [r["bootstrap"]["rows"] for r in records], "metrics": list(replicates)}
     record["subjects"] = {"test": sorted(name for r in records for name in r["subjects"]["test"])}
+    digest = digest_json([r["task"]["split"]["digest"] for r in records])
+    record["task"] = {**last["task"], "split": {"name": f"{n_folds} folds", "digest": digest, "note": ""}}
     record["cost"] = _cost_of_folds([r["cost"] for r in records])
     save_replicates(run, replicates)
     return record
