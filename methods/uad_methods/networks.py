@@ -55,6 +55,7 @@ class NetworkMethod(ABC):
             compute=self.compute_,
             optimisation=self.optimisation,
         )
+        self.networks_[name].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def pass_size(self) -> int:

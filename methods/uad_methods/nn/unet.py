@@ -27,7 +27,7 @@ class UNetShape:
     """
 
     width: int = 16
-    multipliers: tuple[int, ...] = (1, 2, 3)
+    multipliers: tuple[int, ...] = (1, 1, 2, 3)
     blocks: int = 1
     attention: tuple[int, ...] = ()
     heads: int = 1

@@ -1,0 +1,61 @@
+"""Denoising auto-encoder with coarse noise.
+
+Kascenas et al. (2022), "Denoising autoencoders for unsupervised anomaly detection in brain MRI".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
+from uad_methods.networks import NetworkMethod, Size
+from uad_methods.nn.unet import SMALL, UNet, UNetShape
+from uad_methods.noise import coarse_noise
+from uad_methods.residual import Residual, residual_map
+
+
+@dataclass(kw_only=True)
+class DAE(NetworkMethod):
+    """score = |x - x_hat|, x_hat the network's answer to the slice as it is; it learned to remove coarse blobs.
+
+    Attributes:
+        source: the modality.
+        unet: size of the network.
+        noise_std: of the coarse noise, in units of the scaled intensity.
+        noise_grid: points per side of the grid that is interpolated to the slice.
+        residual: how the answer is compared with the slice.
+    """
+
+    source: Modality = "flair"
+    unet: UNetShape = SMALL
+    noise_std: float = 0.2
+    noise_grid: int = 16
+    residual: Residual = "l1"
+
+    @property
+    def modalities(self) -> Modalities:
+        return Modalities(fit=(self.source,), score=(self.source,))
+
+    def build(self, size: Size) -> dict[str, nn.Module]:  # noqa: ARG002 - convolutions fit any size
+        return {"denoiser": UNet(1, shape=self.unet)}
+
+    def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
+        self.start(train, compute)
+        self.learn("denoiser", self._loss, train, budget)
+        return self
+
+    def score(self, batch: SliceBatch) -> Tensor:
+        x = self.ready(batch).image
+        return residual_map(x, self.predict("denoiser", x), kind=self.residual)
+
+    def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
+        """Squared error inside the brain, where the noise was added."""
+        x, brain = batch.image, batch.brain_mask
+        noise = self.noise_std * coarse_noise(x.shape, grid=self.noise_grid, generator=generator)
+        x_hat = self.networks_["denoiser"](x + noise * brain)
+        error: Tensor = (x_hat - x).square() * brain
+        return error.sum() / brain.sum().clamp(min=1)

@@ -1,0 +1,40 @@
+"""Variational auto-encoder: as the auto-encoder, with codes that are kept close to a standard normal.
+
+Baur et al. (2021), section 3.2; Kingma and Welling (2014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from uad_bench.method import SliceBatch
+from uad_methods.ae import AE
+from uad_methods.networks import Size
+from uad_methods.nn.autoencoder import AutoEncoder
+
+
+@dataclass(kw_only=True)
+class VAE(AE):
+    """score = residual of x and its reconstruction from the mean code.
+
+    Attributes:
+        beta: weight of the divergence from N(0, I) against the L1 error summed over a slice.
+    """
+
+    beta: float = 1.0
+
+    def build(self, size: Size) -> dict[str, nn.Module]:
+        network = AutoEncoder(1, size, latent=self.latent, dropout=self.dropout, variational=True)
+        return {"autoencoder": network}
+
+    def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
+        """Negative evidence lower bound, divided by the voxels of a slice to keep its size near the plain error."""
+        x = batch.image
+        network = self.networks_["autoencoder"]
+        assert isinstance(network, AutoEncoder)
+        code = network.encode(x)
+        error = (network.decode(code.sample(generator)) - x).abs().sum(dim=(1, 2, 3))
+        return (error + self.beta * code.divergence()).mean() / x[0].numel()
