@@ -9,11 +9,13 @@ from rich.table import Table
 
 from uad_bench import registry
 from uad_bench.config import load_task, read_toml
+from uad_bench.declarations import declaration
 from uad_bench.resources import resource_names, resource_path
 from uad_bench.runs import find_runs
 from uad_bench.tables import find_metric, write_value
 
 Rows = list[dict[str, Any]]
+JSON_ONLY = {"class", "file", "problem"}  # too wide for a terminal, or said in another column
 
 
 def list_methods(_: Path, plugins: Sequence[Path]) -> Rows:
@@ -84,20 +86,30 @@ def inventory_table(kind: str, rows: Rows) -> Table | str:
     """The rows as a table, or a sentence where there are none."""
     if not rows:
         return f"no {kind}"
-    table = Table(*rows[0])
+    columns = [column for column in rows[0] if column not in JSON_ONLY]
+    table = Table(*columns)
     for row in rows:
-        table.add_row(*(escape("" if value is None else str(value)) for value in row.values()))
+        table.add_row(*(escape("" if row[column] is None else str(row[column])) for column in columns))
     return table
 
 
 def _method(entry: registry.Entry) -> dict[str, Any]:
     path = resource_path(f"configs/methods/{entry.name}.toml")
     facts = read_toml(path) if path.is_file() else {}
-    trained = "?" if "trained" not in facts else "yes" if facts["trained"] else "no"
+    declared = declaration(entry)
+    learns = facts.get("trained", None if declared.fit is None else bool(declared.fit))
     return {
         "name": entry.name,
-        "trained": trained,
+        "learns from": _listed(declared.fit),
+        "scores": _listed(declared.score),
+        "trained": {True: "yes", False: "no", None: "?"}[learns],
         "origin": entry.origin,
         "class": entry.target,
-        "summary": facts.get("summary", ""),
+        "file": str(declared.file or ""),
+        "summary": f"BROKEN: {declared.problem}" if declared.problem else facts.get("summary", ""),
+        "problem": declared.problem,
     }
+
+
+def _listed(modalities: tuple[str, ...] | None) -> str:
+    return "?" if modalities is None else ", ".join(modalities) or "–"

@@ -4,18 +4,15 @@ Looking a name up imports nothing; only `load` does, so a broken plugin harms no
 """
 
 import importlib
-import importlib.util
-import inspect
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from uad_bench.errors import ConfigError, MethodError, unknown
+from uad_bench.plugin_file import import_file, methods_of, names_in_file
 
 METHODS = "uad_bench.methods"
 DATASETS = "uad_bench.datasets"
@@ -27,20 +24,24 @@ class Entry:
 
     Attributes:
         name: what people type.
-        target: `module:attribute`, or `file.py:Class` for a plugin file.
-        distribution: `name version` of the installed distribution; empty for a file.
+        target: `module:attribute`, `file.py:Class` for a plugin file, or the command as it was typed.
+        distribution: `name version` of the installed distribution; empty for the others.
         file: the plugin file, if it is one.
+        command: words of a program that scores whole patients; see `uad_bench.external_command`.
+        live: a class or an object that was passed from Python; see `uad_bench.live`.
     """
 
     name: str
     target: str
     distribution: str = ""
     file: Path | None = None
+    command: tuple[str, ...] = ()
+    live: Any = field(default=None, compare=False, repr=False)
 
     @property
     def origin(self) -> str:
-        """The distribution with its version, or the plugin file."""
-        return self.distribution or str(self.file)
+        """The distribution with its version, the plugin file, or how else the method came."""
+        return self.distribution or (str(self.file) if self.file else "command" if self.command else "Python session")
 
     def load(self) -> Any:
         """Import and return the class.
@@ -48,10 +49,8 @@ class Entry:
         Raises:
             MethodError: the import fails; its reason says what is missing.
         """
-        module, _, attribute = self.target.rpartition(":")
         try:
-            loaded = _import_file(self.file) if self.file else importlib.import_module(module)
-            return _plugin_methods(loaded)[self.name] if self.file else getattr(loaded, attribute)
+            return self._find()
         except ModuleNotFoundError as error:
             raise MethodError(
                 f"{self.name}: {self.origin} needs {error.name!r}, which is not installed",
@@ -60,12 +59,20 @@ class Entry:
         except (ImportError, AttributeError, KeyError, SyntaxError) as error:
             raise MethodError(f"{self.name}: {self.origin} cannot be loaded: {error}", reason="unavailable") from error
 
+    def _find(self) -> Any:
+        if self.live is not None:
+            return self.live if isinstance(self.live, type) else type(self.live)
+        if self.file:
+            return methods_of(import_file(self.file))[self.name]
+        module, _, attribute = self.target.rpartition(":")
+        return getattr(importlib.import_module(module), attribute)
+
 
 def methods(plugins: Iterable[Path] = ()) -> dict[str, Entry]:
     """All method entries by name.
 
     Args:
-        plugins: single files to add; they are imported to learn their names.
+        plugins: single files to add; see `uad_bench.plugin_file`.
 
     Raises:
         ConfigError: two distributions or files claim one name.
@@ -108,36 +115,5 @@ def _unique(entries: list[Entry], kind: str) -> dict[str, Entry]:
 
 
 def _in_file(path: Path) -> list[Entry]:
-    if not path.is_file():
-        raise ConfigError(f"plugin file {path} does not exist")
     file = path.resolve()
-    try:
-        found = _plugin_methods(_import_file(file))
-    except Exception as error:
-        raise ConfigError(f"plugin file {path} cannot be loaded: {type(error).__name__}: {error}") from error
-    return [Entry(name, f"{file.name}:{method.__name__}", file=file) for name, method in found.items()]
-
-
-def _import_file(path: Path) -> ModuleType:
-    name = f"uad_bench_plugin_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-def _plugin_methods(module: ModuleType) -> dict[str, Any]:
-    """What a plugin file offers: its METHODS, or the one class in it that fits the contract."""
-    declared = getattr(module, "METHODS", None)
-    if declared is not None:
-        return dict(declared)
-    own = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
-    fitting = [c for c in own if all(hasattr(c, name) for name in ("modalities", "fit", "score"))]
-    if len(fitting) != 1:
-        raise ImportError(
-            f"it holds {len(fitting)} classes with modalities, fit and score; declare METHODS = {{'name': Class}}"
-        )
-    return {fitting[0].__name__.lower(): fitting[0]}
+    return [Entry(name, f"{file.name}:{cls}", file=file) for name, cls in names_in_file(path).items()]
