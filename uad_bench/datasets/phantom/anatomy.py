@@ -22,12 +22,14 @@ class Brain:
         inside: (X, Y, Z) bool; all flat arrays list its voxels.
         atlas_points: (3, N) mm.
         share: fraction of each tissue, (N,) each; they add up to one.
+        ventricle: CSF of the lateral ventricles and a little around them, (N,) in [0, 1].
     """
 
     grid: Grid
     inside: NDArray[np.bool_]
     atlas_points: Flat
     share: dict[str, Flat]
+    ventricle: Flat
 
     def field(self, rng: np.random.Generator, *, length: float) -> Flat:
         """A smooth random field (N,) at the voxels of the brain."""
@@ -64,12 +66,12 @@ def grow_brain(rng: np.random.Generator, grid: Grid, deformation: Deformation) -
     support = atlas.sample(atlas.support, points)
     inside = support > 0.5
     flat = points[:, inside]
-    brain = Brain(grid, inside, flat, {})
+    brain = Brain(grid, inside, flat, {}, np.zeros(flat.shape[1:], dtype=np.float32))
     brain.share.update(_sharpen(rng, brain, atlas.sample(atlas.grey, flat), atlas.sample(atlas.white, flat)))
+    brain.ventricle[:] = brain.blurred(brain.share["csf"], sigma=1.5) * _near_ventricles(flat)
     depth = brain.blurred(support[inside], sigma=4.0)  # about 0.5 at the surface, 1 deep inside
-    ventricle = brain.blurred(brain.share["csf"], sigma=1.5) * _near_ventricles(flat)
-    _paint_gliosis(rng, brain, ventricle)
-    _paint_choroid(rng, brain, ventricle)
+    _paint_gliosis(rng, brain)
+    _paint_choroid(rng, brain)
     _paint_vessels(rng, brain, depth)
     _paint_meninges(rng, brain, depth)
     return brain
@@ -79,27 +81,37 @@ def _sharpen(rng: np.random.Generator, brain: Brain, grey: Flat, white: Flat) ->
     """One brain from the averaged maps: crisper, with its own folds and more or less CSF."""
     csf = np.clip(1 - grey - white, 0, 1)
     folds = 0.7 * brain.field(rng, length=5.0) + 0.5 * brain.field(rng, length=12.0)
-    atrophy = rng.normal(0.3, 0.5)
+    atrophy = rng.normal(0.6, 0.5)
     odds = {
         "grey": (grey + 0.01) ** SHARPNESS,
         "white": (white + 0.01) ** SHARPNESS * np.exp(0.4 * brain.field(rng, length=6.0)),
         "csf": (csf + 0.01) ** SHARPNESS * np.exp(atrophy + folds),
     }
     total = sum(odds.values())
-    return {name: np.asarray(value / total, dtype=np.float32) for name, value in odds.items()}
+    share = {name: np.asarray(value / total, dtype=np.float32) for name, value in odds.items()}
+    share["nuclei"] = share["grey"] * _deep(brain.atlas_points)
+    share["grey"] = share["grey"] - share["nuclei"]
+    return share
 
 
 def _near_ventricles(points: Flat) -> Flat:
     """1 around the lateral ventricles of the atlas, falling to 0 towards the cortex."""
     x, y, z = points
     distance = np.sqrt((x / 32) ** 2 + ((y + 22) / 48) ** 2 + ((z - 12) / 24) ** 2)
-    return np.asarray(1 / (1 + np.exp((distance - 1) * 12)), dtype=np.float32)
+    return _step(1 - distance, 0.08)
 
 
-def _paint_gliosis(rng: np.random.Generator, brain: Brain, ventricle: Flat) -> None:
+def _deep(points: Flat) -> Flat:
+    """1 in the basal ganglia and thalami, whose iron shortens T2, 0 in the cortex."""
+    x, y, z = points
+    distance = np.sqrt((x / 32) ** 2 + ((y + 4) / 32) ** 2 + ((z - 5) / 17) ** 2)
+    return _step(1 - distance, 0.08)
+
+
+def _paint_gliosis(rng: np.random.Generator, brain: Brain) -> None:
     """Periventricular caps and rim, and spots in the white matter, as age leaves them; healthy here."""
     load = rng.beta(1.2, 2.5)
-    near = np.clip(brain.blurred(ventricle, sigma=3.0) * 4, 0, 1)
+    near = np.clip(brain.blurred(brain.ventricle, sigma=3.0) * 4, 0, 1)
     caps = near * _step(brain.field(rng, length=9.0) + 2.5 * load - 0.8, 0.4)
     spots = 0.8 * _step(brain.field(rng, length=4.0) + 1.5 * load - 3.4, 0.15)
     brain.overlay(
@@ -107,25 +119,26 @@ def _paint_gliosis(rng: np.random.Generator, brain: Brain, ventricle: Flat) -> N
     )
 
 
-def _paint_choroid(rng: np.random.Generator, brain: Brain, ventricle: Flat) -> None:
+def _paint_choroid(rng: np.random.Generator, brain: Brain) -> None:
     plexus = _step(brain.field(rng, length=5.0) - 1.1, 0.2) * (brain.atlas_points[1] < 5)
-    brain.overlay("choroid", (plexus * brain.share["csf"] * np.clip(2 * ventricle, 0, 1)).astype(np.float32))
+    brain.overlay("choroid", (plexus * brain.share["csf"] * np.clip(2 * brain.ventricle, 0, 1)).astype(np.float32))
 
 
 def _paint_vessels(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
     """Thin curves where two random surfaces cross; many in the sulci, few inside, and the sagittal sinus."""
     x, y, _ = brain.atlas_points
-    width = 0.10 + 0.16 * brain.blurred(brain.share["csf"], sigma=2.0)
+    width = 0.07 + 0.42 * brain.blurred(brain.share["csf"], sigma=2.0)
     first, second = brain.field(rng, length=11.0), brain.field(rng, length=11.0)
     curves = np.exp(-(first**2 + second**2) / (2 * width**2))
-    sinus = np.exp(-((x / 2.5) ** 2)) * _step(0.62 - depth, 0.04) * (np.abs(y + 18) > 10)
+    sinus = np.exp(-((x / 4) ** 2)) * _step(0.66 - depth, 0.04) * (np.abs(y + 18) > 10)
     brain.overlay("vessel", np.clip(np.maximum(curves, 0.8 * sinus), 0, 1).astype(np.float32))
 
 
 def _paint_meninges(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
-    """What a skull stripper leaves of dura and fat: patches of a thin bright rim."""
-    patches = _step(brain.field(rng, length=18.0) + rng.normal(-0.9, 0.5), 0.3)
-    brain.overlay("meninges", (patches * _step(0.56 - depth, 0.03)).astype(np.float32))
+    """What a skull stripper leaves at the surface: a dark film of dura, and patches of a thin bright rim."""
+    brain.overlay("dura", _step(0.56 - depth + 0.02 * brain.field(rng, length=10.0), 0.02))
+    patches = _step(brain.field(rng, length=18.0) + rng.normal(-1.1, 0.5), 0.3)
+    brain.overlay("meninges", (patches * _step(0.58 - depth, 0.03)).astype(np.float32))
 
 
 def _step(value: Flat, width: float) -> Flat:

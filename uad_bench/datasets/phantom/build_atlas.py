@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ MIDLINE = 98  # voxel index along x of the template's plane of symmetry
 MAP = "datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 
 
-def build(nilearn: Path) -> dict[str, NDArray[np.generic]]:
+def build(nilearn: Path) -> dict[str, Any]:
     """Half-brain maps (X/2, Y, Z) uint8 of grey matter, white matter and brain support, with their geometry."""
     grey, white, t1 = (_read(nilearn / MAP.format(name)) for name in ("gm", "wm", "t1"))
     support = np.where(t1 > 0, 255.0, 0.0)
@@ -32,7 +33,8 @@ def build(nilearn: Path) -> dict[str, NDArray[np.generic]]:
 def _read(path: Path) -> NDArray[np.float64]:
     import nibabel
 
-    return np.asarray(nibabel.load(path).dataobj, dtype=np.float64)
+    image: Any = nibabel.load(path)
+    return np.asarray(image.dataobj, dtype=np.float64)
 
 
 def _half(volume: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -48,7 +50,7 @@ def _compact(half: NDArray[np.float64]) -> NDArray[np.uint8]:
     coarse = ndimage.affine_transform(
         smooth, np.full(3, SPACING), output_shape=tuple(int((n - 1) / SPACING) + 1 for n in half.shape), order=1
     )
-    return np.rint(np.clip(coarse, 0, 1) * LEVELS).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(coarse, 0, 1) * LEVELS), dtype=np.uint8)
 
 
 def _installed() -> Path:

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,18 +50,21 @@ def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
     patient = make_patient(variant, seed, index)
     paths = case_files(folder, case_name(variant, index))
     paths["seg"].parent.mkdir(parents=True, exist_ok=True)
-    for name, volume in (*patient.images.items(), ("seg", patient.seg)):
+    volumes: dict[str, NDArray[Any]] = {**patient.images, "seg": patient.seg}
+    for name, volume in volumes.items():
         with atomic(paths[name]) as file:
             file.write(nifti_bytes(volume, patient.affine))
 
 
 def nifti_bytes(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> bytes:
-    """A gzipped NIfTI-1 file of a RAS+ volume, stored towards left and back as BraTS does; the same bytes every time."""
-    import nibabel
+    """A gzipped NIfTI-1 file of a RAS+ volume, stored towards left and back as BraTS does; always the same bytes."""
+    from nibabel.nifti1 import Nifti1Image
 
     flips = np.diag([-1.0, -1.0, 1.0, 1.0])
     flips[:2, 3] = np.array(volume.shape[:2]) - 1
-    image = nibabel.Nifti1Image(np.ascontiguousarray(volume[::-1, ::-1]), affine @ flips)
+    image: Any = Nifti1Image(  # type: ignore[no-untyped-call]
+        np.ascontiguousarray(volume[::-1, ::-1]), affine @ flips
+    )
     image.header.set_xyzt_units("mm")
     return gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
 
@@ -81,7 +85,8 @@ def _write_all(folder: Path, variant: str, seed: int, indices: list[int]) -> Ite
         else:
             return
     for index in indices:
-        yield write_patient(folder, variant, seed, index)
+        write_patient(folder, variant, seed, index)
+        yield
 
 
 def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int], workers: int) -> Iterator[None]:
@@ -89,7 +94,8 @@ def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int
         pending = [pool.submit(write_patient, folder, variant, seed, index) for index in indices]
         try:
             for finished in as_completed(pending):
-                yield finished.result()
+                finished.result()
+                yield
         finally:
             pool.shutdown(cancel_futures=True)
 

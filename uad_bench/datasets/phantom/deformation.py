@@ -70,7 +70,7 @@ def draw_deformation(rng: np.random.Generator, *, mass: MassEffect | None = None
 
 
 def _velocity(rng: np.random.Generator, length: float, size: float) -> NDArray[np.float32]:
-    return size * np.stack([random_field(rng, LATTICE, length=length) for _ in range(3)])
+    return np.float32(size) * np.stack([random_field(rng, LATTICE, length=length) for _ in range(3)])
 
 
 def _flow(velocity: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -86,7 +86,8 @@ def _compose(outer: NDArray[np.float32], inner: NDArray[np.float32]) -> NDArray[
 
     identity = np.indices(LATTICE.shape, dtype=np.float32)
     where = identity + inner / np.float32(LATTICE.spacing[0])
-    return inner + np.stack([ndimage.map_coordinates(field, where, order=1, mode="nearest") for field in outer])
+    moved = np.stack([ndimage.map_coordinates(field, where, order=1, mode="nearest") for field in outer])
+    return np.asarray(inner + moved, dtype=np.float32)
 
 
 def _push(mass: MassEffect) -> NDArray[np.float32]:
@@ -113,7 +114,7 @@ def _rotation(tilts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _in_knots(millimetres: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    return (millimetres - LATTICE.axis(axis)[0]) / LATTICE.spacing[axis]
+    return np.asarray((millimetres - LATTICE.axis(axis)[0]) / LATTICE.spacing[axis], dtype=np.float64)
 
 
 def _broadcast(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -24,12 +24,18 @@ class Grid:
     def axis(self, axis: int) -> NDArray[np.float64]:
         """Coordinates (n,) of the voxel centres along one axis, mm."""
         n, step = self.shape[axis], self.spacing[axis]
-        return (np.arange(n) - (n - 1) / 2) * step + CENTRE[axis]
+        return np.asarray((np.arange(n) - (n - 1) / 2) * step + CENTRE[axis], dtype=np.float64)
 
     def refined(self, factors: tuple[int, int, int]) -> "Grid":
         """The same box cut into smaller voxels."""
         shape = (self.shape[0] * factors[0], self.shape[1] * factors[1], self.shape[2] * factors[2])
         spacing = (self.spacing[0] / factors[0], self.spacing[1] / factors[1], self.spacing[2] / factors[2])
+        return Grid(shape, spacing)
+
+    def coarsened(self, factors: tuple[int, int, int]) -> "Grid":
+        """The inverse of `refined`."""
+        shape = (self.shape[0] // factors[0], self.shape[1] // factors[1], self.shape[2] // factors[2])
+        spacing = (self.spacing[0] * factors[0], self.spacing[1] * factors[1], self.spacing[2] * factors[2])
         return Grid(shape, spacing)
 
     def affine(self) -> NDArray[np.float64]:
@@ -90,7 +96,7 @@ def _spline_taps(millimetres: NDArray[np.float64], knots: int, length: float) ->
 
 def _along_first(lattice: NDArray[np.float32], taps: Taps) -> NDArray[np.float32]:
     columns = taps.weights.T.reshape(-1, len(taps.first), *[1] * (lattice.ndim - 1))
-    total = columns[0] * lattice[taps.first]
+    total = np.asarray(columns[0] * lattice[taps.first], dtype=np.float32)
     for step, column in enumerate(columns[1:], start=1):
         total += column * lattice[taps.first + step]
     return total

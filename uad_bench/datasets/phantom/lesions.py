@@ -12,6 +12,8 @@ from uad_bench.datasets.phantom.deformation import MNI_TO_ADULT, MassEffect
 from uad_bench.datasets.phantom.grid import CENTRE
 
 LABELS: Mapping[str, int] = {"oedema": 2, "plaque": 2, "mismatch": 2, "core": 1, "necrosis": 1, "rim": 4}
+SPARED = ("csf", "vessel", "dura")  # what a lesion does not replace
+EFFACED = 0.75  # of the CSF within a lesion
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def draw_plan(rng: np.random.Generator, kind: str, *, scale: float = 1.0) -> Pla
     """A lesion of one kind at a random place of the white matter; `scale` multiplies its volume."""
     centre = _draw_centre(rng)
     median, spread = VOLUMES[kind]
-    volume = scale * median * np.exp(spread * np.clip(rng.standard_normal(), -2, 1.7))  # mm^3
+    volume = scale * median * np.exp(spread * np.clip(rng.standard_normal(), -2.5, 0.8))  # mm^3
     radius = float((3 * volume / (4 * np.pi)) ** (1 / 3))
     strength = rng.uniform(0.1, 0.5) if kind in PUSHING else 0.0
     return Plan(kind, centre, radius, MassEffect(centre, 0.9 * radius, strength) if strength else None)
@@ -86,20 +88,24 @@ def _infiltrating(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
 
 
 def _plaques(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
-    """Many small ovoid lesions of the white matter, as in multiple sclerosis."""
-    x, y, z = brain.position()
-    share = np.zeros(x.shape, dtype=np.float32)
-    rough = brain.field(rng, length=5.0)
-    around = np.argsort(np.abs(z - plan.centre[2]))[: len(z) // 3]  # clustered in height
-    deep = around[(brain.share["white"][around] > 0.7)]
-    for place in rng.choice(np.sort(deep), size=int(rng.integers(6, 25))):
-        radius = plan.radius * np.exp(0.45 * rng.standard_normal() - 0.45)
-        stretch = np.exp(0.25 * rng.standard_normal(3))
-        offset = (
-            ((x - x[place]) / stretch[0]) ** 2 + ((y - y[place]) / stretch[1]) ** 2 + ((z - z[place]) / stretch[2]) ** 2
-        )
-        share = np.maximum(share, _edge(radius * (1 + 0.2 * rough) - np.sqrt(offset), 0.7))
-    _replace(brain, {"plaque": share})
+    """Many small ovoid lesions of the white matter, most of them near the ventricles, as in multiple sclerosis."""
+    position, rough = brain.position(), brain.field(rng, length=5.0)
+    level = np.full(rough.shape, -np.inf, dtype=np.float32)
+    for place in _draw_places(rng, brain, plan, count=int(rng.integers(6, 25))):
+        radius = plan.radius * np.exp(0.45 * rng.standard_normal() - 0.4)
+        stretch = np.exp(0.3 * rng.standard_normal(3))[:, None]
+        distance = np.sqrt((((position - place[:, None]) / stretch) ** 2).sum(0))
+        level = np.asarray(np.maximum(level, radius * (1 + 0.3 * rough) - distance), dtype=np.float32)
+    _replace(brain, {"plaque": _edge(level, 0.7)})
+
+
+def _draw_places(rng: np.random.Generator, brain: Brain, plan: Plan, *, count: int) -> NDArray[np.float32]:
+    """Centres (count, 3) in mm, in white matter within 30 mm of the plan's height."""
+    position = brain.position()
+    nearby = np.abs(position[2] - plan.centre[2]) < 30
+    chance = (0.05 + brain.blurred(brain.ventricle, sigma=4.0)) * (brain.share["white"] > 0.7) * nearby
+    chosen = np.searchsorted(np.cumsum(chance, dtype=np.float64), rng.random(count) * chance.sum(dtype=np.float64))
+    return np.asarray(position[:, np.minimum(chosen, chance.size - 1)].T)
 
 
 def _none(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
@@ -114,7 +120,15 @@ def _level(rng: np.random.Generator, brain: Brain, plan: Plan, *, part: float = 
     shift = rng.normal(0, 0.12 * (1 - part) * plan.radius + 1e-6, 3)
     offset = (brain.position() - (plan.centre + shift)[:, None]) / axes[:, None]
     rough = brain.field(rng, length=max(0.8 * radius, 4.0)) + 0.5 * brain.field(rng, length=max(0.35 * radius, 3.0))
-    return np.asarray(radius * (1 + roughness * rough) - np.sqrt((offset**2).sum(0)), dtype=np.float32)
+    level = radius * (1 + roughness * rough) - np.sqrt((offset**2).sum(0))
+    return np.asarray(level - _falx(brain, plan), dtype=np.float32)
+
+
+def _falx(brain: Brain, plan: Plan) -> Flat:
+    """Distance in mm by which the midline keeps a lesion on its side, except through the corpus callosum."""
+    beyond = -brain.atlas_points[0] * np.sign(plan.centre[0])
+    callosum = brain.blurred(brain.share["white"], sigma=2.0) * _edge(12 - beyond, 1.0)
+    return 20 * _edge(beyond, 1.0) * (1 - callosum)
 
 
 def _infiltrate(rng: np.random.Generator, brain: Brain, level: Flat) -> Flat:
@@ -128,31 +142,28 @@ def _edge(level: Flat, width: float) -> Flat:
 
 
 def _replace(brain: Brain, parts: Mapping[str, Flat]) -> None:
-    """Efface CSF where the lesion presses on it, then give each part its share of the tissue."""
-    whole = np.clip(np.asarray(sum(parts.values())), 0, 1)
-    pressed = brain.share["csf"] * 0.5 * whole
-    tissue = brain.share["grey"] + brain.share["white"] + 1e-6
-    csf = brain.share["csf"] - pressed
-    for name in ("grey", "white"):
-        brain.share[name] = brain.share[name] * (1 + pressed / tissue)
-    brain.share["csf"] = csf
-    free = 1 - csf - brain.share["vessel"]
-    amounts = {name: (np.clip(part, 0, 1) * free).astype(np.float32) for name, part in parts.items()}
-    _give(brain, amounts, free)
+    """Give each part its share of the tissue, after the CSF within has been partly pressed out."""
+    whole = np.asarray(sum(parts.values()), dtype=np.float32)
+    _efface(brain, whole)
+    spared = np.asarray(sum(brain.share[name] for name in SPARED), dtype=np.float32)
+    for name in brain.share.keys() - set(SPARED):
+        brain.share[name] = brain.share[name] * (1 - whole)
+    brain.share.update({name: np.asarray(part * (1 - spared), dtype=np.float32) for name, part in parts.items()})
 
 
-def _give(brain: Brain, amounts: Mapping[str, Flat], free: Flat) -> None:
-    kept = 1 - sum(amounts.values()) / np.maximum(free, 1e-6)
-    for name in ("grey", "white", "choroid", "meninges", "gliosis"):
-        brain.share[name] = brain.share[name] * kept
-    brain.share.update(amounts)
+def _efface(brain: Brain, whole: Flat) -> None:
+    pressed = EFFACED * whole * brain.share["csf"]
+    soft = 1 - np.asarray(sum(brain.share[name] for name in SPARED), dtype=np.float32)
+    brain.share["csf"] = brain.share["csf"] - pressed
+    for name in brain.share.keys() - set(SPARED):
+        brain.share[name] = brain.share[name] * (1 + pressed / np.maximum(soft, 1e-6))
 
 
 VOLUMES: Mapping[str, tuple[float, float]] = {  # median mm^3 and log-normal spread
-    "glioblastoma": (75_000, 0.75),
-    "lower-grade": (60_000, 0.75),
-    "mismatch": (45_000, 0.7),
-    "infiltrating": (50_000, 0.8),
+    "glioblastoma": (190_000, 0.5),
+    "lower-grade": (140_000, 0.6),
+    "mismatch": (100_000, 0.7),
+    "infiltrating": (160_000, 0.7),
     "plaques": (250, 0.6),
     "none": (1, 0.0),
 }

@@ -43,9 +43,8 @@ def make_patient(variant: str, seed: int, index: int) -> Patient:
     brain = grow_brain(body, settings.grid.refined(settings.factors), draw_deformation(body, mass=plan.mass))
     lesions.paint(disease, brain, plan)
     tesla = scanner.choice([1.5, 3.0])
-    images = acquire(
-        scanner, brain, draw_tissues(scanner, tesla=tesla), draw_protocol(scanner, tesla=tesla), settings.factors
-    )
+    tissues, protocol = draw_tissues(scanner, tesla=tesla), draw_protocol(scanner, tesla=tesla)
+    images = acquire(scanner, brain, tissues, protocol, factors=settings.factors)
     seg = _segment(brain, settings.factors) * (images["t1"] > 0)
     return Patient(images, seg.astype(np.uint8), settings.grid.affine(), kind)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.datasets.phantom.anatomy import Brain, Flat
-from uad_bench.datasets.phantom.grid import Grid, random_field
+from uad_bench.datasets.phantom.grid import CENTRE, Grid, random_field
 from uad_bench.datasets.phantom.signal import InversionRecovery, SpinEcho, rician, shorten
 from uad_bench.datasets.phantom.tissue import Tissue
 
@@ -22,26 +22,35 @@ class Protocol:
     Attributes:
         sequences: one per modality.
         noise: standard deviation of each channel's noise relative to the image's 90th percentile.
-        bias: relative amplitude of the receive field.
+        coil: by how much (log) the rim of the head is brighter than its middle, as in a phased array.
+        bias: relative amplitude of the smooth shading all modalities share; half as much is each one's own.
     """
 
     sequences: Mapping[str, SpinEcho | InversionRecovery]
     noise: float
+    coil: float
     bias: float
 
 
 def draw_protocol(rng: np.random.Generator, *, tesla: float) -> Protocol:
-    """Usual clinical parameters, some 10 % apart between scanners."""
+    """Usual clinical parameters, some 8 % apart between scanners; T1 with or without an inversion pulse."""
     vary = np.exp(0.08 * rng.standard_normal(6))
     null = 2500 if tesla > 2 else 2350  # ms, nulls CSF
-    t1 = SpinEcho(tr=600 * vary[0], te=10)
+    prepared = rng.random(2) < (0.5, 0.75)
     sequences: dict[str, SpinEcho | InversionRecovery] = {
-        "t1": t1,
-        "t1ce": SpinEcho(tr=600 * vary[1], te=10),
-        "t2": SpinEcho(tr=5000 * vary[2], te=95 * vary[3]),
+        "t1": _t1_weighted(prepared[0], vary[0]),
+        "t1ce": _t1_weighted(prepared[1], vary[1]),
+        "t2": SpinEcho(tr=5000 * vary[2], te=98 * vary[3]),
         "flair": InversionRecovery(tr=9000, te=125 * vary[4], ti=null * np.exp(0.03 * rng.standard_normal())),
     }
-    return Protocol(sequences, noise=rng.uniform(0.015, 0.045), bias=rng.uniform(0.03, 0.12))
+    return Protocol(
+        sequences, noise=rng.uniform(0.006, 0.025), coil=rng.uniform(0.0, 0.3), bias=rng.uniform(0.05, 0.15)
+    )
+
+
+def _t1_weighted(prepared: bool, vary: float) -> SpinEcho | InversionRecovery:
+    """A 2-D spin echo, or the inversion-prepared contrast of 3-D scans (as MPRAGE)."""
+    return InversionRecovery(tr=2300, te=4, ti=1150 * vary) if prepared else SpinEcho(tr=560 * vary, te=10)
 
 
 def acquire(
@@ -49,21 +58,20 @@ def acquire(
     brain: Brain,
     tissues: Mapping[str, Tissue],
     protocol: Protocol,
+    *,
     factors: tuple[int, int, int],
 ) -> dict[str, NDArray[np.int16]]:
     """Images (X, Y, Z) int16 of every modality on the coarse grid, zero outside the brain."""
-    texture = 0.8 * brain.field(rng, length=4.0) + 0.6 * brain.field(rng, length=14.0)
+    texture = 0.7 * brain.field(rng, length=4.0) + 0.7 * brain.field(rng, length=12.0)
     inside = block_mean(brain.inside.astype(np.float32), factors) >= 0.5
-    return {
-        modality: _image(
-            rng,
-            brain,
-            block_mean(brain.volume(_signal(brain, tissues, protocol, modality, texture)), factors),
-            inside,
-            protocol,
-        )
-        for modality in MODALITIES
-    }
+    coarse = brain.grid.coarsened(factors)
+    shading = protocol.bias * random_field(rng, coarse, length=100.0) + protocol.coil * _rim(coarse)
+    images = {}
+    for modality in MODALITIES:
+        signal = block_mean(brain.volume(_signal(brain, tissues, protocol, modality, texture)), factors)
+        own = 0.5 * protocol.bias * random_field(rng, coarse, length=100.0)
+        images[modality] = _digitise(rng, signal * np.exp(shading + own), inside, protocol.noise)
+    return images
 
 
 def block_mean(volume: Volume, factors: tuple[int, int, int]) -> Volume:
@@ -82,19 +90,19 @@ def _signal(brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, mod
         t1, t2 = (time * np.exp(tissue.texture * local) for time in (tissue.t1, tissue.t2))
         if modality == "t1ce":
             t1, t2 = shorten(t1, t2, contrast=np.float32(tissue.contrast) * np.exp(2 * tissue.texture * local))
-        total[here] += share[here] * sequence.signal(np.float32(tissue.pd), t1, t2)
+        total[here] += share[here] * sequence.signal(tissue.pd, t1, t2)
     return total
 
 
-def _image(
-    rng: np.random.Generator, brain: Brain, signal: Volume, inside: NDArray[np.bool_], protocol: Protocol
-) -> NDArray[np.int16]:
-    coarse = Grid(
-        signal.shape,
-        tuple(s * f // 1 for s, f in zip(brain.grid.spacing, np.array(brain.grid.shape) // signal.shape, strict=True)),
-    )  # type: ignore[arg-type]
-    shaded = signal * np.exp(protocol.bias * random_field(rng, coarse, length=110.0))
-    reference = float(np.percentile(shaded[inside], 90))
-    noisy = rician(shaded / reference, protocol.noise, rng)
+def _rim(grid: Grid) -> Volume:
+    """Squared distance from the middle of the head, 1 at 75 mm."""
+    x, y, z = np.meshgrid(*[(grid.axis(axis) - CENTRE[axis]) / 75 for axis in range(3)], indexing="ij", sparse=True)
+    return np.asarray(x**2 + y**2 + z**2, dtype=np.float32)
+
+
+def _digitise(rng: np.random.Generator, signal: Volume, inside: NDArray[np.bool_], noise: float) -> NDArray[np.int16]:
+    """Noise and integer grey levels; every brain voxel stays above zero."""
+    relative = signal / np.float32(np.percentile(signal[inside], 90))
     gain = float(np.exp(rng.normal(np.log(900), 0.5)))  # grey levels of the 90th percentile, as scanners differ
-    return np.where(inside, np.clip(np.rint(noisy * gain), 1, 32767), 0).astype(np.int16)
+    levels = np.rint(rician(relative, noise, rng) * gain)
+    return np.where(inside, np.clip(levels, 1, 32767), 0).astype(np.int16)

@@ -18,9 +18,9 @@ class SpinEcho:
     tr: float
     te: float
 
-    def signal(self, pd: Field, t1: Field, t2: Field) -> Field:
+    def signal(self, pd: float, t1: Field, t2: Field) -> Field:
         """PD (1 - exp(-TR/T1)) exp(-TE/T2), for TE much shorter than TR."""
-        return pd * (1 - np.exp(-self.tr / t1)) * np.exp(-self.te / t2)
+        return np.asarray(pd * (1 - np.exp(-self.tr / t1)) * np.exp(-self.te / t2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class InversionRecovery:
     te: float
     ti: float
 
-    def signal(self, pd: Field, t1: Field, t2: Field) -> Field:
+    def signal(self, pd: float, t1: Field, t2: Field) -> Field:
         """PD |1 - 2 exp(-TI/T1) + exp(-TR/T1)| exp(-TE/T2), magnitude image."""
         recovered = np.abs(1 - 2 * np.exp(-self.ti / t1) + np.exp(-self.tr / t1))
-        return pd * recovered * np.exp(-self.te / t2)
+        return np.asarray(pd * recovered * np.exp(-self.te / t2))
 
 
 R1_GADOLINIUM = 4.5e-3  # 1 / (mM ms) at 1.5 to 3 T in plasma (Rohrer et al. 2005)
@@ -49,4 +49,4 @@ def shorten(t1: Field, t2: Field, *, contrast: Field) -> tuple[Field, Field]:
 def rician(signal: Field, sigma: float, rng: np.random.Generator) -> Field:
     """Magnitude of the signal with Gaussian noise of `sigma` in both receiver channels (Gudbjartsson & Patz 1995)."""
     real = signal + sigma * rng.standard_normal(signal.shape, dtype=np.float32)
-    return np.hypot(real, sigma * rng.standard_normal(signal.shape, dtype=np.float32))
+    return np.asarray(np.hypot(real, sigma * rng.standard_normal(signal.shape, dtype=np.float32)))

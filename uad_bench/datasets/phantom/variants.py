@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from uad_bench.datasets.phantom.grid import Grid
 
-VERSION = 1  # raised whenever a voxel of any variant changes
+VERSION = 2  # raised whenever a voxel of any variant changes
 
-GLIOMAS = {"glioblastoma": 0.5, "lower-grade": 0.2, "mismatch": 0.08, "infiltrating": 0.12, "plaques": 0.1}
+GLIOMAS = {"glioblastoma": 0.55, "lower-grade": 0.2, "mismatch": 0.05, "infiltrating": 0.1, "plaques": 0.1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
