@@ -50,7 +50,7 @@ class SliceGeometry:
         inside_x, inside_y = (weights.any(1) for weights in self.weights())
         return float(self.brain[inside_x][:, inside_y].sum() / self.brain.sum())
 
-    def weights(self) -> tuple[Scores, Scores]:
+    def weights(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Matrices from working pixels to the box's voxels along X and Y: (bx, size) and (by, size)."""
         assert self.field is not None
         assert self.size is not None

@@ -87,7 +87,8 @@ def prepare_slices(
     images = np.empty((mask.shape[2], len(scalings), *_plane(geometry)), kind)
     for channel, (modality, scaling) in enumerate(scalings.items()):
         above = np.where(mask, scaling(inside(volumes[modality], box)) - np.float32(scaling.background), 0)
-        images[:, channel] = _shrink(above, geometry) + np.float32(scaling.background)
+        with np.errstate(over="ignore"):  # looked for below
+            images[:, channel] = _shrink(above, geometry) + np.float32(scaling.background)
     if not np.isfinite(images).all():
         raise DataError(f"scaling {preprocessing.scaling} leaves the range of {np.dtype(kind)}; choose another")
     return PreparedSlices(images, _shrink(mask.astype(np.float32), geometry) > BRAIN_SHARE, geometry)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from uad_bench.data.entry import entry_file, is_whole, read_entry, write_entry
 from uad_bench.data.facts import SubjectFacts, Triple
 from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside
 from uad_bench.data.subject import Subject
 from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.files import atomic, read_json, write_json
 from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality, Progress
 
@@ -26,6 +26,7 @@ Report = Callable[[Progress], None]
 
 VERSION = 1
 FOLDER = "references"
+MASKS = ".npy"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +123,7 @@ def build_references(
     folder.mkdir(parents=True, exist_ok=True)
     judged = [subject for subject in subjects if census[subject.id].labelled]
     names = {s.id: tuple(modalities or census[s.id].modalities) for s in judged}
-    paths = {s.id: folder / f"{_key(s, census[s.id], names[s.id])}.json" for s in judged}
+    paths = {s.id: folder / f"{_key(s, census[s.id], names[s.id])}" for s in judged}
     with ThreadPoolExecutor(worker_count()) as pool:
         jobs = pool.map(lambda s: _ensure(s, names[s.id], paths[s.id]), judged)
         for done, _ in enumerate(jobs, 1):
@@ -138,7 +139,7 @@ def _key(subject: Subject, facts: SubjectFacts, modalities: Sequence[Modality]) 
 
 
 def _ensure(subject: Subject, modalities: Sequence[Modality], path: Path) -> None:
-    if path.exists() and _bits(path).exists():
+    if is_whole(path):
         return
     read = PatientReader().read
     images = [read(subject.images[name]).array for name in modalities]
@@ -146,21 +147,18 @@ def _ensure(subject: Subject, modalities: Sequence[Modality], path: Path) -> Non
     label = read(subject.label).array if subject.label else np.zeros(brain.shape, np.uint8)
     anomaly = anomaly_mask(label, subject.anomaly_values)
     box = bounding_box(brain | anomaly)
-    with atomic(_bits(path)) as file:
-        np.save(file, np.packbits(np.stack([inside(brain, box), inside(anomaly, box)])), allow_pickle=False)
-    write_json(path, {"box": box, "bytes": _bits(path).stat().st_size})
+    bits = np.packbits(np.stack([inside(brain, box), inside(anomaly, box)]))
+    write_entry(path, {MASKS: bits}, {"box": box})
 
 
 def _load(facts: SubjectFacts, path: Path) -> Reference:
     try:
-        low, high = (tuple(corner) for corner in read_json(path)["box"])
-        packed = np.load(_bits(path), allow_pickle=False)
-    except (ConfigError, OSError, ValueError) as error:
-        raise DataError(f"{facts.id}: its cached reference is damaged ({error}); clear the cache") from error
+        low, high = (tuple(corner) for corner in read_entry(path)["box"])
+        packed = np.load(entry_file(path, MASKS), allow_pickle=False)
+    except (ConfigError, OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{facts.id}: its cached reference is damaged ({error}); run again and it is made anew"
+        ) from error
     size = [b - a for a, b in zip(low, high, strict=True)]
     brain, anomaly = np.unpackbits(packed, count=2 * int(np.prod(size))).reshape(2, *size).astype(bool)
     return Reference(facts.id, facts.shape, facts.affine, facts.spacing, (low, high), brain, anomaly)
-
-
-def _bits(path: Path) -> Path:
-    return path.with_suffix(".npy")

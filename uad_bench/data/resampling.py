@@ -21,16 +21,16 @@ def area_weights(length: int, start: float, stop: float, size: int) -> Weights:
     return np.asarray(np.clip(high - low, 0, None) * size / (stop - start), np.float32)
 
 
-def linear_weights(length: int, start: float, stop: float, size: int) -> Weights:
+def linear_weights(length: int, start: float, stop: float, size: int) -> npt.NDArray[np.float64]:
     """Interpolate linearly between the centres of `size` pixels tiling [start, stop), at the voxel centres.
 
     Beyond the outermost centres the nearest pixel counts; voxels outside the field have rows of zeros.
 
     Returns:
-        (length, size) float32.
+        (length, size) float64, so that a constant comes back as the same constant after rounding to float32.
     """
     centres = np.arange(length) + 0.5
     place = np.clip((centres - start) * size / (stop - start) - 0.5, 0, size - 1)
     weights = np.clip(1 - np.abs(place[:, None] - np.arange(size)), 0, None)
     weights[(centres < start) | (centres > stop)] = 0
-    return np.asarray(weights, np.float32)
+    return np.asarray(weights)

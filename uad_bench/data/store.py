@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from uad_bench.data.entry import entry_file, is_whole, read_entry, write_entry
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.geometry import SliceGeometry, to_native
 from uad_bench.data.inspection import brain_mask
@@ -22,7 +23,6 @@ from uad_bench.data.subject import Subject
 from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.files import atomic, read_json, write_json
 from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality, Progress, SliceBatch, SliceKey
 
@@ -34,7 +34,7 @@ Report = Callable[[Progress], None]
 
 FOLDER = "slices"
 OPEN_FILES = 256  # memory maps kept open; each costs a file descriptor
-IMAGES, BRAIN, NATIVE, GEOMETRY = ".npy", ".brain.npy", ".native.npy", ".json"
+IMAGES, BRAIN, NATIVE = ".npy", ".brain.npy", ".native.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _key(facts: SubjectFacts, preprocessing: Preprocessing) -> str:
 
 def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing, path: Path) -> None:
     """Prepare one patient unless a whole entry lies there."""
-    if _is_whole(path):
+    if is_whole(path):
         return
     names = dict.fromkeys((*facts.modalities, *preprocessing.modalities))
     absent = [name for name in names if name not in subject.images]
@@ -207,38 +207,22 @@ def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing,
     _write(path, prepare_slices(arrays, brain, facts.spacing, preprocessing))
 
 
-def _is_whole(path: Path) -> bool:
-    try:
-        sizes = read_json(_file(path, GEOMETRY))["bytes"]
-        return all(_file(path, suffix).stat().st_size == size for suffix, size in sizes.items())
-    except (ConfigError, OSError, KeyError, TypeError, AttributeError):
-        return False
-
-
 def _write(path: Path, prepared: PreparedSlices) -> None:
     parts = {IMAGES: prepared.images, BRAIN: prepared.brain, NATIVE: np.packbits(prepared.geometry.brain)}
-    for suffix, array in parts.items():
-        with atomic(_file(path, suffix)) as file:
-            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-    sizes = {suffix: _file(path, suffix).stat().st_size for suffix in parts}
-    write_json(_file(path, GEOMETRY), {**prepared.geometry.to_json(), "bytes": sizes})
-
-
-def _file(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
+    write_entry(path, parts, prepared.geometry.to_json())
 
 
 def _geometry(path: Path) -> SliceGeometry:
-    values = read_json(_file(path, GEOMETRY))
+    values = read_entry(path)
     low, high = values["box"]
     shape = [b - a for a, b in zip(low, high, strict=True)]
-    bits = np.unpackbits(np.load(_file(path, NATIVE), allow_pickle=False), count=int(np.prod(shape)))
+    bits = np.unpackbits(np.load(entry_file(path, NATIVE), allow_pickle=False), count=int(np.prod(shape)))
     return SliceGeometry.from_json(values, bits.reshape(shape).astype(bool))
 
 
 @lru_cache(maxsize=OPEN_FILES)
 def _images(path: Path) -> tuple[Array, Array, SliceGeometry]:
     """Memory maps of the images and the brain, and the geometry without its brain."""
-    images, brain = (np.load(_file(path, s), mmap_mode="r", allow_pickle=False) for s in (IMAGES, BRAIN))
-    values = read_json(_file(path, GEOMETRY))
+    images, brain = (np.load(entry_file(path, s), mmap_mode="r", allow_pickle=False) for s in (IMAGES, BRAIN))
+    values = read_entry(path)
     return images, brain, SliceGeometry.from_json(values, np.zeros((0, 0, 0), bool))

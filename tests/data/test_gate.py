@@ -1,0 +1,127 @@
+"""Leaks by content: another name, another compression, a little noise hide nothing."""
+
+import gzip
+import shutil
+
+import numpy as np
+import pytest
+
+from uad_bench.data.gate import check_checkpoint, check_split, training_manifest
+from uad_bench.data.split import Split
+from uad_bench.errors import DataError, LeakError
+
+SPLIT = Split("mine", train=("P0", "P1", "P2"), val=("P3",), test=("P4", "P5"))
+
+
+def copy(cohort, source, target):
+    """Another name for the same patient."""
+    for path in (cohort.root / source).iterdir():
+        place = cohort.root / target / path.name.replace(source, target)
+        place.parent.mkdir(exist_ok=True)
+        shutil.copy(path, place)
+    return cohort.root / target
+
+
+def test_different_patients_pass(cohort, cache_root):
+    assert check_split(SPLIT, cohort.census(cache_root)) == ()
+
+
+def test_equal_labels_are_no_leak(cohort, cache_root):
+    census = cohort.census(cache_root)
+    assert census["P0"].label_digest == census["P5"].label_digest
+    check_split(SPLIT, census)
+
+
+def test_the_same_voxels_under_another_name_are_a_leak(cohort, cache_root):
+    copy(cohort, "P0", "P5")
+    with pytest.raises(LeakError, match=r"flair of P0 \(train\) and P5 \(test\) are the same voxels"):
+        check_split(SPLIT, cohort.census(cache_root))
+
+
+def test_recompression_does_not_hide_them(cohort, cache_root):
+    folder = copy(cohort, "P0", "P5")
+    for path in folder.iterdir():
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
+    with pytest.raises(LeakError, match="same voxels"):
+        check_split(SPLIT, cohort.census(cache_root))
+
+
+def test_one_equal_modality_is_enough(cohort, cache_root):
+    folder = copy(cohort, "P0", "P5")
+    cohort.save(folder / "P5_flair.nii.gz", cohort.texture(99))
+    with pytest.raises(LeakError, match="t1 of P0"):
+        check_split(SPLIT, cohort.census(cache_root))
+
+
+def test_a_noisy_copy_is_refused(cohort, cache_root):
+    folder = copy(cohort, "P0", "P5")
+    rng = np.random.default_rng(0)
+    for i, modality in enumerate(cohort.modalities):
+        noisy = cohort.texture(i) + np.where(cohort.brain(), rng.normal(0, 10, cohort.shape), 0)
+        cohort.save(folder / f"P5_{modality}.nii.gz", noisy.astype(np.float32))
+    with pytest.raises(LeakError, match="near-duplicates"):
+        check_split(SPLIT, cohort.census(cache_root))
+
+
+def test_a_rough_likeness_is_listed_not_refused(cohort, cache_root):
+    folder = copy(cohort, "P0", "P5")
+    for i, modality in enumerate(cohort.modalities):
+        other = 0.15 * cohort.texture(50 + i) + 0.85 * cohort.texture(i)
+        cohort.save(folder / f"P5_{modality}.nii.gz", other.astype(np.float32))
+    twins = check_split(SPLIT, cohort.census(cache_root))
+    assert [(t.first, t.second) for t in twins] == [("P0", "P5")]
+    assert 0.98 < twins[0].correlation < 0.995
+
+
+def test_a_patient_doubled_within_a_role_is_refused(cohort, cache_root):
+    copy(cohort, "P0", "P1")
+    with pytest.raises(DataError, match="leave one of the two"):
+        check_split(SPLIT, cohort.census(cache_root))
+
+
+def test_a_patient_without_data_is_named(cohort, cache_root):
+    with pytest.raises(DataError, match="1 patients are not in the data, first P9"):
+        check_split(Split("mine", ("P0",), (), ("P9",)), cohort.census(cache_root))
+
+
+def test_many_patients_are_compared_pair_by_pair(make_facts):
+    """As many as BraTS 2021 has; one near-duplicate among 781,875 pairs is found."""
+    import base64
+
+    rng = np.random.default_rng(0)
+    digests = [{"flair": f"{i:064x}"} for i in range(1251)]
+    hashes = [{"flair": f"{int(rng.integers(2**63)):016x}"} for _ in range(1251)]
+    pictures = [{"flair": base64.b64encode(rng.bytes(12**3)).decode()} for _ in range(1251)]
+    hashes[1250], pictures[1250] = hashes[3], pictures[3]
+    names = [f"case{i:04}" for i in range(1251)]
+    rows = zip(names, digests, hashes, pictures, strict=True)
+    census = {n: make_facts(id=n, digests=d, difference_hashes=h, thumbnails=p) for n, d, h, p in rows}
+    split = Split("big", tuple(names[:1000]), (), tuple(names[1000:]))
+    with pytest.raises(LeakError, match=r"case0003 .train. and case1250 .test. are near-duplicates"):
+        check_split(split, census)
+
+
+def test_weights_trained_on_a_test_patient_are_refused(cohort, cache_root):
+    census = cohort.census(cache_root)
+    other = Split("other", train=("P4",), val=(), test=("P0",))
+    with pytest.raises(LeakError, match="trained on P4, a test patient of split mine"):
+        check_checkpoint(training_manifest(other, census), SPLIT, census)
+
+
+def test_weights_trained_on_its_voxels_under_another_name_are_refused(cohort, cache_root):
+    census = cohort.census(cache_root)
+    seen = training_manifest(Split("other", ("P5",), (), ()), census)
+    with pytest.raises(LeakError, match="trained on P5"):
+        check_checkpoint({"renamed": seen["P5"]}, SPLIT, census)
+    with pytest.raises(LeakError, match="trained on P5"):
+        check_checkpoint({"renamed": census["P5"].digest}, SPLIT, census)
+
+
+def test_weights_trained_on_another_scan_of_a_test_patient_are_refused():
+    with pytest.raises(LeakError, match="BraTS-GLI-00001-101"):
+        check_checkpoint({"BraTS-GLI-00001-100": []}, Split("mine", (), (), ("BraTS-GLI-00001-101",)), {})
+
+
+def test_weights_trained_on_training_patients_pass(cohort, cache_root):
+    census = cohort.census(cache_root)
+    check_checkpoint(training_manifest(SPLIT, census), SPLIT, census)
