@@ -42,6 +42,18 @@ def test_shifted_cubes_touch_with_nine_of_26_surface_voxels():
     assert assd(distances).value == pytest.approx((9 * 1 + 8 * 2 + 9 * 3) / 26)
 
 
+def test_hd95_takes_the_worse_direction_and_assd_all_voxels():
+    small, large = np.zeros((2, 40, 3, 3), bool)
+    small[:10, 1, 1] = large[:, 1, 1] = True
+    for distances in (
+        surface_distances(small, large, spacing=SPACING),
+        surface_distances(large, small, spacing=SPACING),
+    ):
+        assert hd95(distances).value == pytest.approx(np.percentile(np.maximum(np.arange(40) - 9, 0), 95))
+        assert assd(distances).value == pytest.approx(sum(range(31)) / 50)
+        assert nsd(distances).value == (10 + 12) / 50  # a distance equal to the tolerance is within it
+
+
 def test_distances_scale_with_the_voxel():
     distances = surface_distances(cube(4), cube(7), spacing=(2.5, 1.0, 1.0))
     assert hd95(distances).value == 7.5

@@ -83,6 +83,15 @@ def test_identity_row_gives_the_exact_value():
     assert found.values["auroc"][0] == voxel.auroc(count_ranks(lambda: patients)).value
 
 
+@pytest.mark.parametrize("bins", [1, 7, 100])
+def test_shared_thresholds_end_at_the_lowest_positive_and_split_positives_evenly(bins):
+    counts = count_ranks(lambda: cohort(np.random.default_rng(5), n_patients=40))
+    thresholds = shared_thresholds(counts, bins=bins)
+    positives = counts.tp[np.searchsorted(-counts.scores, -thresholds)]
+    assert (thresholds.size, thresholds[-1]) == (bins, counts.scores[-1])
+    assert np.diff(positives, prepend=0) == pytest.approx(counts.n_positive / bins, abs=1)
+
+
 def test_subgroups_keep_their_patients_counts():
     patients = cohort(np.random.default_rng(4))
     counts = count_ranks(lambda: patients)
@@ -115,13 +124,13 @@ def test_the_interval_holds_the_middle_of_the_replicates():
 
 
 def test_confusions_resample_as_sums():
-    patients = [Confusion(3, 1, 2, 9), Confusion(0, 0, 0, 5), Confusion(4, 2, 1, 1)]
+    patients = [Confusion(3, 1, 2, 9), Confusion(0, 1, 0, 5), Confusion(4, 2, 1, 1)]
     found = confusion_replicates(patients, Resamples(np.array([[2.0, 0, 1], [0, 3, 0]]), ""))
     total = patients[0] + patients[0] + patients[2]
     for name, values in found.items():
         assert values[0] == pytest.approx(getattr(overlap, name)(total).value)
     undefined = {name for name, values in found.items() if np.isnan(values[1])}
-    assert undefined == {"dice", "jaccard", "precision", "sensitivity"}
+    assert undefined == {"dice", "jaccard", "sensitivity"}
 
 
 def test_a_mean_over_patients_leaves_out_the_undefined():

@@ -83,6 +83,12 @@ def test_a_big_random_map_agrees_with_scikit_learn(spread, levels):
     assert auroc == pytest.approx(roc_auc_score(anomaly, scores.astype(float)), abs=EXACT)
 
 
+@pytest.mark.parametrize(("tpr", "expected"), [(0.25, 0.0), (0.5, 0.25), (0.75, 0.25), (0.76, 0.5), (1.0, 0.5)])
+def test_a_sensitivity_equal_to_the_target_reaches_it(tpr, expected):
+    scores, anomaly = np.arange(8, 0, -1, dtype=np.float32), np.array([1, 0, 1, 1, 0, 1, 0, 0], bool)
+    assert voxel.fpr_at_tpr(count_ranks_of(scores, anomaly), tpr=tpr).value == expected
+
+
 def test_four_voxels_by_hand():
     counts = count_ranks_of(np.array([0.1, 0.4, 0.35, 0.8], np.float32), np.array([False, False, True, True]))
     assert values(counts) == pytest.approx((5 / 6, 0.75, 0.8))

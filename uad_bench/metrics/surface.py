@@ -83,8 +83,9 @@ def _surface_mm(mask: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np
     """Centres (V, 3) or (V, 2) of the mask's voxels with a face neighbour outside it, mm."""
     from scipy import ndimage
 
-    centres: NDArray[np.int64] = np.argwhere(mask & ~ndimage.binary_erosion(mask))
-    return centres * np.asarray(spacing, np.float64)
+    surface = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    centres: NDArray[np.float64] = np.multiply(surface, spacing, dtype=np.float64)
+    return centres
 
 
 def _nearest(points: NDArray[np.float64], *, among: NDArray[np.float64]) -> NDArray[np.float64]:
