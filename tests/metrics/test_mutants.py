@@ -9,11 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from uad_bench.data.reference import Reference
 from uad_bench.errors import MethodError
 from uad_bench.metrics import overlap, voxel
-from uad_bench.metrics.domain import voxels_of
 from uad_bench.metrics.overlap import confusion
 from uad_bench.metrics.ranks import count_ranks_of
+
+
+def voxels_of(scores, anomaly, brain):
+    """The voxels that the harness scores, of a scan that is one row of voxels."""
+    shape = (scores.size, 1, 1)
+    box, grid = ((0, 0, 0), shape), tuple(map(tuple, np.eye(4)))
+    reference = Reference("sub-1", shape, grid, (1.0, 1.0, 1.0), box, brain.reshape(shape), anomaly.reshape(shape))
+    return reference.domain(scores.reshape(shape))
 
 
 def core_ap(scores, anomaly):
