@@ -1,7 +1,7 @@
 """Pooled AP, best Dice and AUROC beside scikit-learn's two calls, on the same voxels in one process.
 
 `pytest tests/benchmarks/test_metrics_speed.py --benchmark-enable` prints the table; UAD_BENCH_BENCHMARK_VOXELS=1e8
-asks for the size of seventy patients (16 GiB of memory, some minutes, nearly all of them scikit-learn's).
+asks for the size of seventy patients (7 GiB of memory, some minutes, nearly all of them scikit-learn's).
 """
 
 import os

@@ -60,5 +60,12 @@ def test_kendall_tau_agrees_with_scipy(seed):
     assert kendall_tau(one, other).value == pytest.approx(stats.kendalltau(one, other).statistic, abs=1e-12)
 
 
+def test_a_method_without_a_value_ranks_last_and_has_no_say_in_agreement():
+    assert ranks_of(np.array([np.nan, 0.1, -5.0])).tolist() == [3, 1, 2]
+    assert kendall_tau(np.array([1.0, np.nan, 3.0]), np.array([1.0, 2.0, 3.0])).value == pytest.approx(1)
+    found = rank_distribution(np.array([0.9, 0.1]), np.array([[np.nan, 0.9], [0.1, 0.1]]))
+    assert found.first.tolist() == [0.5, 0.5]
+
+
 def test_equal_values_have_no_ranking_to_agree_with():
     assert kendall_tau(np.ones(4), np.arange(4.0)).undefined == "constant"

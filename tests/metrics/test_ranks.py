@@ -1,5 +1,7 @@
 """Counts at positive scores are exact for any float32, in any chunking, and refuse what is no score."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,24 @@ def test_scores_of_another_type_or_shape_are_refused(scores):
     with pytest.raises(MethodError, match="expected") as caught:
         count_ranks_of(scores, np.array([True, False]))
     assert caught.value.reason == "bad_output"
+
+
+def test_memory_grows_with_positives_and_one_patient_not_with_all_voxels(monkeypatch):
+    n_patients, n_voxels, n_positive = 40, 50_000, 500
+    monkeypatch.setattr(ranks, "_PIECE", n_voxels)
+
+    def patients():
+        for number in range(n_patients):
+            scores = np.random.default_rng(number).random(n_voxels, np.float32)
+            yield scores, np.arange(n_voxels) < n_positive
+
+    tracemalloc.start()
+    counts = count_ranks(patients)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    piece = 4 * ranks._VOXELS_PER_POSITIVE * counts.n_positive
+    assert counts.n_voxels == n_patients * n_voxels
+    assert peak < piece + 60 * counts.n_positive + 3 * 4 * n_voxels < 4 * counts.n_voxels
 
 
 def test_the_callers_arrays_stay_as_they_were():

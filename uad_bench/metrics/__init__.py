@@ -11,7 +11,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class MetricCard:
     """What a reader needs to know about a metric.
 
     Attributes:
@@ -29,29 +29,43 @@ class Metric:
 
 _FRAGMENTS = "lesions and components under 50 mm³ dropped"
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
+METRICS: Mapping[str, MetricCard] = MappingProxyType(
     {
-        "auprc": Metric("AUPRC", "area under the precision-recall curve as the step sum (average precision)"),
-        "auroc": Metric("AUROC", "chance that a random anomalous voxel scores higher than a random healthy one"),
-        "dice": Metric("Dice", "overlap 2TP / (2TP + FP + FN) at the operating point that the policy names"),
-        "precision": Metric("Precision", "anomalous share of the marked voxels"),
-        "sensitivity": Metric("Sensitivity", "marked share of the anomalous voxels"),
-        "jaccard": Metric("Jaccard", "overlap TP / (TP + FP + FN)"),
-        "fpr": Metric("FPR", "marked share of the healthy voxels", "lower"),
-        "specificity": Metric("Specificity", "unmarked share of the healthy voxels"),
-        "fpr95": Metric("FPR@95TPR", "lowest FPR of any threshold that finds 95 % of the anomalous voxels", "lower"),
-        "auprc_gain": Metric("AUPRC gain", "(AUPRC - prevalence) / (1 - prevalence); 0 for a constant map"),
-        "prevalence": Metric("Prevalence", "anomalous share of the scored voxels; the AUPRC of a constant map", None),
-        "lesion_f1_any": Metric("Lesion F1 (any)", f"lesions hit and components hitting by any overlap; {_FRAGMENTS}"),
-        "lesion_f1_iou50": Metric("Lesion F1 (IoU>0.5)", f"one-to-one matches at IoU over one half; {_FRAGMENTS}"),
-        "nsd2": Metric("NSD 2 mm", "share of both surfaces that lie within 2 mm of the other"),
-        "hd95": Metric(
+        "auprc": MetricCard("AUPRC", "area under the precision-recall curve as the step sum (average precision)"),
+        "auroc": MetricCard("AUROC", "chance that a random anomalous voxel scores higher than a random healthy one"),
+        "dice": MetricCard("Dice", "overlap 2TP / (2TP + FP + FN) at the operating point that the policy names"),
+        "precision": MetricCard("Precision", "anomalous share of the marked voxels"),
+        "sensitivity": MetricCard("Sensitivity", "marked share of the anomalous voxels"),
+        "jaccard": MetricCard("Jaccard", "overlap TP / (TP + FP + FN)"),
+        "fpr": MetricCard("FPR", "marked share of the healthy voxels", "lower"),
+        "specificity": MetricCard("Specificity", "unmarked share of the healthy voxels"),
+        "fpr95": MetricCard(
+            "FPR@95TPR", "lowest FPR of any threshold that finds 95 % of the anomalous voxels", "lower"
+        ),
+        "auprc_gain": MetricCard("AUPRC gain", "(AUPRC - prevalence) / (1 - prevalence); 0 for a constant map"),
+        "prevalence": MetricCard(
+            "Prevalence", "anomalous share of the scored voxels; the AUPRC of a constant map", None
+        ),
+        "lesion_f1_any": MetricCard(
+            "Lesion F1 (any)", f"lesions hit and components hitting by any overlap; {_FRAGMENTS}"
+        ),
+        "lesion_f1_iou50": MetricCard("Lesion F1 (IoU>0.5)", f"one-to-one matches at IoU over one half; {_FRAGMENTS}"),
+        "lesion_sensitivity": MetricCard("Lesion sensitivity", f"lesions hit by any overlap; {_FRAGMENTS}"),
+        "lesion_sensitivity_1fp": MetricCard(
+            "Lesion sensitivity (1 FP)", f"the same at a threshold with one false component a volume; {_FRAGMENTS}"
+        ),
+        "nsd2": MetricCard("NSD 2 mm", "share of both surfaces that lie within 2 mm of the other"),
+        "hd95": MetricCard(
             "HD95", "95th percentile of the surface distances, the larger of both directions", "lower", "mm"
         ),
-        "assd": Metric("ASSD", "mean distance between the surfaces, both directions together", "lower", "mm"),
-        "slice_auroc": Metric("Slice AUROC", "AUROC of one score a slice (mean over the brain)"),
-        "slice_auprc": Metric("Slice AUPRC", "AUPRC of one score a slice (mean over the brain)"),
-        "slice_auroc_top1pct": Metric("Slice AUROC (top 1 %)", "AUROC of the mean of a slice's highest 1 % of scores"),
-        "slice_auprc_top1pct": Metric("Slice AUPRC (top 1 %)", "AUPRC of the mean of a slice's highest 1 % of scores"),
+        "assd": MetricCard("ASSD", "mean distance between the surfaces, both directions together", "lower", "mm"),
+        "slice_auroc": MetricCard("Slice AUROC", "AUROC of one score a slice (mean over the brain)"),
+        "slice_auprc": MetricCard("Slice AUPRC", "AUPRC of one score a slice (mean over the brain)"),
+        "slice_auroc_top1pct": MetricCard(
+            "Slice AUROC (top 1 %)", "AUROC of the mean of a slice's highest 1 % of scores"
+        ),
+        "slice_auprc_top1pct": MetricCard(
+            "Slice AUPRC (top 1 %)", "AUPRC of the mean of a slice's highest 1 % of scores"
+        ),
     }
 )

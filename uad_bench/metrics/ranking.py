@@ -78,14 +78,19 @@ def rank_distribution(
 
 
 def ranks_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rank along the first axis, 1 for the highest; methods that tie share the better rank."""
-    ranks: NDArray[np.int64] = 1 + np.sum(values[:, None] < values[None, :], axis=1)
+    """Rank along the first axis, 1 for the highest; ties share the better rank, NaN takes the worst."""
+    known = np.where(np.isnan(values), -np.inf, values)
+    ranks: NDArray[np.int64] = 1 + np.sum(known[:, None] < known[None, :], axis=1)
     return ranks
 
 
 def kendall_tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> Measure:
-    """Agreement of two rankings of the same methods, tau-b: ties count for neither side. Undefined: `constant`."""
-    upper = np.triu_indices(one.size, 1)
-    a, b = (np.sign(values[:, None] - values)[upper] for values in (one, other))
+    """Agreement of two rankings of the same methods, tau-b: ties count for neither side.
+
+    Methods without a value in either are left out. Undefined: `constant` where a ranking tells no two methods apart.
+    """
+    known = ~np.isnan(one + other)
+    upper = np.triu_indices(int(known.sum()), 1)
+    a, b = (np.sign(values[:, None] - values)[upper] for values in (one[known], other[known]))
     untied = float(np.sqrt(np.count_nonzero(a)) * np.sqrt(np.count_nonzero(b)))
     return ratio(float(np.sum(a * b)), untied, otherwise="constant")
