@@ -76,6 +76,7 @@ def test_an_interval_needs_two_patients_and_two_seeds():
     assert retrained_interval(0.5, patient_se=0.1, n_patients=1).undefined == "few_patients"
     one = retrained_interval(0.5, patient_se=0.1, n_patients=9, seeds=[SeedSpread(0.0, 1)])
     assert one.undefined == "one_seed"
+    assert retrained_interval(0.5, patient_se=math.nan, n_patients=9).undefined == "undefined_replicates"
 
 
 def test_numbers_without_any_spread_have_an_interval_of_width_zero():
@@ -97,6 +98,7 @@ def test_needed_patients_grow_with_the_square_of_the_ratio():
     assert patients_to_separate(0.02, se=0.02, n_patients=100) == math.ceil(100 * z**2)
     assert patients_to_separate(-0.04, se=0.02, n_patients=100) == math.ceil(25 * z**2)
     assert patients_to_separate(0.0, se=0.02, n_patients=100) is None
+    assert patients_to_separate(math.nan, se=0.02, n_patients=100) is None
 
 
 def test_needed_seeds_fill_the_room_that_patients_leave():

@@ -77,7 +77,8 @@ def retrained_interval(
     """Where the number would lie with other patients *and* a retrained model.
 
     estimate +- t_nu SE with SE^2 = SE_patient^2 + sum s^2 / S and, after Welch and Satterthwaite,
-    nu = SE^4 / (SE_patient^4 / (n - 1) + sum (s^2 / S)^2 / (S - 1)). Undefined: `few_patients`, `one_seed`.
+    nu = SE^4 / (SE_patient^4 / (n - 1) + sum (s^2 / S)^2 / (S - 1)).
+    Undefined: `few_patients`, `one_seed`, or `undefined_replicates` where `patient_se` is NaN.
 
     Args:
         estimate: mean over seeds of the metric or of a difference.
@@ -93,6 +94,8 @@ def retrained_interval(
         return Interval(math.nan, math.nan, level, "few_patients")
     if any(spread.n_seeds < 2 for spread in seeds):
         return Interval(math.nan, math.nan, level, "one_seed")
+    if math.isnan(patient_se):
+        return Interval(math.nan, math.nan, level, "undefined_replicates")
     terms = [(patient_se**2, n_patients), *((spread.variance / spread.n_seeds, spread.n_seeds) for spread in seeds)]
     variance = sum(term for term, _ in terms)
     spread = sum(term**2 / (n - 1) for term, n in terms)
@@ -111,9 +114,9 @@ def smallest_difference(n_seeds: int, *, level: float = 0.95) -> float:
 def patients_to_separate(difference: float, *, se: float, n_patients: int, power: float = 0.8) -> int | None:
     """Patients it would take to show the difference at two-sided 5 %, its standard error falling with sqrt(n).
 
-    None where the difference is zero: no number of patients shows it.
+    None where no number of patients shows it: the difference is zero or has no value.
     """
-    if difference == 0:
+    if difference == 0 or math.isnan(difference + se):
         return None
     return max(2, math.ceil(n_patients * (_detectable(power) * se / difference) ** 2))
 
