@@ -90,16 +90,12 @@ def retrained_interval(
     """
     from scipy.special import stdtrit
 
-    if n_patients < 2:
-        return Interval(math.nan, math.nan, level, "few_patients")
-    if any(spread.n_seeds < 2 for spread in seeds):
-        return Interval(math.nan, math.nan, level, "one_seed")
-    if math.isnan(patient_se):
-        return Interval(math.nan, math.nan, level, "undefined_replicates")
-    terms = [(patient_se**2, n_patients), *((spread.variance / spread.n_seeds, spread.n_seeds) for spread in seeds)]
+    if reason := _no_spread(patient_se, n_patients, seeds):
+        return Interval(math.nan, math.nan, level, reason)
+    terms = [(patient_se**2, n_patients), *((each.variance / each.n_seeds, each.n_seeds) for each in seeds)]
     variance = sum(term for term, _ in terms)
-    spread = sum(term**2 / (n - 1) for term, n in terms)
-    freedom = variance**2 / spread if spread else n_patients - 1
+    uncertainty = sum(term**2 / (n - 1) for term, n in terms)
+    freedom = variance**2 / uncertainty if uncertainty else n_patients - 1
     half = float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(variance)
     return Interval(estimate - half, estimate + half, level)
 
@@ -163,6 +159,15 @@ def hodges_lehmann(differences: NDArray[np.float64]) -> Measure:
         return undefined("few_patients")
     first, second = np.triu_indices(paired.size)
     return Measure(float(np.median((paired[first] + paired[second]) / 2)))
+
+
+def _no_spread(patient_se: float, n_patients: int, seeds: Sequence[SeedSpread]) -> str | None:
+    """Why no standard error can be had, if so."""
+    if n_patients < 2:
+        return "few_patients"
+    if any(each.n_seeds < 2 for each in seeds):
+        return "one_seed"
+    return "undefined_replicates" if math.isnan(patient_se) else None
 
 
 def _detectable(power: float) -> float:
