@@ -1,12 +1,12 @@
 """One request of a user: resolve it, check the data, and run the method beside the trivial baselines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uad_bench import registry
-from uad_bench.cohort import gather
-from uad_bench.config import Task, change_task, compose, load_task, read_toml
+from uad_bench.cohort import Cohort, gather
+from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
 from uad_bench.console import Reporter
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.resources import resource_path
@@ -44,16 +44,25 @@ def run_request(request: Request, reporter: Reporter) -> list[dict[str, Any]]:
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
     bench = Bench(root=request.runs, device=resolve_device(request.device), report=reporter)
     trivial = [name for name in baselines() if name != request.method and request.baselines]
-    experiments = [compose(name, main.task, seed=request.seed) for name in trivial]
-    records = []
-    for experiment in [*experiments, main]:
-        reporter.start(experiment.method)
-        entry = entries[experiment.method]
-        known = bench.locate(experiment, entry, cohort)
-        if known.finished:
-            reporter.say(f"{experiment.method}: this run exists, {known.path}")
-        records.append(bench.run(experiment, entry, cohort))
-    return records
+    # Another budget for the method does not make other baselines.
+    experiments = [compose(name, replace(main.task, budget=task.budget), seed=request.seed) for name in trivial]
+    return [
+        _run(bench, experiment, entries[experiment.method], cohort, reporter) for experiment in [*experiments, main]
+    ]
+
+
+def _run(
+    bench: Bench, experiment: Experiment, entry: registry.Entry, cohort: Cohort, reporter: Reporter
+) -> dict[str, Any]:
+    """Run one method, saying whether it was run before and whether it failed."""
+    reporter.start(experiment.method)
+    known = bench.locate(experiment, entry, cohort)
+    if known.finished:
+        reporter.say(f"{experiment.method}: this run exists, {known.path}")
+    record = bench.run(experiment, entry, cohort)
+    if record["status"] != "ok":
+        reporter.say(f"{experiment.method}: FAILED({record['reason']}): {record['message']}")
+    return record
 
 
 def resolve_task(request: Request) -> Task:

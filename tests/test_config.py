@@ -1,0 +1,84 @@
+"""Configuration: what is valid becomes an Experiment, what is not is named in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from uad_bench.config import Task, change_task, compose, load_profile, load_task, parse_setting, read_toml
+from uad_bench.errors import ConfigError
+from uad_bench.resources import resource_names
+
+PHANTOM = load_task("phantom")
+
+
+@pytest.mark.parametrize("name", resource_names("configs/tasks", ".toml"))
+def test_every_shipped_task_is_valid_and_named_for_its_file(name: str):
+    assert load_task(name).name == name
+
+
+@pytest.mark.parametrize("name", resource_names("configs/methods", ".toml"))
+def test_every_shipped_profile_is_valid(name: str):
+    for profile in (
+        "default",
+        *(k for k, v in read_toml(Path("configs/methods") / f"{name}.toml").items() if isinstance(v, dict)),
+    ):
+        assert load_profile(name, profile)[0] == profile
+
+
+def test_settings_reach_the_method_the_budget_and_the_task():
+    found = compose("ae", PHANTOM, ["width=8", "budget.steps=7", "task.margin=0"])
+    assert (found.params["width"], found.task.budget.steps, found.task.margin) == (8, 7, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a=1", 1), ("a=1e-3", 1e-3), ("a=no", "no"), ("a=[1,2]", [1, 2]), ("a=true", True), ("a=x=y", "x=y"), ("a=", "")],
+)
+def test_a_value_is_json_where_it_is_json_and_text_elsewhere(text: str, value: object):
+    assert parse_setting(text) == ("a", value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("task.siez=3", "unknown key 'siez'; did you mean 'size'"),
+        ("task.size=3", "size: input should be greater than or equal to 8"),
+        ("budget.stepz=3", "unknown key|unexpected keyword"),
+        ("budget.steps=many", "budget.steps"),
+        ("other.x=1", "'task' or 'budget'"),
+        ("nothing", "KEY=VALUE"),
+        ("=1", "KEY=VALUE"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_is_near(setting: str, sentence: str):
+    with pytest.raises(ConfigError, match=sentence):
+        compose("ae", PHANTOM, [setting])
+
+
+def test_an_unknown_task_is_refused_with_the_nearest_names():
+    with pytest.raises(ConfigError, match="unknown task 'phantm'; did you mean 'phantom'"):
+        load_task("phantm")
+
+
+def test_an_unknown_profile_is_refused():
+    with pytest.raises(ConfigError, match="unknown profile of mmccd 'publised'; did you mean 'published'"):
+        load_profile("mmccd", "publised")
+
+
+def test_a_task_file_with_a_doubled_key_is_refused_with_its_line(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('dataset = "brats"\ndataset = "brats"\n')
+    with pytest.raises(ConfigError, match=r"mine\.toml: Cannot overwrite a value \(at line 2"):
+        load_task(str(path))
+
+
+def test_a_task_file_of_ones_own_is_read_by_path(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('dataset = "brats"\nmodalities = ["flair", "t2"]\nbudget = { steps = 5, batch_size = 2 }\n')
+    assert load_task(str(path)) == Task(
+        name="mine", dataset="brats", modalities=("flair", "t2"), budget=PHANTOM.budget.__class__(5, 2)
+    )
+
+
+def test_changing_a_task_leaves_the_original_alone():
+    assert (change_task(PHANTOM, {"size": 32}).size, PHANTOM.size) == (32, 64)
