@@ -1,6 +1,6 @@
 """Simulated studies: a 95 % interval covers the truth in 92-97 %, a 5 % test of equal methods rejects in 3-7 %.
 
-The small version runs by default; the issue's full size (251 patients, 2,000 replicates) is marked slow.
+A small study runs by default; the size of a real test set (251 patients, 2,000 replicates) is marked slow.
 """
 
 import numpy as np
