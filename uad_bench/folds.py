@@ -1,6 +1,6 @@
 """The record over folds: K models, every patient tested once, each fold with its own threshold and score scale."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.fingerprint import digest_json
+from uad_bench.metric_rows import key_of
 from uad_bench.metrics.uncertainty import percentile_interval
-from uad_bench.records import run_name
+from uad_bench.records import NO_NUMBERS, run_name, seal
 from uad_bench.replicates import load_replicates, save_replicates
 from uad_bench.runs import Run
 
@@ -20,11 +21,11 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     Each fold has its own model, threshold and score scale, so scores of different folds are never pooled.
     """
     last = records[-1]
-    record = {**last, "run": run_name(run), "fold": None, "n_folds": n_folds, "thresholds": {}}
+    record = {**last, **NO_NUMBERS, "run": run_name(run), "fold": None, "n_folds": n_folds}
     if last["status"] != "ok":
-        return {**record, "metrics": []}
+        return seal(record, run)
     replicates = _mean_replicates(run)
-    rows = [{_key(row): row for row in r["metrics"]} for r in records]
+    rows = [{key_of(row): row for row in r["metrics"]} for r in records]
     record["metrics"] = [_mean_over_folds([fold.get(key) for fold in rows], replicates.get(key)) for key in rows[0]]
     record["bootstrap"] = {"rows": [r["bootstrap"]["rows"] for r in records], "metrics": list(replicates)}
     record["subjects"] = {"test": sorted(name for r in records for name in r["subjects"]["test"])}
@@ -32,7 +33,7 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     record["task"] = {**last["task"], "split": {"name": f"{n_folds} folds", "digest": digest, "note": ""}}
     record["cost"] = _cost_of_folds([r["cost"] for r in records])
     save_replicates(run, replicates)
-    return record
+    return seal(record, run)
 
 
 def _mean_replicates(run: Run) -> dict[str, NDArray[np.float64]]:
@@ -62,7 +63,3 @@ def _cost_of_folds(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     merge: dict[str, Callable[[list[float]], float]] = {"fit_s": sum, "peak_rss_mib": max}
     known = {key: [cost[key] for cost in costs if cost[key] is not None] for key in costs[0]}
     return {key: merge.get(key, fmean)(values) if values else None for key, values in known.items()}
-
-
-def _key(row: Mapping[str, Any]) -> str:
-    return f"{row['name']}@{row['policy'] or 'all'}/{row['aggregation']}"

@@ -11,12 +11,16 @@ from uad_bench.config import Experiment
 from uad_bench.data.splits import Split
 from uad_bench.environment import environment
 from uad_bench.errors import MethodError
-from uad_bench.evaluation import Estimate, Evaluation, SubjectResult
+from uad_bench.evaluation import Evaluation
 from uad_bench.files import write_text
+from uad_bench.fingerprint import digest_file, digest_json
+from uad_bench.measurement import SubjectResult
+from uad_bench.metric_rows import Estimate
 from uad_bench.metrics.sweep import sweep
 from uad_bench.registry import Entry
 from uad_bench.replicates import save_replicates
 from uad_bench.runs import Run, now
+from uad_bench.thresholds import Threshold
 
 SCHEMA = 1
 METRICS_VERSION = 1
@@ -42,6 +46,8 @@ def make_record(
     failure: MethodError | None = None,
 ) -> dict[str, Any]:
     """The record of a finished or failed run; also writes the tables beside it."""
+    if result:
+        write_tables(run, result)
     record = {
         "schema": SCHEMA,
         "metrics_version": METRICS_VERSION,
@@ -55,21 +61,52 @@ def make_record(
         "fold": int(run.path.name[4:]) if run.path.name.startswith("fold") else None,
         "budget": asdict(asked.cohort.task.budget),
         "subjects": {role: list(getattr(asked.split, role)) for role in ("train", "val", "test")},
-        "thresholds": _thresholds(result),
-        "metrics": [_plain(asdict(estimate.metric)) for estimate in result.estimates] if result else [],
-        "bootstrap": {"rows": result.rows, "metrics": [e.metric.key for e in _bounded(result)]} if result else None,
+        **(numbers(result) if result else NO_NUMBERS),
         "cost": _cost(run),
         "environment": environment(asked.device),
         "created": now(),
     }
-    if result:
-        write_tables(run, result)
-    return record
+    return seal(record, run)
+
+
+def numbers(result: Evaluation) -> dict[str, Any]:
+    """The part of a record that holds numbers."""
+    return {
+        "thresholds": _thresholds(result),
+        "chosen_on": {policy: _chosen(threshold) for policy, threshold in result.thresholds.items()},
+        "metrics": rows(result.estimates),
+        "groups": rows(result.groups),
+        "size_cuts_mm3": list(result.size_cuts_mm3),
+        "bootstrap": {"rows": result.rows, "metrics": [e.metric.key for e in _bounded(result)]},
+    }
+
+
+NO_NUMBERS: Mapping[str, Any] = {
+    "thresholds": {}, "chosen_on": {}, "metrics": [], "groups": [], "size_cuts_mm3": [], "bootstrap": None
+}  # fmt: skip
+
+
+def rows(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
+    """Metrics as plain values."""
+    return [_plain(asdict(estimate.metric)) for estimate in estimates]
+
+
+def seal(record: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Add the digests of the tables beside the record and, last, of the record itself: any later change shows."""
+    tables = (run.metrics, run.sweep, run.replicates)
+    record = {key: value for key, value in record.items() if key not in {"files", "digest"}}
+    record["files"] = {path.name: digest_file(path) for path in tables if path.exists() and record["metrics"]}
+    return {**record, "digest": record_digest(record)}
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 of everything in a record but its own digest."""
+    return digest_json({key: value for key, value in record.items() if key != "digest"})
 
 
 def run_name(run: Run) -> str:
-    """`task/method/seed0-1a2b3c4d`."""
-    return "/".join(run.path.parts[-3:])
+    """`task/method/seed0-1a2b3c4d`, with `/fold0` behind it for a fold."""
+    return "/".join(run.path.parts[-4 if run.path.name.startswith("fold") else -3 :])
 
 
 def write_tables(run: Run, result: Evaluation) -> None:
@@ -111,10 +148,16 @@ def _method(asked: Outcome, needs: Mapping[str, Any], run: Run) -> dict[str, Any
     }
 
 
-def _thresholds(result: Evaluation | None) -> dict[str, Any]:
+def _thresholds(result: Evaluation) -> dict[str, Any]:
     """Exact values as hexadecimal floats, because a decimal may round to another score."""
-    chosen = result.thresholds if result else {}
-    return {policy: None if t.undefined else float.hex(t.value) for policy, t in chosen.items()}
+    return {policy: None if t.undefined else float.hex(t.value) for policy, t in result.thresholds.items()}
+
+
+def _chosen(threshold: Threshold) -> dict[str, Any]:
+    """What a threshold does where it was chosen, or why there is none."""
+    if threshold.undefined:
+        return {"undefined": threshold.undefined}
+    return {"realised": threshold.realised}
 
 
 def _cost(run: Run) -> dict[str, Any]:

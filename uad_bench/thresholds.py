@@ -3,16 +3,16 @@
 A policy's name is part of the name of every metric computed with it (`dice@hFPR5`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.ranks import RankCounts
+from uad_bench.cases import Cases
+from uad_bench.metrics.ranks import RankCounts, count_ranks
 from uad_bench.metrics.voxel import best_dice
-
-Policy = Literal["hFPR1", "hFPR5", "valDice", "oracle"]
 
 HEALTHY_RATES: dict[str, float] = {"hFPR1": 0.01, "hFPR5": 0.05}
 
@@ -31,6 +31,30 @@ class Threshold:
     value: float
     realised: float = float("nan")
     undefined: str | None = None
+
+
+def choose_thresholds(cases: Cases, val: Sequence[str], counts: RankCounts) -> dict[str, Threshold]:
+    """One threshold for each policy of the protocol; only `oracle` looks at test patients.
+
+    Args:
+        cases: validation patients under the protocol.
+        val: those of them to choose on; without any, only the oracle exists.
+        counts: of test voxels.
+    """
+    chosen = dict(_on_validation(cases, val))
+    chosen["oracle"] = best_dice_threshold(counts, "oracle")
+    return {policy: chosen[policy] for policy in cases.protocol.thresholds}
+
+
+def _on_validation(cases: Cases, val: Sequence[str]) -> list[tuple[str, Threshold]]:
+    policies = [*HEALTHY_RATES, "valDice"]
+    if not val:
+        return [(policy, Threshold(policy, float("nan"), undefined="no_validation")) for policy in policies]
+    healthy = np.concatenate([cases.healthy(subject) for subject in val])
+    ill = [subject for subject in cases.present(val) if cases.references[subject].anomaly.any()]
+    counts = count_ranks(partial(cases.voxels, ill), names=ill) if ill else None
+    chosen = [healthy_fpr_threshold(healthy, policy) for policy in HEALTHY_RATES]
+    return [(t.policy, t) for t in (*chosen, best_dice_threshold(counts, "valDice"))]
 
 
 def healthy_fpr_threshold(healthy: NDArray[np.float32], policy: str) -> Threshold:

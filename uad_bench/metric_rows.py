@@ -1,0 +1,113 @@
+"""One number of a record, with everything that gives it its meaning, and its bootstrap replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.measure import Measure
+from uad_bench.metrics.uncertainty import Interval, percentile_interval
+
+Replicates = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One number of a record.
+
+    Attributes:
+        aggregation: `pooled` over voxels of all patients, `mean` over patients, `slices` for a mean over slices, or
+            `p10` and `p90` for percentiles over patients.
+        policy: how the threshold was chosen; None for metrics over every threshold.
+        group: the patients it is about, such as `size=small` or `sex=F`; None for all.
+        undefined: why there is no value.
+    """
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    aggregation: str = "pooled"
+    chain: str = "none"
+    policy: str | None = None
+    region: str = "brain"
+    group: str | None = None
+    n_subjects: int
+    undefined: str | None = None
+
+    @property
+    def key(self) -> str:
+        """`name@policy/aggregation`, unique in a record; a group follows after `#`."""
+        return key_of({"name": self.name, "policy": self.policy, "aggregation": self.aggregation, "group": self.group})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """A metric and its bootstrap replicates (R,), where it has an interval."""
+
+    metric: Metric
+    replicates: Replicates | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What all rows of one evaluation share.
+
+    Attributes:
+        chain: name of the post-processing.
+        region: which voxels count.
+        n_subjects: patients, where a metric does not say otherwise.
+        group: the patients, if not all.
+    """
+
+    chain: str
+    region: str
+    n_subjects: int
+    group: str | None = None
+
+    def row(
+        self,
+        name: str,
+        measure: Measure,
+        replicates: Replicates | None = None,
+        *,
+        policy: str | None = None,
+        aggregation: str = "pooled",
+        n_subjects: int | None = None,
+    ) -> Estimate:
+        """The estimate of one metric, with the percentile interval of its replicates."""
+        n = self.n_subjects if n_subjects is None else n_subjects
+        interval = _interval(replicates, n)
+        bounded = measure.defined and interval is not None
+        metric = Metric(
+            name=name,
+            value=measure.value if measure.defined else None,
+            undefined=measure.undefined,
+            low=interval.low if bounded and interval else None,
+            high=interval.high if bounded and interval else None,
+            policy=policy,
+            aggregation=aggregation,
+            chain=self.chain,
+            region=self.region,
+            group=self.group,
+            n_subjects=n,
+        )
+        return Estimate(metric, replicates if bounded else None)
+
+
+def key_of(row: Mapping[str, Any]) -> str:
+    """The key of a metric as a record holds it."""
+    group = f"#{row['group']}" if row.get("group") else ""
+    return f"{row['name']}@{row['policy'] or 'all'}/{row['aggregation']}{group}"
+
+
+def _interval(replicates: Replicates | None, n_subjects: int) -> Interval | None:
+    if replicates is None:
+        return None
+    interval = percentile_interval(replicates, n_patients=n_subjects)
+    return None if interval.undefined else interval

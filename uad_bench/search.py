@@ -1,0 +1,171 @@
+"""How papers look for a threshold. Only replays use these; our own thresholds are exact and chosen in `thresholds`.
+
+A search sees the scores through a `Landscape`: the Dice that it maximises at any threshold, and where scores lie.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+
+STRICT = ConfigDict(extra="forbid")
+Values = NDArray[np.float64]
+Count = Annotated[int, Field(ge=2, le=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Landscape:
+    """What a search may look at.
+
+    Attributes:
+        dice: the objective at each of some thresholds (T,) -> (T,).
+        scores: all scores, or an even sample of them where they are too many, ascending.
+    """
+
+    dice: Callable[[Values], Values]
+    scores: NDArray[np.float32]
+
+    def best(self, thresholds: NDArray[np.floating[Any]]) -> float:
+        """The first threshold at which the objective is highest."""
+        return float(thresholds[int(np.nanargmax(self.dice(thresholds.astype(np.float64))))])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """`count` steps of fixed size in the unit of the scores."""
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["grid"] = "grid"
+    start: float = 0.0
+    step: Annotated[float, Field(gt=0)]
+    count: Count
+    unit: Literal["raw", "rescaled"] = "raw"
+
+    def find(self, seen: Landscape) -> float:
+        """The best step."""
+        return seen.best(self.start + self.step * np.arange(self.count, dtype=np.float64))
+
+    def refusal(self, seen: Landscape) -> str | None:
+        """Why the grid means nothing here: it is in the unit of the paper's own scores."""
+        lowest, highest = float(seen.scores[0]), float(seen.scores[-1])
+        if self.unit == "rescaled" or 0 <= lowest <= highest <= 1:
+            return None
+        return f"thresholds up to 1 in the unit of the paper's scores; these go from {lowest:.3g} to {highest:.3g}"
+
+
+class Everywhere:
+    """A search that adapts to the scores and so means something in any unit."""
+
+    def refusal(self, _: Landscape) -> str | None:
+        """None: nothing stands against it."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Everywhere):
+    """`count` even steps from the lowest to the highest score."""
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["linear"] = "linear"
+    count: Count
+
+    def find(self, seen: Landscape) -> float:
+        """The best step."""
+        return seen.best(np.linspace(seen.scores[0], seen.scores[-1], self.count, dtype=np.float64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantiles(Everywhere):
+    """`count` even quantiles of the scores."""
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["quantiles"] = "quantiles"
+    count: Count
+
+    def find(self, seen: Landscape) -> float:
+        """The best quantile."""
+        places = np.linspace(0, seen.scores.size - 1, self.count).round().astype(np.int64)
+        return seen.best(seen.scores[places].astype(np.float64))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halving(Everywhere):
+    """Keep the better half of an interval, judged by the middle of each half; the best value met wins."""
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["halving"] = "halving"
+    steps: Annotated[int, Field(ge=1, le=100)]
+
+    def find(self, seen: Landscape) -> float:
+        """The best threshold met on the way."""
+        low, high = min(0.0, float(seen.scores[0])), float(seen.scores[-1])
+        best, found = -1.0, low
+        for _ in range(self.steps):
+            quarters = low + (high - low) * np.array([0.25, 0.75])
+            dice = seen.dice(quarters)
+            upper = int(dice[1] > dice[0])
+            if dice[upper] > best:
+                best, found = float(dice[upper]), float(quarters[upper])
+            middle = (low + high) / 2
+            low, high = (middle, high) if upper else (low, middle)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yen(Everywhere):
+    """Yen's maximum-correlation criterion on a histogram of the scores (Yen, Chang and Chang 1995)."""
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["yen"] = "yen"
+    bins: Count = 256
+
+    def find(self, seen: Landscape) -> float:
+        """The centre of the bin that splits the histogram best."""
+        counts, edges = np.histogram(seen.scores, self.bins)
+        p = counts / counts.sum()
+        below, square = np.cumsum(p)[:-1], np.cumsum(p**2)
+        above = square[-1] - square[:-1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            criterion = 2 * np.log(below * (1 - below)) - np.log(square[:-1] * above)
+        k = int(np.nanargmax(np.where(np.isfinite(criterion), criterion, -np.inf)))
+        return float((edges[k] + edges[k + 1]) / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EachUnit(Everywhere):
+    """The best threshold of every slice or patient by itself, with the label at hand: a bound no method meets."""
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["each"] = "each"
+    count: Count = 1000
+
+    def find(self, seen: Landscape) -> float:
+        """The best of `count` quantiles, asked once for each unit."""
+        return Quantiles(count=self.count).find(seen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """A number printed in the paper, in the unit of its own scores."""
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["fixed"] = "fixed"
+    value: float
+
+    def find(self, _: Landscape) -> float:
+        """The number."""
+        return self.value
+
+    def refusal(self, _: Landscape) -> str | None:
+        """A fixed number means nothing for another score."""
+        return f"the threshold {self.value:g} is fixed in the unit of the paper's own scores"
