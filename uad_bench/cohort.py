@@ -10,8 +10,9 @@ from uad_bench import registry
 from uad_bench.config import Task
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import check_split
-from uad_bench.data.slices import HealthyRule, healthy_keys, scored_slices
+from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, fold_splits, hash_split, named_split
+from uad_bench.data.store import SliceStore
 from uad_bench.data.subject import Subject
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Progress
@@ -38,7 +39,7 @@ class Cohort:
 
     def train_slices(self, split: Split) -> dict[str, list[int]]:
         """Healthy-looking slices of each training patient."""
-        rule = HealthyRule(margin=self.task.margin, min_brain=self.task.min_brain, slices=self.task.slices)
+        rule = healthy_rule(self.task)
         return {name: [key.z for key in healthy_keys(self.census[name], rule)] for name in split.train}
 
     def scored_slices(self, subject: str) -> list[int]:
@@ -67,6 +68,19 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     for split in splits:
         check_split(split, census)
     return Cohort(task, subjects, census, splits, data_digest(census))
+
+
+def healthy_rule(task: Task) -> HealthyRule:
+    """Which slices the task learns from."""
+    return HealthyRule(margin=task.margin, min_brain=task.min_brain, slices=task.slices)
+
+
+def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
+    """All patients' slices of the task's pair at its working size, in the cache."""
+    task = cohort.task
+    choice = Preprocessing(modalities=task.pair, scaling=task.scaling, size=task.size, field_of_view=task.field_of_view)
+    subjects = [cohort.subjects[name] for name in cohort.census]
+    return SliceStore.prepare(subjects, cohort.census, choice, cache=cache_root(), report=report)
 
 
 def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:

@@ -1,0 +1,162 @@
+"""`uad-bench data`: look a folder over, prepare it, split it, and mind the cache."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from uad_bench.cli.options import AsJson, Data, Task, print_json
+
+data = typer.Typer(help="Look a data folder over, prepare it, split it.", no_args_is_help=True)
+cache = typer.Typer(help="Prepared data on this machine; all of it can be made again.", no_args_is_help=True)
+data.add_typer(cache, name="cache")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the patients.")]
+
+
+@data.command("doctor")
+def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
+    """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
+    from uad_bench.cohort import cache_root, healthy_rule, open_dataset
+    from uad_bench.config import load_task
+    from uad_bench.console import reporting, stdout
+    from uad_bench.data.doctor import examine
+    from uad_bench.doctor_page import doctor_page
+
+    chosen = load_task(task)
+    with reporting() as reporter:
+        document = examine(
+            lambda: open_dataset(chosen, folder, report=reporter).subjects(),
+            None if task == "brats" else chosen.modalities,
+            cache=cache_root(),
+            rule=healthy_rule(chosen),
+            report=reporter,
+        )
+    if json:
+        print_json(document)
+    else:
+        for part in doctor_page(document):
+            stdout().print(part)
+    return 0 if document["usable"] else 3
+
+
+@data.command("prepare")
+def prepare(
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with the patients.")] = None,
+    task: Task = "brats",
+    json: AsJson = False,
+) -> None:
+    """Read every patient once and keep prepared slices, so that runs start at once. Runs do this by themselves."""
+    from uad_bench.cohort import cache_root, gather, prepare_working_slices
+    from uad_bench.config import load_task
+    from uad_bench.console import reporting, stdout
+    from uad_bench.data.cache import list_cache
+
+    with reporting() as reporter:
+        cohort = gather(load_task(task), folder, report=reporter)
+        store = prepare_working_slices(cohort, report=reporter)
+    shown = {
+        "patients": len(store.entries),
+        "modalities": list(store.modalities),
+        "digest": cohort.digest,
+        "train_slices": sum(map(len, cohort.train_slices(cohort.splits[0]).values())),
+        "cache_bytes": sum(use.bytes for use in list_cache(cache_root())),
+    }
+    if json:
+        print_json(shown)
+    else:
+        stdout().print(
+            f"prepared {shown['patients']} patients ({', '.join(store.modalities)}), "
+            f"{shown['train_slices']} healthy slices for training"
+        )
+
+
+@data.command("split")
+def split(
+    data: Data = None,
+    task: Task = "brats",
+    split: Annotated[str, typer.Option(help="hash or a list.")] = "hash",
+    folds: Annotated[int, typer.Option(min=0)] = 0,
+    against: Annotated[str | None, typer.Option(help="A list to compare with.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Show who would train, validate and be tested; or how far two published lists contradict each other."""
+    from uad_bench.cohort import gather
+    from uad_bench.config import change_task, load_task
+    from uad_bench.console import reporting, stdout
+
+    if against:
+        document = _disagreement(split, against)
+    else:
+        with reporting() as reporter:
+            chosen = change_task(load_task(task), {"split": split})
+            document = {"splits": [s.to_json() for s in gather(chosen, data, folds=folds, report=reporter).splits]}
+    if json:
+        print_json(document)
+        return
+    for line in _lines(document):
+        stdout().print(line)
+
+
+@cache.command("ls")
+def cache_ls(json: AsJson = False) -> None:
+    """What the cache holds."""
+    from uad_bench.cohort import cache_root
+    from uad_bench.console import stdout
+    from uad_bench.data.cache import list_cache
+
+    uses = list_cache(cache_root())
+    if json:
+        print_json({"cache": [{"kind": u.kind, "files": u.files, "bytes": u.bytes} for u in uses]})
+        return
+    for use in uses:
+        stdout().print(f"{use.kind:12} {use.bytes / 1e6:10.1f} MB {use.files:7} files  {use.meaning}")
+
+
+@cache.command("clear")
+def cache_clear(
+    kind: Annotated[list[str] | None, typer.Argument(help="Kinds to remove; all by default.")] = None,
+) -> None:
+    """Empty the cache."""
+    from uad_bench.cohort import cache_root
+    from uad_bench.console import stdout
+    from uad_bench.data.cache import clear_cache
+
+    freed = sum(use.bytes for use in clear_cache(cache_root(), kind or ()))
+    stdout().print(f"freed {freed / 1e6:.1f} MB")
+
+
+def _disagreement(first: str, second: str) -> dict[str, Any]:
+    from uad_bench.data.splits import disagreement, load_split
+
+    found = disagreement(load_split(first), load_split(second))
+    pairs = [{first: roles[0], second: roles[1], "patients": count} for roles, count in found.pairs.items()]
+    return {
+        "first": first,
+        "second": second,
+        "common": found.common,
+        "moved": found.moved,
+        "pairs": pairs,
+        "tested_but_trained": list(found.tested_but_trained),
+    }
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    if "splits" not in document:
+        first, second = document["first"], document["second"]
+        there, back = document["tested_but_trained"]
+        return [
+            f"{document['common']} patients stand in both lists, {document['moved']} of them in another role",
+            *(
+                f"  {pair[first]} in {first}, {pair[second]} in {second}: {pair['patients']}"
+                for pair in document["pairs"]
+            ),
+            f"{there} test patients of {first} are training patients of {second}; {back} the other way round: a model "
+            "trained on one list must not be tested on the other",
+        ]
+    return [_split_lines(split) for split in document["splits"]]
+
+
+def _split_lines(split: dict[str, Any]) -> str:
+    roles = [f"  {role} ({len(split[role])}): {', '.join(split[role])}" for role in ("train", "val", "test")]
+    return "\n".join([f"{split['name']} {split['digest'][:8]} {split['note']}", *roles])

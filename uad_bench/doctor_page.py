@@ -1,0 +1,89 @@
+"""The doctor's document as one page: what is there, what is wrong, what each rule leaves."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+SHOWN = 15  # patients in the table
+NAMED = 4  # patients named in one finding
+STYLES = {"refused": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def doctor_page(document: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Parts of the page, top to bottom."""
+    yield _verdict(document)
+    if document["patients"]:
+        yield _summary(document)
+        yield _slices(document["slices"])
+        yield _patients(document["patients"])
+    yield from _findings(document["findings"])
+
+
+def _verdict(document: Mapping[str, Any]) -> str:
+    summary = document["summary"]
+    if document["usable"]:
+        return f"[bold green]usable[/]: {summary['sound']} patients, {summary['labelled']} labelled"
+    return f"[bold red]a run would be refused[/]: {summary['sound']} of {summary['patients']} patients are sound"
+
+
+def _summary(document: Mapping[str, Any]) -> Table:
+    summary = document["summary"]
+    table = Table.grid(padding=(0, 2))
+    table.add_row("modalities", ", ".join(document["modalities"]))
+    for title, key in (
+        ("shapes", "shapes"),
+        ("spacings, mm", "spacings_mm"),
+        ("orientations", "orientations"),
+        ("label values", "label_values"),
+        ("skull", "skull"),
+    ):
+        table.add_row(title, ", ".join(f"{name} ({count})" for name, count in summary[key].items()))
+    if volumes := summary["anomaly_ml"]:
+        names = ("least", "quarter", "median", "three quarters", "most")
+        table.add_row("anomaly, ml", ", ".join(f"{n} {v:g}" for n, v in zip(names, volumes, strict=True)))
+    table.add_row("empty labels", str(summary["empty_labels"]))
+    table.add_row("on disk", f"{summary['bytes'] / 1e6:.0f} MB")
+    return table
+
+
+def _slices(counts: Mapping[str, int]) -> str:
+    return (
+        f"axial slices: {counts['in_range']} in range, {counts['enough_brain']} with enough brain, "
+        f"{counts['label_free']} without label, [bold]{counts['healthy']} healthy-looking[/] with their margin; "
+        f"{counts['patients_without']} of {counts['patients']} patients give none"
+    )
+
+
+def _patients(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title=None if len(rows) <= SHOWN else f"first {SHOWN} of {len(rows)} patients; all with --json")
+    for heading in ("patient", "shape", "mm", "anomaly ml", "slices", "healthy", "anomalous", "skull"):
+        table.add_column(heading, justify="left" if heading in {"patient", "skull"} else "right")
+    for row in rows[:SHOWN]:
+        table.add_row(escape(row["id"]), *_cells(row))
+    return table
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    if row["left_out"]:
+        return ["[red]left out[/]"]
+    volume = "no label" if row["anomaly_ml"] is None else f"{row['anomaly_ml']:.1f}"
+    size = "x".join(map(str, row["shape"]))
+    spacing = "x".join(f"{mm:g}" for mm in row["spacing"])
+    counts = (str(row[key]) for key in ("brain_slices", "healthy_slices", "anomaly_slices"))
+    return [size, spacing, volume, *counts, row["skull"]]
+
+
+def _findings(findings: list[dict[str, Any]]) -> Iterator[str]:
+    """One line a finding; what is said of several patients is said once."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        said = finding["message"].removeprefix(f"{finding['subject']}: ")
+        names.setdefault((finding["level"], said), []).append(finding["subject"])
+    for (level, said), subjects in names.items():
+        who = ", ".join(filter(None, subjects[:NAMED])) + (
+            f" and {len(subjects) - NAMED} more" * (len(subjects) > NAMED)
+        )
+        yield f"[{STYLES[level]}]{level}[/]: {escape(f'{who}: {said}' if who and not said.startswith(who) else said)}"
