@@ -39,8 +39,8 @@ class Optimisation:
         weight_decay: of AdamW, decoupled.
         warm_up: steps of linear rise to the peak.
         decay: shape of the fall from the peak to zero at the end of the budget.
-        gradient_clip: largest gradient norm; None leaves gradients alone.
-        ema: decay of the averaged weights that are kept; None keeps the last weights.
+        gradient_clip: largest gradient norm; 0 leaves gradients alone.
+        ema: decay of the averaged weights that are kept; 0 keeps the last weights.
         compile: `torch.compile` on CUDA; pays after some thousand steps.
     """
 
@@ -49,8 +49,8 @@ class Optimisation:
     weight_decay: float = 0.0
     warm_up: int = 50
     decay: Decay = "linear"
-    gradient_clip: float | None = 1.0
-    ema: float | None = 0.995
+    gradient_clip: float = 1.0
+    ema: float = 0.995
     compile: bool = False
 
     def learning_rate_at(self, step: int, steps: int) -> float:
@@ -60,7 +60,7 @@ class Optimisation:
 
     def ema_at(self, step: int) -> float:
         """The averaging decay after `step` + 1 updates: short memory first, so that early weights are forgotten."""
-        return 0.0 if self.ema is None else min(self.ema, (1 + step) / (10 + step))
+        return min(self.ema, (1 + step) / (10 + step))
 
 
 DECAYS: Mapping[Decay, Callable[[float], float]] = {
@@ -153,7 +153,7 @@ class _Training:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self.optimisation.gradient_clip is not None:
+        if self.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.optimisation.gradient_clip)
         self.optimiser.step()
         weights = [w.detach() for w in self.network.parameters()]
@@ -185,8 +185,9 @@ class _Training:
         self.network.load_state_dict(_under("network.", state))
         if self.step < self.budget.steps:
             _unflatten(self.optimiser, _under("optimiser.", state))
-            for mean, kept in zip(self.average, _under("average.", state).values(), strict=True):
-                mean.copy_(kept)
+            kept = _under("average.", state)
+            for i, mean in enumerate(self.average):  # by number, because a file returns its tensors sorted by name
+                mean.copy_(kept[str(i)])
 
 
 def _run(training: _Training, loss: Loss, data: SliceDataset) -> None:

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-REACH = 0.6  # squared distance, in wavelengths, at which a lattice point's influence ends; Perlin (2001)
+REACH = 0.5  # squared distance, in wavelengths, at which the influence of a lattice point ends; more would leave seams
 OCTAVE_STD = 0.31  # standard deviation of one octave, as measured of the source's generator
-PEAK = 23.5  # brings an octave to that
+PEAK = 60.8  # brings an octave to that
 SIGNS = ((1.0, 1.0), (1.0, -1.0), (-1.0, -1.0))
 EDGES = torch.tensor(sorted({edge for pair in SIGNS for edge in permutations((*pair, 0.0))}))
 """Gradients that a lattice point may have: from a cube's centre to the middles of its edges, (12, 3)."""
@@ -45,14 +45,23 @@ def simplex_noise(
 
     A plane is sum_i persistence^i s(x / nu_i, y / nu_i, z_i) with wavelengths nu_i = wavelength / 2^i in pixels.
     Simplex noise is linear in the gradients of its lattice points, and the points around a pixel are the same for
-    every seed. So they are found once, and a plane is one weighted sum per pixel of freshly drawn gradients.
+    every seed. So they are found once, and a plane is one weighted sum per pixel of freshly drawn gradients. It is
+    cut from a larger plane at a random place, so that no pixel is always near a lattice point.
     """
-    lattice = _lattice(size, octaves=octaves, persistence=persistence, wavelength=wavelength).to(device)
-    edges = torch.stack([_draw_edges(lattice.points, seed) for seed in seeds], dim=1).to(device)  # (points, N)
-    edges = F.pad(edges, (0, -len(seeds) % LANES))
-    table = EDGES.T.to(device)[:, edges].flatten(0, 1)  # (3 points, lanes)
-    planes = F.embedding_bag(lattice.rows, table, per_sample_weights=lattice.weights, mode="sum")  # (HW, lanes)
-    return planes[:, : len(seeds)].T.reshape(len(seeds), *size)
+    margin = math.ceil(wavelength)
+    large = (size[0] + margin, size[1] + margin)
+    lattice = _lattice(large, octaves=octaves, persistence=persistence, wavelength=wavelength).to(device)
+    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+    edges = torch.stack([_draw_edges(lattice.points, draw) for draw in draws], dim=1).to(device)  # (points, N)
+    table = EDGES.T.to(device)[:, F.pad(edges, (0, -len(seeds) % LANES))].flatten(0, 1)  # (3 points, lanes)
+    planes = F.embedding_bag(lattice.rows, table, per_sample_weights=lattice.weights, mode="sum")  # (pixels, lanes)
+    cuts = [torch.randint(margin + 1, (2,), generator=draw).tolist() for draw in draws]
+    return torch.stack(
+        [
+            plane.reshape(large)[y : y + size[0], x : x + size[1]]
+            for plane, (y, x) in zip(planes.T[: len(seeds)], cuts, strict=True)
+        ]
+    )
 
 
 def simplex_std(*, octaves: int, persistence: float) -> float:
@@ -60,8 +69,8 @@ def simplex_std(*, octaves: int, persistence: float) -> float:
     return OCTAVE_STD * math.sqrt(sum(persistence ** (2 * i) for i in range(octaves)))
 
 
-def _draw_edges(points: int, seed: int) -> Tensor:
-    return torch.randint(len(EDGES), (points,), generator=torch.Generator().manual_seed(seed))
+def _draw_edges(points: int, draw: torch.Generator) -> Tensor:
+    return torch.randint(len(EDGES), (points,), generator=draw)
 
 
 class _Lattice(NamedTuple):

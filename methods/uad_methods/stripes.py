@@ -32,6 +32,6 @@ def random_stripes(n: int, size: tuple[int, int], *, width: int, generator: torc
 def _intervals(length: int, *, width: int, stride: int) -> Tensor:
     """Rows of a (count, length) bool matrix, each True on one interval."""
     scale = length / REFERENCE
-    start = (torch.arange(0, REFERENCE, stride) * scale).round()[:, None]
+    first = torch.arange(0, REFERENCE, stride)[:, None]
     place = torch.arange(length)[None, :]
-    return (place >= start) & (place < start + max(1, round(width * scale)))
+    return (place >= (first * scale).round()) & (place < ((first + width) * scale).round())
