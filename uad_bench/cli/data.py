@@ -151,8 +151,8 @@ def _lines(document: dict[str, Any]) -> list[str]:
                 f"  {pair[first]} in {first}, {pair[second]} in {second}: {pair['patients']}"
                 for pair in document["pairs"]
             ),
-            f"{there} test patients of {first} are training patients of {second}; {back} the other way round: a model "
-            "trained on one list must not be tested on the other",
+            (f"{there} test patients of {first} are training patients of {second}; {back} the other way round: a model "
+            "trained on one list must not be tested on the other"),
         ]
     return [_split_lines(split) for split in document["splits"]]
 
