@@ -1,8 +1,10 @@
 """Files that are whole or absent: temporary name in the same folder, fsync, rename, fsync of the folder."""
 
+import contextlib
 import errno
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import IO, Any
 from uad_bench.errors import ConfigError, ResourceError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+LARGEST_JSON = 256 << 20
 
 
 @contextmanager
@@ -21,7 +24,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
         ResourceError: the disk is full; nothing half-written stays behind.
         ConfigError: the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         with temporary.open("wb") as file:
             yield file
@@ -32,21 +35,24 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def storage_error(path: Path, error: OSError) -> ResourceError | ConfigError:
     """The error a user can act on: full disks are a matter of resources, all else of the chosen place."""
-    if error.errno in NO_SPACE:
-        return ResourceError(f"{path}: {error.strerror}; free some space and run the same command again")
+    if error.errno in NO_SPACE or error.errno is None:  # numpy reports a short write without a number
+        why = error.strerror or "no space left"
+        return ResourceError(f"{path}: {why}; free some space and run the same command again")
     return ConfigError(f"{path}: {error.strerror}; choose another place with --runs")
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside the folder survive a power cut."""
+    """Make renames inside the folder survive a power cut, where the file system can do that for folders."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -63,24 +69,48 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON, refusing duplicate keys and NaN.
+    """Read JSON, refusing duplicate keys, NaN, what no text can hold, and bombs.
 
     Raises:
         ConfigError: the file is missing, broken, or says one thing twice.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return parse_json(_bounded(path).decode())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
+def parse_json(text: str) -> Any:
+    """Parse JSON under the rules of `read_json`.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # an escaped half of a character is no text
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return value
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(LARGEST_JSON + 1)
+    if len(data) > LARGEST_JSON:
+        raise ValueError(f"over {LARGEST_JSON >> 20} MiB, too large to be ours")
+    return data
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) < len(keys):
-        raise ValueError(f"duplicate key {next(k for k in keys if keys.count(k) > 1)!r}")
-    return dict(pairs)
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key {next(k for k in unique if keys.count(k) > 1)!r}")
+    return unique
 
 
 def _no_constant(name: str) -> Any:

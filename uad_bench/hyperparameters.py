@@ -40,7 +40,7 @@ def build_method(cls: type, params: Mapping[str, Any], *, pair: tuple[Modality, 
 def hyperparameters(method: Method) -> dict[str, Any]:
     """The values of all hyperparameters as plain values; what JSON cannot hold becomes its text."""
     values = {key: getattr(method, key) for key in _schema(type(method)) if hasattr(method, key)}
-    plain: dict[str, Any] = to_jsonable_python(values, fallback=str)
+    plain: dict[str, Any] = to_jsonable_python(values, fallback=str, inf_nan_mode="strings")
     return plain
 
 

@@ -97,6 +97,9 @@ class Bench:
         write_manifest(run, judged)
         return needs
 
+    def _asked(self, experiment: Experiment, entry: Entry, cohort: Cohort, split: Split) -> Outcome:
+        return Outcome(experiment=experiment, entry=entry, cohort=cohort, split=split, device=self.device)
+
     def _run_folds(self, experiment: Experiment, entry: Entry, cohort: Cohort, run: Run) -> dict[str, Any]:
         records = []
         for number, split in enumerate(cohort.splits):

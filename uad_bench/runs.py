@@ -9,28 +9,34 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json, storage_error, write_json, write_text
 
-SAFE_NAME = re.compile(r"[^\W_.-][\w.+-]{0,199}", re.UNICODE)
+SAFE_NAME = re.compile(r"[^\W_][\w.+ -]*(?<! )")
+LONGEST_NAME = 200  # bytes; temporary names add some
+WAIT_S = 0.2
 
 
 def safe_name(name: str, what: str) -> str:
     """`name` if it can be a file name inside the run folder and nothing else.
 
     Raises:
-        ConfigError: it has a separator, a control character, a leading dot or dash, or over 200 characters.
+        ConfigError: it has a separator, a control or formatting character, a leading dot or dash, or is too long.
     """
-    if not SAFE_NAME.fullmatch(name) or ".." in name:
+    fits = SAFE_NAME.fullmatch(name) and ".." not in name and len(name.encode()) <= LONGEST_NAME
+    if not fits:
         shown = name if len(name) < 60 else f"{name[:57]}..."
-        raise ConfigError(f"{what} {shown!r} cannot be a file name: use letters, digits, '_', '-', '.' and '+'")
+        raise ConfigError(
+            f"{what} {shown!r} cannot be a file name: use up to {LONGEST_NAME} letters, digits, '_', '-', '.' and '+'"
+        )
     return name
 
 
@@ -110,6 +116,14 @@ class Run:
         return self.done.exists()
 
     @property
+    def failed(self) -> bool:
+        """Whether the last attempt ended with the method's failure."""
+        try:
+            return bool(read_json(self.record)["status"] == "failed")
+        except (ConfigError, KeyError, TypeError):
+            return False
+
+    @property
     def folds(self) -> tuple["Run", ...]:
         """The runs of the folds, if any."""
         return tuple(Run(path) for path in sorted(self.path.glob("fold[0-9]*")) if path.is_dir())
@@ -123,22 +137,24 @@ class Run:
         return self
 
     def log_event(self, event: str, **details: Any) -> None:
-        """Append one line to the event log and bring it to disk."""
-        line = json.dumps({"time": now(), "event": event, **details}, allow_nan=False, ensure_ascii=False)
+        """Append one line to the event log and bring it to disk; what a crash left of a line is closed first."""
+        line = json.dumps({"time": now(), "event": event, **details}, allow_nan=False)
         try:
-            with self.events.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            with self.events.open("a+b") as file:
+                cut = file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
+                file.write(b"\n" * bool(cut) + line.encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise storage_error(self.events, error) from error
 
     def read_events(self) -> list[dict[str, Any]]:
-        """All events; a last line cut by a crash is left out."""
-        if not self.events.exists():
+        """All events; a line that a crash cut is left out."""
+        try:
+            lines = self.events.read_bytes().split(b"\n")
+        except FileNotFoundError:
             return []
-        whole = self.events.read_text(encoding="utf-8").rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines() if line]
+        return [event for line in lines if (event := _event(line))]
 
     def finish(self, record: dict[str, Any]) -> None:
         """Write the record and, last of all, the marker."""
@@ -153,25 +169,38 @@ class Run:
         return record
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, waiting: Callable[[str], None] | None = None) -> Iterator[str]:
         """Hold the run against other processes; the kernel releases it when the holder dies.
 
+        Args:
+            waiting: called again and again with the holder's pid while another process works on this run.
+
+        Yields:
+            the pid of a holder that died at work, else nothing.
+
         Raises:
-            ConfigError: another process works on this run; its pid is named.
+            ConfigError: another process works on this run and nobody wants to wait, or the folder cannot be written.
         """
         self.create()
-        with (self.path / ".lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                raise ConfigError(
-                    f"{self.path}: process {file.read().strip() or '?'} is working on this run; wait for it or stop it"
-                ) from error
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+        try:
+            file = (self.path / ".lock").open("a+")
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        with file:
+            while (holder := _try_lock(file)) is not None:
+                if waiting is None:
+                    raise ConfigError(f"{self.path}: process {holder} is working on this run; wait for it or stop it")
+                waiting(holder)
+                time.sleep(WAIT_S)
+            dead = _sign(file, str(os.getpid()))
+            self._sweep()
+            yield dead
+            _sign(file, "")
+
+    def _sweep(self) -> None:
+        """Remove temporary files of processes that died; nobody else writes here while the run is locked."""
+        for left in (*self.path.glob(".*.part"), *self.maps.glob(".*.part"), *self.snapshots.glob(".*.part")):
+            left.unlink(missing_ok=True)
 
 
 def run_at(root: Path, task: str, method: str, seed: int, digest: str) -> Run:
@@ -180,9 +209,9 @@ def run_at(root: Path, task: str, method: str, seed: int, digest: str) -> Run:
 
 
 def find_runs(root: Path, task: str | None = None) -> list[Run]:
-    """All finished runs below the runs folder (folds belong to their run), sorted by path."""
-    pattern = f"{task or '*'}/*/seed*/DONE"
-    return [Run(path.parent) for path in sorted(root.glob(pattern))]
+    """All finished and failed runs below the runs folder (folds belong to their run), sorted by path."""
+    pattern = f"{safe_name(task, 'task') if task else '*'}/*/seed*/record.json"
+    return [run for run in (Run(path.parent) for path in sorted(root.glob(pattern))) if run.finished or run.failed]
 
 
 def open_run(root: Path, name: str) -> Run:
@@ -203,3 +232,31 @@ def open_run(root: Path, name: str) -> Run:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _try_lock(file: IO[str]) -> str | None:
+    """None once the lock is held, else the holder's pid."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        return file.read().strip() or "?"
+    return None
+
+
+def _sign(file: IO[str], pid: str) -> str:
+    """Replace what the lock file says, and return what it said."""
+    file.seek(0)
+    before = file.read().strip()
+    file.truncate(0)
+    file.write(pid)
+    file.flush()
+    return before

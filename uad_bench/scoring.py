@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from uad_bench.data.store import SliceStore
 
 BATCH = 16
+CONSTANT = "constant"
+ROUNDED = "distinct float64 scores became equal in float32"
 
 
 def score_subject(
     method: Method, store: SliceStore, keys: Sequence[SliceKey], *, device: str, batch_size: int = BATCH
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], list[str]]:
     """Score one subject's slices in a fixed partition into batches.
 
     Returns:
-        (N, H, W) float32 in the order of `keys`, on the grid the method works on.
+        (N, H, W) float32 in the order of `keys`, on the grid the method works on; and remarks on what is allowed but
+        strange.
 
     Raises:
         MethodError: the method returned something that is not a finite score per pixel.
@@ -37,26 +40,35 @@ def score_subject(
         _score_batch(method, store, keys[start : start + batch_size], device)
         for start in range(0, len(keys), batch_size)
     ]
-    return np.concatenate(parts)
+    scores = np.concatenate([part for part, _ in parts])
+    remarks = {remark for _, found in parts for remark in found}
+    return scores, sorted(remarks | ({CONSTANT} if scores.min() == scores.max() else set()))
 
 
-def _score_batch(method: Method, store: SliceStore, keys: Sequence[SliceKey], device: str) -> NDArray[np.float32]:
+def _score_batch(
+    method: Method, store: SliceStore, keys: Sequence[SliceKey], device: str
+) -> tuple[NDArray[np.float32], set[str]]:
     """Score a batch; when a GPU has too little memory, halve the batch and go on."""
     import torch
 
-    batch = store.batch(keys, method.modalities.score)
+    batch = store.batch(keys, method.modalities.score)  # a copy: what a method writes into it reaches nobody
+    expected = batch.image[:, 0].shape
     try:
-        return checked_scores(method.score(batch.to(device)), batch.image.shape, keys)
+        return checked_scores(method.score(batch.to(device)), expected, keys)
     except torch.OutOfMemoryError as error:
         if len(keys) == 1:
             raise MethodError("out of GPU memory on a single slice", reason="oom") from error
-    torch.cuda.empty_cache()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
     half = len(keys) // 2
-    return np.concatenate([_score_batch(method, store, part, device) for part in (keys[:half], keys[half:])])
+    parts = [_score_batch(method, store, part, device) for part in (keys[:half], keys[half:])]
+    return np.concatenate([part for part, _ in parts]), parts[0][1] | parts[1][1]
 
 
-def checked_scores(scores: Tensor, image_shape: torch.Size, keys: Sequence[SliceKey]) -> NDArray[np.float32]:
-    """A copy of the scores as float32 if they are (N, H, W), real and finite.
+def checked_scores(
+    scores: Tensor, expected: torch.Size, keys: Sequence[SliceKey]
+) -> tuple[NDArray[np.float32], set[str]]:
+    """A copy of the scores as float32 if they are of the expected shape (N, H, W), real and finite; and remarks.
 
     Raises:
         MethodError: with reason `bad_output` or `nonfinite`, naming what was expected and what came.
@@ -66,16 +78,22 @@ def checked_scores(scores: Tensor, image_shape: torch.Size, keys: Sequence[Slice
     if not isinstance(scores, torch.Tensor) or not scores.is_floating_point():
         got = scores.dtype if isinstance(scores, torch.Tensor) else type(scores).__name__
         raise MethodError(f"score returned {got}, expected a float32 tensor", reason="bad_output")
-    expected = (image_shape[0], *image_shape[2:])
-    if tuple(scores.shape) != expected:
-        raise MethodError(f"score returned shape {tuple(scores.shape)}, expected {expected}", reason="bad_output")
+    if tuple(scores.shape) != tuple(expected):
+        raise MethodError(
+            f"score returned shape {tuple(scores.shape)}, expected {tuple(expected)}", reason="bad_output"
+        )
     array = scores.detach().to("cpu", torch.float32, copy=True).numpy()
+    _require_finite(array, keys)
+    lost = scores.dtype == torch.float64 and len(np.unique(array)) < len(np.unique(scores.detach().cpu().numpy()))
+    return array, {ROUNDED} if lost else set()
+
+
+def _require_finite(array: NDArray[np.float32], keys: Sequence[SliceKey]) -> None:
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         n, y, x = wrong[0]
         raise MethodError(
-            f"score of {keys[n].subject_id}, slice {keys[n].z}, pixel ({y}, {x}) is "
-            f"{array[n, y, x]}, and so are {len(wrong) - 1} more",
+            f"score of {keys[n].subject_id}, slice {keys[n].z}, pixel ({y}, {x}) is {array[n, y, x]}, "
+            f"and so are {len(wrong) - 1} more",
             reason="nonfinite",
         )
-    return array

@@ -34,3 +34,16 @@ def slice_noise(keys: Sequence[SliceKey], shape: Sequence[int], *names: object, 
     import torch
 
     return torch.stack([torch.randn(*shape, generator=generator(seed, *names, *key)) for key in keys])
+
+
+def seed_globals(seed: int, *names: object) -> None:
+    """Seed what a careless method draws from, in the method's own process: Python's, numpy's and torch's generators."""
+    import random
+
+    import numpy as np
+    import torch
+
+    derived = derive(seed, *names)
+    random.seed(derived)
+    np.random.seed(derived % 2**32)  # noqa: NPY002 - the global one is what must be seeded
+    torch.manual_seed(derived)

@@ -51,6 +51,14 @@ class Source:
         """Every name that the module binds at top level or inside its top-level `if` and `try`."""
         return set(_bound(self.tree.body))
 
+    def imports(self) -> set[str]:
+        """Absolute names in all import statements, wherever they stand; `from a import b` may mean a module `a.b`."""
+        nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Import)]
+        modules = {alias.name for node in nodes for alias in node.names}
+        return modules | {
+            name for module, name_in in self.imported.values() for name in (module, f"{module}.{name_in}")
+        }
+
     def required_imports(self) -> list[str]:
         """Absolute modules without which importing this one fails: not those in `try`, `if` or functions."""
         plain = [alias.name for n in self.tree.body if isinstance(n, ast.Import) for alias in n.names]

@@ -3,70 +3,99 @@
 Started by `uad_bench.isolation`; what the method prints goes to its log and can disturb nothing.
 """
 
+import contextlib
 import json
 import os
 import signal
-import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from uad_bench.errors import MethodError, UadBenchError
+from uad_bench.label_guard import Fence, raise_fence
 from uad_bench.registry import Entry
-from uad_bench.stages import Assignment, describe, work
+from uad_bench.stages import Assignment, Emit, describe, work
+
+LONGEST_MESSAGE, LONGEST_TRACEBACK = 2_000, 20_000
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
 def main(pipe: int) -> None:
     """Answer one `describe` and one `work` request."""
-    events = os.fdopen(pipe, "w", encoding="utf-8", buffering=1)
-    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    os.set_inheritable(pipe, False)
+    requests = os.fdopen(os.dup(0), "rb")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides when to stop
-
-    def emit(event: str, **details: Any) -> None:
-        events.write(json.dumps({"event": event, **details}) + "\n")
-
+    _be_first_to_go()
+    emit = _emitter(os.fdopen(pipe, "wb", buffering=0))
     try:
-        asked = json.loads(requests.readline())
-        method, description = describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
-        emit("described", **description)
-        if line := requests.readline():
-            _die_with_harness(requests)
-            work(method, Assignment(**json.loads(line)), emit)
-            emit("done")
-    except UadBenchError as error:
-        emit("failed", **_failure(error, getattr(error, "reason", None)))
-    except MemoryError as error:
-        emit("failed", **_failure(error, "oom"))
+        _answer(requests, emit)
     except Exception as error:  # noqa: BLE001 - whatever a method does, it is reported
-        emit("failed", **_failure(error, "crash"))
+        emit("failed", **describe_failure(error))
 
 
-def _entry(stored: dict[str, str]) -> Entry:
-    file = Path(stored["file"]) if stored["file"] else None
-    return Entry(stored["name"], stored["target"], stored["distribution"], file)
-
-
-def _failure(error: BaseException, reason: str | None) -> dict[str, Any]:
-    """What the harness is told; only errors of configuration and the like keep an exit code of their own."""
+def describe_failure(error: Exception) -> dict[str, Any]:
+    """What the harness is told: the class of an error of ours, else a crash or a lack of memory, and the traceback."""
     known = isinstance(error, UadBenchError)
+    message = str(error) if known else f"{type(error).__name__}: {error}"
     return {
-        "message": str(error) if known else f"{type(error).__name__}: {error}",
-        "reason": reason or "crash",
-        "traceback": traceback.format_exc(),
-        "exit_code": error.exit_code if isinstance(error, UadBenchError) else MethodError.exit_code,
+        "kind": type(error).__name__ if known else MethodError.__name__,
+        "message": message[:LONGEST_MESSAGE],
+        "reason": getattr(error, "reason", None) or ("oom" if _is_memory(error) else "crash"),
+        "traceback": "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:],
     }
 
 
-def _die_with_harness(requests: TextIO) -> None:
-    """End this process when the harness is gone, however it went: then its end of standard input closes."""
+def _answer(requests: IO[bytes], emit: Emit) -> None:
+    asked = json.loads(requests.readline())
+    raise_fence(Fence.from_json(asked["fence"]), lambda path: emit("label_access", path=path[:LONGEST_MESSAGE]))
+    method, description = describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
+    emit("described", **description)
+    if line := requests.readline():
+        _go_with_harness(requests)
+        work(method, Assignment(**json.loads(line)), emit)
+        emit("done")
+
+
+def _entry(stored: dict[str, Any]) -> Entry:
+    file = Path(stored["file"]) if stored["file"] else None
+    return Entry(**{**stored, "file": file, "command": tuple(stored["command"])})
+
+
+def _emitter(events: IO[bytes]) -> Emit:
+    """Writes whole lines, from whatever thread."""
+    lock = threading.Lock()
+
+    def emit(event: str, **details: Any) -> None:
+        line = json.dumps({"event": event, **details}).encode() + b"\n"
+        with lock:
+            while line:
+                line = line[events.write(line) :]
+
+    return emit
+
+
+def _is_memory(error: Exception) -> bool:
+    """Python's and numpy's error, and those that frameworks have of their own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY))
+
+
+def _be_first_to_go() -> None:
+    """When memory runs out or the harness is killed, this process goes (Linux)."""
+    import ctypes
+
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG, also while a method holds the interpreter
+
+
+def _go_with_harness(requests: IO[bytes]) -> None:
+    """End this process and its children when the harness is gone: then its end of standard input closes."""
 
     def watch() -> None:
         requests.read()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
