@@ -1,5 +1,6 @@
 """What people see while something long runs: a live display on a terminal, plain lines anywhere else."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -24,8 +25,9 @@ LINE_EVERY_S = 10.0
 
 
 def stdout() -> Console:
-    """Where results go; wide enough for a table when it is a file or a pipe."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
+    """Where results go; wide enough for a table when it is a file or a pipe, unless COLUMNS says otherwise."""
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(width=None if known else 160, highlight=False, soft_wrap=False)
 
 
 def stderr() -> Console:

@@ -8,11 +8,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from uad_bench import registry
+from uad_bench.boards.result import find_metric
 from uad_bench.config import load_task, read_toml
 from uad_bench.declarations import declaration
 from uad_bench.resources import resource_names, resource_path
 from uad_bench.runs import find_runs
-from uad_bench.tables import find_metric, write_value
+from uad_bench.tables import write_value
 
 Rows = list[dict[str, Any]]
 JSON_ONLY = {"class", "file", "problem"}  # too wide for a terminal, or said in another column

@@ -1,79 +1,36 @@
-"""Records as tables: which columns there are, how a number is written, and what the caption must say."""
+"""The table that `run` ends with: this run beside the trivial baselines."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
+from uad_bench.boards.caption import POLICIES, setting
+from uad_bench.boards.columns import DASH, number_text, seconds
+from uad_bench.boards.formats.terminal import TerminalView
+from uad_bench.boards.result import Record, find_metric, value_of
+from uad_bench.boards.row import Number
+from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
 
-Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its heading, how a record fills it, and whether it is an oracle (grey, never a sort key)."""
-
-    heading: str
-    cell: Callable[[Record], str]
-    oracle: bool = False
-
-
-def find_metric(record: Record, name: str, policy: str | None = None, aggregation: str = "pooled") -> Record | None:
-    """The record's metric of this name, policy and aggregation, if it has one."""
-    wanted = (name, policy, aggregation)
-    return next((m for m in record["metrics"] if (m["name"], m["policy"], m["aggregation"]) == wanted), None)
-
-
-def value_of(record: Record, name: str, policy: str | None = None, aggregation: str = "pooled") -> float | None:
-    """The metric's value; None where it is undefined or absent."""
-    metric = find_metric(record, name, policy, aggregation)
-    return metric["value"] if metric else None
-
-
-def write_value(metric: Record | None, *, digits: int = 3, interval: bool = False) -> str:
-    """`0.612 [0.551, 0.660]`, the reason code of an undefined metric, or a dash for one that was not computed."""
-    if metric is None:
-        return "–"
-    if metric["value"] is None:
-        return str(metric.get("undefined") or "undefined")
-    text = f"{metric['value']:.{digits}f}"
-    if interval and metric.get("low") is not None:
-        return f"{text} [{metric['low']:.{digits}f}, {metric['high']:.{digits}f}]"
-    return text
-
-
-def metric_column(
-    heading: str, name: str, policy: str | None = None, *, aggregation: str = "pooled", interval: bool = False
-) -> Column:
-    """A column of one metric."""
-    return Column(
-        heading,
-        lambda r: write_value(find_metric(r, name, policy, aggregation), interval=interval),
-        oracle=policy == "oracle",
-    )
-
-
-def seconds(value: float | None) -> str:
-    """A duration that is easy to compare at a glance."""
-    if value is None:
-        return "–"
-    return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.1f} s" if value < 100 else f"{value / 60:.1f} min"
-
-
-COLUMNS = (
-    Column("method", lambda r: r["method"]["name"]),
-    metric_column("AUPRC [95 % CI]", "auprc", interval=True),
-    metric_column("dice@hFPR5 [95 % CI]", "dice", "hFPR5", interval=True),
-    metric_column("dice@valDice", "dice", "valDice"),
-    metric_column("dice@oracle", "dice", "oracle"),
-    metric_column("AUROC", "auroc"),
-    metric_column("AUPRC a patient", "auprc", aggregation="mean"),
-    Column("fit", lambda r: seconds(r["cost"]["fit_s"])),
-    Column("a volume", lambda r: seconds(r["cost"]["score_s_per_volume"])),
+METRICS = (
+    ("AUPRC [95 % CI]", "auprc", None, "pooled"),
+    ("dice@hFPR5 [95 % CI]", "dice", "hFPR5", "pooled"),
+    ("dice@valDice", "dice", "valDice", "pooled"),
+    ("oracle Dice", "dice", "oracle", "pooled"),
+    ("AUROC", "auroc", None, "pooled"),
+    ("AUPRC a patient", "auprc", None, "mean"),
 )
+COSTS = (("training", "fit_s"), ("a volume", "score_s_per_volume"))
+COLUMNS = (
+    Column("method", numeric=False, identity=True),
+    *(Column(heading) for heading, *_ in METRICS),
+    *(Column(heading) for heading, _ in COSTS),
+)
+
+
+def run_table(records: Sequence[Record], *, runs: Path) -> TerminalView:
+    """The last record beside the others, ranked by pooled AUPRC."""
+    main = records[-1]
+    rows = tuple(_row(record, record is main) for record in by_auprc(records))
+    return TerminalView((Sheet(_title(main), COLUMNS, rows, _notes(main, runs)),))
 
 
 def by_auprc(records: Sequence[Record]) -> list[Record]:
@@ -86,51 +43,35 @@ def by_auprc(records: Sequence[Record]) -> list[Record]:
     return sorted(records, key=key)
 
 
-def run_table(records: Sequence[Record], *, runs: Path) -> Table:
-    """The last record beside the others, ranked by pooled AUPRC."""
-    main = records[-1]
-    table = Table(title=_title(main), caption=caption(main, runs), caption_justify="left", title_justify="left")
-    for column in COLUMNS:
-        table.add_column(
-            column.heading,
-            style="dim" if column.oracle else None,
-            justify="left" if column.heading == "method" else "right",
+def write_value(metric: Record | None, *, digits: int = 3, interval: bool = False) -> str:
+    """`0.612 [0.551, 0.660]`, the reason code of an undefined metric, or a dash for one that was not computed."""
+    if metric is None:
+        return DASH
+    number = Number(metric["value"], metric.get("low"), metric.get("high"), undefined=metric.get("undefined"))
+    return number_text(number, digits=digits, interval=interval)
+
+
+def _row(record: Record, main: bool) -> tuple[Cell, ...]:
+    name = record["method"]["name"]
+    if record["status"] != "ok":
+        failed = Cell(f"FAILED({record['reason']})", "failed")
+        return Cell(name, "failed"), failed, *(Cell(DASH, "failed"),) * (len(COLUMNS) - 2)
+    tone: Tone = "strong" if main else "plain"
+    numbers = (
+        Cell(
+            write_value(find_metric(record, metric, policy, aggregation=how), interval="CI" in heading),
+            "oracle" if policy == "oracle" else tone,
         )
-    for record in by_auprc(records):
-        table.add_row(*cells(record), style="bold" if record is main else None)
-    return table
+        for heading, metric, policy, how in METRICS
+    )
+    return Cell(name, tone), *numbers, *(Cell(seconds(record["cost"][key]), tone) for _, key in COSTS)
 
 
-def cells(record: Record) -> list[Text | str]:
-    """One row; a failed run keeps its row and says why."""
-    if record["status"] == "ok":
-        return [escape(column.cell(record)) for column in COLUMNS]
-    failed = Text(f"FAILED({record['reason']})", style="red")
-    return [escape(record["method"]["name"]), failed]
-
-
-def caption(record: Record, runs: Path) -> str:
-    """What a reader must know before comparing a number with another table's."""
-    task, test = record["task"], record["subjects"]["test"]
-    prevalence = write_value(find_metric(record, "prevalence"), digits=4)
-    lines = [
-        (
-            f"protocol {task['protocol']}, region brain, raw maps; {len(test)} test patients, prevalence {prevalence}, "
-            f"split {task['split']['name']} ({task['split']['digest'][:8]}), {len(record['subjects'].get('val', []))} "
-            "validation patients"
-        ),
-        (
-            "intervals: 2,000 bootstraps over patients; hFPR5: 5 % false positives on healthy slices of validation "
-            "patients; valDice: best Dice on validation; oracle: chosen on test, never ranked"
-        ),
-        f"run: {runs / record['run']}",
-    ]
-    if record["message"]:
-        lines.insert(0, f"{record['method']['name']}: {record['message']}")
-    return "\n".join(map(escape, lines))
+def _notes(record: Record, runs: Path) -> tuple[str, ...]:
+    failure = (f"{record['method']['name']}: {record['message']}",) if record["message"] else ()
+    return (*failure, *setting(record), POLICIES, f"Run {runs / record['run']}")
 
 
 def _title(record: Record) -> str:
-    task = record["task"]
     folds = f", {record['n_folds']} folds" if record.get("n_folds") else ""
-    return escape(f"{task['name']}: {' to '.join(task['pair'])}, seed {record['seed']}{folds}")
+    return f"{record['task']['name']}: {' to '.join(record['task']['pair'])}, seed {record['seed']}{folds}"

@@ -1,41 +1,32 @@
-"""`uad-bench show` and `uad-bench leaderboard`."""
+"""`uad-bench show`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Runs, Task, print_json
-
-leaderboard = typer.Typer(help="Tables of all runs of a task.", no_args_is_help=True)
+from uad_bench.cli.options import RUNS, AsJson, Runs, print_json
 
 
 def show(
     run: Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")],
+    sweep: Annotated[bool, typer.Option("--sweep", help="Draw Dice against the threshold.")] = False,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Show one run."""
+    """Show one run: its numbers by threshold policy and by patient."""
     from uad_bench.console import stdout
+    from uad_bench.errors import ConfigError
+    from uad_bench.run_tables import read_curve, read_patients
+    from uad_bench.run_view import RunView
     from uad_bench.runs import open_run
-    from uad_bench.tables import run_table
 
-    record = open_run(Path(runs), run).read_record()
+    found = open_run(Path(runs), run)
+    record = found.read_record()
     if json:
         print_json(record)
-    else:
-        stdout().print(run_table([record], runs=runs))
-
-
-@leaderboard.command("show")
-def leaderboard_show(task: Task = "phantom", runs: Runs = RUNS, json: AsJson = False) -> None:
-    """Rank all runs of a task."""
-    from uad_bench.console import stdout
-    from uad_bench.leaderboard import leaderboard_records
-    from uad_bench.tables import by_auprc, run_table
-
-    records = leaderboard_records(Path(runs), task)
-    if json:
-        print_json({"task": task, "rows": by_auprc(records)})
-    else:
-        stdout().print(run_table(records, runs=runs))
+        return
+    curve = read_curve(found) if sweep else None
+    if sweep and curve is None:
+        raise ConfigError(f"{record['run']} has no sweep: it failed, is over folds, or no test patient has an anomaly")
+    stdout().print(RunView(record, read_patients(found), curve))

@@ -1,1 +1,1 @@
-"""One self-contained page per comparison."""
+"""One self-contained page: what was measured, how sure it is, and the slices behind it."""

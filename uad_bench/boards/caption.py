@@ -1,0 +1,63 @@
+"""What a reader must know before comparing a number with another table's."""
+
+from collections.abc import Sequence
+from math import isnan
+
+from uad_bench.boards.board import Board
+from uad_bench.boards.ranking import Ranking
+from uad_bench.boards.result import Record, find_metric
+
+POLICIES = (
+    "hFPR5: threshold with 5 % false positives on healthy slices of validation patients; valDice: best Dice on "
+    "validation patients (sees lesions); oracle: best Dice on the test patients themselves, never ranked."
+)
+
+
+def caption(board: Board) -> tuple[str, ...]:
+    """Sentences under a board."""
+    return (*setting(board.record, board.chain), _ranks(board.ranking), POLICIES, *_warnings(board))
+
+
+def setting(record: Record, chain: str = "none") -> tuple[str, ...]:
+    """Data, split and protocol of a record in two sentences."""
+    task, subjects, split = record["task"], record["subjects"], record["task"]["split"]
+    counts = f"{len(subjects['test'])} test and {len(subjects.get('val', []))} validation patients"
+    note = f" ({split['note']})" if split.get("note") else ""
+    digests = f"Split {split['name']} ({split['digest'][:12]}){note}, data {task['data_digest'][:12]}"
+    pair = f"input {task['pair'][0]}, pair {' to '.join(task['pair'])}"
+    return (
+        f"Protocol {task['protocol']}, region brain, {_maps(chain)}; {counts}, {prevalence_text(record)}.",
+        f"{digests}, {pair}, metrics version {record.get('metrics_version', '?')}.",
+    )
+
+
+def prevalence_text(record: Record) -> str:
+    """`prevalence 0.0587`, or why there is none."""
+    found = find_metric(record, "prevalence")
+    if found is None or found["value"] is None:
+        return f"prevalence {(found or {}).get('undefined') or 'unknown'}"
+    return f"prevalence {found['value']:.4f}"
+
+
+def _maps(chain: str) -> str:
+    return "raw maps" if chain == "none" else f"maps after the {chain} post-processing chain"
+
+
+def _ranks(ranking: Ranking) -> str:
+    drawn = "Intervals: 2,000 bootstraps over patients, the same for every row and averaged over seeds"
+    if ranking.reason:
+        return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
+    agreement = "" if isnan(ranking.tau) else f" (mean Kendall tau over replicates {ranking.tau:.2f})"
+    return f"{drawn}; a rank range leaves out only what Holm-adjusted paired p < 0.05 excludes{agreement}."
+
+
+def _warnings(board: Board) -> Sequence[str]:
+    test = len(board.record["subjects"]["test"])
+    said = [f"{board.looks} runs have read the labels of these test patients."]
+    if test < 10:
+        said.append(f"{test} test patients show a difference only if nearly all of them agree.")
+    if any(row.deterministic for row in board.rows):
+        said.append("Seeds marked = gave the same score maps, byte for byte.")
+    if any(not row.complete for row in board.rows):
+        said.append("A row that lacks a seed has no rank.")
+    return said

@@ -1,0 +1,186 @@
+"""The columns of a leaderboard and how a row fills them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uad_bench.boards.board import Board
+from uad_bench.boards.result import Quantity
+from uad_bench.boards.row import Number, Row
+from uad_bench.boards.sheet import Cell, Column, Tone
+
+Fill = Callable[[Board, Row], Cell]
+
+DASH = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class BoardColumn:
+    """A column and what fills it."""
+
+    column: Column
+    fill: Fill
+
+
+def seconds(value: float | None) -> str:
+    """A duration that is easy to compare at a glance."""
+    if value is None:
+        return DASH
+    if value < 0.9995:
+        return f"{value * 1e3:.3g} ms"
+    return f"{value:.3g} s" if value < 100 else f"{value / 60:.0f} min" if value < 6000 else f"{value / 3600:.1f} h"
+
+
+def number_text(number: Number, *, digits: int = 3, interval: bool = False) -> str:
+    """`0.612 [0.551, 0.660]`, the reason code of an undefined number, or a dash for one that was not computed."""
+    if number.value is None:
+        return number.undefined or DASH
+    text = _fixed(number.value, digits)
+    if interval and number.low is not None and number.high is not None:
+        return f"{text} [{_fixed(number.low, digits)}, {_fixed(number.high, digits)}]"
+    return text
+
+
+def _fixed(value: float, digits: int) -> str:
+    """With this many digits, and no minus before a zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _rank(board: Board, row: Row) -> Cell:
+    if row.bound:
+        return Cell("bound", "quiet", (("rank_first", None), ("rank_last", None)))
+    ranks = board.standing(row).ranks
+    if ranks is None:
+        return Cell(_why_unranked(board, row), "quiet", (("rank_first", None), ("rank_last", None)))
+    tone: Tone = "best" if str(ranks) == "1" else "plain"
+    return Cell(str(ranks), tone, (("rank_first", ranks.first), ("rank_last", ranks.last)))
+
+
+def _why_unranked(board: Board, row: Row) -> str:
+    return (board.ranking.reason or DASH) if row in board.ranking.rows else DASH
+
+
+def _method(board: Board, row: Row) -> Cell:
+    tone: Tone = "failed" if row.failure else "warning" if board.too_good(row) else "plain"
+    text = f"{row.label} (too good?)" if tone == "warning" else row.label
+    return Cell(text, tone, (("method", row.label),))
+
+
+def _metric(name: str, policy: str | None = None, *, interval: bool = False, best: bool = False) -> Fill:
+    data = f"{name}@{policy}" if policy else name
+
+    def fill(board: Board, row: Row) -> Cell:
+        if row.failure:
+            return Cell(DASH, "failed", tuple((key, None) for key in _keys(data, interval=interval)))
+        number = row.number(Quantity(name, policy, chain=board.chain))
+        values = (number.value, number.low, number.high, number.spread)
+        tone: Tone = "oracle" if policy == "oracle" else "plain"
+        if best and str(board.standing(row).ranks) == "1":
+            tone = "best"
+        keyed = tuple(zip(_keys(data, interval=interval), values, strict=False))
+        return Cell(number_text(number, interval=interval), tone, keyed)
+
+    return fill
+
+
+def _keys(data: str, *, interval: bool) -> tuple[str, ...]:
+    return (data, f"{data}_low", f"{data}_high", f"{data}_seed_sd") if interval else (data,)
+
+
+def _spread(board: Board, row: Row) -> Cell:
+    spread = row.number(Quantity("auprc", chain=board.chain)).spread
+    return Cell(DASH if spread is None else f"{spread:.3f}")
+
+
+def _beats(board: Board, row: Row) -> Cell:
+    standing = board.standing(row)
+    values = (("beats_intensity", None if standing.better is None else int(standing.better)), ("beats_p", standing.p))
+    if standing.p is None:
+        return Cell(DASH, "quiet", values)
+    sure = standing.p < 0.05
+    answer = {(True, True): "yes", (True, False): "unclear", (False, True): "no, worse", (False, False): "no"}
+    return Cell(f"{answer[bool(standing.better), sure]}, {p_text(standing.p)}", values=values)
+
+
+def p_text(p: float) -> str:
+    """`p = 0.012`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
+
+
+def _seeds(_: Board, row: Row) -> Cell:
+    counted = f"{len(row.sound)} of {row.asked}"
+    values = (("seeds", len(row.sound)), ("seeds_asked", row.asked), ("deterministic", int(row.deterministic)))
+    if row.failure:
+        return Cell(f"FAILED({row.failure})", "failed", (*values, ("failed", row.failure)))
+    text = f"{counted} =" if row.deterministic else counted
+    return Cell(text, "plain" if row.complete else "warning", (*values, ("failed", None)))
+
+
+def _cost(name: str, *, text: Callable[[float | None], str] = seconds) -> Fill:
+    def fill(_: Board, row: Row) -> Cell:
+        value = row.cost(name, max) if name.startswith("peak") else row.cost(name)
+        return Cell(text(value), "failed" if row.failure else "plain", ((name, value),))
+
+    return fill
+
+
+def _memory(value: float | None) -> str:
+    return DASH if value is None else f"{value:.0f} MiB"
+
+
+def _parameters(_: Board, row: Row) -> Cell:
+    count = row.about("parameters")
+    return Cell(_count(count), values=(("parameters", count),))
+
+
+def _count(count: int | None) -> str:
+    if count is None:
+        return DASH
+    return f"{count / 1e6:.2f} M" if count >= 1e6 else f"{count / 1e3:.0f} k" if count >= 1e3 else str(count)
+
+
+def _hardware(_: Board, row: Row) -> Cell:
+    told = [result.record.get("environment", {}) for result in row.results]
+    names = sorted({f"{e.get('device', '')} {e.get('gpu') or e.get('cpu', '')}".strip() for e in told})
+    text = " and ".join(names) or DASH
+    return Cell(text, values=(("hardware", text),))
+
+
+def _verified(_: Board, row: Row) -> Cell:
+    built = bool(row.sound) and all(result.verified for result in row.sound)
+    here = bool(row.sound) and all(result.present for result in row.sound)
+    text = " ".join(mark for mark, true in (("built", built), ("here", here)) if true) or DASH
+    return Cell(text, values=(("verified_when_built", int(built)), ("reverifiable_here", int(here))))
+
+
+def _column(heading: str, fill: Fill, *, numeric: bool = True, identity: bool = False, note: str = "") -> BoardColumn:
+    return BoardColumn(Column(heading, numeric, identity, note), fill)
+
+
+RESULTS = (
+    _column("rank", _rank, identity=True, note="ranks that other patients could give"),
+    _column("method", _method, numeric=False, identity=True),
+    _column("AUPRC [95 % CI]", _metric("auprc", interval=True, best=True)),
+    _column("dice@hFPR5 [95 % CI]", _metric("dice", "hFPR5", interval=True)),
+    _column("beats intensity?", _beats, numeric=False),
+    _column("seeds", _seeds, numeric=False),
+    _column("AUPRC gain", _metric("auprc_gain")),
+    _column("dice@valDice", _metric("dice", "valDice")),
+    _column("oracle Dice", _metric("dice", "oracle")),
+    _column("seed SD", _spread),
+)
+LESIONS = (_column("lesion F1", _metric("lesion_f1_any", "hFPR5")),)
+COSTS = (
+    _column("a volume", _cost("score_s_per_volume")),
+    _column("training", _cost("fit_s")),
+    _column("memory", _cost("peak_rss_mib", text=_memory)),
+    _column("parameters", _parameters),
+    _column("verified", _verified, numeric=False),
+)
+HARDWARE = (_column("hardware", _hardware, numeric=False),)
+
+
+def columns_of(board: Board) -> tuple[BoardColumn, ...]:
+    """All columns, those of lesions only where some row has them."""
+    lesions = any(row.number(Quantity("lesion_f1_any", "hFPR5", chain=board.chain)).value is not None
+                  for row in board.rows)  # fmt: skip
+    return (*RESULTS, *(LESIONS if lesions else ()), *COSTS, *HARDWARE)

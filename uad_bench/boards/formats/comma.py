@@ -1,0 +1,40 @@
+"""Sheets as CSV: one header, one row a method, numbers in full."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from uad_bench.boards.sheet import Sheet, visible
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(sheets: Sequence[Sheet]) -> str:
+    """Every sheet's rows under one header; the column `table` says which sheet a row is from."""
+    rows = table_rows(sheets)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows({key: _field(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def table_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
+    """The values behind the cells; unknown ones are None."""
+    return [
+        {"table": sheet.title, **{name: value for cell in row for name, value in cell.values}}
+        for sheet in sheets
+        for row in sheet.rows
+    ]
+
+
+def _field(value: Any) -> Any:
+    """Numbers exactly; text so that no spreadsheet takes it for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        shown = visible(value)
+        return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    return repr(value)

@@ -1,0 +1,58 @@
+"""Sheets as a LaTeX document with booktabs tables; each `table` environment can be pasted into a paper."""
+
+from collections.abc import Sequence
+
+from uad_bench.boards.sheet import Cell, Sheet, visible
+
+_HEAD = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage{booktabs}
+\usepackage{graphicx}
+\usepackage[landscape,margin=15mm]{geometry}
+\begin{document}
+% Each table below stands alone: a paper needs only \usepackage{booktabs,graphicx}.
+"""
+_TAIL = "\n\\end{document}\n"
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "–": "--", "—": "---", "…": r"\dots{}", "±": r"$\pm$", "µ": r"$\mu$",
+    "³": r"$^3$", "²": r"$^2$", "×": r"$\times$", "→": r"$\to$", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+def latex_text(sheets: Sequence[Sheet]) -> str:
+    """A whole document, so that it compiles as it is with any LaTeX."""
+    return _HEAD + "\n".join(_table(sheet) for sheet in sheets) + _TAIL
+
+
+def escape(text: str) -> str:
+    """`text` as words; a character outside ASCII that plain LaTeX may not have is named by its code."""
+    return "".join(_SPECIAL.get(c, c if c.isascii() else f"U+{ord(c):04X}") for c in visible(text))
+
+
+def _table(sheet: Sheet) -> str:
+    spec = "".join("r" if column.numeric else "l" for column in sheet.columns)
+    head = " & ".join(escape(column.heading) for column in sheet.columns)
+    rows = "\n".join("  " + " & ".join(map(_cell, row)) + r" \\" for row in sheet.rows)
+    notes = " ".join(map(escape, sheet.notes))
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{escape(sheet.title)}. {notes}}}",
+            rf"\resizebox{{\linewidth}}{{!}}{{\begin{{tabular}}{{{spec}}}",
+            rf"  \toprule{chr(10)}  {head} \\{chr(10)}  \midrule",
+            rows,
+            r"  \bottomrule",
+            r"\end{tabular}}",
+            r"\end{table}",
+        ]
+    )
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    if cell.tone in {"best", "failed", "warning"}:
+        return rf"\textbf{{{text}}}"
+    return rf"\textit{{{text}}}" if cell.tone in {"oracle", "quiet"} else text

@@ -1,0 +1,97 @@
+"""Runs into rows: one a method and setting, its seeds together, the newest where a run was repeated."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from uad_bench.boards.result import Result
+from uad_bench.boards.row import Row
+from uad_bench.errors import ConfigError
+
+Setting = tuple[str, str]
+
+
+def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: Collection[str]) -> tuple[Row, ...]:
+    """Rows in the order of their labels.
+
+    Args:
+        results: of one task, comparable with each other.
+        baselines: methods that every board must hold.
+        bounds: methods that saw labels.
+
+    Raises:
+        ConfigError: a baseline has no run, failed ones counted.
+    """
+    missing = sorted(set(baselines) - {result.method for result in results})
+    if missing:
+        task = results[0].record["task"]["name"] if results else "TASK"
+        raise ConfigError(
+            f"the board of {task} lacks the trivial baselines {', '.join(missing)}; "
+            f"run them with: uad-bench run --task {task} --method {missing[0]}"
+        )
+    kept = newest(results, baselines=baselines)
+    settings: dict[Setting, list[Result]] = defaultdict(list)
+    for result in kept:
+        settings[setting(result, baselines)].append(result)
+    labels = _labels(settings)
+    asked = len({result.seed for result in kept})
+    rows = [
+        Row(
+            labels[key],
+            tuple(sorted(group, key=lambda result: result.seed)),
+            asked=asked,
+            baseline=key[0] in baselines,
+            bound=key[0] in bounds,
+        )
+        for key, group in settings.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: row.label))
+
+
+def newest(results: Sequence[Result], *, baselines: Collection[str] = ()) -> list[Result]:
+    """One run a setting and seed; where code changed in between, only the seeds of the newest code."""
+    by_age = sorted(results, key=_age)
+    latest = {setting(result, baselines): result for result in by_age}
+    kept = {
+        (setting(result, baselines), result.seed): result
+        for result in by_age
+        if _source(result) == _source(latest[setting(result, baselines)])
+    }
+    return list(kept.values())
+
+
+def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
+    """What two runs must share to be seeds of one row: method, profile, hyperparameters, budget and folds.
+
+    The task's budget means nothing to a trivial baseline.
+    """
+    asked, record = result.experiment, result.record
+    chosen = {
+        "profile": asked.get("profile", record["method"].get("profile")),
+        "params": asked.get("params", record["method"].get("params")),
+        "budget": None if result.method in baselines else record.get("budget"),
+        "folds": record.get("n_folds"),
+    }
+    return result.method, json.dumps(chosen, sort_keys=True)
+
+
+def _source(result: Result) -> Any:
+    return result.experiment.get("source")
+
+
+def _age(result: Result) -> tuple[str, str]:
+    return str(result.record["created"]), result.name
+
+
+def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
+    """The method's name; with the profile, and a number, where that alone says too little."""
+    labels: dict[Setting, str] = {}
+    taken: dict[str, int] = defaultdict(int)
+    several = {name for name in (m for m, _ in settings) if sum(m == name for m, _ in settings) > 1}
+    for key, group in sorted(settings.items(), key=lambda item: _age(item[1][0])):
+        method = group[0].record["method"]
+        label = f"{key[0]} ({method.get('profile')})" if method.get("profile") not in {None, "default"} else key[0]
+        taken[label] += 1
+        labels[key] = f"{label} #{taken[label]}" if key[0] in several and taken[label] > 1 else label
+    return labels

@@ -1,0 +1,113 @@
+"""Ranks of a board's rows, and how sure they are, from bootstrap replicates that share their patients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.boards.result import Quantity
+from uad_bench.boards.row import Row
+from uad_bench.metrics.ranking import RankRange, pairwise, rank_distribution, rank_ranges
+from uad_bench.metrics.significance import bootstrap_p, holm
+
+AUPRC = Quantity("auprc")
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """Ranks of M rows by one quantity.
+
+    Attributes:
+        rows: the ranked rows, best first.
+        ranges: ranks that each may have, or None where nothing is known.
+        p: Holm-adjusted p (M, M) of all pairs; NaN where unknown.
+        first: (M,) share of the replicates in which a row ranks first; NaN where unknown.
+        intervals: 95 % of the ranks over replicates, by row.
+        tau: mean Kendall tau of the replicates with this ranking; NaN where unknown.
+        reason: why ranges, p and shares are unknown, or None.
+    """
+
+    rows: tuple[Row, ...]
+    ranges: tuple[RankRange | None, ...]
+    p: NDArray[np.float64]
+    first: NDArray[np.float64]
+    intervals: tuple[tuple[int, int] | None, ...]
+    tau: float
+    reason: str | None = None
+
+
+def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
+    """Rank complete rows that saw no label; a row with a missing seed or an undefined value has no rank."""
+    ranked = [row for row in rows if row.complete and not row.bound and row.number(quantity).value is not None]
+    ranked.sort(key=lambda row: (-_value(row, quantity), row.label))
+    columns = [row.replicates(quantity) for row in ranked]
+    reason = _unknown(ranked, columns)
+    if reason:
+        return _unranked(ranked, reason)
+    replicates = np.stack([column for column in columns if column is not None])
+    n_patients = len(ranked[0].sound[0].record["subjects"]["test"])
+    estimates = np.array([_value(row, quantity) for row in ranked])
+    p = pairs_p(replicates, n_patients=n_patients)
+    spread = rank_distribution(estimates, replicates)
+    return Ranking(
+        rows=tuple(ranked),
+        ranges=tuple(rank_ranges(estimates, p, level=LEVEL)),
+        p=p,
+        first=spread.first,
+        intervals=tuple((int(low), int(high)) for low, high in zip(spread.low, spread.high, strict=True)),
+        tau=spread.kendall_tau.value,
+    )
+
+
+def pairs_p(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
+    """Holm-adjusted p (M, M) of all pairs of rows from replicates (M, R); NaN on the diagonal."""
+    pairs = combinations(range(len(replicates)), 2)
+    raw = [difference_p(replicates[a] - replicates[b], n_patients=n_patients) for a, b in pairs]
+    return pairwise(holm(np.array(raw, np.float64)), n_methods=len(replicates))
+
+
+def difference_p(differences: NDArray[np.float64], *, n_patients: int) -> float:
+    """Two-sided p of "no difference" from paired replicates (R,).
+
+    The count of replicates on the other side of zero, with a bound at either end. Where none lies there, R rows say no
+    more than p < 2 / (R + 1), which Holm over fifty pairs would turn into "never": the normal tail stands in. And no
+    data of n patients speaks louder than all of them having the same sign, p = 2^(1 - n).
+    """
+    p = bootstrap_p(differences).value
+    crossed = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
+    if crossed == 0 and (spread := float(np.std(differences))) > 0:
+        p = min(p, _normal_tail(abs(float(np.mean(differences))) / spread))
+    return max(p, 2.0 ** (1 - n_patients))
+
+
+def _normal_tail(z: float) -> float:
+    from math import erfc, sqrt
+
+    return erfc(z / sqrt(2))
+
+
+def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None]) -> str | None:
+    """Why these rows cannot be compared, if so."""
+    if len(rows) < 2:
+        return "one_method"
+    if len(rows[0].sound[0].record["subjects"]["test"]) < 2:
+        return "few_patients"
+    drawn = {str(result.record["bootstrap"]["rows"]) for row in rows for result in row.sound}
+    if any(column is None for column in columns):
+        return "no_replicates"
+    return "other_patients_drawn" if len(drawn) > 1 else None
+
+
+def _unranked(rows: Sequence[Row], reason: str) -> Ranking:
+    none = np.full(len(rows), np.nan)
+    table = np.full((len(rows), len(rows)), np.nan)
+    return Ranking(tuple(rows), (None,) * len(rows), table, none, (None,) * len(rows), float("nan"), reason)
+
+
+def _value(row: Row, quantity: Quantity) -> float:
+    value = row.number(quantity).value
+    assert value is not None
+    return value

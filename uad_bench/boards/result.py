@@ -1,0 +1,99 @@
+"""One run as a leaderboard sees it, and how a number is found in its record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from uad_bench.metric_rows import key_of
+
+Record = Mapping[str, Any]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Which number: a metric by name, threshold policy, aggregation over patients, and post-processing chain."""
+
+    name: str
+    policy: str | None = None
+    aggregation: str = "pooled"
+    chain: str = "none"
+
+    @property
+    def key(self) -> str:
+        """How records list it among their bootstrap replicates."""
+        key = key_of({"name": self.name, "policy": self.policy, "aggregation": self.aggregation})
+        return key if self.chain == "none" else f"{key}/{self.chain}"
+
+    def in_chain(self, chain: str) -> "Quantity":
+        """The same number after another post-processing chain."""
+        return Quantity(self.name, self.policy, self.aggregation, chain)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """One run.
+
+    Attributes:
+        replicates: bootstrap values (R,) by quantity key; empty where there are none.
+        maps: SHA-256 of each score map by subject.
+        experiment: what was asked for, as the run folder keeps it.
+        command: what makes this run again.
+        verified: every map had its digest when the board was built.
+        present: the maps are on this machine, so that the numbers can be computed again here.
+    """
+
+    record: Record
+    replicates: Mapping[str, Values] = field(default_factory=dict)
+    maps: Mapping[str, str] = field(default_factory=dict)
+    experiment: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    verified: bool = False
+    present: bool = False
+
+    @property
+    def method(self) -> str:
+        """The method's registered name."""
+        return str(self.record["method"]["name"])
+
+    @property
+    def name(self) -> str:
+        """The run's name, `task/method/seed0-1a2b3c4d`."""
+        return str(self.record["run"])
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(self.record["seed"])
+
+    @property
+    def failed(self) -> bool:
+        """Whether the method failed."""
+        return bool(self.record["status"] != "ok")
+
+    def find(self, quantity: Quantity) -> Record | None:
+        """The record's row of this quantity, if it has one."""
+        return find_metric(
+            self.record, quantity.name, quantity.policy, aggregation=quantity.aggregation, chain=quantity.chain
+        )
+
+
+def find_metric(
+    record: Record, name: str, policy: str | None = None, *, aggregation: str = "pooled", chain: str = "none"
+) -> Record | None:
+    """The record's metric of this name, policy, aggregation and chain, if it has one."""
+    wanted = (name, policy, aggregation, chain)
+    found = (
+        metric
+        for metric in record["metrics"]
+        if (metric["name"], metric.get("policy"), metric["aggregation"], metric.get("chain", "none")) == wanted
+    )
+    return next(found, None)
+
+
+def value_of(record: Record, name: str, policy: str | None = None, *, aggregation: str = "pooled") -> float | None:
+    """The metric's value on raw maps; None where it is undefined or absent."""
+    metric = find_metric(record, name, policy, aggregation=aggregation)
+    return metric["value"] if metric else None

@@ -1,0 +1,107 @@
+"""One row of a board: a method's runs over seeds, as one set of numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from uad_bench.boards.result import Quantity, Result, Values
+from uad_bench.metrics.uncertainty import percentile_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A quantity's mean over seeds.
+
+    Attributes:
+        value: None where it is undefined, for the reason `undefined`, or was never computed (no reason either).
+        low: lower end of the interval over patients; `high` likewise.
+        spread: standard deviation over seeds; None for a single seed.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    spread: float | None = None
+    undefined: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """A method with one setting.
+
+    Attributes:
+        label: the method's name, and what sets it apart where one method has several rows.
+        results: its runs, one a seed, by seed; failed ones stay.
+        asked: seeds that other rows of the board have.
+        baseline: a trivial baseline.
+        bound: an upper bound that saw labels; never ranked.
+    """
+
+    label: str
+    results: tuple[Result, ...]
+    asked: int = 1
+    baseline: bool = False
+    bound: bool = False
+
+    @property
+    def sound(self) -> tuple[Result, ...]:
+        """The runs that have numbers."""
+        return tuple(result for result in self.results if not result.failed)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every seed of the board gave numbers."""
+        return len(self.sound) >= self.asked
+
+    @property
+    def failure(self) -> str | None:
+        """`reason` of a row without any number."""
+        return None if self.sound else str(self.results[0].record.get("reason") or "unknown")
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether several seeds gave the very same score maps."""
+        digests = {tuple(sorted(result.maps.items())) for result in self.sound}
+        return len(self.sound) > 1 and len(digests) == 1 and bool(self.sound[0].maps)
+
+    def number(self, quantity: Quantity) -> Number:
+        """The mean over seeds, with the patients resampled alike for every seed."""
+        metrics = [result.find(quantity) for result in self.sound]
+        if not metrics or any(metric is None for metric in metrics):
+            return Number(None)
+        known = [metric for metric in metrics if metric is not None]
+        lacking = [metric for metric in known if metric["value"] is None]
+        if lacking:
+            return Number(None, undefined=str(lacking[0].get("undefined", "undefined")))
+        values = [float(metric["value"]) for metric in known]
+        if len(known) == 1:
+            return Number(values[0], known[0].get("low"), known[0].get("high"))
+        return Number(fmean(values), *self._interval(quantity, known[0]["n_subjects"]), spread=stdev(values))
+
+    def replicates(self, quantity: Quantity) -> Values | None:
+        """Mean over seeds in each bootstrap row (R,), or None where a seed lacks them."""
+        columns = [result.replicates.get(quantity.key) for result in self.sound]
+        if not columns or any(column is None for column in columns):
+            return None
+        mean: Values = np.mean(np.stack([column for column in columns if column is not None]), axis=0)
+        return mean
+
+    def cost(self, name: str, merge: Callable[[list[float]], float] = fmean) -> float | None:
+        """A cost over seeds, by default the mean."""
+        costs = [result.record.get("cost", {}).get(name) for result in self.sound]
+        known = [float(cost) for cost in costs if cost is not None]
+        return merge(known) if known else None
+
+    def about(self, name: str) -> Any:
+        """A fact about the method, such as `parameters`, as its first sound run says it."""
+        return self.sound[0].record["method"].get(name) if self.sound else None
+
+    def _interval(self, quantity: Quantity, n_patients: int) -> tuple[float | None, float | None]:
+        replicates = self.replicates(quantity)
+        if replicates is None:
+            return None, None
+        interval = percentile_interval(replicates, n_patients=n_patients)
+        return (None, None) if interval.undefined else (interval.low, interval.high)

@@ -1,0 +1,107 @@
+"""A leaderboard on disk: one JSON and one array of replicates a row, from which every table is made again.
+
+leaderboards/<task>.md                        generated
+leaderboards/<task>/<method>-seed<k>.json     the record, without this machine's paths, and what proves it
+leaderboards/<task>/<method>-seed<k>.npy      its bootstrap replicates, float32
+leaderboards/<task>/comparison.json           generated: ranks and p of all pairs
+leaderboards/<task>/reported.toml             written by people: numbers from papers
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uad_bench.boards.result import Quantity, Result
+from uad_bench.errors import ConfigError
+from uad_bench.files import atomic, read_json, write_json
+from uad_bench.runs import safe_name
+
+KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
+GENERATED = {"comparison.json"}
+BOARD = "board"
+
+_PATH = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?/(?:[^\s/'\"`:,;]+/)+")
+
+
+def store_results(results: Sequence[Result], folder: Path) -> list[Path]:
+    """Write a row's two files for each result; returns the JSON files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = file_names(results)
+    for result, name in zip(results, names, strict=True):
+        keys = [key for key in _kept_keys(result) if key in result.replicates]
+        write_json(folder / f"{name}.json", document(result, keys))
+        if keys:
+            with atomic(folder / f"{name}.npy") as file:
+                np.save(file, np.stack([result.replicates[key] for key in keys]).astype(np.float32), allow_pickle=False)
+    return [folder / f"{name}.json" for name in names]
+
+
+def file_names(results: Sequence[Result]) -> list[str]:
+    """`<method>-seed<k>`, with the run's digest added where one method has two settings."""
+    plain = [safe_name(f"{result.method}-seed{result.seed}", "method") for result in results]
+    digests = [result.name.rpartition("-")[2] for result in results]
+    return [name if plain.count(name) == 1 else f"{name}-{d}" for name, d in zip(plain, digests, strict=True)]
+
+
+def document(result: Result, keys: Sequence[str]) -> dict[str, Any]:
+    """The record without paths of this machine, and under `board` what a table needs besides."""
+    record = {key: value for key, value in result.record.items() if key != BOARD}
+    record["environment"] = {k: v for k, v in record.get("environment", {}).items() if k != "command"}
+    proof = {
+        "command": result.command,
+        "experiment": dict(result.experiment),
+        "maps": dict(result.maps),
+        "replicates": list(keys),
+        "verified": result.verified,
+    }
+    cleaned: dict[str, Any] = without_paths({**record, BOARD: proof})
+    return cleaned
+
+
+def read_stored(folder: Path) -> list[Result]:
+    """The results of a stored leaderboard, sorted by file name.
+
+    Raises:
+        ConfigError: there are none, or a file is not a leaderboard's row.
+    """
+    files = [path for path in sorted(folder.glob("*.json")) if path.name not in GENERATED]
+    if not files:
+        raise ConfigError(f"{folder}: no leaderboard here; make one with: uad-bench leaderboard build --task NAME")
+    return [_read(path) for path in files]
+
+
+def without_paths(value: Any) -> Any:
+    """The same JSON value with folders taken off every absolute path: they name a machine, not a result."""
+    if isinstance(value, str):
+        return _PATH.sub("", value)
+    if isinstance(value, Mapping):
+        return {key: without_paths(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_paths(item) for item in value]
+    return value
+
+
+def _kept_keys(result: Result) -> list[str]:
+    """Keys of the quantities that tables compare, in each chain of the record."""
+    chains = dict.fromkeys(metric.get("chain", "none") for metric in result.record["metrics"])
+    return [quantity.in_chain(chain).key for chain in chains for quantity in KEPT]
+
+
+def _read(path: Path) -> Result:
+    record = read_json(path)
+    if not isinstance(record, dict) or BOARD not in record:
+        raise ConfigError(f"{path}: not a row of a leaderboard; write rows with: uad-bench leaderboard build")
+    proof = record.pop(BOARD)
+    values = path.with_suffix(".npy")
+    columns = np.load(values, allow_pickle=False).astype(np.float64) if values.exists() else np.empty((0, 0))
+    return Result(
+        record=record,
+        replicates=dict(zip(proof["replicates"], columns, strict=False)),
+        maps=proof["maps"],
+        experiment=proof["experiment"],
+        command=proof["command"],
+        verified=proof["verified"],
+    )

@@ -1,0 +1,77 @@
+"""`uad-bench leaderboard`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from uad_bench.cli.options import RUNS, AsJson, Task
+
+leaderboard = typer.Typer(help="Tables of all runs of a task: rank ranges, intervals, costs.", no_args_is_help=True)
+
+Format = Literal["table", "md", "csv", "json", "latex", "html"]
+Source = Annotated[
+    Path, typer.Option("--runs", "--from", envvar="UAD_BENCH_RUNS", help="Folder of runs.")
+]  # `--from` reads well beside `-o`
+Boards = Annotated[Path, typer.Option("--output", "-o", help="Folder of leaderboards.")]
+BOARDS = Path("leaderboards")
+
+
+@leaderboard.command("show")
+def show(task: Task = "phantom", runs: Source = RUNS, json: AsJson = False) -> None:
+    """Rank all runs of a task; without runs of it, show the leaderboard that ships with the package."""
+    from uad_bench.boards.formats import FORMATS
+    from uad_bench.boards.formats.terminal import TerminalView
+    from uad_bench.boards.publishing import find_sheets
+    from uad_bench.console import stderr, stdout
+
+    sheets, origin = find_sheets(Path(runs), task)
+    if json:
+        typer.echo(FORMATS["json"](sheets), nl=False)
+        return
+    stdout().print(TerminalView(sheets))
+    stderr().print(f"from {origin}", markup=False)
+
+
+@leaderboard.command("build")
+def build(task: Task = "phantom", runs: Source = RUNS, output: Boards = BOARDS) -> None:
+    """Write a task's table, and a record for each row from which the table can be made again without any run."""
+    from uad_bench.boards.publishing import build_board
+    from uad_bench.console import stderr
+
+    written = build_board(Path(runs), task, output)
+    stderr().print(f"{len(written) - 2} rows, {written[0]}", markup=False)
+
+
+@leaderboard.command("add")
+def add(
+    run: Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")],
+    runs: Source = RUNS,
+    output: Boards = BOARDS,
+) -> None:
+    """Add one run to a leaderboard, or put it in the place of the same method and seed."""
+    from uad_bench.boards.publishing import add_run
+    from uad_bench.console import stderr
+    from uad_bench.runs import open_run
+
+    stderr().print(f"added to {add_run(open_run(Path(runs), run), output)}", markup=False)
+
+
+@leaderboard.command("export")
+def export(
+    task: Task = "phantom",
+    format_: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = "table",
+    runs: Source = RUNS,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; by default standard output.")] = None,
+) -> None:
+    """Write a task's table for a paper, a spreadsheet, a program or a browser."""
+    from uad_bench.boards.formats import FORMATS
+    from uad_bench.boards.publishing import find_sheets
+    from uad_bench.files import write_text
+
+    sheets, _ = find_sheets(Path(runs), task)
+    text = FORMATS[format_](sheets)
+    if output:
+        write_text(output, text)
+    else:
+        typer.echo(text, nl=False)
