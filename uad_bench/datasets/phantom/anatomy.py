@@ -127,7 +127,7 @@ def _paint_choroid(rng: np.random.Generator, brain: Brain) -> None:
 def _paint_vessels(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
     """Thin curves where two random surfaces cross; many in the sulci, few inside, and the sagittal sinus."""
     x, y, _ = brain.atlas_points
-    width = 0.07 + 0.42 * brain.blurred(brain.share["csf"], sigma=2.0)
+    width = 0.07 + 0.50 * brain.blurred(brain.share["csf"], sigma=2.0)
     first, second = brain.field(rng, length=11.0), brain.field(rng, length=11.0)
     curves = np.exp(-(first**2 + second**2) / (2 * width**2))
     sinus = np.exp(-((x / 4) ** 2)) * _step(0.66 - depth, 0.04) * (np.abs(y + 18) > 10)

@@ -153,10 +153,10 @@ def _trivial_scores(scans: Sequence[Scan]) -> dict[str, str]:
 
 
 def _auprc(scans: Sequence[Scan], score: Callable[[Scan], Volume]) -> str:
-    def of(some: Sequence[Scan]) -> float | None:
+    def of(some: Sequence[Scan]) -> float:
         return average_precision(count_ranks(lambda: ((score(scan), scan.lesion[scan.brain]) for scan in some))).value
 
-    each = [value for scan in scans if (value := of([scan])) is not None]
+    each = [of([scan]) for scan in scans if scan.lesion.any()]
     return f"{of(scans):.3f} ({np.median(each):.3f})" if each else "no lesion"
 
 

@@ -13,7 +13,7 @@ from uad_bench.datasets.phantom.grid import CENTRE
 
 LABELS: Mapping[str, int] = {"oedema": 2, "plaque": 2, "mismatch": 2, "core": 1, "necrosis": 1, "rim": 4}
 SPARED = ("csf", "vessel", "dura")  # what a lesion does not replace
-EFFACED = 0.75  # of the CSF within a lesion
+EFFACED = np.float32(0.75)  # of the CSF within a lesion
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ def _efface(brain: Brain, whole: Flat) -> None:
     soft = 1 - np.asarray(sum(brain.share[name] for name in SPARED), dtype=np.float32)
     brain.share["csf"] = brain.share["csf"] - pressed
     for name in brain.share.keys() - set(SPARED):
-        brain.share[name] = brain.share[name] * (1 + pressed / np.maximum(soft, 1e-6))
+        growth = 1 + pressed / np.maximum(soft, np.float32(1e-6))
+        brain.share[name] = np.asarray(brain.share[name] * growth, dtype=np.float32)
 
 
 VOLUMES: Mapping[str, tuple[float, float]] = {  # median mm^3 and log-normal spread

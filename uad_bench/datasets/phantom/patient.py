@@ -45,7 +45,7 @@ def make_patient(variant: str, seed: int, index: int) -> Patient:
     tesla = scanner.choice([1.5, 3.0])
     tissues, protocol = draw_tissues(scanner, tesla=tesla), draw_protocol(scanner, tesla=tesla)
     images = acquire(scanner, brain, tissues, protocol, factors=settings.factors)
-    seg = _segment(brain, settings.factors) * (images["t1"] > 0)
+    seg = segment(brain, settings.factors) * (images["t1"] > 0)
     return Patient(images, seg.astype(np.uint8), settings.grid.affine(), kind)
 
 
@@ -57,7 +57,7 @@ def lesion_kind(variant: str, seed: int, index: int) -> str:
     return list(kinds)[int(np.searchsorted(cumulative, place * cumulative[-1], side="right"))]
 
 
-def _segment(brain: Brain, factors: tuple[int, int, int]) -> NDArray[np.uint8]:
+def segment(brain: Brain, factors: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Exact labels (X, Y, Z): lesion where it fills half of the voxel, named after its largest part."""
     shape = tuple(n // f for n, f in zip(brain.grid.shape, factors, strict=True))
     filled = {value: np.zeros(shape, dtype=np.float32) for value in (1, 2, 4)}

@@ -13,6 +13,7 @@ from uad_bench.datasets.phantom.tissue import Tissue
 
 MODALITIES = ("t1", "t1ce", "t2", "flair")
 Volume = NDArray[np.float32]
+Texture = tuple[Flat, Flat]  # of T1, of T2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Protocol:
         sequences: one per modality.
         noise: standard deviation of each channel's noise relative to the image's 90th percentile.
         coil: by how much (log) the rim of the head is brighter than its middle, as in a phased array.
-        bias: relative amplitude of the smooth shading all modalities share; half as much is each one's own.
+        bias: relative amplitude of the smooth shading all modalities share; 0.7 times as much is each one's own.
     """
 
     sequences: Mapping[str, SpinEcho | InversionRecovery]
@@ -62,14 +63,14 @@ def acquire(
     factors: tuple[int, int, int],
 ) -> dict[str, NDArray[np.int16]]:
     """Images (X, Y, Z) int16 of every modality on the coarse grid, zero outside the brain."""
-    texture = 0.7 * brain.field(rng, length=4.0) + 0.7 * brain.field(rng, length=12.0)
+    texture = _draw_texture(rng, brain)
     inside = block_mean(brain.inside.astype(np.float32), factors) >= 0.5
     coarse = brain.grid.coarsened(factors)
     shading = protocol.bias * random_field(rng, coarse, length=100.0) + protocol.coil * _rim(coarse)
     images = {}
     for modality in MODALITIES:
         signal = block_mean(brain.volume(_signal(brain, tissues, protocol, modality, texture)), factors)
-        own = 0.5 * protocol.bias * random_field(rng, coarse, length=100.0)
+        own = 0.7 * protocol.bias * random_field(rng, coarse, length=100.0)
         images[modality] = _digitise(rng, signal * np.exp(shading + own), inside, protocol.noise)
     return images
 
@@ -80,16 +81,23 @@ def block_mean(volume: Volume, factors: tuple[int, int, int]) -> Volume:
     return np.asarray(volume.reshape(x // fx, fx, y // fy, fy, z // fz, fz).mean(axis=(1, 3, 5)))
 
 
-def _signal(brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, modality: str, texture: Flat) -> Flat:
+def _draw_texture(rng: np.random.Generator, brain: Brain) -> Texture:
+    """How T1 and T2 vary from place to place, unit variance, correlated by 0.6: more water lengthens both."""
+    shared, own = (0.7 * brain.field(rng, length=4.0) + 0.7 * brain.field(rng, length=12.0) for _ in range(2))
+    return np.asarray(0.6 * shared + 0.8 * own, dtype=np.float32), np.asarray(shared, dtype=np.float32)
+
+
+def _signal(brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, modality: str, texture: Texture) -> Flat:
     """Signals of the tissues in a voxel add up by their shares."""
     sequence = protocol.sequences[modality]
-    total = np.zeros_like(texture)
+    total = np.zeros_like(texture[0])
     for name, share in brain.share.items():
         here = share > 1e-3
-        tissue, local = tissues[name], texture[here]
-        t1, t2 = (time * np.exp(tissue.texture * local) for time in (tissue.t1, tissue.t2))
+        tissue = tissues[name]
+        local = [np.exp(tissue.texture * field[here]) for field in texture]
+        t1, t2 = tissue.t1 * local[0], tissue.t2 * local[1]
         if modality == "t1ce":
-            t1, t2 = shorten(t1, t2, contrast=np.float32(tissue.contrast) * np.exp(2 * tissue.texture * local))
+            t1, t2 = shorten(t1, t2, contrast=np.float32(tissue.contrast) * local[0] ** 2)
         total[here] += share[here] * sequence.signal(tissue.pd, t1, t2)
     return total
 

@@ -36,7 +36,7 @@ HEALTHY: Mapping[str, Tissue] = {
     "white": Tissue(pd=0.70, t1=900, t2=74, contrast=0.02, texture=0.04),
     "nuclei": Tissue(pd=0.78, t1=1150, t2=72, contrast=0.03, texture=0.05),
     "csf": Tissue(pd=1.0, t1=4200, t2=1800, texture=0.02),
-    "vessel": Tissue(pd=0.90, t1=1600, t2=45, contrast=1.5, spread=0.1, texture=0.25),
+    "vessel": Tissue(pd=0.90, t1=1600, t2=45, contrast=2.2, spread=0.1, texture=0.25),
     "choroid": Tissue(pd=0.90, t1=1500, t2=140, contrast=0.7, spread=0.1, texture=0.15),
     "meninges": Tissue(pd=0.80, t1=650, t2=75, contrast=0.5, spread=0.15, texture=0.3),
     "dura": Tissue(pd=0.60, t1=1000, t2=45, contrast=0.08, spread=0.1, texture=0.2),
@@ -47,7 +47,7 @@ LESION: Mapping[str, Tissue] = {
     "core": Tissue(pd=0.86, t1=1550, t2=125, contrast=0.04, spread=0.15, texture=0.16),
     "rim": Tissue(pd=0.85, t1=1450, t2=108, contrast=0.20, spread=0.12, texture=0.20),
     "necrosis": Tissue(pd=0.92, t1=2100, t2=260, contrast=0.03, spread=0.25, texture=0.12),
-    "mismatch": Tissue(pd=0.90, t1=2250, t2=175, contrast=0.03, spread=0.04, texture=0.06),
+    "mismatch": Tissue(pd=0.90, t1=2250, t2=155, contrast=0.03, spread=0.04, texture=0.06),
     "plaque": Tissue(pd=0.83, t1=1300, t2=125, contrast=0.05, spread=0.10, texture=0.08),
 }
 TISSUES: Mapping[str, Tissue] = {**HEALTHY, **LESION}
