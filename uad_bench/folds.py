@@ -26,7 +26,7 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
         return seal(record, run)
     replicates = _mean_replicates(run)
     rows = [{key_of(row): row for row in r["metrics"]} for r in records]
-    record["metrics"] = [_mean_over_folds([fold.get(key) for fold in rows], replicates.get(key)) for key in rows[0]]
+    record["metrics"] = [mean_over_folds([fold.get(key) for fold in rows], replicates.get(key)) for key in rows[0]]
     record["bootstrap"] = {"rows": [r["bootstrap"]["rows"] for r in records], "metrics": list(replicates)}
     record["subjects"] = {"test": sorted(name for r in records for name in r["subjects"]["test"])}
     digest = digest_json([r["task"]["split"]["digest"] for r in records])
@@ -36,14 +36,7 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     return seal(record, run)
 
 
-def _mean_replicates(run: Run) -> dict[str, NDArray[np.float64]]:
-    """Replicates of the mean over folds, for the metrics that every fold has."""
-    folds = [load_replicates(fold) for fold in run.folds]
-    shared = [key for key in folds[0] if all(key in fold for fold in folds)]
-    return {key: np.mean([fold[key] for fold in folds], axis=0) for key in shared}
-
-
-def _mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[np.float64] | None) -> dict[str, Any]:
+def mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[np.float64] | None) -> dict[str, Any]:
     """One row from a metric's rows in all folds; undefined in one fold is undefined in the mean."""
     known = [row for row in rows if row is not None]
     lacking = [row.get("undefined", "absent") for row in known if row["value"] is None]
@@ -56,6 +49,13 @@ def _mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[
         return row
     interval = percentile_interval(replicates, n_patients=n)
     return {**row, "low": interval.low, "high": interval.high}
+
+
+def _mean_replicates(run: Run) -> dict[str, NDArray[np.float64]]:
+    """Replicates of the mean over folds, for the metrics that every fold has."""
+    folds = [load_replicates(fold) for fold in run.folds]
+    shared = [key for key in folds[0] if all(key in fold for fold in folds)]
+    return {key: np.mean([fold[key] for fold in folds], axis=0) for key in shared}
 
 
 def _cost_of_folds(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:

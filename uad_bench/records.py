@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,10 +14,11 @@ from uad_bench.environment import environment
 from uad_bench.errors import MethodError
 from uad_bench.evaluation import Evaluation
 from uad_bench.files import write_text
-from uad_bench.fingerprint import digest_file, digest_json
+from uad_bench.fingerprint import digest_file, digest_json, digest_source
 from uad_bench.measurement import SubjectResult
-from uad_bench.metric_rows import Estimate
+from uad_bench.metric_rows import Estimate, Metric
 from uad_bench.metrics.sweep import sweep
+from uad_bench.redaction import hide_paths
 from uad_bench.registry import Entry
 from uad_bench.replicates import save_replicates
 from uad_bench.runs import Run, now
@@ -54,7 +56,7 @@ def make_record(
         "run": run_name(run),
         "status": "failed" if failure else "ok",
         "reason": failure.reason if failure else None,
-        "message": str(failure) if failure else None,
+        "message": hide_paths(str(failure)) if failure else None,
         "task": _task(asked),
         "method": _method(asked, needs or {}, run),
         "seed": asked.experiment.seed,
@@ -62,6 +64,7 @@ def make_record(
         "budget": asdict(asked.cohort.task.budget),
         "subjects": {role: list(getattr(asked.split, role)) for role in ("train", "val", "test")},
         **(numbers(result) if result else NO_NUMBERS),
+        "warnings": _warnings(run),
         "cost": _cost(run),
         "environment": environment(asked.device),
         "created": now(),
@@ -74,8 +77,8 @@ def numbers(result: Evaluation) -> dict[str, Any]:
     return {
         "thresholds": _thresholds(result),
         "chosen_on": {policy: _chosen(threshold) for policy, threshold in result.thresholds.items()},
-        "metrics": rows(result.estimates),
-        "groups": rows(result.groups),
+        "metrics": rows(e.metric for e in result.estimates),
+        "groups": rows(e.metric for e in result.groups),
         "size_cuts_mm3": list(result.size_cuts_mm3),
         "bootstrap": {"rows": result.rows, "metrics": [e.metric.key for e in _bounded(result)]},
     }
@@ -86,9 +89,9 @@ NO_NUMBERS: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def rows(estimates: Sequence[Estimate]) -> list[dict[str, Any]]:
+def rows(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
     """Metrics as plain values."""
-    return [_plain(asdict(estimate.metric)) for estimate in estimates]
+    return [_plain(asdict(metric)) for metric in metrics]
 
 
 def seal(record: dict[str, Any], run: Run) -> dict[str, Any]:
@@ -140,7 +143,9 @@ def _method(asked: Outcome, needs: Mapping[str, Any], run: Run) -> dict[str, Any
         "name": asked.experiment.method,
         "profile": asked.experiment.profile,
         "params": needs.get("params", dict(asked.experiment.params)),
-        "origin": asked.entry.origin,
+        "origin": asked.entry.file.name if asked.entry.file else asked.entry.origin,
+        "source": digest_source(asked.entry),
+        "deterministic": needs.get("deterministic"),
         "fit": needs.get("fit"),
         "score": needs.get("score"),
         "parameters": fitted.get("parameters"),
@@ -158,6 +163,14 @@ def _chosen(threshold: Threshold) -> dict[str, Any]:
     if threshold.undefined:
         return {"undefined": threshold.undefined}
     return {"realised": threshold.realised}
+
+
+def _warnings(run: Run) -> list[dict[str, Any]]:
+    """What is allowed but strange, by kind with the number of cases: constant maps, attempts to read labels."""
+    events = [e for e in run.read_events() if e["event"] in {"warning", "label_access"}]
+    cases = {(e.get("kind", e["event"]), e.get("subject", e.get("path"))) for e in events}
+    kinds = Counter(kind for kind, _ in cases)
+    return [{"kind": kind, "count": count} for kind, count in sorted(kinds.items())]
 
 
 def _cost(run: Run) -> dict[str, Any]:
