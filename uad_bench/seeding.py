@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +35,20 @@ def slice_noise(keys: Sequence[SliceKey], shape: Sequence[int], *names: object, 
     import torch
 
     return torch.stack([torch.randn(*shape, generator=generator(seed, *names, *key)) for key in keys])
+
+
+@contextmanager
+def seeded(seed: int, *names: object) -> Iterator[None]:
+    """Inside, torch's global generators are seeded for one named purpose; at the end they are as they were.
+
+    For what draws from them without asking, such as the initial weights of a network:
+    `with seeded(compute.seed, "weights"): network = build()`.
+    """
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(derive(seed, *names))
+        yield
 
 
 def seed_globals(seed: int, *names: object) -> None:

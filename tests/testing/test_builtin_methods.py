@@ -1,0 +1,20 @@
+"""Every shipped method keeps the contract; what one cannot keep, it declares with a reason."""
+
+import pytest
+
+from uad_bench.registry import methods
+from uad_bench.testing import parametrize_with_checks
+
+QUICK = ("random", "intensity", "intensity-equalised", "mean-distance")
+TRAINED = tuple(name for name in methods() if name not in QUICK)
+
+
+@parametrize_with_checks(QUICK)
+def test_a_baseline_keeps_the_contract(method, check):
+    check(method)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(TRAINED)
+def test_a_trained_method_keeps_the_contract(method, check):
+    check(method)

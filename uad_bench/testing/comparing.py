@@ -1,0 +1,18 @@
+"""Whether two score maps are the same as far as a benchmark is concerned."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from uad_bench.testing.check import ContractViolation
+
+CLOSE = 1e-4  # of the largest score: above the rounding of convolutions, below what moves a threshold
+
+
+def require_equal(found: Tensor, expected: Tensor, sentence: str) -> None:
+    """Raise with the sentence and the size of the difference, unless the scores agree."""
+    scale = float(expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny))
+    difference = float((found - expected).abs().max()) / scale
+    if difference > CLOSE:
+        raise ContractViolation(f"{sentence} (scores differ by up to {difference:.2g} of the largest)")

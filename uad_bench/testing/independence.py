@@ -1,0 +1,76 @@
+"""Checks that a slice's score depends on the slice, and on nothing that happens to be scored with or before it."""
+
+from __future__ import annotations
+
+import torch
+
+from uad_bench.testing.candidate import BUDGET, Candidate
+from uad_bench.testing.check import ContractViolation, NotApplicable
+from uad_bench.testing.comparing import require_equal
+from uad_bench.testing.slices import choose, with_blob
+from uad_bench.testing.world import other_luck
+
+HOW_SEED = "draw noise with uad_bench.seeding.slice_noise, and weights inside uad_bench.seeding.seeded(compute.seed)"
+
+
+def determinism(candidate: Candidate) -> None:
+    """Fitting and scoring twice under one seed gives the same scores."""
+    found = []
+    for luck in (1, 2):
+        with other_luck(luck):
+            method = candidate.new().fit(candidate.training_slices(), budget=BUDGET, compute=candidate.compute())
+            found.append(method.score(candidate.patient().to(candidate.device)).detach().clone())
+    require_equal(found[1], found[0], f"two runs with seed 0 differ; {HOW_SEED}")
+    with other_luck(3):
+        again = method.score(candidate.patient().to(candidate.device)).detach()
+    require_equal(again, found[1], f"the same slices scored twice differ; {HOW_SEED}")
+
+
+def slice_order(candidate: Candidate) -> None:
+    """Scores do not depend on the order of slices in a batch."""
+    _require_batches(candidate)
+    patient, method = candidate.patient(), candidate.fitted()
+    order = torch.randperm(len(patient), generator=torch.Generator().manual_seed(1)).tolist()
+    shuffled = candidate.score(method, choose(patient, order))
+    expected = candidate.score(candidate.fitted(), patient)
+    require_equal(shuffled, expected[order], "the same slices in another order get other scores")
+
+
+def batch_size(candidate: Candidate) -> None:
+    """Scores do not depend on how many slices come in a batch."""
+    _require_batches(candidate)
+    patient, method = candidate.patient(), candidate.fitted()
+    together = candidate.score(method, patient)
+    apart = torch.cat([candidate.score(method, choose(patient, [i])) for i in range(len(patient))])
+    require_equal(
+        apart, together, "slices scored one by one get other scores than in one batch; use no batch statistic"
+    )
+
+
+def other_cases(candidate: Candidate) -> None:
+    """Scores of a patient do not depend on who was scored before: no rescaling over the test set."""
+    patient = candidate.patient()
+    alone = candidate.score(candidate.fitted(), patient)
+    method = candidate.fitted()
+    other, _ = with_blob(candidate.patient("case-b"))
+    candidate.score(method, other)
+    after = candidate.score(method, patient)
+    require_equal(after, alone, "a patient's scores change once another patient was scored; keep no state in score")
+
+
+def per_slice_scale(candidate: Candidate) -> None:
+    """Scores are not rescaled slice by slice, so that slices can be compared."""
+    ill, _ = with_blob(candidate.patient())
+    scores = candidate.score(candidate.fitted(), ill).flatten(1)
+    lowest, highest = scores.min(dim=1).values, scores.max(dim=1).values
+    span = float((highest - lowest).max())
+    if span > 0 and all(float(edge.max() - edge.min()) < 1e-6 * span for edge in (lowest, highest)):
+        raise ContractViolation(
+            f"every slice has the same lowest ({float(lowest[0]):.3g}) and highest score ({float(highest[0]):.3g}); "
+            "rescaling each slice makes a healthy one look as ill as any"
+        )
+
+
+def _require_batches(candidate: Candidate) -> None:
+    if candidate.whole_volume:
+        raise NotApplicable("whole_volume: each call holds one whole patient in order of z")

@@ -1,0 +1,122 @@
+"""Tiny healthy brains in memory, and slices of them with something that was never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from uad_bench.method import Modality, SliceBatch, SliceKey
+from uad_bench.seeding import derive, generator
+
+SIZE = (24, 24)
+SLICES = 6  # of a patient
+BRIGHTNESS = (0.0, 0.75, 0.45, 0.9)  # background, brain, ventricle, cortex
+NOISE = 0.02
+BLOB = 1.0  # added to the brain
+BLOB_RADIUS = 0.25  # of half the slice
+
+
+@dataclass(frozen=True, slots=True)
+class TinySlices:
+    """Slices in memory, as the harness gives them to `fit`; every access gives fresh copies.
+
+    Attributes:
+        batch: all slices.
+        modalities: channels of the images, in order.
+    """
+
+    batch: SliceBatch
+    modalities: tuple[Modality, ...]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def __getitem__(self, index: int) -> SliceBatch:
+        return self.take([range(len(self))[index]])
+
+    def take(self, indices: Sequence[int]) -> SliceBatch:
+        """The slices at these indices as one batch, in this order."""
+        return choose(self.batch, indices)
+
+    def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[SliceBatch]:
+        """Endless batches; each epoch is a new permutation."""
+        waiting: list[int] = []
+        while True:
+            while len(waiting) < batch_size:
+                waiting += torch.randperm(len(self), generator=generator).tolist()
+            yield self.take(waiting[:batch_size])
+            del waiting[:batch_size]
+
+
+def choose(batch: SliceBatch, indices: Sequence[int]) -> SliceBatch:
+    """Copies of these slices, in this order."""
+    i = list(indices)
+    return SliceBatch(batch.image[i].clone(), batch.brain_mask[i].clone(), tuple(batch.keys[k] for k in i))
+
+
+def copy_of(batch: SliceBatch) -> SliceBatch:
+    """A batch that shares no memory with this one."""
+    return choose(batch, range(len(batch)))
+
+
+def healthy_slices(
+    modalities: tuple[Modality, ...], *, patients: Sequence[str], size: tuple[int, int] = SIZE, seed: int = 0
+) -> TinySlices:
+    """All slices of some healthy patients, patient by patient in order of z."""
+    keys = tuple(SliceKey(patient, z) for patient in patients for z in range(SLICES))
+    if not keys:
+        blank = torch.zeros(0, len(modalities), *size)
+        return TinySlices(SliceBatch(blank, torch.zeros(0, 1, *size, dtype=torch.bool), ()), modalities)
+    tissue = torch.stack([_tissue(key, size, seed) for key in keys])  # (N, H, W)
+    image = torch.stack([_scan(tissue, keys, modality, seed) for modality in modalities], dim=1)
+    return TinySlices(SliceBatch(image, (tissue > 0)[:, None], keys), modalities)
+
+
+def with_blob(batch: SliceBatch) -> tuple[SliceBatch, Tensor]:
+    """The slices with a bright disk in every channel, and the disk's (N, H, W) mask; it lies inside the brain."""
+    y, x = _grid((batch.image.shape[-2], batch.image.shape[-1]))
+    disk = ((x - 0.3) ** 2 + (y + 0.3) ** 2 < BLOB_RADIUS**2) & batch.brain_mask[:, 0]
+    return SliceBatch(batch.image + BLOB * disk[:, None], batch.brain_mask.clone(), batch.keys), disk
+
+
+def with_noise(batch: SliceBatch, *, spread: float) -> SliceBatch:
+    """The slices with white noise of this standard deviation inside the brain."""
+    noise = torch.randn(batch.image.shape, generator=generator(7, "probe"))
+    return SliceBatch(batch.image + spread * noise * batch.brain_mask, batch.brain_mask.clone(), batch.keys)
+
+
+def without_brain(batch: SliceBatch) -> SliceBatch:
+    """Slices of the same patient that hold background only."""
+    return SliceBatch(torch.zeros_like(batch.image), torch.zeros_like(batch.brain_mask), batch.keys)
+
+
+def _tissue(key: SliceKey, size: tuple[int, int], seed: int) -> Tensor:
+    """0 background, 1 brain, 2 ventricle, 3 cortex; smaller towards both ends of z."""
+    y, x = _grid(size)
+    a, b, c = torch.rand(3, generator=generator(seed, "shape", *key)).mul(0.1).tolist()
+    shrink = 1 - 0.03 * abs(key.z - SLICES / 2)
+    distance: Tensor = (x / (0.8 + a)) ** 2 + (y / (0.85 + b)) ** 2
+    ventricle = (x / 0.2) ** 2 + (y / (0.3 + c)) ** 2 < shrink
+    brain = distance < shrink
+    cortex: Tensor = brain & (distance > 0.8 * shrink)
+    tissue: Tensor = brain.long() + (ventricle & brain).long() + 2 * cortex.long()
+    return tissue.clamp(max=3)
+
+
+def _scan(tissue: Tensor, keys: Sequence[SliceKey], modality: Modality, seed: int) -> Tensor:
+    """One modality of (N, H, W) tissue; modalities differ in which tissue is bright."""
+    turn = derive(0, modality) % 3
+    brain = BRIGHTNESS[1:]
+    levels = torch.tensor([BRIGHTNESS[0], *brain[turn:], *brain[:turn]])
+    size = tissue.shape[1:]
+    noise = torch.stack([torch.randn(size, generator=generator(seed, "scanner", modality, *key)) for key in keys])
+    scan: Tensor = levels[tissue] + NOISE * noise * (tissue > 0)
+    return scan
+
+
+def _grid(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    height, width = size
+    return torch.linspace(-1, 1, height)[:, None], torch.linspace(-1, 1, width)[None, :]
