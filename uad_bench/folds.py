@@ -11,7 +11,7 @@ from uad_bench.fingerprint import digest_json
 from uad_bench.metric_rows import key_of
 from uad_bench.metrics.uncertainty import percentile_interval
 from uad_bench.records import NO_NUMBERS, run_name, seal
-from uad_bench.replicates import load_replicates, save_replicates
+from uad_bench.replicates import load_replicates, mean_of_folds, save_replicates
 from uad_bench.runs import Run
 
 
@@ -24,7 +24,7 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     record = {**last, **NO_NUMBERS, "run": run_name(run), "fold": None, "n_folds": n_folds}
     if last["status"] != "ok":
         return seal(record, run)
-    replicates = _mean_replicates(run)
+    replicates = mean_of_folds([load_replicates(fold) for fold in run.folds])
     rows = [{key_of(row): row for row in r["metrics"]} for r in records]
     record["metrics"] = [mean_over_folds([fold.get(key) for fold in rows], replicates.get(key)) for key in rows[0]]
     record["bootstrap"] = {"rows": [r["bootstrap"]["rows"] for r in records], "metrics": list(replicates)}
@@ -49,13 +49,6 @@ def mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[n
         return row
     interval = percentile_interval(replicates, n_patients=n)
     return {**row, "low": interval.low, "high": interval.high}
-
-
-def _mean_replicates(run: Run) -> dict[str, NDArray[np.float64]]:
-    """Replicates of the mean over folds, for the metrics that every fold has."""
-    folds = [load_replicates(fold) for fold in run.folds]
-    shared = [key for key in folds[0] if all(key in fold for fold in folds)]
-    return {key: np.mean([fold[key] for fold in folds], axis=0) for key in shared}
 
 
 def _cost_of_folds(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uad_bench.cohort import Cohort
 from uad_bench.config import Experiment
 from uad_bench.data.splits import Split
@@ -16,7 +19,7 @@ from uad_bench.evaluation import Evaluation
 from uad_bench.files import write_text
 from uad_bench.fingerprint import digest_file, digest_json, digest_source
 from uad_bench.measurement import SubjectResult
-from uad_bench.metric_rows import Estimate, Metric
+from uad_bench.metric_rows import Metric
 from uad_bench.metrics.sweep import sweep
 from uad_bench.redaction import hide_paths
 from uad_bench.registry import Entry
@@ -80,8 +83,13 @@ def numbers(result: Evaluation) -> dict[str, Any]:
         "metrics": rows(e.metric for e in result.estimates),
         "groups": rows(e.metric for e in result.groups),
         "size_cuts_mm3": list(result.size_cuts_mm3),
-        "bootstrap": {"rows": result.rows, "metrics": [e.metric.key for e in _bounded(result)]},
+        "bootstrap": {"rows": result.rows, "metrics": list(replicates_of(result))},
     }
+
+
+def replicates_of(result: Evaluation) -> dict[str, NDArray[np.float64]]:
+    """Replicates (R,) of the metrics that have an interval, by key."""
+    return {e.metric.key: e.replicates for e in result.estimates if e.replicates is not None}
 
 
 NO_NUMBERS: Mapping[str, Any] = {
@@ -114,7 +122,7 @@ def run_name(run: Run) -> str:
 
 def write_tables(run: Run, result: Evaluation) -> None:
     """metrics.csv, one row a test patient; sweep.csv, one row a threshold; and the bootstrap replicates."""
-    save_replicates(run, {e.metric.key: e.replicates for e in result.estimates if e.replicates is not None})
+    save_replicates(run, replicates_of(result))
     write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
     write_text(run.sweep, _csv(_sweep_rows(result)))
 
@@ -206,10 +214,6 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _bounded(result: Evaluation) -> list[Estimate]:
-    return [estimate for estimate in result.estimates if estimate.replicates is not None]
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uad_bench.evaluation import Evaluation, evaluate
-from uad_bench.files import write_json
+from uad_bench.files import read_json, write_json
 from uad_bench.folds import mean_over_folds
 from uad_bench.groups import column_groups
 from uad_bench.judging import bootstrap_seed, cases_of
 from uad_bench.method import Progress
 from uad_bench.metric_rows import key_of
 from uad_bench.protocol import Protocol, load_protocol
-from uad_bench.records import METRICS_VERSION, SCHEMA, numbers, record_digest, rows
+from uad_bench.records import METRICS_VERSION, NO_NUMBERS, SCHEMA, numbers, record_digest, replicates_of, rows
 from uad_bench.replay import Replay, replay
+from uad_bench.replicates import mean_of_folds, read_columns, write_columns
 from uad_bench.runs import Run
 from uad_bench.stored import Stored, open_stored
 
 Report = Callable[[Progress], None]
+Numbers = tuple[dict[str, Any], dict[str, NDArray[np.float64]]]
+"""The part of a record that holds numbers, and replicates by metric key."""
 FOLDER = "rescored"
 
 
@@ -53,20 +61,39 @@ def rescore(
         "metrics_version": METRICS_VERSION,
         "run": parts[0].record["run"].partition("/fold")[0],
         "protocol": chosen.name,
+        "rules": _rules(chosen),
         "chain": chosen.chain_name,
         "published": chosen.published is not None,
     }
-    document = {**head, **(results[0] if len(results) == 1 else _over_folds(results))}
+    found, replicates = results[0] if len(results) == 1 else _over_folds(results)
+    document = {**head, **found}
     document["digest"] = record_digest(document)
-    write_json(rescored_path(run, chosen.name, chain, by), document)
+    path = rescored_path(run, chosen.name, chain, by)
+    path.parent.mkdir(exist_ok=True)
+    write_columns(path.with_suffix(".npy"), replicates)
+    write_json(path, document)
     return document
+
+
+def read_rescored(
+    run: Run, protocol: str, chain: str = "none", by: str | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]] | None:
+    """A stored result and its replicates (R,) by metric key; None where the run was not rescored so.
+
+    A result under other versions of the metrics or of the protocol's file counts as absent.
+    """
+    path = rescored_path(run, protocol, chain, by)
+    if not path.exists():
+        return None
+    document = read_json(path)
+    if document["metrics_version"] != METRICS_VERSION or document["rules"] != _rules(load_protocol(protocol)):
+        return None
+    return document, read_columns(path.with_suffix(".npy"), (document["bootstrap"] or {"metrics": []})["metrics"])
 
 
 def rescored_path(run: Run, protocol: str, chain: str, by: str | None = None) -> Path:
     """Where the result lies, beside the record."""
-    folder = run.path / FOLDER
-    folder.mkdir(exist_ok=True)
-    return folder / f"{protocol}-{chain}{f'-by-{by}' if by else ''}.json"
+    return run.path / FOLDER / f"{protocol}-{chain}{f'-by-{by}' if by else ''}.json"
 
 
 def crosswalk(
@@ -80,7 +107,7 @@ def crosswalk(
 def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> dict[str, Any]:
     report(Progress(f"protocol {protocol.name}", 0, 1))
     results = [_numbers(part, protocol, None, report, shapes=False) for part in parts]
-    merged = results[0] if len(results) == 1 else _over_folds(results)
+    merged, _ = results[0] if len(results) == 1 else _over_folds(results)
     published = protocol.published
     report(Progress(f"protocol {protocol.name}", 1, 1))
     return {
@@ -96,12 +123,10 @@ def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> di
     }
 
 
-def _numbers(
-    part: Stored, protocol: Protocol, by: str | None, report: Report, *, shapes: bool = True
-) -> dict[str, Any]:
+def _numbers(part: Stored, protocol: Protocol, by: str | None, report: Report, *, shapes: bool = True) -> Numbers:
     cases = cases_of(part.run, part.cohort, part.split, protocol, report)
     if protocol.published:
-        return _replayed(replay(cases, val=part.split.val, test=part.split.test))
+        return _replayed(replay(cases, val=part.split.val, test=part.split.test)), {}
     groupings = [column_groups([part.cohort.subjects[s] for s in part.split.test], by)] if by else []
     result: Evaluation = evaluate(
         cases,
@@ -111,22 +136,28 @@ def _numbers(
         shapes=shapes,
         groupings=groupings,
     )
-    return numbers(result)
+    return numbers(result), replicates_of(result)
 
 
 def _replayed(result: Replay) -> dict[str, Any]:
     known = result.threshold == result.threshold
     return {
+        **NO_NUMBERS,
         "thresholds": {"published": float.hex(result.threshold) if known else None},
         "metrics": rows(result.metrics),
-        "groups": [],
-        "size_cuts_mm3": [],
-        "bootstrap": None,
     }
 
 
-def _over_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over folds, without intervals: the folds' replicates are not kept for a rescoring."""
-    tables = [{key_of(row): row for row in result["metrics"]} for result in results]
-    merged = [mean_over_folds([table.get(key) for table in tables], None) for key in tables[0]]
-    return {"thresholds": {}, "metrics": merged, "groups": [], "size_cuts_mm3": [], "bootstrap": None}
+def _over_folds(results: Sequence[Numbers]) -> Numbers:
+    """Means over folds; groups are left out, because a fold has too few patients for them."""
+    tables = [{key_of(row): row for row in found["metrics"]} for found, _ in results]
+    replicates = mean_of_folds([values for _, values in results])
+    merged = [mean_over_folds([table.get(key) for table in tables], replicates.get(key)) for key in tables[0]]
+    rows_of = [(found["bootstrap"] or {}).get("rows") for found, _ in results]
+    bootstrap = {"rows": rows_of, "metrics": list(replicates)} if replicates else None
+    return {**NO_NUMBERS, "metrics": merged, "bootstrap": bootstrap}, replicates
+
+
+def _rules(protocol: Protocol) -> str:
+    """Digest of everything that a protocol says, its words aside."""
+    return hashlib.sha256(repr(replace(protocol, name="", summary="", chain=())).encode()).hexdigest()

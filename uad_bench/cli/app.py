@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from uad_bench.cli import boards, data, listing, running, showing
+from uad_bench.cli import boards, data, listing, running, scores, showing
 from uad_bench.errors import UadBenchError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.command("run")(running.run)
 app.command("show")(showing.show)
 app.command("list")(listing.list_)
+app.command("rescore")(scores.rescore)
+app.command("crosswalk")(scores.crosswalk)
 app.add_typer(boards.leaderboard, name="leaderboard")
 app.add_typer(data.data, name="data")
 

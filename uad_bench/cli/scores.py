@@ -1,0 +1,55 @@
+"""Commands on score maps that exist: rescore, crosswalk, evaluate, compare, verify, check."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from uad_bench.cli.options import RUNS, AsJson, Data, Runs, print_json
+
+RunName = Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")]
+
+
+def rescore(
+    run: RunName,
+    data: Data = None,
+    protocol: Annotated[str | None, typer.Option(help="By default the task's; see [b]list protocols[/b].")] = None,
+    chain: Annotated[Literal["none", "common"], typer.Option(help="Post-processing of the maps.")] = "none",
+    by: Annotated[str | None, typer.Option("--by", help="Also by this column of patients.csv.")] = None,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> None:
+    """Compute a run's numbers again from its stored maps, lesions and surfaces too, under any protocol."""
+    from uad_bench.console import reporting, stdout
+    from uad_bench.metric_table import metric_table
+    from uad_bench.rescore import rescore as compute
+    from uad_bench.runs import open_run
+
+    with reporting() as reporter:
+        document = compute(open_run(runs, run), data=data, protocol=protocol, chain=chain, by=by, report=reporter)
+    if json:
+        print_json(document)
+    else:
+        stdout().print(metric_table(document))
+
+
+def crosswalk(
+    run: RunName,
+    data: Data = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="Only these; by default all that ship.")] = None,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> None:
+    """Show what many papers would have printed for the same maps."""
+    from uad_bench.console import reporting, stdout
+    from uad_bench.crosswalk_table import crosswalk_table
+    from uad_bench.protocol import protocol_names
+    from uad_bench.rescore import crosswalk as compute
+    from uad_bench.runs import open_run
+
+    found = open_run(runs, run)
+    with reporting() as reporter:
+        entries = compute(found, protocol or protocol_names(), data=data, report=reporter)
+    if json:
+        print_json({"run": str(found.path), "protocols": entries})
+    else:
+        stdout().print(crosswalk_table(entries, run=str(found.path)))

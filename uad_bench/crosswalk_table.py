@@ -1,0 +1,72 @@
+"""The cross-walk as a table: the same maps, read under every paper's rules."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+Row = Mapping[str, Any]
+DICE = (("published", "pooled"), ("published", "mean"), ("published", "slices"), ("hFPR5", "pooled"))
+OVER = {"pooled": "all voxels", "mean": "patients", "slices": "slices"}
+
+
+def crosswalk_table(entries: Sequence[Row], *, run: str) -> Table:
+    """One row a protocol; what cannot be computed from maps says why below."""
+    table = Table(title=escape(f"{run} under {len(entries)} protocols"), title_justify="left", caption_justify="left")
+    for heading in ("protocol", "slices", "Dice", "Dice over", "threshold", "AUPRC", "AUROC", "other"):
+        table.add_column(heading, justify="right" if heading in {"Dice", "AUPRC", "AUROC"} else "left")
+    for entry in entries:
+        table.add_row(*map(escape, cells(entry)))
+    table.caption = escape("\n".join(_reasons(entries)))
+    return table
+
+
+def cells(entry: Row) -> list[str]:
+    """One row of text."""
+    dice = next((m for p, a in DICE if (m := _find(entry, "dice", p, a))), None)
+    shown = {"dice", "auprc", "auroc"}
+    others = [m for m in entry["metrics"] if m["policy"] == "published" and m["name"] not in shown]
+    second = [m for m in entry["metrics"] if m["name"] == "dice" and m["policy"] == "published" and m is not dice]
+    extra = [f"{m['name']} {_write(m)}" for m in others]
+    return [
+        entry["protocol"],
+        entry["slices"],
+        _write(dice),
+        OVER[dice["aggregation"]] if dice else "–",
+        _threshold(entry),
+        _write(_first(entry, "auprc")),
+        _write(_first(entry, "auroc")),
+        ", ".join([*extra, *(f"Dice over {OVER[m['aggregation']]} {_write(m)}" for m in second)]),
+    ]
+
+
+def _threshold(entry: Row) -> str:
+    if entry["threshold"] is None:
+        return "5 % on healthy slices" if any(m["policy"] == "hFPR5" for m in entry["metrics"]) else "–"
+    return f"{entry['threshold']}, on {entry['chosen_on']}"
+
+
+def _find(entry: Row, name: str, policy: str | None, aggregation: str) -> Row | None:
+    wanted = (name, policy, aggregation)
+    return next((m for m in entry["metrics"] if (m["name"], m["policy"], m["aggregation"]) == wanted), None)
+
+
+def _first(entry: Row, name: str) -> Row | None:
+    return next((m for m in entry["metrics"] if m["name"] == name and m["policy"] is None), None)
+
+
+def _write(metric: Row | None) -> str:
+    if metric is None:
+        return "–"
+    if metric["value"] is None:
+        return "n/a" if str(metric["undefined"]).startswith("n/a") else str(metric["undefined"])
+    return f"{metric['value']:.3f}"
+
+
+def _reasons(entries: Sequence[Row]) -> list[str]:
+    lines = ["only volume and largest-slice are ranked; the others replay what papers print, test labels and all"]
+    for entry in entries:
+        absent = [m for m in entry["metrics"] if str(m.get("undefined", "")).startswith("n/a")]
+        lines += [f"{entry['protocol']}: {m['name']} {m['undefined']}" for m in absent]
+    return lines
