@@ -32,7 +32,7 @@ class DAE(NetworkMethod):
 
     source: Modality = "flair"
     unet: UNetShape = SMALL
-    noise_std: float = 0.2
+    noise_std: float = 1.2
     noise_grid: int = 16
     residual: Residual = "l1"
 

@@ -1,0 +1,105 @@
+"""What every method promises, asked of all of them."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from uad_bench.errors import NotFittedError
+from uad_bench.method import Budget, Compute, Method, SliceBatch
+from uad_methods.ae import AE
+from uad_methods.anoddpm import AnoDDPM
+from uad_methods.cycle import CycleOnly
+from uad_methods.dae import DAE
+from uad_methods.ddpm import DDPM
+from uad_methods.intensity import Intensity, IntensityEqualised, Random
+from uad_methods.mean_distance import MeanDistance
+from uad_methods.mmccd import MMCCD
+from uad_methods.nn.unet import UNetShape
+from uad_methods.translate import Translate
+from uad_methods.vae import VAE
+
+TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, CycleOnly, Translate, MMCCD]
+UNTRAINED = [Random, Intensity, IntensityEqualised, MeanDistance]
+TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
+BUDGET = Budget(4, 4)
+
+
+def tiny(cls):
+    return cls(**({"unet": TINY} if "unet" in {f.name for f in dataclasses.fields(cls)} else {}))
+
+
+@pytest.fixture(scope="module", params=[*TRAINED, *UNTRAINED], ids=lambda cls: cls.__name__)
+def fitted(request, healthy):
+    method = tiny(request.param)
+    return method.fit(healthy(method.modalities.fit or ("flair",)), budget=BUDGET, compute=Compute(seed=3))
+
+
+def one(batch, i):
+    return SliceBatch(batch.image[i : i + 1], batch.brain_mask[i : i + 1], batch.keys[i : i + 1])
+
+
+def test_it_fits_the_contract(fitted):
+    assert isinstance(fitted, Method)
+
+
+def test_scores_are_finite_maps(fitted, sick):
+    scores = fitted.score(sick(fitted.modalities.score)[0])
+    assert (scores.shape, scores.dtype) == ((8, 32, 32), torch.float32)
+    assert scores.isfinite().all()
+
+
+def test_a_slice_scores_the_same_in_any_batch(fitted, sick):
+    if getattr(fitted, "whole_volume", False):
+        pytest.skip("scores whole volumes")
+    batch, _ = sick(fitted.modalities.score)
+    together = fitted.score(batch)
+    alone = torch.cat([fitted.score(one(batch, i)) for i in range(len(batch))])
+    assert torch.allclose(alone, together, rtol=1e-5, atol=1e-5 * float(together.abs().max()))
+
+
+def test_a_restored_method_scores_the_same_bytes(fitted, sick):
+    batch, _ = sick(fitted.modalities.score)
+    restored = tiny(type(fitted)).load_state_dict(fitted.state_dict(), compute=Compute(seed=3))
+    assert torch.equal(restored.score(batch), fitted.score(batch))
+
+
+def test_a_second_fit_forgets_the_first(fitted, healthy):
+    before = fitted.state_dict()
+    train = healthy(fitted.modalities.fit or ("flair",))
+    again = fitted.fit(train, budget=BUDGET, compute=Compute(seed=3)).state_dict()
+    assert before.keys() == again.keys()
+    assert all(torch.equal(before[key], again[key]) for key in before)
+
+
+def test_the_budget_is_not_exceeded(fitted, healthy):
+    steps = {}
+
+    def note(progress):
+        steps[progress.stage] = progress.step
+
+    train = healthy(fitted.modalities.fit or ("flair",))
+    fitted.fit(train, budget=Budget(5, 2), compute=Compute(seed=3, report=note))
+    assert sum(steps.values()) in {0, 5}
+
+
+def test_the_state_is_plain_tensors(fitted):
+    assert all(value.is_contiguous() for value in fitted.state_dict().values())
+
+
+@pytest.mark.parametrize("cls", TRAINED, ids=lambda cls: cls.__name__)
+def test_an_unfitted_method_is_refused(cls, sick):
+    with pytest.raises(NotFittedError, match=cls.__name__):
+        tiny(cls).score(sick(cls().modalities.score)[0])
+
+
+@pytest.mark.parametrize("cls", TRAINED, ids=lambda cls: cls.__name__)
+def test_what_was_never_seen_scores_higher_than_what_was(cls, healthy, sick):
+    method = tiny(cls)
+    if isinstance(method, MMCCD | CycleOnly):
+        method.unet = dataclasses.replace(TINY, width=16)
+    compute = Compute(seed=0)
+    method.fit(healthy(method.modalities.fit, size=16), budget=Budget(60, 8), compute=compute)
+    batch, disk = sick(method.modalities.score, size=16)
+    scores = method.score(batch)
+    assert scores[disk].mean() > 1.5 * scores[batch.brain_mask[:, 0] & ~disk].mean()
