@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny_bench import SameProcess, TinyBench, gather_tiny, write_patients
+from uad_bench.cohort import Cohort
+
 REAL = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -23,3 +26,28 @@ def real_cases() -> Path:
     if not (REAL / "brats").is_dir():
         pytest.skip(f"no real cases at {REAL}")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of eight synthetic patients; nobody may write there."""
+    return write_patients(tmp_path_factory.mktemp("tiny") / "cohort")
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort(tiny_data: Path) -> Cohort:
+    """The same patients, counted and split."""
+    return gather_tiny(tiny_data)
+
+
+@pytest.fixture
+def tiny(tiny_cohort: Cohort, tmp_path: Path) -> TinyBench:
+    """A bench whose methods run in processes of their own."""
+    return TinyBench(tiny_cohort, tmp_path)
+
+
+@pytest.fixture
+def quick(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch) -> TinyBench:
+    """A bench whose methods run in this process: for what does not depend on isolation."""
+    monkeypatch.setattr("uad_bench.runner.WorkerProcess", SameProcess)
+    return tiny

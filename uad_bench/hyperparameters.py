@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import json
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
@@ -40,8 +41,8 @@ def build_method(cls: type, params: Mapping[str, Any], *, pair: tuple[Modality, 
 def hyperparameters(method: Method) -> dict[str, Any]:
     """The values of all hyperparameters as plain values; what JSON cannot hold becomes its text."""
     values = {key: getattr(method, key) for key in _schema(type(method)) if hasattr(method, key)}
-    plain: dict[str, Any] = to_jsonable_python(values, fallback=str, inf_nan_mode="strings")
-    return plain
+    plain = json.dumps(to_jsonable_python(values, fallback=str))
+    return dict(json.loads(plain, parse_constant=str))
 
 
 def _schema(cls: type) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from select import select
@@ -47,6 +47,7 @@ class WorkerProcess:
         log: file that keeps the first MiB of what the method prints.
         limits: broken ones end the method.
         fence: what the method must not open.
+        note: receives what happens before the description is there.
 
     Raises:
         MethodError: from `describe` and `work`, when the method fails in any way.
@@ -56,6 +57,7 @@ class WorkerProcess:
     log: Path | None = None
     limits: Limits = Limits()
     fence: Fence = field(default_factory=Fence)
+    note: Callable[[dict[str, Any]], None] = lambda _: None
     _process: subprocess.Popen[bytes] = field(init=False, repr=False)
     _printed: threading.Thread = field(init=False, repr=False)
     _events: int = field(init=False, repr=False)
@@ -88,7 +90,11 @@ class WorkerProcess:
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
         """What the method needs and its resolved hyperparameters."""
         self._send({"entry": _plain(self.entry), "params": params, "pair": pair, "fence": self.fence.to_json()})
-        return next(event for event in self._read() if event["event"] == "described")
+        for event in self._read():
+            if event["event"] == "described":
+                return event
+            self.note(event)
+        raise self._ended()
 
     def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
         """Fit and score; yields events until the last map is stored."""

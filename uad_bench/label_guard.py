@@ -74,12 +74,11 @@ class Fence:
         place = os.path.realpath(path)
         if place.rpartition(os.sep)[2] in self.names:
             return True
-        while place and not path.endswith(CODE):
-            if place in self.forbidden:
-                return True
-            if place in self.allowed:
-                return False
-            place = place.rpartition(os.sep)[0]
+        inner = "" if place.endswith(CODE) else place
+        while inner:
+            if inner in self.forbidden or inner in self.allowed:
+                return inner in self.forbidden
+            inner = inner.rpartition(os.sep)[0]
         return False
 
     def mentioned_in(self, command: str) -> bool:

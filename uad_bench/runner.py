@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,12 @@ class Bench:
             return _described(run)
         if run.checkpoint.exists():
             require_unseen(run.checkpoint, _image_digests(asked.cohort, judged))
-        with WorkerProcess(asked.entry, run.log, self.limits, self._fence(asked, run)) as worker:
+        note = partial(self._note, run)
+        with WorkerProcess(asked.entry, run.log, self.limits, self._fence(asked, run), note) as worker:
             needs = worker.describe(dict(asked.experiment.params), asked.cohort.task.pair)
             run.log_event("described", **{k: v for k, v in needs.items() if k != "event"})
             for event in worker.work(self._assign(asked, run, needs, left)):
-                self._note(run, event)
+                note(event)
         write_manifest(run, judged)
         return needs
 

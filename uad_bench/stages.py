@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Emit = Callable[..., None]
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,12 @@ def save_map(path: Path, score_map: NDArray[np.float32]) -> dict[str, Any]:
     return {"sha256": digest_file(path), "bytes": path.stat().st_size, "shape": list(score_map.shape)}
 
 
+def lacks_memory(error: Exception) -> bool:
+    """Whether it is Python's or numpy's error of that kind, or one that a framework has of its own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY))
+
+
 def peak_rss() -> float:
     """Largest resident set of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -151,10 +158,8 @@ def _calling(stage: str) -> Iterator[None]:
     """Whatever a method raises is the method's failure, except that the disk is full: that stops all methods."""
     try:
         yield
-    except (MethodError, ResourceError, MemoryError):
+    except (MethodError, ResourceError):
         raise
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":
-            raise
-        reason = "bad_checkpoint" if stage == "load_state_dict" else "crash"
+        reason = "oom" if lacks_memory(error) else "bad_checkpoint" if stage == "load_state_dict" else "crash"
         raise MethodError(f"{stage} raised {type(error).__name__}: {error}", reason=reason) from error

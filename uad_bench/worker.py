@@ -15,10 +15,9 @@ from typing import IO, Any
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.label_guard import Fence, raise_fence
 from uad_bench.registry import Entry
-from uad_bench.stages import Assignment, Emit, describe, work
+from uad_bench.stages import Assignment, Emit, describe, lacks_memory, work
 
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 2_000, 20_000
-OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
 def main(pipe: int) -> None:
@@ -41,7 +40,7 @@ def describe_failure(error: Exception) -> dict[str, Any]:
     return {
         "kind": type(error).__name__ if known else MethodError.__name__,
         "message": message[:LONGEST_MESSAGE],
-        "reason": getattr(error, "reason", None) or ("oom" if _is_memory(error) else "crash"),
+        "reason": getattr(error, "reason", None) or ("oom" if lacks_memory(error) else "crash"),
         "traceback": "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:],
     }
 
@@ -73,12 +72,6 @@ def _emitter(events: IO[bytes]) -> Emit:
                 line = line[events.write(line) :]
 
     return emit
-
-
-def _is_memory(error: Exception) -> bool:
-    """Python's and numpy's error, and those that frameworks have of their own."""
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY))
 
 
 def _be_first_to_go() -> None:

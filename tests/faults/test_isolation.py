@@ -1,0 +1,219 @@
+"""Methods that crash, hang, flood, spy or spoil: each fails alone, and what the others store keeps its bytes."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_bench import TinyBench, result_files
+from uad_bench.cohort import Cohort
+from uad_bench.errors import MethodError
+from uad_bench.isolation import LOG_LIMIT, WorkerProcess
+from uad_bench.processes import PROC
+
+
+def living(word: str) -> list[str]:
+    """Command lines of live processes that hold this word."""
+    lines = []
+    for process in PROC.glob("[0-9]*"):
+        try:
+            if (process / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                lines.append((process / "cmdline").read_text())
+        except OSError:
+            continue
+    return [line for line in lines if word in line]
+
+
+@dataclass
+class Fault:
+    """What a method does, how it is judged, and what its message must hold."""
+
+    reason: str
+    says: str = ""
+    top: str = ""
+    fit: str = "pass"
+
+
+FAULTS = {
+    "raises in fit": Fault("crash", "ValueError: it broke", fit="raise ValueError('it broke')"),
+    "leaves in fit as if all were well, and a child behind": Fault(
+        "crash",
+        "exit code 0",
+        fit="import os, time\nif os.fork() == 0: time.sleep(600)\nos._exit(0)",
+    ),
+    "exits at import": Fault("crash", "exit code 3", top="raise SystemExit(3)"),
+    "reads address zero": Fault("signal 11", "SIGSEGV", top="import ctypes; ctypes.string_at(0)"),
+    "needs a package that is not there": Fault("unavailable: no_such_package", top="import no_such_package"),
+    "asks for more memory than there is": Fault("oom", top="bytearray(1 << 60)"),
+    "writes into the harness's pipe": Fault(
+        "crash",
+        "pipe",
+        top='import os\nfor fd in range(3, 20):\n    try: os.write(fd, b\'{"event": "done", [[[\\n\')\n    except OSError: pass',
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_the_failure_is_named_and_is_the_methods_alone(tiny: TinyBench, what: str):
+    fault = FAULTS[what]
+    record = tiny.run(tiny.write("faulty", top=fault.top, fit=fault.fit))
+    assert (record["status"], record["reason"], record["metrics"]) == ("failed", fault.reason, [])
+    assert fault.says in record["message"]
+    assert not living(str(tiny.folder))
+
+
+def test_the_traceback_of_a_failure_is_in_the_runs_events(tiny: TinyBench):
+    entry = tiny.write("faulty", fit="raise ValueError('it broke')")
+    tiny.run(entry)
+    (event,) = tiny.events(entry, "failed")
+    assert "faulty.py" in event["notes"][0]
+    assert "ValueError: it broke" in event["notes"][0]
+
+
+def test_a_method_that_hangs_with_the_interpreter_and_ignores_requests_is_killed_with_its_children(tiny: TinyBench):
+    hang = """
+    import ctypes, signal, subprocess, sys
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)", __file__])
+    ctypes.PyDLL(None).sleep(600)
+    """
+    entry = tiny.write("hanging", top=hang)
+    tiny.limit(seconds=1)
+    started = time.monotonic()
+    record = tiny.run(entry)
+    assert (record["status"], record["reason"]) == ("failed", "timeout")
+    assert "1 s" in record["message"]
+    assert time.monotonic() - started < 600
+    assert not living("hanging.py")
+
+
+def test_memory_over_the_limit_ends_the_method_and_not_the_harness(tiny: TinyBench):
+    entry = tiny.write("greedy", top="import time\nkept = bytearray(b'x') * (400 << 20)\ntime.sleep(600)")
+    tiny.limit(memory_mib=300)
+    record = tiny.run(entry)
+    assert (record["reason"], "over the limit of 300 MiB" in record["message"]) == ("oom", True)
+
+
+def test_a_gigabyte_of_output_neither_blocks_nor_fills_the_disk(tiny: TinyBench):
+    flood = "import os, sys\nfor _ in range(1024): os.write(1, b'x' * (1 << 20))\nraise ValueError('after the flood')"
+    entry = tiny.write("talker", top=flood)
+    assert "after the flood" in tiny.run(entry)["message"]
+    assert tiny.folder_of(entry).log.stat().st_size == LOG_LIMIT
+
+
+SPY = """
+import glob, os, subprocess
+tried = {{
+    "open": lambda: open({label!r}, "rb"),
+    "open by another name": lambda: open({link!r}, "rb"),
+    "list the patient": lambda: os.listdir({folder!r}),
+    "list the cohort": lambda: os.listdir(os.path.dirname({folder!r})),
+    "open the source image": lambda: open({image!r}, "rb"),
+    "list the cached references": lambda: os.scandir({references!r}),
+    "ask a program": lambda: subprocess.run(["cat", {label!r}]),
+    "ask a shell": lambda: os.system("cat < '" + {label!r} + "'"),
+}}
+outcomes = []
+for name, attempt in tried.items():
+    try:
+        attempt()
+        outcomes.append(name)
+    except PermissionError:
+        pass
+raise ValueError("succeeded: " + repr(outcomes))
+"""
+
+
+def test_labels_are_out_of_reach_and_each_attempt_is_noted(tiny: TinyBench, cache: Path, tmp_path: Path):
+    subject = tiny.cohort.subjects["P0"]
+    assert subject.label
+    link = tmp_path / "innocent.bin"
+    link.symlink_to(subject.label.path)
+    paths = {"label": subject.label.path, "link": link, "folder": subject.label.path.parent}
+    others = {"image": subject.images["flair"].path, "references": cache / "references"}
+    (cache / "references").mkdir(exist_ok=True)
+    entry = tiny.write("spy", top=SPY.format(**{key: str(path) for key, path in {**paths, **others}.items()}))
+    record = tiny.run(entry)
+    assert "succeeded: []" in record["message"]
+    assert len(tiny.events(entry, "label_access")) == 8
+    assert [w["kind"] for w in record["warnings"]] == ["label_access"]
+
+
+def test_no_label_nor_source_path_is_in_what_a_method_is_told(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch):
+    told: list[str] = []
+    monkeypatch.setattr(WorkerProcess, "work", lambda _, assignment: told.append(repr(assignment)) or iter(()))
+    tiny.run(tiny.write("told"))
+    roots = {str(subject.images["flair"].path.parent.parent) for subject in tiny.cohort.subjects.values()}
+    assert told
+    assert not any(root in text or "_seg" in text for root in roots for text in told)
+
+
+def test_what_others_store_is_byte_equal_with_and_without_a_method_that_changes_all_global_state(
+    tiny_cohort: Cohort, tmp_path: Path
+):
+    draws = (
+        "import torch, numpy, random; return batch.image[:, 0] + torch.rand(1) + numpy.random.rand() + random.random()"
+    )
+    spoils = """
+    import locale, os, random, sys, warnings
+    import numpy, torch
+    numpy.random.seed(1); random.seed(1); torch.manual_seed(1)
+    torch.set_default_dtype(torch.float64); os.chdir("/"); os.environ["OMP_NUM_THREADS"] = "7"
+    warnings.simplefilter("error"); sys.path.clear(); numpy.seterr(all="raise")
+    open(os.path.join(os.path.dirname(__file__), "spoiled"), "w").close()
+    """
+    alone, beside = (TinyBench(tiny_cohort, tmp_path / name) for name in ("alone", "beside"))
+    first = [bench.write("first", score=draws) for bench in (alone, beside)]
+    alone.run(first[0])
+    spoiler = beside.write("spoiler", fit=spoils, score="raise ValueError")
+    assert beside.run(spoiler)["status"] == "failed"
+    assert (tmp_path / "beside" / "plugins" / "spoiled").exists()
+    beside.run(first[1])
+    assert result_files(alone.folder_of(first[0])) == result_files(beside.folder_of(first[1]))
+    assert len(result_files(alone.folder_of(first[0]))) == 9
+
+
+def test_a_process_that_cannot_be_started_is_a_lack_of_resources(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch):
+    from uad_bench import isolation
+    from uad_bench.errors import ResourceError
+
+    def full(*_: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(isolation, "_start", full)
+    with pytest.raises(ResourceError, match="temporarily unavailable"):
+        tiny.run(tiny.write("any"))
+
+
+def test_a_stranger_module_in_the_working_directory_does_not_shadow_ours(
+    tiny: TinyBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "uad_bench.py").write_text("raise SystemExit('shadowed')")
+    monkeypatch.chdir(tmp_path)
+    with WorkerProcess(tiny.write("plain")) as worker:
+        assert worker.describe({}, ("flair", "t2"))["fit"] == ["flair"]
+
+
+def test_a_wrong_hyperparameter_is_the_users_error_and_not_the_methods(tiny: TinyBench):
+    from uad_bench.errors import ConfigError
+
+    with WorkerProcess(tiny.write("plain")) as worker, pytest.raises(ConfigError, match="did you mean 'scale'"):
+        worker.describe({"scal": 1}, ("flair", "t2"))
+
+
+def test_an_ended_worker_is_no_zombie_and_holds_no_pipe(tiny: TinyBench):
+    before = len(os.listdir("/proc/self/fd"))
+    with WorkerProcess(tiny.write("plain")) as worker:
+        worker.describe({}, ("flair", "t2"))
+    assert worker._process.returncode is not None
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_plugin_file_that_is_gone_is_unavailable(tiny: TinyBench):
+    entry = tiny.write("plain")
+    assert entry.file
+    entry.file.unlink()
+    with WorkerProcess(entry) as worker, pytest.raises(MethodError):
+        worker.describe({}, ("flair", "t2"))

@@ -1,0 +1,175 @@
+"""A bench that fits into a test: eight synthetic patients of 16 x 16 x 6 voxels, and methods written on the spot."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any, Self
+
+import nibabel as nib
+import numpy as np
+
+from uad_bench import registry
+from uad_bench.cohort import Cohort, gather
+from uad_bench.config import Experiment, change_task, compose, load_task
+from uad_bench.isolation import Limits, _failure
+from uad_bench.registry import Entry
+from uad_bench.runner import Bench
+from uad_bench.runs import Run
+from uad_bench.stages import Assignment, describe, work
+from uad_bench.worker import describe_failure
+
+SHAPE = (16, 16, 6)
+TEMPLATE = """
+import dataclasses
+from uad_bench.method import Modalities
+{top}
+
+@dataclasses.dataclass
+class Written:
+    scale: float = 1.0
+
+    @property
+    def modalities(self):
+        return Modalities(fit=("flair",), score=("flair",))
+
+    def fit(self, train, *, budget, compute):
+{fit}
+        return self
+
+    def score(self, batch):
+{score}
+
+    def state_dict(self):
+{state}
+
+    def load_state_dict(self, state, *, compute):
+{load}
+        return self
+
+METHODS = {{"{name}": Written}}
+"""
+SAME_EXCEPT_TIMES = (
+    "checkpoint.safetensors",
+    "maps/*.npy",
+    "MANIFEST.json",
+    "metrics.csv",
+    "sweep.csv",
+    "replicates.npy",
+)
+
+
+def write_patients(root: Path, count: int = 8) -> Path:
+    """Patients in BraTS layout: an ellipsoid of coarse blobs that differ from one to the next, and a small lesion."""
+    for i in range(count):
+        rng = np.random.default_rng(i)
+        brain = (
+            ((np.indices(SHAPE) - np.reshape([7.5, 7.5, 2.5], (3, 1, 1, 1))) / np.reshape([7, 7, 4], (3, 1, 1, 1))) ** 2
+        ).sum(0) <= 1
+        label = np.zeros(SHAPE, np.uint8)
+        label[6:9, 6:9, 4:5] = 2
+        for modality in ("flair", "t2"):
+            blobs = np.kron(rng.integers(100, 1000, (4, 4, 2)), np.ones((4, 4, 3)))
+            save(root / f"P{i}" / f"P{i}_{modality}.nii.gz", np.where(brain, blobs + 300.0 * label, 0).astype(np.int16))
+        save(root / f"P{i}" / f"P{i}_seg.nii.gz", label)
+    return root
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array, np.eye(4)), path)
+
+
+def gather_tiny(data: Path, *, folds: int = 0, **changes: Any) -> Cohort:
+    """The patients of a folder as a task of a few milliseconds."""
+    task = change_task(
+        load_task("brats"),
+        {"name": "tiny", "modalities": ("flair", "t2"), "size": 16, "field_of_view": 16.0, "margin": 0, **changes},
+        {"steps": 4, "batch_size": 2},
+    )
+    return gather(task, data, folds=folds, report=lambda _: None)
+
+
+def write_method(folder: Path, name: str, *, top: str = "", **bodies: str) -> Entry:
+    """A method of its own file; what is not given does nothing, and its score is the image."""
+    usual = {"fit": "pass", "score": "return batch.image[:, 0] * self.scale", "state": "return {}", "load": "pass"}
+    parts = {part: indent(dedent(bodies.pop(part, body)), 8 * " ") for part, body in usual.items()}
+    assert not bodies, f"no such part: {bodies}"
+    file = folder / f"{name}.py"
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(TEMPLATE.format(name=name, top=dedent(top), **parts))
+    return registry.methods([file])[name]
+
+
+@dataclass
+class TinyBench:
+    """Runs written methods on the tiny patients."""
+
+    cohort: Cohort
+    folder: Path
+    bench: Bench = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bench = Bench(root=self.folder / "runs")
+
+    def limit(self, *, seconds: float | None = None, memory_mib: float | None = None) -> None:
+        self.bench = replace(self.bench, limits=Limits(seconds, memory_mib))
+
+    def write(self, name: str, **parts: str) -> Entry:
+        return write_method(self.folder / "plugins", name, **parts)
+
+    def experiment(self, name: str, seed: int = 0, settings: tuple[str, ...] = ()) -> Experiment:
+        return compose(name, self.cohort.task, settings, seed=seed)
+
+    def run(self, entry: Entry, seed: int = 0, settings: tuple[str, ...] = ()) -> dict[str, Any]:
+        return self.bench.run(self.experiment(entry.name, seed, settings), entry, self.cohort)
+
+    def folder_of(self, entry: Entry, seed: int = 0, settings: tuple[str, ...] = ()) -> Run:
+        return self.bench.locate(self.experiment(entry.name, seed, settings), entry, self.cohort)
+
+    def events(self, entry: Entry, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.folder_of(entry).read_events() if event["event"] == kind]
+
+
+@dataclass(slots=True)
+class SameProcess:
+    """Stands in for the method's process where isolation is not what is tested; errors cross over as they do there."""
+
+    entry: Entry
+    log: Path | None = None
+    limits: Limits = Limits()
+    fence: Any = None
+    note: Any = None
+    method: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
+        self.method, description = self._crossing(lambda: describe(self.entry, params, pair))
+        return {"event": "described", **description}
+
+    def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        try:
+            self._crossing(
+                lambda: work(self.method, assignment, lambda event, **d: events.append({"event": event, **d}))
+            )
+        finally:
+            yield from events
+
+    def _crossing(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            raise _failure(describe_failure(error)) from error
+
+
+def result_files(run: Run) -> dict[str, str]:
+    """Digest of every file whose bytes are promised to be the same in each run."""
+    files = [path for pattern in SAME_EXCEPT_TIMES for path in sorted(run.path.rglob(pattern))]
+    return {str(path.relative_to(run.path)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
