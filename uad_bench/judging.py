@@ -12,6 +12,7 @@ from uad_bench.cohort import Cohort, cache_root
 from uad_bench.data.reference import build_references
 from uad_bench.data.splits import Split
 from uad_bench.evaluation import Evaluation, evaluate
+from uad_bench.files import read_json
 from uad_bench.fingerprint import digest_json
 from uad_bench.method import Progress
 from uad_bench.protocol import Protocol, load_protocol
@@ -25,9 +26,15 @@ def judge(run: Run, cohort: Cohort, split: Split, report: Report) -> Evaluation:
     """Compare the stored maps with the references under the task's protocol, on raw maps."""
     cases = cases_of(run, cohort, split, load_protocol(cohort.task.protocol), report)
     report(Progress("evaluate", 0, 1))
-    result = evaluate(cases, val=split.val, test=split.test, seed=bootstrap_seed(split.test))
+    result = evaluate(cases, val=validated(run, split), test=split.test, seed=bootstrap_seed(split.test))
     report(Progress("evaluate", 1, 1))
     return result
+
+
+def validated(run: Run, split: Split) -> tuple[str, ...]:
+    """The validation patients, if they have maps: maps from elsewhere may come without."""
+    mapped = set(read_json(run.manifest)["maps"])
+    return split.val if mapped.issuperset(split.val) else ()
 
 
 def cases_of(run: Run, cohort: Cohort, split: Split, protocol: Protocol, report: Report) -> Cases:

@@ -15,7 +15,7 @@ from uad_bench.evaluation import Evaluation, evaluate
 from uad_bench.files import read_json, write_json
 from uad_bench.folds import mean_over_folds
 from uad_bench.groups import column_groups
-from uad_bench.judging import bootstrap_seed, cases_of
+from uad_bench.judging import bootstrap_seed, cases_of, validated
 from uad_bench.method import Progress
 from uad_bench.metric_rows import key_of
 from uad_bench.protocol import Protocol, load_protocol
@@ -126,11 +126,11 @@ def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> di
 def _numbers(part: Stored, protocol: Protocol, by: str | None, report: Report, *, shapes: bool = True) -> Numbers:
     cases = cases_of(part.run, part.cohort, part.split, protocol, report)
     if protocol.published:
-        return _replayed(replay(cases, val=part.split.val, test=part.split.test)), {}
+        return _replayed(replay(cases, val=validated(part.run, part.split), test=part.split.test)), {}
     groupings = [column_groups([part.cohort.subjects[s] for s in part.split.test], by)] if by else []
     result: Evaluation = evaluate(
         cases,
-        val=part.split.val,
+        val=validated(part.run, part.split),
         test=part.split.test,
         seed=bootstrap_seed(part.split.test),
         shapes=shapes,

@@ -1,10 +1,11 @@
 """Commands on score maps that exist: rescore, crosswalk, evaluate, compare, verify, check."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Runs, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Runs, Task, print_json
 
 RunName = Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")]
 
@@ -53,3 +54,33 @@ def crosswalk(
         print_json({"run": str(found.path), "protocols": entries})
     else:
         stdout().print(crosswalk_table(entries, run=str(found.path)))
+
+
+def evaluate(
+    maps: Annotated[Path, typer.Argument(help="Folder with PATIENT.nii.gz or PATIENT.npy (canonical RAS+).")],
+    name: Annotated[str, typer.Option("--name", help="What the row is called.")],
+    task: Task = "phantom",
+    data: Data = None,
+    split: Annotated[str | None, typer.Option(help="Judge its test patients; by default all labelled ones.")] = None,
+    threshold_maps: Annotated[
+        Path | None, typer.Option("--threshold-maps", help="Maps of validation patients.", show_default=False)
+    ] = None,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> int:
+    """Judge score maps made by any program; they become a run like any other."""
+    from uad_bench.console import reporting, stderr, stdout
+    from uad_bench.external import Submission, evaluate_maps
+    from uad_bench.metric_table import metric_table
+
+    given = Submission(folder=maps, name=name, task=task, data=data, split=split, threshold_maps=threshold_maps)
+    with reporting() as reporter:
+        record = evaluate_maps(given, runs=runs, report=reporter)
+    if json:
+        print_json(record)
+    elif record["status"] == "ok":
+        stdout().print(metric_table({**record, "protocol": record["task"]["protocol"], "chain": "none"}))
+    if record["status"] != "ok":
+        stderr().print(f"FAILED({record['reason']}): {record['message']}", markup=False)
+        return 2
+    return 0
