@@ -37,9 +37,7 @@ def run_request(request: Request, reporter: Reporter) -> list[dict[str, Any]]:
     entries = registry.methods(request.plugins)
     registry.find("method", request.method, entries)
     task = resolve_task(request)
-    main = compose(
-        request.method, task, request.settings, profile=request.profile, seed=request.seed, plugins=request.plugins
-    )
+    main = compose_request(request)
     reporter.start(f"data {main.task.name}")
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
     bench = Bench(root=request.runs, device=resolve_device(request.device), report=reporter)
@@ -63,6 +61,14 @@ def _run(
     if record["status"] != "ok":
         reporter.say(f"{experiment.method}: FAILED({record['reason']}): {record['message']}")
     return record
+
+
+def compose_request(request: Request) -> Experiment:
+    """The experiment that a request asks for."""
+    task = resolve_task(request)
+    return compose(
+        request.method, task, request.settings, profile=request.profile, seed=request.seed, plugins=request.plugins
+    )
 
 
 def resolve_task(request: Request) -> Task:

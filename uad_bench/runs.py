@@ -124,6 +124,15 @@ class Run:
             return False
 
     @property
+    def held(self) -> bool:
+        """Whether a living process works on this run."""
+        try:
+            with (self.path / ".lock").open("r+") as file:
+                return _try_lock(file) is not None
+        except OSError:
+            return False
+
+    @property
     def folds(self) -> tuple["Run", ...]:
         """The runs of the folds, if any."""
         return tuple(Run(path) for path in sorted(self.path.glob("fold[0-9]*")) if path.is_dir())

@@ -1,0 +1,142 @@
+"""A suite is data: a TOML file whose lists multiply into cells, each of which is one request."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from uad_bench.benchmark import Request, baselines
+from uad_bench.config import load_task, read_toml, validate
+from uad_bench.errors import unknown
+from uad_bench.resources import resource_names, resource_path
+
+FOLDER = "configs/suites"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What to run: the product of all lists.
+
+    Attributes:
+        pairs: `flair:t2` and the like; the task's own where empty.
+        folds: models a cell trains; 0 uses the task's split.
+        baselines: add the trivial baselines once for every task and pair.
+        settings: `KEY=VALUE`, as with `run --set`.
+        slurm: options of the Slurm executor, in submitit's names (`slurm_partition`, `timeout_min`, ...).
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: str
+    summary: str = ""
+    methods: list[str]
+    tasks: list[str]
+    pairs: list[str] = field(default_factory=list)
+    seeds: list[Annotated[int, Field(ge=0)]] = field(default_factory=lambda: [0])
+    profile: str | None = None
+    folds: Annotated[int, Field(ge=0)] = 0
+    split: str | None = None
+    settings: list[str] = field(default_factory=list)
+    baselines: bool = True
+    slurm: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of a suite.
+
+    Attributes:
+        name: unique in the suite, and fit for a file name.
+        request: what `uad-bench run` would be asked for.
+    """
+
+    name: str
+    request: Request
+
+    def arguments(self) -> list[str]:
+        """The command line of this cell, after `uad-bench`."""
+        asked = self.request
+        options = {
+            "--method": asked.method,
+            "--task": asked.task,
+            "--data": asked.data,
+            "--pair": asked.pair,
+            "--split": asked.split,
+            "--profile": asked.profile,
+            "--device": asked.device,
+            "--runs": asked.runs,
+            "--seed": asked.seed,
+            "--folds": asked.folds,
+        }
+        given = [str(part) for key, value in options.items() if value is not None for part in (key, value)]
+        settings = [part for setting in asked.settings for part in ("--set", setting)]
+        plugins = [str(part) for plugin in asked.plugins for part in ("--plugin", plugin)]
+        return ["run", *given, *settings, *plugins, "--no-baselines", "--json"]
+
+
+def load_suite(name: str) -> Suite:
+    """The suite of a TOML file given by path, or the shipped one of this name.
+
+    Raises:
+        ConfigError: no such suite, or a key or value in it is wrong.
+    """
+    path = Path(name) if name.endswith(".toml") else resource_path(f"{FOLDER}/{name}.toml")
+    if not path.is_file():
+        raise unknown("suite", name, resource_names(FOLDER, ".toml"))
+    suite = validate(Suite, {"name": path.stem, **read_toml(path)}, path.name)
+    for task in suite.tasks:
+        load_task(task)
+    return suite
+
+
+def cells_of(suite: Suite, common: Request) -> list[Cell]:
+    """All cells, baselines first.
+
+    Args:
+        common: what is the same for all cells: data, device, runs folder.
+    """
+    return [*_baseline_cells(suite, common), *_method_cells(suite, common)]
+
+
+def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
+    for task, pair, method, seed in product(suite.tasks, suite.pairs or [None], suite.methods, suite.seeds):
+        request = replace(
+            common,
+            method=method,
+            task=task,
+            pair=pair,
+            seed=seed,
+            profile=suite.profile,
+            folds=suite.folds,
+            split=suite.split,
+            settings=tuple(suite.settings),
+            baselines=False,
+        )
+        yield Cell(_name(request), request)
+
+
+def _baseline_cells(suite: Suite, common: Request) -> Iterator[Cell]:
+    """Untrained methods see none of the settings but those of the task, and one seed says all."""
+    settings = tuple(setting for setting in suite.settings if setting.startswith("task."))
+    names = [name for name in baselines() if suite.baselines and name not in suite.methods]
+    for task, pair, method in product(suite.tasks, suite.pairs or [None], names):
+        request = replace(
+            common,
+            method=method,
+            task=task,
+            pair=pair,
+            seed=suite.seeds[0],
+            folds=suite.folds,
+            split=suite.split,
+            settings=settings,
+            baselines=False,
+        )
+        yield Cell(_name(request), request)
+
+
+def _name(request: Request) -> str:
+    pair = f"-{request.pair.replace(':', '-')}" if request.pair else ""
+    return f"{Path(request.task).stem}{pair}-{request.method}-seed{request.seed}"
