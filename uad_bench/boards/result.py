@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from uad_bench.metric_rows import key_of
 
 Record = Mapping[str, Any]

@@ -1,0 +1,102 @@
+"""Builds the page: tables and figures from records, and pictures where they may be shown."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from uad_bench import registry
+from uad_bench.boards.render import board_sheets
+from uad_bench.cohort import cache_root
+from uad_bench.errors import ConfigError
+from uad_bench.files import write_text
+from uad_bench.method import Progress
+from uad_bench.report.cases import ChosenCase, case_sheet, choose_cases
+from uad_bench.report.figures import inline_figures, save_figures
+from uad_bench.report.material import Material, gather_material
+from uad_bench.report.pictures import browser_payload
+from uad_bench.report.templating import render
+from uad_bench.runs import Run
+from uad_bench.stored import open_stored
+
+Report = Callable[[Progress], None]
+COLUMN = "dice@hFPR5"
+
+
+def write_report(
+    runs: Sequence[Run],
+    output: Path,
+    *,
+    data: Path | None = None,
+    images: bool | None = None,
+    figures: Path | None = None,
+    report: Report = lambda _: None,
+) -> None:
+    """Write one self-contained page about runs of one task.
+
+    Args:
+        runs: several methods, and several seeds of each.
+        output: the HTML file.
+        data: folder of the patients, where the data set is not embedded.
+        images: show slices; None shows them for the embedded data set only.
+        figures: also write each figure there, as PNG and SVG.
+        report: receives progress.
+    """
+    material = gather_material(runs)
+    report(Progress("report", 0, 3))
+    if figures:
+        save_figures(material, figures)
+    report(Progress("report", 1, 3))
+    write_text(output, report_page(material, _payload(material, data, _may_show(material, images), report)))
+    report(Progress("report", 3, 3))
+
+
+def report_page(material: Material, payload: dict[str, Any] | None) -> str:
+    """The page's text; without a payload there is no case browser."""
+    table, methods = material.by_patient(COLUMN), [method.name for method in material.sound]
+    chosen = _chosen(material)
+    return render(
+        "report.html.j2",
+        record=material.board.record,
+        boards=[sheet for board in material.boards for sheet in board_sheets(board)],
+        pictures=inline_figures(material),
+        methods=material.sound,
+        failed=[method for method in material.methods if method.row.failure],
+        cases=case_sheet(chosen, material.patients, table, methods) if methods else None,
+        payload=None if payload is None else _script_json(payload),
+    )
+
+
+def _payload(material: Material, data: Path | None, show: bool, report: Report) -> dict[str, Any] | None:
+    """The case browser's content, or None where images may not be shown or no map is there."""
+    methods = [m for m in material.sound if m.run is not None and m.curve is not None and m.row.sound[0].present]
+    cases = _chosen(material)
+    if not show or not methods or not cases:
+        return None
+    stored = [open_stored(method.run, data, report)[0] for method in methods if method.run is not None]
+    return browser_payload(cases, methods, stored, cache_root())
+
+
+def _chosen(material: Material) -> list[ChosenCase]:
+    return choose_cases(material.patients, material.by_patient(COLUMN), [method.name for method in material.sound])
+
+
+def _may_show(material: Material, images: bool | None) -> bool:
+    """Pictures of real people are shown only when asked for."""
+    if images is not None:
+        return images
+    name = str(material.board.record["task"]["dataset"])
+    known = registry.datasets()
+    if name not in known:
+        raise ConfigError(f"data set {name!r} is not installed here; add --no-images, or --with-images and --data DIR")
+    return bool(getattr(known[name].load(), "embedded", False))
+
+
+def _script_json(value: Any) -> Markup:
+    """JSON that cannot end the script element that holds it, whatever the patients are called."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - every character that HTML reads is escaped

@@ -1,0 +1,72 @@
+"""Which patients the case browser shows: the worst, the median and the best, and those that methods disagree on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.boards.sheet import Cell, Column, Sheet
+
+COLUMN = "dice@hFPR5"
+DISAGREEMENTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenCase:
+    """One patient and why they are shown."""
+
+    subject: str
+    reasons: tuple[str, ...]
+
+
+def choose_cases(patients: Sequence[str], table: NDArray[np.float64], methods: Sequence[str]) -> list[ChosenCase]:
+    """Worst, median and best by the mean over methods, and the largest differences between two methods.
+
+    Args:
+        patients: n names.
+        table: (M, n) values, NaN where undefined.
+        methods: M names.
+    """
+    defined = np.isfinite(table).any(axis=0) if table.size else np.zeros(len(patients), bool)
+    known = np.flatnonzero(defined)
+    if not known.size:
+        return [ChosenCase(name, ("shown without a number: no anomaly in any test patient",)) for name in patients[:3]]
+    mean = np.nanmean(table[:, known], axis=0)
+    order = known[np.argsort(mean, kind="stable")]
+    reasons: dict[int, list[str]] = {}
+    places = (("worst", order[0]), ("median", order[(len(order) - 1) // 2]), ("best", order[-1]))
+    for name, index in places:
+        reasons.setdefault(int(index), []).append(f"{name} patient (mean Dice {np.nanmean(table[:, index]):.2f})")
+    for index, reason in _disagreements(table, known, methods):
+        reasons.setdefault(index, []).append(reason)
+    return [ChosenCase(patients[index], tuple(why)) for index, why in reasons.items()]
+
+
+def case_sheet(cases: Sequence[ChosenCase], patients: Sequence[str], table: NDArray[np.float64], methods: Sequence[str]) -> Sheet:
+    """The chosen patients with every method's Dice."""
+    columns = (Column("patient", numeric=False, identity=True), Column("why", numeric=False), *map(Column, methods))
+    rows = tuple(
+        (Cell(case.subject), Cell("; ".join(case.reasons)), *_numbers(table[:, patients.index(case.subject)]))
+        for case in cases
+    )
+    return Sheet("Patients to look at", columns, rows, ("Dice of a patient at hFPR5, mean over seeds.",))
+
+
+def _numbers(values: NDArray[np.float64]) -> list[Cell]:
+    return [Cell(f"{value:.3f}" if np.isfinite(value) else "–") for value in values]
+
+
+def _disagreements(
+    table: NDArray[np.float64], known: NDArray[np.int64], methods: Sequence[str]
+) -> list[tuple[int, str]]:
+    """Patients with the largest difference between two methods."""
+    if len(methods) < 2:
+        return []
+    spread = np.nanmax(table[:, known], axis=0) - np.nanmin(table[:, known], axis=0)
+    found = []
+    for index in known[np.argsort(-spread, kind="stable")[:DISAGREEMENTS]]:
+        best, worst = methods[int(np.nanargmax(table[:, index]))], methods[int(np.nanargmin(table[:, index]))]
+        low, high = np.nanmin(table[:, index]), np.nanmax(table[:, index])
+        found.append((int(index), f"methods disagree ({best} {high:.2f}, {worst} {low:.2f})"))
+    return found

@@ -1,0 +1,123 @@
+"""What a report is made of: the board, and each method's curve and patients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.boards.board import Board, make_boards
+from uad_bench.boards.kinds import baseline_methods, bound_methods
+from uad_bench.boards.result import Result
+from uad_bench.boards.row import Row
+from uad_bench.boards.run_folder import read_result
+from uad_bench.errors import ConfigError
+from uad_bench.report.palette import Style, styles
+from uad_bench.run_tables import Curve, Patients, read_curve, read_patients
+from uad_bench.runs import Run
+
+CURVE_POINTS = 220  # of one line in a figure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MethodMaterial:
+    """One method.
+
+    Attributes:
+        run: the sound run of its lowest seed, whose maps and curve are shown; None for a failed method.
+        curve: of that run.
+        patients: values by column, mean over seeds.
+    """
+
+    row: Row
+    style: Style
+    run: Run | None
+    curve: Curve | None
+    patients: Patients
+
+    @property
+    def name(self) -> str:
+        """The row's label."""
+        return self.row.label
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """Everything that the page shows, images apart.
+
+    Attributes:
+        boards: raw maps first.
+        methods: in the order of the first board.
+        patients: test patients, sorted.
+    """
+
+    boards: tuple[Board, ...]
+    methods: tuple[MethodMaterial, ...]
+
+    @property
+    def board(self) -> Board:
+        """The board of raw maps."""
+        return self.boards[0]
+
+    @property
+    def sound(self) -> tuple[MethodMaterial, ...]:
+        """Methods with numbers."""
+        return tuple(method for method in self.methods if method.row.sound)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Test patients."""
+        return tuple(self.board.record["subjects"]["test"])
+
+    def by_patient(self, column: str) -> NDArray[np.float64]:
+        """Values (M, n) of sound methods by patient, in the order of `patients`; NaN where there is none."""
+        table = np.full((len(self.sound), len(self.patients)), np.nan)
+        place = {name: i for i, name in enumerate(self.patients)}
+        for m, method in enumerate(self.sound):
+            values = method.patients.values.get(column, np.full(len(method.patients.names), np.nan))
+            for name, value in zip(method.patients.names, values, strict=True):
+                if name in place:
+                    table[m, place[name]] = value
+        return table
+
+
+def gather_material(runs: Sequence[Run]) -> Material:
+    """Read the records and tables of runs; several seeds of a method become one.
+
+    Raises:
+        ConfigError: no run, or runs that cannot be compared.
+    """
+    if not runs:
+        raise ConfigError("a report needs at least one run; see uad-bench list runs")
+    by_name: dict[str, Run] = {}
+    results: list[Result] = []
+    for run in runs:
+        result = read_result(run)
+        by_name[result.name] = run
+        results.append(result)
+    present = {result.method for result in results}
+    trivial = [name for name in baseline_methods() if name in present]
+    boards = make_boards(results, baselines=trivial, bounds=bound_methods())
+    rows = (*boards[0].ordered, *boards[0].bounds)
+    drawn = styles([row.baseline for row in rows])
+    return Material(boards, tuple(_method(row, style, by_name) for row, style in zip(rows, drawn, strict=True)))
+
+
+def _method(row: Row, style: Style, runs: Mapping[str, Run]) -> MethodMaterial:
+    sound = [runs[result.name] for result in row.sound]
+    curve = read_curve(sound[0]) if sound else None
+    return MethodMaterial(
+        row=row,
+        style=style,
+        run=sound[0] if sound else None,
+        curve=curve,
+        patients=_mean_over_seeds([read_patients(run) for run in sound]),
+    )
+
+
+def _mean_over_seeds(seeds: Sequence[Patients]) -> Patients:
+    if len(seeds) < 2:
+        return seeds[0] if seeds else Patients((), {})
+    shared = [key for key in seeds[0].values if all(key in seed.values for seed in seeds)]
+    values = {key: np.mean([seed.values[key] for seed in seeds], axis=0) for key in shared}
+    return Patients(seeds[0].names, values, seeds[0].reasons)

@@ -1,0 +1,255 @@
+"""The figures of a report, drawn with matplotlib on axes that are handed in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.boards.result import Quantity, find_metric
+from uad_bench.report.material import CURVE_POINTS, Material, MethodMaterial
+
+Draw = Callable[[Any, Material], None]
+
+POLICY_MARKERS = {"hFPR1": "<", "hFPR5": "o", "valDice": "s", "oracle": "*"}
+SIZES = ("small", "middle", "large")
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """One figure.
+
+    Attributes:
+        name: of its file.
+        caption: what is seen, one sentence or two; also the text read out in its place.
+        draw: fills matplotlib axes.
+        possible: whether the material has what it shows.
+        wide: takes the page's whole width.
+        size: inches.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Draw
+    possible: Callable[[Material], bool]
+    wide: bool = False
+    size: tuple[float, float] = (5.2, 3.7)
+
+
+def _line(axes: Any, method: MethodMaterial, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    width = 1.3 if method.row.baseline else 1.9
+    (line,) = axes.plot(x, y, color=method.style.colour, linewidth=width, label=method.name)
+    if method.style.dashes:
+        line.set_dashes(method.style.dashes)
+
+
+def _precision_recall(axes: Any, material: Material) -> None:
+    for method in _with_curve(material):
+        assert method.curve is not None
+        curve = method.curve.thinned(CURVE_POINTS)
+        _line(axes, method, curve.sensitivity, curve.precision)
+    prevalence = find_metric(material.board.record, "prevalence")
+    if prevalence and prevalence["value"]:
+        axes.axhline(prevalence["value"], color="#8A929C", linewidth=0.8, dashes=(2, 2))
+        axes.annotate("prevalence", (0.99, prevalence["value"]), xytext=(0, 3), textcoords="offset points", ha="right",
+                      fontsize=8, color="#6B7480")  # fmt: skip
+    axes.set(xlabel="sensitivity", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+
+
+def _roc(axes: Any, material: Material) -> None:
+    for method in _with_curve(material):
+        assert method.curve is not None
+        curve = method.curve.thinned(CURVE_POINTS)
+        x, y = np.concatenate(([0.0], curve.fpr, [1.0])), np.concatenate(([0.0], curve.sensitivity, [1.0]))
+        _line(axes, method, x, y)
+    axes.plot([0, 1], [0, 1], color="#8A929C", linewidth=0.8, dashes=(2, 2))
+    axes.set(xlabel="false-positive rate", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.02))
+
+
+def _dice(axes: Any, material: Material) -> None:
+    for method in _with_curve(material):
+        assert method.curve is not None
+        curve = method.curve.thinned(2 * CURVE_POINTS)
+        shown = curve.fpr > 0
+        _line(axes, method, curve.fpr[shown], curve.dice[shown])
+        for policy, marker in POLICY_MARKERS.items():
+            point = _operating_point(method, policy)
+            if point and point[0] > 0:
+                hollow = policy == "oracle"
+                axes.plot(*point, marker=marker, markersize=9 if hollow else 6.5, color=method.style.colour, zorder=5,
+                          markerfacecolor="none" if hollow else method.style.colour, linestyle="none")  # fmt: skip
+    for policy, marker in POLICY_MARKERS.items():
+        face = "none" if policy == "oracle" else "#6B7480"
+        axes.plot([], [], marker=marker, linestyle="none", color="#6B7480", markerfacecolor=face, label=policy)
+    handles = axes.get_lines()[-len(POLICY_MARKERS) :]
+    axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=9, title="operating points",
+                title_fontsize=9, alignment="left")  # fmt: skip
+    axes.set(xscale="log", xlabel="threshold, as the false-positive rate it gives (higher thresholds to the left)",
+             ylabel="Dice, pooled", ylim=(0, 1))  # fmt: skip
+    axes.set_xlim(left=max(axes.get_xlim()[0], 1e-5), right=1)
+    _plain_powers(axes)
+
+
+def _operating_point(method: MethodMaterial, policy: str) -> tuple[float, float] | None:
+    """FPR and Dice of the shown run under a policy."""
+    record = method.row.sound[0].record
+    found = [find_metric(record, name, policy) for name in ("fpr", "dice")]
+    if any(metric is None or metric["value"] is None for metric in found):
+        return None
+    fpr, dice = (float(metric["value"]) for metric in found if metric is not None)
+    return fpr, dice
+
+
+def _patients(axes: Any, material: Material) -> None:
+    table = material.by_patient("dice@hFPR5")
+    generator = np.random.Generator(np.random.PCG64(0))
+    for place, (method, values) in enumerate(zip(material.sound, table, strict=True)):
+        known = values[np.isfinite(values)]
+        offsets = generator.uniform(-0.26, 0.26, known.size)
+        axes.scatter(known, place + offsets, s=max(4, 26 - known.size / 10), color=method.style.colour, alpha=0.45,
+                     linewidths=0)  # fmt: skip
+        number = method.row.number(Quantity("dice", "hFPR5", "mean"))
+        if number.value is not None:
+            if number.low is not None and number.high is not None:
+                axes.plot([number.low, number.high], [place, place], color=method.style.colour, linewidth=2.4)
+            axes.plot(number.value, place, marker="D", markersize=6, color=method.style.colour, markeredgecolor="white",
+                      markeredgewidth=0.8)  # fmt: skip
+    _method_axis(axes, material)
+    axes.set(xlabel="Dice of a patient at hFPR5", xlim=(-0.02, 1.02))
+
+
+def _sizes(axes: Any, material: Material) -> None:
+    count = len(material.sound)
+    for m, method in enumerate(material.sound):
+        for place, size in enumerate(SIZES):
+            metric = _group_metric(method, f"size={size}")
+            if metric is None or metric["value"] is None:
+                continue
+            x = place + (m - (count - 1) / 2) * min(0.12, 0.75 / max(count, 1))
+            if metric.get("low") is not None:
+                axes.plot([x, x], [metric["low"], metric["high"]], color=method.style.colour, linewidth=1.6)
+            axes.plot(x, metric["value"], marker=method.style.marker, markersize=6, color=method.style.colour)
+    axes.set(ylabel="AUPRC, pooled", ylim=(0, 1), xticks=range(len(SIZES)), xlim=(-0.55, len(SIZES) - 0.45))
+    cuts = material.board.record.get("size_cuts_mm3") or []
+    labels = [*SIZES]
+    if len(cuts) == 2:
+        first, last = (cut / 1000 for cut in cuts)
+        labels = [f"small\nup to {first:.3g} ml", "middle", f"large\nover {last:.3g} ml"]
+    axes.set_xticklabels(labels)
+
+
+def _group_metric(method: MethodMaterial, group: str) -> Any:
+    rows = method.row.sound[0].record.get("groups") or []
+    return next((row for row in rows if (row["name"], row.get("group")) == ("auprc", group)), None)
+
+
+def _pareto(axes: Any, material: Material) -> None:
+    points = [(cost, number.value, number, method) for cost, number, method in _costs(material)]
+    for cost, value, number, method in points:
+        if number.low is not None and number.high is not None:
+            axes.plot([cost, cost], [number.low, number.high], color=method.style.colour, linewidth=1.4)
+        axes.plot(cost, value, marker=method.style.marker, markersize=8, color=method.style.colour)
+        axes.annotate(method.name, (cost, value), xytext=(7, 5), textcoords="offset points", fontsize=8.5)
+    best, front = -1.0, []
+    for cost, value, *_ in sorted(points, key=lambda point: (point[0], -point[1])):
+        if value > best:
+            front.append((cost, value))
+            best = value
+    axes.plot(*zip(*front, strict=True), color="#8A929C", linewidth=1, drawstyle="steps-post", zorder=0)
+    axes.set(xscale="log", xlabel="seconds a slice", ylabel="AUPRC", ylim=(0, 1.03))
+    axes.margins(x=0.22)
+    _plain_powers(axes)
+
+
+def _costs(material: Material) -> list[tuple[float, Any, MethodMaterial]]:
+    quantity = Quantity("auprc")
+    known = ((method.row.cost("score_s_per_slice"), method.row.number(quantity), method) for method in material.sound)
+    return [(cost, number, method) for cost, number, method in known if cost and number.value is not None]
+
+
+def _ranks(axes: Any, material: Material) -> None:
+    """Area of a disc: share of the replicates in which a row has that rank."""
+    ranking = material.board.ranking
+    styles = {method.row.label: method.style for method in material.methods}
+    replicates = np.stack([values for row in ranking.rows if (values := row.replicates(Quantity("auprc"))) is not None])
+    ranks = 1 + np.sum(replicates[:, None] < replicates[None, :], axis=1)
+    for m, row in enumerate(ranking.rows):
+        shares = np.array([np.mean(ranks[m] == k) for k in range(1, len(ranking.rows) + 1)])
+        places = np.flatnonzero(shares) + 1
+        axes.scatter(places, np.full(places.size, m), s=320 * shares[places - 1], color=styles[row.label].colour,
+                     linewidths=0)  # fmt: skip
+        interval = ranking.intervals[m]
+        if interval:
+            axes.plot(interval, [m, m], color=styles[row.label].colour, linewidth=1.6, alpha=0.7)
+    axes.set(yticks=range(len(ranking.rows)), yticklabels=[row.label for row in ranking.rows],
+             xticks=range(1, len(ranking.rows) + 1), xlabel="rank by AUPRC", xlim=(0.4, len(ranking.rows) + 0.6))  # fmt: skip
+    axes.invert_yaxis()
+
+
+def _method_axis(axes: Any, material: Material) -> None:
+    axes.set(yticks=range(len(material.sound)), yticklabels=[method.name for method in material.sound])
+    axes.set_ylim(len(material.sound) - 0.5, -0.5)
+
+
+def _plain_powers(axes: Any) -> None:
+    """Powers of ten as decimals, since formulas are switched off."""
+    from matplotlib.ticker import NullFormatter
+
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _with_curve(material: Material) -> list[MethodMaterial]:
+    """Baselines first, so that they lie under the others."""
+    return sorted((m for m in material.sound if m.curve is not None), key=lambda method: not method.row.baseline)
+
+
+def _has_curves(material: Material) -> bool:
+    return bool(_with_curve(material))
+
+
+def _has_sizes(material: Material) -> bool:
+    return any(_group_metric(method, "size=small") for method in material.sound)
+
+
+def _has_patients(material: Material) -> bool:
+    return bool(material.sound) and bool(np.isfinite(material.by_patient("dice@hFPR5")).any())
+
+
+PLOTS = (
+    Plot(
+        "dice-threshold", "Dice against threshold",
+        "What every threshold would give, on the pooled test patients, with the operating point of each policy. "
+        "The hollow star is chosen on the test patients themselves.",
+        _dice, _has_curves, wide=True, size=(10.4, 4.0),
+    ),
+    Plot(
+        "precision-recall", "Precision and sensitivity",
+        "The area under each line is the AUPRC; a map that knows nothing stays at the prevalence.",
+        _precision_recall, _has_curves,
+    ),
+    Plot(
+        "roc", "ROC", "Sensitivity against false positives among all healthy voxels; flattering where anomalies are rare.",
+        _roc, _has_curves,
+    ),
+    Plot(
+        "patients", "Patients",
+        "Each dot is a patient, the diamond their mean, the bar its 95 % interval over patients.",
+        _patients, _has_patients,
+    ),
+    Plot(
+        "sizes", "Small and large anomalies", "AUPRC in tertiles of the anomaly's volume, with 95 % intervals.",
+        _sizes, _has_sizes,
+    ),
+    Plot(
+        "pareto", "What it costs", "AUPRC against scoring time; nothing beats a method on the grey line at less cost.",
+        _pareto, lambda material: bool(_costs(material)),
+    ),
+    Plot(
+        "ranks", "How sure the ranks are",
+        "The larger a disc, the more of 2,000 draws of patients give the method that rank; the line holds 95 % of them.",
+        _ranks, lambda material: material.board.ranking.reason is None,
+    ),
+)  # fmt: skip

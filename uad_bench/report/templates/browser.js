@@ -1,0 +1,280 @@
+"use strict";
+// The case browser: draws slices and score levels on two canvases. Level k of a voxel means that its score reaches
+// the k lowest of the method's thresholds, so "marked at the slider's place k" is exactly "level >= k".
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const payload = JSON.parse(byId("payload").textContent);
+  const browser = byId("browser");
+  const state = { case: 0, method: 0, slice: 0, level: 1, outline: true, errors: false, finding: null };
+  const colours = {
+    outline: "#56B4E9", low: [230, 159, 0], high: [213, 94, 0], hit: [0, 158, 115], alarm: [230, 159, 0],
+    miss: [204, 121, 167],
+  };
+  const opened = new Map();
+
+  async function unpack(text, type) {
+    const raw = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new type(await new Response(stream).arrayBuffer());
+  }
+
+  async function open(index) {
+    if (!opened.has(index)) {
+      const one = payload.cases[index];
+      opened.set(index, {
+        image: await unpack(one.image, Uint8Array),
+        anomaly: await unpack(one.anomaly, Uint8Array),
+        levels: await Promise.all(one.levels.map((text) => unpack(text, Uint8Array))),
+        counts: await Promise.all(one.counts.map((text) => unpack(text, Uint32Array))),
+      });
+    }
+    return opened.get(index);
+  }
+
+  // Dice of the part-th slice (or, last, the whole patient) at the slider's place, from exact counts by level.
+  function diceOf(counts, part, level) {
+    let marked = 0, hits = 0, positives = 0;
+    for (let k = 0; k < 256; k += 1) {
+      const all = counts[(2 * part) * 256 + k], anomalous = counts[(2 * part + 1) * 256 + k];
+      positives += anomalous;
+      if (k >= level) { marked += all; hits += anomalous; }
+    }
+    return positives ? (2 * hits / (positives + marked)).toFixed(3) : marked ? "no lesion" : "–";
+  }
+
+  function paint(canvas, one, arrays, scored) {
+    const { width, height } = one, size = width * height, start = state.slice * size;
+    const scale = Math.max(1, Math.round(720 / width));
+    canvas.width = width * scale;
+    canvas.height = Math.round(canvas.width / one.aspect);
+    const small = document.createElement("canvas");
+    small.width = width; small.height = height;
+    const context = small.getContext("2d"), pixels = context.createImageData(width, height);
+    const levels = arrays.levels[state.method], steps = payload.methods[state.method].thresholds.length;
+    for (let i = 0; i < size; i += 1) {
+      const grey = arrays.image[start + i], level = levels[start + i], sick = arrays.anomaly[start + i];
+      let colour = [grey, grey, grey];
+      if (scored) colour = tint(grey, level, sick, steps);
+      pixels.data.set([colour[0], colour[1], colour[2], 255], 4 * i);
+    }
+    context.putImageData(pixels, 0, 0);
+    const target = canvas.getContext("2d");
+    target.imageSmoothingEnabled = !scored;
+    target.imageSmoothingQuality = "high";
+    target.drawImage(small, 0, 0, canvas.width, canvas.height);
+    if (state.outline) outline(target, one, arrays.anomaly, start, canvas);
+    if (scored && state.finding && state.finding.slice === state.slice) ring(target, one, canvas);
+  }
+
+  function tint(grey, level, sick, steps) {
+    const marked = level >= state.level;
+    if (state.errors) {
+      const colour = marked ? (sick ? colours.hit : colours.alarm) : sick ? colours.miss : null;
+      return colour ? colour.map((value) => 0.62 * value + 0.38 * grey) : [grey, grey, grey];
+    }
+    if (!marked) return [grey, grey, grey];
+    const above = steps > state.level ? (level - state.level) / (steps - state.level) : 1;
+    return colours.low.map((value, c) => 0.68 * (value + above * (colours.high[c] - value)) + 0.32 * grey);
+  }
+
+  function outline(target, one, anomaly, start, canvas) {
+    const { width, height } = one, sx = canvas.width / width, sy = canvas.height / height;
+    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && anomaly[start + y * width + x];
+    target.beginPath();
+    for (let y = 0; y <= height; y += 1) {
+      for (let x = 0; x <= width; x += 1) {
+        if (Boolean(inside(x, y)) !== Boolean(inside(x, y - 1))) { target.moveTo(x * sx, y * sy); target.lineTo((x + 1) * sx, y * sy); }
+        if (Boolean(inside(x, y)) !== Boolean(inside(x - 1, y))) { target.moveTo(x * sx, y * sy); target.lineTo(x * sx, (y + 1) * sy); }
+      }
+    }
+    target.lineCap = "round";
+    for (const [colour, thickness] of [["rgba(0,0,0,.55)", 5], [colours.outline, 2.6]]) {
+      target.strokeStyle = colour;
+      target.lineWidth = thickness;
+      target.stroke();
+    }
+  }
+
+  function ring(target, one, canvas) {
+    const { x, y } = state.finding;
+    target.beginPath();
+    target.arc((x + 0.5) * canvas.width / one.width, (y + 0.5) * canvas.height / one.height, canvas.width / 16, 0, 2 * Math.PI);
+    target.strokeStyle = "#ffffff";
+    target.lineWidth = 3;
+    target.setLineDash([9, 7]);
+    target.stroke();
+    target.setLineDash([]);
+  }
+
+  async function draw() {
+    const one = payload.cases[state.case], method = payload.methods[state.method];
+    const arrays = await open(state.case);
+    state.slice = Math.min(state.slice, one.slices.length - 1);
+    paint(byId("plain"), one, arrays, false);
+    paint(byId("scored"), one, arrays, true);
+    const slice = diceOf(arrays.counts[state.method], state.slice, state.level);
+    const patient = diceOf(arrays.counts[state.method], one.slices.length, state.level);
+    const pooled = method.dice[state.level - 1].toFixed(3);
+    byId("dice-slice").textContent = slice;
+    byId("dice-patient").textContent = patient;
+    byId("dice-pooled").textContent = pooled;
+    byId("slice").max = one.slices.length - 1;
+    byId("slice").value = state.slice;
+    byId("slice-name").textContent = `z ${one.slices[state.slice]} (${state.slice + 1}/${one.slices.length})`;
+    byId("threshold").max = method.thresholds.length;
+    byId("threshold").value = state.level;
+    byId("threshold").style.accentColor = method.colour;
+    byId("threshold-name").textContent =
+      `score ≥ ${method.thresholds[state.level - 1]}, marks ${(100 * method.fpr[state.level - 1]).toPrecision(2)} % of healthy voxels`;
+    byId("threshold").setAttribute("aria-valuetext", `score ${method.thresholds[state.level - 1]}, Dice of the patient ${patient}`);
+    byId("why").textContent = `${one.reasons.join("; ")}; anomaly ${one.ml} ml`;
+    byId("plain-caption").textContent = "image";
+    byId("scored-caption").textContent = method.name;
+    const told = `${one.name}, slice ${one.slices[state.slice]}`;
+    byId("plain").setAttribute("aria-label", `${told}: image, anomaly outlined`);
+    byId("scored").setAttribute("aria-label", `${told}: ${method.name} at threshold ${method.thresholds[state.level - 1]}; Dice of the slice ${slice}, of the patient ${patient}`);
+    spark(method);
+    key();
+    remember();
+    browser.dataset.ready = "yes";
+  }
+
+  function spark(method) {
+    const count = method.dice.length, x = (k) => count > 1 ? 100 * k / (count - 1) : 50;
+    const points = method.dice.map((value, k) => `${x(k).toFixed(2)},${(29 - 28 * value).toFixed(2)}`).join(" ");
+    const ticks = Object.values(method.policies).map((level) => `<line x1="${x(level - 1)}" x2="${x(level - 1)}" y1="0" y2="30" stroke="var(--line)" vector-effect="non-scaling-stroke"/>`).join("");
+    byId("spark").innerHTML = `${ticks}<polyline points="${points}" fill="none" stroke="${method.colour}" stroke-width="2" vector-effect="non-scaling-stroke"/>` +
+      `<line x1="${x(state.level - 1)}" x2="${x(state.level - 1)}" y1="0" y2="30" stroke="var(--focus)" stroke-width="2" vector-effect="non-scaling-stroke"/>`;
+  }
+
+  function key() {
+    const entries = state.errors
+      ? [["hit", colours.hit], ["false positive", colours.alarm], ["missed", colours.miss]]
+      : [["marked, just", colours.low], ["marked, high score", colours.high]];
+    if (state.outline) entries.push(["anomaly (reference)", [86, 180, 233]]);
+    byId("key").replaceChildren(...entries.map(([name, colour]) => {
+      const item = document.createElement("span"), patch = document.createElement("i");
+      patch.style.background = `rgb(${colour.join(",")})`;
+      item.append(patch, name);
+      return item;
+    }));
+  }
+
+  function listFindings() {
+    const found = payload.cases[state.case].findings[state.method];
+    const items = found.map((finding) => {
+      const item = document.createElement("li"), button = document.createElement("button"), dot = document.createElement("span");
+      dot.className = "kind";
+      dot.style.background = `rgb(${(finding.kind === "missed lesion" ? colours.miss : colours.alarm).join(",")})`;
+      button.type = "button";
+      button.append(dot, `${finding.kind}, ${finding.ml} ml, z ${finding.z}`);
+      button.addEventListener("click", () => {
+        const level = payload.methods[state.method].policies[payload.policy];
+        set({ slice: finding.slice, finding, level: level ?? state.level });
+      });
+      item.append(button);
+      return item;
+    });
+    if (!items.length) {
+      const item = document.createElement("li");
+      item.textContent = "none";
+      items.push(item);
+    }
+    byId("findings").replaceChildren(...items);
+  }
+
+  function listPolicies() {
+    const policies = Object.entries(payload.methods[state.method].policies);
+    byId("policies").replaceChildren(...policies.map(([name, level]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = name;
+      button.addEventListener("click", () => set({ level }));
+      return button;
+    }));
+  }
+
+  function set(changes) {
+    const before = { ...state };
+    Object.assign(state, changes);
+    const method = payload.methods[state.method], count = method.thresholds.length;
+    if (state.method !== before.method) {  // keep the operating point, not the number: scores have no common scale
+      const old = payload.methods[before.method], at = Object.keys(old.policies).find((name) => old.policies[name] === before.level);
+      state.level = method.policies[at] ?? method.policies[payload.policy] ?? state.level;
+    }
+    if (state.case !== before.case) state.slice = largest(state.case);
+    if (state.case !== before.case || state.method !== before.method) {
+      state.finding = null;
+      listFindings();
+      listPolicies();
+    }
+    state.slice = Math.max(0, Math.min(state.slice, payload.cases[state.case].slices.length - 1));
+    state.level = Math.max(1, Math.min(state.level, count));
+    byId("case").value = state.case;
+    byId("method").value = state.method;
+    byId("outline").setAttribute("aria-pressed", state.outline);
+    byId("errors").setAttribute("aria-pressed", state.errors);
+    draw();
+  }
+
+  const largest = (index) => payload.cases[index].start;
+
+  function remember() {
+    const hash = `#case=${state.case}&method=${state.method}&slice=${state.slice}&level=${state.level}`;
+    if (moved) history.replaceState(null, "", hash);
+    moved = true;
+  }
+  let moved = false;
+
+  function fill(select, names) {
+    select.replaceChildren(...names.map((name, index) => new Option(name, index)));
+  }
+
+  function wire() {
+    byId("case").addEventListener("change", (event) => set({ case: Number(event.target.value) }));
+    byId("method").addEventListener("change", (event) => set({ method: Number(event.target.value) }));
+    byId("slice").addEventListener("input", (event) => set({ slice: Number(event.target.value), finding: null }));
+    byId("threshold").addEventListener("input", (event) => set({ level: Number(event.target.value) }));
+    byId("outline").addEventListener("click", () => set({ outline: !state.outline }));
+    byId("errors").addEventListener("click", () => set({ errors: !state.errors }));
+    for (const id of ["plain", "scored"]) {
+      byId(id).addEventListener("wheel", (event) => {
+        event.preventDefault();
+        set({ slice: state.slice + Math.sign(event.deltaY), finding: null });
+      }, { passive: false });
+    }
+    browser.addEventListener("keydown", onKey);
+  }
+
+  function onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "SELECT") return;
+    const slider = event.target.tagName === "INPUT";
+    const next = (name, count) => ({ [name]: (state[name] + 1) % count });
+    const moves = {
+      m: () => next("method", payload.methods.length), c: () => next("case", payload.cases.length),
+      o: () => ({ outline: !state.outline }), e: () => ({ errors: !state.errors }),
+      ArrowUp: () => !slider && { slice: state.slice + 1, finding: null },
+      ArrowDown: () => !slider && { slice: state.slice - 1, finding: null },
+      ArrowLeft: () => !slider && { level: state.level - 1 }, ArrowRight: () => !slider && { level: state.level + 1 },
+    };
+    const changes = moves[event.key]?.();
+    if (!changes) return;
+    event.preventDefault();
+    set(changes);
+  }
+
+  function begin() {
+    fill(byId("case"), payload.cases.map((one) => one.name));
+    fill(byId("method"), payload.methods.map((method) => method.name));
+    wire();
+    const asked = new URLSearchParams(location.hash.slice(1));
+    const number = (name, otherwise) => asked.has(name) ? Number(asked.get(name)) || 0 : otherwise;
+    state.case = Math.min(number("case", 0), payload.cases.length - 1);
+    state.method = Math.min(number("method", 0), payload.methods.length - 1);
+    listFindings();
+    listPolicies();
+    const method = payload.methods[state.method];
+    set({ slice: number("slice", largest(state.case)), level: number("level", method.policies[payload.policy] ?? 1) });
+  }
+  begin();
+})();
