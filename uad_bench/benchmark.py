@@ -1,6 +1,7 @@
 """One request of a user: resolve it, check the data, and run the method beside the trivial baselines."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,24 @@ class Request:
     runs: Path = Path("runs")
 
 
-def run_request(request: Request, reporter: Reporter) -> list[dict[str, Any]]:
-    """Records of the baselines and, last, of the method."""
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A method that is registered nowhere: a command, or what was passed from Python with its hyperparameters."""
+
+    entry: registry.Entry
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = None) -> list[dict[str, Any]]:
+    """Records of the baselines and, last, of the method: a registered one, or the guest under the request's name."""
     entries = registry.methods(request.plugins)
+    if guest:
+        entries = registry.with_guest(entries, guest.entry)
     registry.find("method", request.method, entries)
     task = resolve_task(request)
     main = compose_request(request)
+    if guest:
+        main = replace(main, params={**guest.params, **main.params})
     reporter.start(f"data {main.task.name}")
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
     bench = Bench(root=request.runs, device=resolve_device(request.device), report=reporter)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from uad_bench.live_source import live_source
 from uad_bench.registry import Entry
 from uad_bench.source import Source, find_source
 
@@ -25,12 +26,14 @@ def digest_source(entry: Entry) -> str:
     """SHA-256 over the method's source file and whatever it imports from its own package, found without running it.
 
     The harness is not part of it: its version is recorded, but a harness release does not make old runs new. A plugin
-    file stands for itself, a command for its words.
+    file stands for itself, a command for its words and the files that they name.
     """
     if entry.file is not None:
         return digest_file(entry.file)
     if entry.command:
-        return digest_json(list(entry.command))
+        return digest_json([digest_file(Path(word)) if Path(word).is_file() else word for word in entry.command])
+    if entry.live is not None:
+        return digest_json(live_source(entry.live if isinstance(entry.live, type) else type(entry.live)))
     seen: dict[str, str] = {}
     _collect(entry.target.partition(":")[0], seen)
     return digest_json(seen)

@@ -5,7 +5,7 @@ Looking a name up imports nothing; only `load` does, so a broken plugin harms no
 
 import importlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -79,6 +79,15 @@ def methods(plugins: Iterable[Path] = ()) -> dict[str, Entry]:
     """
     found = [*_installed(METHODS), *(entry for path in plugins for entry in _in_file(path))]
     return _unique(found, "method")
+
+
+def with_guest(entries: Mapping[str, Entry], guest: Entry) -> dict[str, Entry]:
+    """The entries and one that is registered nowhere.
+
+    Raises:
+        ConfigError: its name is taken.
+    """
+    return _unique([*entries.values(), guest], "method")
 
 
 def datasets() -> dict[str, Entry]:

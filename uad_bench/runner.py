@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uad_bench.checkpoints import require_unseen
 from uad_bench.cohort import Cohort, cache_root
@@ -27,6 +27,9 @@ from uad_bench.registry import Entry
 from uad_bench.runs import Run
 from uad_bench.stages import Assignment
 from uad_bench.trust import damaged, repair, unscored, write_manifest
+
+if TYPE_CHECKING:
+    from uad_bench.live import InProcess
 
 Report = Callable[[Progress], None]
 
@@ -90,14 +93,33 @@ class Bench:
             return _described(run)
         if run.checkpoint.exists():
             require_unseen(run.checkpoint, _image_digests(asked.cohort, judged))
+        door = self._apply_command if asked.entry.command else self._apply_method
+        needs = door(asked, run, left)
+        write_manifest(run, judged)
+        return needs
+
+    def _apply_method(self, asked: Outcome, run: Run, left: list[str]) -> dict[str, Any]:
         note = partial(self._note, run)
-        with WorkerProcess(asked.entry, run.log, self.limits, self._fence(asked, run), note) as worker:
+        with self._worker(asked, run) as worker:
             needs = worker.describe(dict(asked.experiment.params), asked.cohort.task.pair)
             run.log_event("described", **{k: v for k, v in needs.items() if k != "event"})
             for event in worker.work(self._assign(asked, run, needs, left)):
                 note(event)
-        write_manifest(run, judged)
         return needs
+
+    def _apply_command(self, asked: Outcome, run: Run, left: list[str]) -> dict[str, Any]:
+        from uad_bench.external_command import run_command
+
+        return run_command(asked, run, left, limits=self.limits, note=partial(self._note, run))
+
+    def _worker(self, asked: Outcome, run: Run) -> "WorkerProcess | InProcess":
+        """A process of the method's own, or this one for what was passed from Python."""
+        note = partial(self._note, run)
+        if asked.entry.live is None:
+            return WorkerProcess(asked.entry, run.log, self.limits, self._fence(asked, run), note)
+        from uad_bench.live import InProcess
+
+        return InProcess(asked.entry, note, run.log)
 
     def _asked(self, experiment: Experiment, entry: Entry, cohort: Cohort, split: Split) -> Outcome:
         return Outcome(experiment=experiment, entry=entry, cohort=cohort, split=split, device=self.device)

@@ -1,11 +1,14 @@
 """`uad-bench run`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, Settings, Task, print_json
+
+if TYPE_CHECKING:
+    from uad_bench.benchmark import Guest
 
 
 def run(
@@ -19,6 +22,10 @@ def run(
     profile: Annotated[str | None, typer.Option(help="default or published.")] = None,
     settings: Settings = None,
     plugin: Plugins = None,
+    command: Annotated[
+        str | None,
+        typer.Option(help="Score with a program, such as 'python predict.py {images} {out}'; --method names its row."),
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     baselines: Annotated[bool, typer.Option(help="Run the trivial baselines beside the method.")] = True,
     runs: Runs = RUNS,
@@ -45,9 +52,18 @@ def run(
         runs=Path(runs),
     )
     with reporting() as reporter:
-        records = run_request(request, reporter)
+        records = run_request(request, reporter, guest=_guest(command, method))
     if json:
         print_json(records[-1])
     else:
         stdout().print(run_table(records, runs=runs))
     return 2 if any(record["status"] != "ok" for record in records) else 0
+
+
+def _guest(command: str | None, name: str) -> "Guest | None":
+    if command is None:
+        return None
+    from uad_bench.benchmark import Guest
+    from uad_bench.external_command import command_entry
+
+    return Guest(command_entry(command, name))

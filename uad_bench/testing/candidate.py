@@ -14,8 +14,8 @@ from uad_bench import registry
 from uad_bench.errors import ConfigError
 from uad_bench.hyperparameters import build_method, hyperparameters
 from uad_bench.method import Budget, Compute, Method, Modalities, SliceBatch, SliceDataset
+from uad_bench.process_state import preserved
 from uad_bench.testing.slices import SIZE, TinySlices, copy_of, healthy_slices
-from uad_bench.testing.world import preserved
 
 if TYPE_CHECKING:
     from uad_bench.testing.check import Result

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from uad_bench.process_state import preserved
 from uad_bench.testing.candidate import Candidate
-from uad_bench.testing.world import preserved
 
 Status = Literal["passed", "failed", "skipped", "excused", "noted"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from uad_bench.method import SliceBatch
+from uad_bench.process_state import changes
 from uad_bench.testing.candidate import BUDGET, Candidate
 from uad_bench.testing.check import ContractViolation
 from uad_bench.testing.slices import copy_of
 from uad_bench.testing.watching import KeptSlices, WatchedBatch, WatchedSlices, opened_files
-from uad_bench.testing.world import changes
 
 IMAGE_FILES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from uad_bench.process_state import other_luck
 from uad_bench.testing.candidate import BUDGET, Candidate
 from uad_bench.testing.check import ContractViolation, NotApplicable
 from uad_bench.testing.comparing import require_equal
 from uad_bench.testing.slices import choose, with_blob
-from uad_bench.testing.world import other_luck
 
 HOW_SEED = "draw noise with uad_bench.seeding.slice_noise, and weights inside uad_bench.seeding.seeded(compute.seed)"
 
