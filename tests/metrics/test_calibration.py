@@ -1,6 +1,6 @@
 """Simulated studies: a 95 % interval covers the truth in 92-97 %, a 5 % test of equal methods rejects in 3-7 %.
 
-A small study runs by default; the size of a real test set (251 patients, 2,000 replicates) is marked slow.
+Both studies have the 251 patients of a real test set; the one with more voxels and replicates is marked slow.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from uad_bench.metrics.significance import bootstrap_p, sign_flip_p
 from uad_bench.metrics.uncertainty import percentile_interval, pooled_replicates, resample
 from uad_bench.metrics.voxel import average_precision
 
-SIZES = [(80, 30, 400, 400), pytest.param(251, 200, 500, 2_000, marks=pytest.mark.slow)]
+SIZES = [(251, 12, 300, 300), pytest.param(251, 100, 300, 1_000, marks=pytest.mark.slow)]
 
 
 def study(rng, n_patients, n_voxels):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -45,7 +45,9 @@ def realistic(n_patients=4, n_voxels=50_000, seed=0):
     hnp.arrays(bool, 40),
     st.none() | st.tuples(st.floats(-1e38, 1e38), st.floats(0, 1e38)),
 )
-@settings(max_examples=300, deadline=None)
+@example(np.zeros(40, np.float32), np.zeros(40, bool), (0.0, 1e-308))
+@example(np.zeros(40, np.float32), np.zeros(40, bool), None)
+@settings(max_examples=200, deadline=None)
 def test_the_exact_value_is_inside_whatever_the_scores_and_bounds(scores, anomaly, bounds):
     anomaly[:2] = [True, False]
     bins = LinearBins(bounds[0], bounds[0] + bounds[1]) if bounds else bounds_of([(scores, anomaly)])

@@ -31,7 +31,7 @@ def values(counts):
 
 
 @given(maps())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_ap_and_auroc_agree_with_scikit_learn(score_map):
     scores, anomaly = score_map
     ap, auroc, _ = values(count_ranks_of(scores, anomaly))
@@ -40,7 +40,7 @@ def test_ap_and_auroc_agree_with_scikit_learn(score_map):
 
 
 @given(maps())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_threshold_beats_the_best_dice(score_map):
     scores, anomaly = score_map
     best = voxel.best_dice(count_ranks_of(scores, anomaly))
@@ -51,7 +51,7 @@ def test_no_threshold_beats_the_best_dice(score_map):
 
 
 @given(maps(), st.floats(0.01, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_fpr_at_tpr_is_the_lowest_of_any_threshold(score_map, tpr):
     scores, anomaly = score_map
     points = [overlap.confusion(scores, anomaly, threshold=float(t)) for t in scores]

@@ -22,6 +22,7 @@ from uad_bench.metrics.validity import require_scores
 BINS = 65_536
 
 _CHUNK = 1 << 18  # voxels binned at once: work arrays of 3 MiB stay in the cache
+_NO_SPAN = 1e-46  # below the smallest float32 there is nothing to divide into steps
 _PLAIN_SPANS = (1e-30, 1e30)  # spans whose arithmetic neither overflows nor vanishes in float32
 
 
@@ -38,7 +39,7 @@ class LinearBins:
         plain = _PLAIN_SPANS[0] < span < _PLAIN_SPANS[1]
         with np.errstate(over="ignore"):  # far beyond the bounds is in the end bin all the same
             steps = np.subtract(scores, self.low, dtype=np.float32 if plain else np.float64)
-            steps *= (BINS - 1) / span if span > 0 else 1.0
+            steps *= (BINS - 1) / span if span > _NO_SPAN else 1.0
         return np.clip(steps, 0, BINS - 1, out=steps).astype(np.int64)
 
 
