@@ -1,7 +1,8 @@
 """Tissues and their relaxation times at 3 T, as tables; each patient draws its own around them.
 
 Grey and white matter: Stanisz et al. (2005), Wansapura et al. (1999), Bojorquez et al. (2017); T1 at 1.5 T and CSF:
-Rooney et al. (2007); proton densities: Tofts (2003). The others lie between these, as the contrast of real cases asks; see docs/phantom.md.
+Rooney et al. (2007); proton densities: Tofts (2003). The others lie
+between these, as the contrast of real cases asks; see docs/phantom.md.
 """
 
 from collections.abc import Mapping
