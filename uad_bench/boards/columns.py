@@ -97,7 +97,7 @@ def _beats(board: Board, row: Row) -> Cell:
     if standing.p is None:
         return Cell(DASH, "quiet", values)
     sure = standing.p < 0.05
-    answer = {(True, True): "yes", (True, False): "unclear", (False, True): "no, worse", (False, False): "no"}
+    answer = {(True, True): "yes", (True, False): "unclear", (False, True): "no (worse)", (False, False): "no"}
     return Cell(f"{answer[bool(standing.better), sure]}, {p_text(standing.p)}", values=values)
 
 

@@ -4,22 +4,45 @@ from collections.abc import Sequence
 
 from uad_bench.boards.board import Board
 from uad_bench.boards.caption import caption
-from uad_bench.boards.columns import BoardColumn, columns_of
+from uad_bench.boards.columns import COSTS, HARDWARE, BoardColumn, columns_of
 from uad_bench.boards.row import Row
 from uad_bench.boards.sheet import Sheet
 
 CHAINS = {"none": "raw maps", "common": "common post-processing"}
+COST_NOTES = (
+    "Time and memory are means over seeds as the method's process measured them, scoring without the first patient.",
+    "verified: built, every score map had its digest when the board was built; here, the maps are on this machine.",
+)
 
 
-def board_sheets(board: Board) -> tuple[Sheet, ...]:
-    """The ranked table, and apart from it the bounds that saw labels."""
+def board_sheets(board: Board, *, apart: bool = False) -> tuple[Sheet, ...]:
+    """The ranked table, and apart from it the bounds that saw labels.
+
+    Args:
+        board: what is shown.
+        apart: give costs a table of their own, for readers who look at a page.
+    """
     columns = columns_of(board)
     title = f"{board.record['task']['name']}: {CHAINS.get(board.chain, board.chain)}"
     main = _sheet(title, board, board.ordered, columns, caption(board))
+    sheets = _apart(main) if apart else (main,)
     if not board.bounds:
-        return (main,)
+        return sheets
     note = "Trained with labels; what is possible on these data, not a competitor. Never ranked."
-    return main, _sheet(f"{title}, upper bounds", board, board.bounds, columns, (note,))
+    return *sheets, _sheet(f"{title}, upper bounds", board, board.bounds, columns, (note,))
+
+
+def _apart(sheet: Sheet) -> tuple[Sheet, Sheet]:
+    """Numbers in one table, costs and provenance in another."""
+    costs = {column.column.heading for column in (*COSTS, *HARDWARE)}
+    kept = [i for i, column in enumerate(sheet.columns) if column.heading not in costs]
+    dear = [i for i, column in enumerate(sheet.columns) if column.heading in {*costs, "method"}]
+    return _only(sheet, kept, sheet.title, sheet.notes), _only(sheet, dear, "Cost and provenance", COST_NOTES)
+
+
+def _only(sheet: Sheet, chosen: Sequence[int], title: str, notes: tuple[str, ...]) -> Sheet:
+    rows = tuple(tuple(row[i] for i in chosen) for row in sheet.rows)
+    return Sheet(title, tuple(sheet.columns[i] for i in chosen), rows, notes)
 
 
 def _sheet(

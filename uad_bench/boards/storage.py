@@ -17,6 +17,7 @@ import numpy as np
 from uad_bench.boards.result import Quantity, Result
 from uad_bench.errors import ConfigError
 from uad_bench.files import atomic, read_json, write_json
+from uad_bench.records import record_digest
 from uad_bench.runs import safe_name
 
 KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
@@ -58,7 +59,7 @@ def document(result: Result, keys: Sequence[str]) -> dict[str, Any]:
         "verified": result.verified,
     }
     cleaned: dict[str, Any] = without_paths({**record, BOARD: proof})
-    return cleaned
+    return {**cleaned, "digest": record_digest(cleaned)}
 
 
 def read_stored(folder: Path) -> list[Result]:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from uad_bench.cli import boards, data, listing, reporting, running, scores, showing, suites
+from uad_bench.cli import boards, data, exporting, listing, reporting, running, scores, showing, suites
 from uad_bench.errors import UadBenchError
 
 app = typer.Typer(
@@ -24,10 +24,13 @@ app = typer.Typer(
 app.command("run")(running.run)
 app.command("show")(showing.show)
 app.command("report")(reporting.report)
+app.command("export")(exporting.export)
 app.command("list")(listing.list_)
 app.command("evaluate")(scores.evaluate)
 app.command("rescore")(scores.rescore)
 app.command("crosswalk")(scores.crosswalk)
+app.command("verify")(scores.verify)
+app.command("check")(scores.check)
 app.add_typer(boards.leaderboard, name="leaderboard")
 app.add_typer(data.data, name="data")
 app.add_typer(suites.suite, name="suite")

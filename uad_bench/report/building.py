@@ -60,7 +60,7 @@ def report_page(material: Material, payload: dict[str, Any] | None) -> str:
     return render(
         "report.html.j2",
         record=material.board.record,
-        boards=[sheet for board in material.boards for sheet in board_sheets(board)],
+        boards=[sheet for board in material.boards for sheet in board_sheets(board, apart=True)],
         pictures=inline_figures(material),
         methods=material.sound,
         failed=[method for method in material.methods if method.row.failure],

@@ -43,7 +43,9 @@ def choose_cases(patients: Sequence[str], table: NDArray[np.float64], methods: S
     return [ChosenCase(patients[index], tuple(why)) for index, why in reasons.items()]
 
 
-def case_sheet(cases: Sequence[ChosenCase], patients: Sequence[str], table: NDArray[np.float64], methods: Sequence[str]) -> Sheet:
+def case_sheet(
+    cases: Sequence[ChosenCase], patients: Sequence[str], table: NDArray[np.float64], methods: Sequence[str]
+) -> Sheet:
     """The chosen patients with every method's Dice."""
     columns = (Column("patient", numeric=False, identity=True), Column("why", numeric=False), *map(Column, methods))
     rows = tuple(

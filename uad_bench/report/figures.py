@@ -60,7 +60,9 @@ def _save(plot: Plot, material: Material, folder: Path) -> Iterator[Path]:
 def _inline(plot: Plot, material: Material) -> Markup:
     svg = _bytes(_draw(plot, material, ink=INK, grid=GRID, legend=False), "svg", plot.name).decode()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1)
+    svg = re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
+    )
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     for name in sorted(set(re.findall(r'\bid="([^"]+)"', svg)), key=len, reverse=True):  # several figures, one page
         svg = re.sub(rf'(id="|#){re.escape(name)}(?=["\)])', rf"\g<1>{plot.name}-{name}", svg)
@@ -89,7 +91,8 @@ def _add_legend(figure: Any, material: Material) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=m.style.colour, dashes=m.style.dashes or (None, None), label=m.name) for m in material.sound
+        Line2D([], [], color=m.style.colour, dashes=m.style.dashes or (None, None), label=m.name)
+        for m in material.sound
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
 

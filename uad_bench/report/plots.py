@@ -151,7 +151,8 @@ def _pareto(axes: Any, material: Material) -> None:
         if number.low is not None and number.high is not None:
             axes.plot([cost, cost], [number.low, number.high], color=method.style.colour, linewidth=1.4)
         axes.plot(cost, value, marker=method.style.marker, markersize=8, color=method.style.colour)
-        axes.annotate(method.name, (cost, value), xytext=(7, 5), textcoords="offset points", fontsize=8.5)
+    for (cost, value, _, method), lift in zip(points, _lifts([(p[0], p[1]) for p in points]), strict=True):
+        axes.annotate(method.name, (cost, value), xytext=(7, lift), textcoords="offset points", fontsize=8.5)
     best, front = -1.0, []
     for cost, value, *_ in sorted(points, key=lambda point: (point[0], -point[1])):
         if value > best:
@@ -159,8 +160,19 @@ def _pareto(axes: Any, material: Material) -> None:
             best = value
     axes.plot(*zip(*front, strict=True), color="#8A929C", linewidth=1, drawstyle="steps-post", zorder=0)
     axes.set(xscale="log", xlabel="seconds a slice", ylabel="AUPRC", ylim=(0, 1.03))
-    axes.margins(x=0.22)
+    seconds = [cost for cost, *_ in points]
+    axes.set_xlim(10 ** np.floor(np.log10(min(seconds) / 1.5)), 10 ** np.ceil(np.log10(max(seconds) * 4)))
     _plain_powers(axes)
+
+
+def _lifts(points: list[tuple[float, float]]) -> list[int]:
+    """Heights in points at which labels of neighbouring (x, y) do not cover each other; x on a logarithmic scale."""
+    lifts: list[int] = []
+    for i, (x, y) in enumerate(points):
+        near = [lifts[j] + 230 * (points[j][1] - y) for j in range(i) if abs(np.log10(points[j][0] / x)) < 1.3]
+        free = (lift for lift in (5, -12, 17, -24, 29, -36, 41) if all(abs(lift - other) > 10 for other in near))
+        lifts.append(next(free, 5))
+    return lifts
 
 
 def _costs(material: Material) -> list[tuple[float, Any, MethodMaterial]]:
@@ -185,7 +197,7 @@ def _ranks(axes: Any, material: Material) -> None:
             axes.plot(interval, [m, m], color=styles[row.label].colour, linewidth=1.6, alpha=0.7)
     axes.set(yticks=range(len(ranking.rows)), yticklabels=[row.label for row in ranking.rows],
              xticks=range(1, len(ranking.rows) + 1), xlabel="rank by AUPRC", xlim=(0.4, len(ranking.rows) + 0.6))  # fmt: skip
-    axes.invert_yaxis()
+    axes.set_ylim(len(ranking.rows) - 0.4, -0.6)
 
 
 def _method_axis(axes: Any, material: Material) -> None:

@@ -1,0 +1,27 @@
+"""`uad-bench export`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from uad_bench.cli.options import RUNS, Data, Runs
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder to write to.")],
+    policy: Annotated[
+        Literal["hFPR1", "hFPR5", "valDice", "oracle"], typer.Option(help="Whose threshold makes the masks.")
+    ] = "hFPR5",
+    data: Data = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Write score maps and masks as NIfTI over the original scans, a methods paragraph, and its citations."""
+    from uad_bench.console import reporting, stderr
+    from uad_bench.export import export_run
+    from uad_bench.runs import open_run
+
+    with reporting() as reporter:
+        written = export_run(open_run(Path(runs), run), to, data=data, policy=policy, report=reporter)
+    stderr().print(f"{len(written)} files in {to}", markup=False)
