@@ -84,3 +84,42 @@ def evaluate(
         stderr().print(f"FAILED({record['reason']}): {record['message']}", markup=False)
         return 2
     return 0
+
+
+def verify(
+    target: Annotated[str, typer.Argument(help="A run, a folder of runs, or a leaderboard's folder.")],
+    data: Data = None,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> int:
+    """Recompute every number from stored maps by a second road; exit code 5 names whatever differs.
+
+    A run whose score maps are not here is unverifiable: its digests are checked, and the exit code is 3.
+    """
+    from uad_bench.console import reporting, stdout
+    from uad_bench.verify_board import verify as compute
+
+    with reporting() as reporter:
+        results = compute(target, runs=runs, data=data, report=reporter)
+    if json:
+        print_json({"results": [result.to_json() for result in results]})
+    else:
+        for result in results:
+            stdout().print(str(result), markup=False)
+    return max((result.exit_code for result in results), default=0)
+
+
+def check(run: RunName, runs: Runs = RUNS, json: AsJson = False) -> int:
+    """Judge a run's event log: one start and one end an attempt, in order, every test patient stored once."""
+    from uad_bench.console import stdout
+    from uad_bench.integrity import check_log
+    from uad_bench.runs import open_run
+
+    found = open_run(runs, run)
+    findings = check_log(found)
+    if json:
+        print_json({"run": str(found.path), "findings": [str(finding) for finding in findings]})
+    else:
+        lines = [str(finding) for finding in findings] or [f"{found.path}: the log is in order"]
+        stdout().print("\n".join(lines), markup=False)
+    return 5 if findings else 0
