@@ -1,3 +1,18 @@
 """uad-bench compares unsupervised anomaly-segmentation methods on brain MRI."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uad_bench.api import evaluate, leaderboard, run
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "evaluate", "leaderboard", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """The verbs are imported when they are first used, so that `import uad_bench` costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'uad_bench' has no attribute {name!r}")
+    from uad_bench import api
+
+    return getattr(api, name)

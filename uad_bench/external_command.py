@@ -15,16 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uad_bench.checkpoints import save_checkpoint
 from uad_bench.config import validate
-from uad_bench.errors import ConfigError, MethodError, ResourceError, unknown
-from uad_bench.exchange import Grid, read_map, write_images, write_training
+from uad_bench.errors import ConfigError, DataError, MethodError, ResourceError, unknown
+from uad_bench.exchange import write_images, write_training
+from uad_bench.external import find_maps, read_score_map
 from uad_bench.files import storage_error
 from uad_bench.fingerprint import digest_file, digest_json
 from uad_bench.isolation import LOG_LIMIT, Limits
 from uad_bench.method import Modality
 from uad_bench.processes import end_group, group_rss_mib
 from uad_bench.records import Outcome
+from uad_bench.redaction import hide_paths
 from uad_bench.registry import Entry
 from uad_bench.runs import Run
 from uad_bench.stages import save_map
@@ -80,9 +85,9 @@ def run_command(asked: Outcome, run: Run, left: Sequence[str], *, limits: Limits
     folder = run.path / "exchange"
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        grids = _hand_out(folder, asked, needs, left, note)
+        _hand_out(folder, asked, needs, left, note)
         used = _execute(_words(asked, folder), run.log, limits, lambda: note(_progress(folder, left)))
-        _collect(folder / "out", asked, run, grids, used, note)
+        _collect(folder / "out", asked, run, left, used, note)
     except OSError as error:
         raise storage_error(folder, error) from error
     finally:
@@ -103,7 +108,7 @@ def describe_command(asked: Outcome) -> dict[str, Any]:
         "fit": list(chosen["fit"]),
         "score": list(chosen["score"]),
         "native": True,
-        "params": {"command": asked.entry.target, "files": _files(asked.entry.command)},
+        "params": {"command": hide_paths(asked.entry.target), "files": _files(asked.entry.command)},
         "deterministic": False,
     }
 
@@ -112,17 +117,15 @@ def _files(words: Sequence[str]) -> dict[str, str]:
     return {Path(word).name: digest_file(Path(word)) for word in words if Path(word).is_file()}
 
 
-def _hand_out(folder: Path, asked: Outcome, needs: dict[str, Any], left: Sequence[str], note: Note) -> dict[str, Grid]:
+def _hand_out(folder: Path, asked: Outcome, needs: dict[str, Any], left: Sequence[str], note: Note) -> None:
     (folder / "out").mkdir(parents=True)
     subjects = asked.cohort.subjects
-    grids = {}
     for done, name in enumerate(left, 1):
-        grids[name] = write_images(folder / "images", subjects[name], needs["score"])
+        write_images(folder / "images", subjects[name], needs["score"])
         note({"event": "progress", "stage": "writing images", "step": done, "total": len(left)})
     if needs["fit"]:
         healthy = asked.cohort.train_slices(asked.split)
         write_training(folder / "train", [subjects[name] for name in healthy], needs["fit"], healthy)
-    return grids
 
 
 def _words(asked: Outcome, folder: Path) -> list[str]:
@@ -203,9 +206,9 @@ def _progress(folder: Path, left: Sequence[str]) -> dict[str, Any]:
     return {"event": "progress", "stage": "command", "step": min(done, len(left)), "total": len(left)}
 
 
-def _collect(out: Path, asked: Outcome, run: Run, grids: dict[str, Grid], used: Used, note: Note) -> None:
-    """Check every map, store it, and log it; a command has no weights to keep, so its checkpoint says who it is."""
-    maps = {name: read_map(out, name, grid) for name, grid in grids.items()}
+def _collect(out: Path, asked: Outcome, run: Run, left: Sequence[str], used: Used, note: Note) -> None:
+    """Check every map, store it, and log it; a command has no weights to keep, so its checkpoint is empty."""
+    maps = _read_maps(out, asked, left)
     train = {name: digest_json(asked.cohort.census[name].digests) for name in asked.split.train}
     digest = save_checkpoint(run.checkpoint, {}, training_set=train if "{train}" in asked.entry.target else {})
     note({"event": "fitted", "parameters": None, "network_calls_per_slice": None, "checkpoint": digest})
@@ -213,3 +216,13 @@ def _collect(out: Path, asked: Outcome, run: Run, grids: dict[str, Grid], used: 
         share = {"seconds": used.seconds / len(maps), "peak_rss_mib": used.peak_rss_mib}
         slices = len(asked.cohort.scored_slices(name))
         note({"event": "scored", "subject": name, "slices": slices, **save_map(run.map(name), score_map), **share})
+
+
+def _read_maps(out: Path, asked: Outcome, left: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    try:
+        found = find_maps(out)
+    except DataError as error:
+        raise MethodError("the command left no map in {out}", reason="bad_output") from error
+    if missing := [name for name in left if name not in found]:
+        raise MethodError(f"the command left no map {missing[0]}.nii.gz in {{out}}", reason="bad_output")
+    return {name: read_score_map(found[name][0], asked.cohort.census[name]) for name in left}

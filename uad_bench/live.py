@@ -15,7 +15,7 @@ from uad_bench.errors import ConfigError, MethodError, UadBenchError
 from uad_bench.hyperparameters import hyperparameters
 from uad_bench.process_state import preserved
 from uad_bench.registry import Entry
-from uad_bench.stages import Assignment, describe, work
+from uad_bench.stages import Assignment, describe, describe_method, work
 
 Note = Callable[[dict[str, Any]], None]
 
@@ -67,7 +67,10 @@ class InProcess:
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
         """What the method needs and its resolved hyperparameters."""
         with self._failures(), preserved():
-            self._method, description = describe(self.entry, params, pair)
+            if isinstance(self.entry.live, type):
+                self._method, description = describe(self.entry, params, pair)
+            else:
+                self._method, description = self.entry.live, describe_method(self.entry.live)
         return {"event": "described", **description}
 
     def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:

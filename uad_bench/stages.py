@@ -56,8 +56,13 @@ class Assignment:
 def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, dict[str, Any]]:
     """Build the method and say what it needs, without giving it any data."""
     method = build_method(entry.load(), params, pair=pair, name=entry.name)
+    return method, describe_method(method)
+
+
+def describe_method(method: Method) -> dict[str, Any]:
+    """What a method needs, with its hyperparameters."""
     needs = method.modalities
-    return method, {
+    return {
         "fit": list(needs.fit),
         "score": list(needs.score),
         "native": needs.native,
