@@ -8,8 +8,10 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from uad_bench.boards.columns import seconds
+from uad_bench.boards.result import find_metric
 from uad_bench.suites.states import Place, State
-from uad_bench.tables import find_metric, seconds, write_value
+from uad_bench.tables import write_value
 
 STYLES = {State.DONE: "green", State.FAILED: "red", State.RUNNING: "cyan", State.WAITING: "dim"}
 FULL = 40
