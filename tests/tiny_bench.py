@@ -14,6 +14,7 @@ from uad_bench import registry
 from uad_bench.cohort import Cohort, gather
 from uad_bench.config import Experiment, change_task, compose, load_task
 from uad_bench.isolation import Limits, _failure
+from uad_bench.processes import PROC
 from uad_bench.registry import Entry
 from uad_bench.runner import Bench
 from uad_bench.runs import Run
@@ -50,6 +51,24 @@ class Written:
 
 METHODS = {{"{name}": Written}}
 """
+TRAINED = {
+    "top": "import torch\nfrom uad_bench import training\ntraining.SNAPSHOT_SECONDS = 0.0",
+    "fit": """
+        self.net_ = torch.nn.Conv2d(1, 1, 3, padding=1)
+        training.train(
+            self.net_,
+            lambda batch, noise: ((self.net_(batch.image) - batch.image) ** 2).mean(),
+            train,
+            name="net",
+            budget=budget,
+            compute=compute,
+            optimisation=training.Optimisation(),
+        )
+    """,
+    "score": "return (self.net_(batch.image) - batch.image)[:, 0].detach().abs()",
+    "state": "return self.net_.state_dict()",
+    "load": "self.net_ = torch.nn.Conv2d(1, 1, 3, padding=1)\nself.net_.load_state_dict(state)",
+}
 SAME_EXCEPT_TIMES = (
     "checkpoint.safetensors",
     "maps/*.npy",
@@ -138,7 +157,7 @@ class SameProcess:
 
     entry: Entry
     log: Path | None = None
-    limits: Limits = Limits()
+    limits: Limits | None = None
     fence: Any = None
     note: Any = None
     method: Any = None
@@ -173,3 +192,15 @@ def result_files(run: Run) -> dict[str, str]:
     """Digest of every file whose bytes are promised to be the same in each run."""
     files = [path for pattern in SAME_EXCEPT_TIMES for path in sorted(run.path.rglob(pattern))]
     return {str(path.relative_to(run.path)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def living(word: str) -> list[str]:
+    """Command lines of live processes that hold this word."""
+    lines = []
+    for process in PROC.glob("[0-9]*"):
+        try:
+            if (process / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                lines.append((process / "cmdline").read_text())
+        except OSError:
+            continue
+    return [line for line in lines if word in line]

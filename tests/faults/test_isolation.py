@@ -1,29 +1,15 @@
 """Methods that crash, hang, flood, spy or spoil: each fails alone, and what the others store keeps its bytes."""
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.tiny_bench import TinyBench, result_files
+from tests.tiny_bench import TinyBench, living, result_files
 from uad_bench.cohort import Cohort
 from uad_bench.errors import MethodError
 from uad_bench.isolation import LOG_LIMIT, WorkerProcess
-from uad_bench.processes import PROC
-
-
-def living(word: str) -> list[str]:
-    """Command lines of live processes that hold this word."""
-    lines = []
-    for process in PROC.glob("[0-9]*"):
-        try:
-            if (process / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
-                lines.append((process / "cmdline").read_text())
-        except OSError:
-            continue
-    return [line for line in lines if word in line]
 
 
 @dataclass
@@ -204,11 +190,11 @@ def test_a_wrong_hyperparameter_is_the_users_error_and_not_the_methods(tiny: Tin
 
 
 def test_an_ended_worker_is_no_zombie_and_holds_no_pipe(tiny: TinyBench):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with WorkerProcess(tiny.write("plain")) as worker:
         worker.describe({}, ("flair", "t2"))
     assert worker._process.returncode is not None
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_plugin_file_that_is_gone_is_unavailable(tiny: TinyBench):

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from uad_bench.cli import boards, data, exporting, listing, reporting, running, scores, showing, suites
+from uad_bench.cli import authoring, boards, data, exporting, listing, reporting, running, scores, showing, suites
 from uad_bench.errors import UadBenchError
 
 app = typer.Typer(
@@ -26,9 +26,12 @@ app.command("show")(showing.show)
 app.command("report")(reporting.report)
 app.command("export")(exporting.export)
 app.command("list")(listing.list_)
+app.command("new-method")(authoring.new_method)
+app.command("check-method")(authoring.check_method)
 app.command("evaluate")(scores.evaluate)
 app.command("rescore")(scores.rescore)
 app.command("crosswalk")(scores.crosswalk)
+app.command("compare")(scores.compare)
 app.command("verify")(scores.verify)
 app.command("check")(scores.check)
 app.add_typer(boards.leaderboard, name="leaderboard")
@@ -36,8 +39,8 @@ app.add_typer(data.data, name="data")
 app.add_typer(suites.suite, name="suite")
 
 
-class Stop(KeyboardInterrupt):
-    """A request to stop, by signal."""
+class Stop(BaseException):
+    """A request to stop, by signal; no KeyboardInterrupt, because Typer makes of that an exit without a word."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone, for instance `| head`
         return 0
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - what _sentence does not know is raised again
+    except (Exception, KeyboardInterrupt, Stop) as error:  # noqa: BLE001 - what _sentence does not know is raised again
         message, code = _sentence(error)
         if debug:
             traceback.print_exc()
@@ -76,7 +79,7 @@ def _sentence(error: BaseException) -> tuple[str, int]:
             return str(error), error.exit_code
         case typer.TyperException():
             return f"{error.format_message()} (see {_help_of(error)})", 1
-        case KeyboardInterrupt():
+        case Stop() | KeyboardInterrupt():
             number = getattr(error, "number", signal.SIGINT)
             return "stopped; what was finished is kept: run the same command again to go on", 128 + number
         case MemoryError():
