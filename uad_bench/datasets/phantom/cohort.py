@@ -2,11 +2,12 @@
 
 import gzip
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -75,29 +76,46 @@ def _is_written(folder: Path, case: str) -> bool:
 
 
 def _write_all(folder: Path, variant: str, seed: int, indices: list[int]) -> Iterator[None]:
-    """Several processes where that pays and works, else this one."""
+    """Several processes where that pays, and this one for whatever they left."""
     workers = min(_cores(), int(len(indices) * np.prod(VARIANTS[variant].grid.shape) / MIN_VOXELS_PER_PROCESS))
     if workers > 1:
-        try:
-            yield from _write_in_processes(folder, variant, seed, indices, workers)
-        except BrokenProcessPool:  # no room for more processes, or a script without a main guard
-            indices = [index for index in indices if not _is_written(folder, case_name(variant, index))]
-        else:
-            return
+        yield from _write_in_processes(folder, variant, seed, indices, workers)
     for index in indices:
-        write_patient(folder, variant, seed, index)
-        yield
+        if workers <= 1 or not _is_written(folder, case_name(variant, index)):
+            write_patient(folder, variant, seed, index)
+            yield
 
 
 def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int], workers: int) -> Iterator[None]:
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(write_patient, folder, variant, seed, index) for index in indices]
-        try:
-            for finished in as_completed(pending):
-                finished.result()
+    """Own processes rather than a pool, because a pool runs the caller's script again where it has no main guard."""
+    command = [sys.executable, "-m", "uad_bench.datasets.phantom", str(folder), variant, str(seed)]
+    shares = [list(map(str, indices[start::workers])) for start in range(workers)]
+    processes = [
+        subprocess.Popen([*command, *share], stdout=subprocess.PIPE, start_new_session=True) for share in shares
+    ]
+    done: Queue[bool] = Queue()
+    try:
+        for process in processes:
+            Thread(target=_count_lines, args=(process, done), daemon=True).start()
+        left = workers
+        while left:
+            if done.get():
                 yield
-        finally:
-            pool.shutdown(cancel_futures=True)
+            else:
+                left -= 1
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+
+
+def _count_lines(process: "subprocess.Popen[bytes]", done: "Queue[bool]") -> None:
+    """Put True for each line of a process's output, and False at its end."""
+    assert process.stdout is not None
+    with process.stdout as lines:
+        for _ in lines:
+            done.put(True)
+    done.put(False)
 
 
 def _cores() -> int:
