@@ -123,3 +123,22 @@ def check(run: RunName, runs: Runs = RUNS, json: AsJson = False) -> int:
         lines = [str(finding) for finding in findings] or [f"{found.path}: the log is in order"]
         stdout().print("\n".join(lines), markup=False)
     return 5 if findings else 0
+
+
+def compare(
+    run: Annotated[list[str], typer.Argument(help="Runs of two methods or more; several seeds of one count together.")],
+    metric: Annotated[str, typer.Option(help="auprc, auroc, or with a threshold as dice@hFPR5.")] = "auprc",
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> None:
+    """Say whether one method beats another, by how much, how surely, and what it would take to know."""
+    from uad_bench.compare import compare as compute
+    from uad_bench.comparison_table import comparison_tables
+    from uad_bench.console import stdout
+    from uad_bench.runs import open_run
+
+    comparison = compute([open_run(runs, name) for name in run], metric=metric)
+    if json:
+        print_json(comparison.to_json())
+    else:
+        stdout().print(comparison_tables(comparison))
