@@ -76,7 +76,7 @@ def test_two_programs_at_once_and_worker_processes_write_the_same_bytes(tiny, tm
     code = (
         "import sys; from pathlib import Path; from uad_bench.datasets.phantom import cohort\n"
         "cohort.MIN_VOXELS_PER_PROCESS = int(sys.argv[2])\n"
-        "cohort.ensure_cohort(Path(sys.argv[1]), variant='phantom-tiny', seed=0)"  # without a main guard, as people write
+        "cohort.ensure_cohort(Path(sys.argv[1]), variant='phantom-tiny', seed=0)"
     )
     program = tmp_path / "program.py"
     program.write_text(code)
