@@ -46,7 +46,8 @@ def export_run(
         raise ConfigError(f"{record['run']} failed ({record['reason']}); there are no maps to export")
     folder.mkdir(parents=True, exist_ok=True)
     parts = open_stored(run, data, report)
-    total, written = sum(len(part.split.test) for part in parts), []
+    total = sum(len(part.split.test) for part in parts)
+    written: list[Path] = []
     for part in parts:
         for subject in part.split.test:
             written += _export_subject(part, subject, folder, policy)
@@ -77,9 +78,9 @@ def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
     """Write a canonical (X, Y, Z) array as NIfTI in the grid of a scan's file, with that file's space codes."""
     import nibabel
 
-    orientation = native_orientation(source)
-    image = nibabel.Nifti1Image(to_native(array, orientation), orientation.affine)
-    original = nibabel.load(source.path).header
+    library: Any = nibabel  # its functions have no types
+    orientation, original = native_orientation(source), library.load(source.path).header
+    image = library.Nifti1Image(to_native(array, orientation), orientation.affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(orientation.affine, int(original["sform_code"]) or int(original["qform_code"]) or 1)
     image.set_qform(orientation.affine, int(original["qform_code"]))

@@ -80,8 +80,9 @@ def _what(record: Record) -> str:
     source = f" [{cited}]" if cited else ""
     needs = ", ".join(method.get("fit") or ()) or "no images"
     return (
-        f"We ran {_name(record)}{source} (profile {method.get('profile', 'default')}, {method['origin']}) with uad-bench "
-        f"[@uadbench]. It learned from {needs} and was given {', '.join(method.get('score') or pair[:1])} at test."
+        f"We ran {_name(record)}{source} (profile {method.get('profile', 'default')}, {method['origin']}) with "
+        f"uad-bench [@uadbench]. It learned from {needs} and was given "
+        f"{', '.join(method.get('score') or pair[:1])} at test."
     )
 
 
@@ -109,9 +110,9 @@ def _evaluation(record: Record) -> str:
     return (
         f"Score maps were brought to the scan's own grid once, linearly, and evaluated under protocol "
         f"{record['task']['protocol']} over brain voxels, without post-processing. AUPRC is the step-sum average "
-        "precision of the pooled voxels. The threshold hFPR5 marks 5 % of the voxels in lesion-free slices of validation "
-        "patients and sees no lesion label; valDice maximises Dice on validation patients; the oracle Dice, chosen on "
-        "the test patients, is no result. Intervals are 95 % percentile intervals of "
+        "precision of the pooled voxels. The threshold hFPR5 marks 5 % of the voxels in lesion-free slices of "
+        "validation patients and sees no lesion label; valDice maximises Dice on validation patients; the oracle "
+        "Dice, chosen on the test patients, is no result. Intervals are 95 % percentile intervals of "
         f"{REPLICATES:,} bootstrap draws of patients."
     )
 

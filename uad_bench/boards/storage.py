@@ -18,6 +18,7 @@ from uad_bench.boards.result import Quantity, Result
 from uad_bench.errors import ConfigError
 from uad_bench.files import atomic, read_json, write_json
 from uad_bench.records import record_digest
+from uad_bench.records import record_digest
 from uad_bench.runs import safe_name
 
 KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
@@ -48,7 +49,7 @@ def file_names(results: Sequence[Result]) -> list[str]:
 
 
 def document(result: Result, keys: Sequence[str]) -> dict[str, Any]:
-    """The record without paths of this machine, and under `board` what a table needs besides."""
+    """The record without paths of this machine, under `board` what a table needs besides, and the digest of it all."""
     record = {key: value for key, value in result.record.items() if key != BOARD}
     record["environment"] = {k: v for k, v in record.get("environment", {}).items() if k != "command"}
     proof = {

@@ -75,9 +75,10 @@ def _draw(plot: Plot, material: Material, *, ink: str, grid: str, legend: bool) 
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    colours = {key: ink for key in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")}
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    settings: Any = {**STYLE, **dict.fromkeys(inked, ink), "grid.color": grid}
     height = plot.size[1] if plot.name not in {"patients", "ranks"} else max(2.4, 0.42 * len(material.methods) + 0.9)
-    with rc_context({**STYLE, **colours, "grid.color": grid}):
+    with rc_context(settings):
         figure = Figure(figsize=(plot.size[0], height), layout="constrained")
         axes = figure.add_subplot()
         plot.draw(axes, material)
@@ -102,6 +103,7 @@ def _bytes(figure: Any, format_: str, salt: str) -> bytes:
     from matplotlib import rc_context
 
     target = io.BytesIO()
-    with rc_context({**STYLE, "svg.hashsalt": salt, "savefig.transparent": format_ == "svg"}):
+    settings: Any = {**STYLE, "svg.hashsalt": salt, "savefig.transparent": format_ == "svg"}
+    with rc_context(settings):
         figure.savefig(target, format=format_, dpi=200, metadata={"Date": None} if format_ == "svg" else {})
     return target.getvalue()

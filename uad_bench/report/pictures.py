@@ -90,9 +90,9 @@ def _findings(scores: NDArray[np.float32], reference: Reference, threshold: str 
 
 
 def _grey(image: NDArray[Any], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The patient's brain from black to white at its 0.5 and 99.5 percentile."""
+    """The patient's brain from black to white at its 0.5 and 99.8 percentile."""
     inside = image[brain] if brain.any() else image.ravel()
-    low, high = np.percentile(inside, (0.5, 99.5))
+    low, high = np.percentile(inside, (0.5, 99.8))
     shown = np.clip((image.astype(np.float32) - low) / max(float(high - low), 1e-6), 0, 1)
     return np.where(image > 0, 20 + 235 * shown, 0).astype(np.uint8)
 

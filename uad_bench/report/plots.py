@@ -185,7 +185,8 @@ def _ranks(axes: Any, material: Material) -> None:
     """Area of a disc: share of the replicates in which a row has that rank."""
     ranking = material.board.ranking
     styles = {method.row.label: method.style for method in material.methods}
-    replicates = np.stack([values for row in ranking.rows if (values := row.replicates(Quantity("auprc"))) is not None])
+    columns = [row.replicates(Quantity("auprc")) for row in ranking.rows]
+    replicates = np.stack([column for column in columns if column is not None])
     ranks = 1 + np.sum(replicates[:, None] < replicates[None, :], axis=1)
     for m, row in enumerate(ranking.rows):
         shares = np.array([np.mean(ranks[m] == k) for k in range(1, len(ranking.rows) + 1)])
@@ -195,9 +196,9 @@ def _ranks(axes: Any, material: Material) -> None:
         interval = ranking.intervals[m]
         if interval:
             axes.plot(interval, [m, m], color=styles[row.label].colour, linewidth=1.6, alpha=0.7)
-    axes.set(yticks=range(len(ranking.rows)), yticklabels=[row.label for row in ranking.rows],
-             xticks=range(1, len(ranking.rows) + 1), xlabel="rank by AUPRC", xlim=(0.4, len(ranking.rows) + 0.6))  # fmt: skip
-    axes.set_ylim(len(ranking.rows) - 0.4, -0.6)
+    count = len(ranking.rows)
+    axes.set(yticks=range(count), yticklabels=[row.label for row in ranking.rows], ylim=(count - 0.4, -0.6))
+    axes.set(xticks=range(1, count + 1), xlabel="rank by AUPRC", xlim=(0.4, count + 0.6))
 
 
 def _method_axis(axes: Any, material: Material) -> None:
@@ -243,7 +244,8 @@ PLOTS = (
         _precision_recall, _has_curves,
     ),
     Plot(
-        "roc", "ROC", "Sensitivity against false positives among all healthy voxels; flattering where anomalies are rare.",
+        "roc", "ROC",
+        "Sensitivity against false positives among all healthy voxels; flattering where anomalies are rare.",
         _roc, _has_curves,
     ),
     Plot(
@@ -261,7 +263,8 @@ PLOTS = (
     ),
     Plot(
         "ranks", "How sure the ranks are",
-        "The larger a disc, the more of 2,000 draws of patients give the method that rank; the line holds 95 % of them.",
+        "The larger a disc, the more of 2,000 draws of patients give the method that rank; the line holds 95 % of "
+        "them.",
         _ranks, lambda material: material.board.ranking.reason is None,
     ),
 )  # fmt: skip

@@ -47,34 +47,38 @@
     const scale = Math.max(1, Math.round(720 / width));
     canvas.width = width * scale;
     canvas.height = Math.round(canvas.width / one.aspect);
-    const small = document.createElement("canvas");
-    small.width = width; small.height = height;
-    const context = small.getContext("2d"), pixels = context.createImageData(width, height);
-    const levels = arrays.levels[state.method], steps = payload.methods[state.method].thresholds.length;
-    for (let i = 0; i < size; i += 1) {
-      const grey = arrays.image[start + i], level = levels[start + i], sick = arrays.anomaly[start + i];
-      let colour = [grey, grey, grey];
-      if (scored) colour = tint(grey, level, sick, steps);
-      pixels.data.set([colour[0], colour[1], colour[2], 255], 4 * i);
-    }
-    context.putImageData(pixels, 0, 0);
     const target = canvas.getContext("2d");
-    target.imageSmoothingEnabled = !scored;
+    const grey = layer(width, height, (i) => [...Array(3).fill(arrays.image[start + i]), 255]);
     target.imageSmoothingQuality = "high";
-    target.drawImage(small, 0, 0, canvas.width, canvas.height);
+    target.drawImage(grey, 0, 0, canvas.width, canvas.height);
+    if (scored) {
+      const levels = arrays.levels[state.method], steps = payload.methods[state.method].thresholds.length;
+      const tints = layer(width, height, (i) => tint(levels[start + i], arrays.anomaly[start + i], steps));
+      target.imageSmoothingEnabled = false;  // every voxel is marked or not
+      target.drawImage(tints, 0, 0, canvas.width, canvas.height);
+    }
     if (state.outline) outline(target, one, arrays.anomaly, start, canvas);
     if (scored && state.finding && state.finding.slice === state.slice) ring(target, one, canvas);
   }
 
-  function tint(grey, level, sick, steps) {
+  function layer(width, height, colourOf) {
+    const canvas = document.createElement("canvas");
+    canvas.width = width; canvas.height = height;
+    const context = canvas.getContext("2d"), pixels = context.createImageData(width, height);
+    for (let i = 0; i < width * height; i += 1) pixels.data.set(colourOf(i), 4 * i);
+    context.putImageData(pixels, 0, 0);
+    return canvas;
+  }
+
+  function tint(level, sick, steps) {
     const marked = level >= state.level;
     if (state.errors) {
       const colour = marked ? (sick ? colours.hit : colours.alarm) : sick ? colours.miss : null;
-      return colour ? colour.map((value) => 0.62 * value + 0.38 * grey) : [grey, grey, grey];
+      return colour ? [...colour, 165] : [0, 0, 0, 0];
     }
-    if (!marked) return [grey, grey, grey];
+    if (!marked) return [0, 0, 0, 0];
     const above = steps > state.level ? (level - state.level) / (steps - state.level) : 1;
-    return colours.low.map((value, c) => 0.68 * (value + above * (colours.high[c] - value)) + 0.32 * grey);
+    return [...colours.low.map((value, c) => value + above * (colours.high[c] - value)), 175];
   }
 
   function outline(target, one, anomaly, start, canvas) {
