@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-PATH = re.compile(r"(?<![\w/.:])(?:~|\.{1,2})?/(?:[^\s'\"<>|:;,=()\[\]{}/]+/)*([^\s'\"<>|:;,=()\[\]{}/]*)")
+NAME = r"[^\s'\"<>|:;,=()\[\]{}/]+"
+PATH = re.compile(rf"(?<![\w/.:~])(?:~\w*|\.{{1,2}})?/(?:{NAME}/)*({NAME})/?")
 
 
 def hide_paths(text: str) -> str:
     """Shorten each path that starts at a root, at home, or at this or the folder above, to its last name."""
-    return PATH.sub(lambda path: path[1] or "…", text)
+    return PATH.sub(r"\1", text)
 
 
 def hide_paths_in_command(arguments: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from uad_bench.cli import authoring, boards, data, exporting, listing, reporting, running, scores, showing, suites
+from uad_bench.cli import authoring, boards, data, exporting, listing, reporting, running, scores, sharing, showing, suites
 from uad_bench.errors import UadBenchError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("run")(running.run)
 app.command("show")(showing.show)
 app.command("report")(reporting.report)
 app.command("export")(exporting.export)
+app.command("bundle")(sharing.bundle)
 app.command("list")(listing.list_)
 app.command("new-method")(authoring.new_method)
 app.command("check-method")(authoring.check_method)

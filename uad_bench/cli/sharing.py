@@ -1,0 +1,45 @@
+"""`uad-bench bundle`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uad_bench.cli.options import RUNS, AsJson, Runs, print_json
+from uad_bench.errors import ConfigError
+
+
+def bundle(
+    run: Annotated[str, typer.Argument(help="A run, or the word [b]check[/b].")],
+    file: Annotated[Path | None, typer.Argument(help="The bundle to check.", show_default=False)] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle to write.")] = None,
+    maps: Annotated[bool, typer.Option("--maps", help="Pack the score maps, rounded to 16 bits.")] = False,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> None:
+    """Pack a run to be shared, without images and paths; or check a stranger's bundle without running any of it."""
+    if run == "check":
+        _check(file, json=json)
+        return
+    from uad_bench.bundle import write_bundle
+    from uad_bench.runs import open_run
+
+    if output is None or file is not None:
+        raise ConfigError("a bundle needs a place: uad-bench bundle RUN -o FILE, or uad-bench bundle check FILE")
+    write_bundle(open_run(Path(runs), run), output, maps=maps)
+    if json:
+        print_json({"bundle": str(output), "bytes": output.stat().st_size})
+    else:
+        typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+
+
+def _check(file: Path | None, *, json: bool) -> None:
+    from uad_bench.bundle_check import check_bundle
+
+    if file is None:
+        raise ConfigError("which bundle? uad-bench bundle check FILE")
+    record = check_bundle(file)
+    if json:
+        print_json({"bundle": file.name, "sound": True, "run": record["run"]})
+    else:
+        typer.echo(f"{file.name}: sound; holds {record['run']}")
