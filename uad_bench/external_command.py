@@ -63,7 +63,7 @@ def command_entry(text: str, name: str) -> Entry:
     Raises:
         ConfigError: a placeholder is unknown or missing, or the program is not found.
     """
-    words = tuple(shlex.split(text))
+    words = _split(text)
     named = set(PLACEHOLDER.findall(text))
     for placeholder in sorted(named - {*PLACES, *VALUES}):
         raise unknown("placeholder in --command", placeholder, (*PLACES, *VALUES))
@@ -111,6 +111,13 @@ def describe_command(asked: Outcome) -> dict[str, Any]:
         "params": {"command": hide_paths(asked.entry.target), "files": _files(asked.entry.command)},
         "deterministic": False,
     }
+
+
+def _split(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigError(f"--command {text!r}: {error}") from error
 
 
 def _files(words: Sequence[str]) -> dict[str, str]:
@@ -164,6 +171,8 @@ def _execute(words: list[str], log: Path, limits: Limits, watch: Callable[[], No
     finally:
         end_group(process)
         printed.join(POLL_S)
+        if not printed.is_alive():  # else a process that left the group still holds the other end
+            process.stdout.close()
     if process.returncode:
         raise MethodError(f"the command {_ending(process.returncode, log)}", reason="crash")
     return Used(time.perf_counter() - started, peak)

@@ -46,7 +46,8 @@ class SliceBatch:
     """Slices without any anomaly mask: a method cannot see one.
 
     Attributes:
-        image: (N, C, H, W) float32, scaled as the task says; C in the order asked for.
+        image: (N, C, H, W) float32, scaled as the task says (shipped ones: `p90`, that is background -3 and the 90th
+            percentile of each volume's brain +3); C in the order asked for.
         brain_mask: (N, 1, H, W) bool.
         keys: (subject, z) of each of the N slices.
     """

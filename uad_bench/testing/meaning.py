@@ -8,7 +8,7 @@ from uad_bench.testing.candidate import Candidate
 from uad_bench.testing.check import ContractViolation, Noted
 from uad_bench.testing.slices import with_blob, with_noise
 
-SPREAD = 0.05
+SPREAD = 0.3
 SMOOTH = 0.5  # neighbours of a 3 x 3 mean filter correlate by 2/3, of a score pixel by pixel by 0
 
 

@@ -13,9 +13,10 @@ from uad_bench.seeding import derive, generator
 
 SIZE = (24, 24)
 SLICES = 6  # of a patient
-BRIGHTNESS = (0.0, 0.75, 0.45, 0.9)  # background, brain, ventricle, cortex
-NOISE = 0.02
-BLOB = 1.0  # added to the brain
+BACKGROUND = -3.0  # as the scaling p90 of the shipped tasks has it: background -3, bright brain about 3
+BRIGHTNESS = (1.5, 0.0, 2.5)  # brain, ventricle, cortex; in another order for each modality
+NOISE = 0.1
+BLOB = 5.0  # added to the brain
 BLOB_RADIUS = 0.25  # of half the slice
 
 
@@ -90,7 +91,7 @@ def with_noise(batch: SliceBatch, *, spread: float) -> SliceBatch:
 
 def without_brain(batch: SliceBatch) -> SliceBatch:
     """Slices of the same patient that hold background only."""
-    return SliceBatch(torch.zeros_like(batch.image), torch.zeros_like(batch.brain_mask), batch.keys)
+    return SliceBatch(torch.full_like(batch.image, BACKGROUND), torch.zeros_like(batch.brain_mask), batch.keys)
 
 
 def _tissue(key: SliceKey, size: tuple[int, int], seed: int) -> Tensor:
@@ -109,8 +110,7 @@ def _tissue(key: SliceKey, size: tuple[int, int], seed: int) -> Tensor:
 def _scan(tissue: Tensor, keys: Sequence[SliceKey], modality: Modality, seed: int) -> Tensor:
     """One modality of (N, H, W) tissue; modalities differ in which tissue is bright."""
     turn = derive(0, modality) % 3
-    brain = BRIGHTNESS[1:]
-    levels = torch.tensor([BRIGHTNESS[0], *brain[turn:], *brain[:turn]])
+    levels = torch.tensor([BACKGROUND, *BRIGHTNESS[turn:], *BRIGHTNESS[:turn]])
     size = tissue.shape[1:]
     noise = torch.stack([torch.randn(size, generator=generator(seed, "scanner", modality, *key)) for key in keys])
     scan: Tensor = levels[tissue] + NOISE * noise * (tissue > 0)

@@ -1,0 +1,157 @@
+"""The verbs in Python: a class or an object from a session runs beside the baselines, with progress."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+import uad_bench
+from uad_bench.errors import ConfigError, MethodError
+from uad_bench.method import Modalities, Progress
+
+SHIFT = 0.5
+
+
+@dataclass
+class MeanShift:
+    """Distance from the mean of healthy slices."""
+
+    gain: float = 1.0
+    modalities = Modalities(fit=("flair",), score=("flair",))
+
+    def fit(self, train, *, budget, compute):
+        self.mean_ = torch.stack([train[i].image.mean() for i in range(len(train))]).mean()
+        compute.report(Progress("thinking", 1, 1))
+        return self
+
+    def score(self, batch):
+        return self.gain * (batch.image[:, 0] - self.mean_) + SHIFT
+
+    def state_dict(self):
+        return {"mean": self.mean_}
+
+    def load_state_dict(self, state, *, compute):
+        self.mean_ = state["mean"]
+        return self
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def run(runs):
+    """Function that runs on the tiny phantom."""
+    return lambda method, **options: uad_bench.run(method, "phantom-tiny", runs=runs, **{"baselines": False, **options})
+
+
+def test_an_object_gets_a_row_beside_the_baselines_and_is_left_fitted(run, capsys):
+    method = MeanShift(gain=2.0)
+    result = run(method, baselines=True)
+    assert [r["method"]["name"] for r in result.records][-1] == "mean-shift"
+    assert result.record["method"]["params"] == {"gain": 2.0}
+    assert {"random", "intensity"} < {r["method"]["name"] for r in result.records}
+    assert -3 < float(method.mean_) < 3
+    assert "mean-shift: thinking 1/1" in capsys.readouterr().err
+
+
+def test_a_class_takes_settings(run):
+    assert run(MeanShift, settings={"gain": 3.0}).record["method"]["params"] == {"gain": 3.0}
+
+
+def test_the_gain_of_a_score_changes_no_rank_metric(run):
+    one, two = (run(MeanShift(gain=gain)).metric("auprc") for gain in (1.0, 4.0))
+    assert one == pytest.approx(two, abs=1e-6)
+
+
+def test_a_run_is_known_by_the_source_of_its_class_and_what_it_uses(run, monkeypatch):
+    first = run(MeanShift())
+    assert run(MeanShift()).path == first.path
+    monkeypatch.setattr(sys.modules[__name__], "SHIFT", 0.75)
+    assert run(MeanShift()).path != first.path
+
+
+def test_folds_fit_the_same_object_anew(run):
+    record = run(MeanShift(), folds=2, name="folded").record
+    assert record["n_folds"] == 2
+
+
+def test_a_failing_method_raises_and_leaves_its_traceback(run, runs):
+    class Failing(MeanShift):
+        def score(self, batch):
+            raise KeyError("gone")
+
+    with pytest.raises(MethodError, match=r"KeyError: 'gone'.*method\.log"):
+        run(Failing())
+    (log,) = runs.glob("phantom-tiny/failing/*/method.log")
+    assert "test_api.py" in log.read_text()
+
+
+def test_the_session_keeps_its_random_state(run):
+    before = torch.get_rng_state()
+    run(MeanShift(gain=5.0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_result_prints_as_the_table_and_knows_its_metrics(run):
+    result = run(MeanShift())
+    assert "AUPRC" in str(result)
+    assert (result.path / "DONE").exists()
+    with pytest.raises(ConfigError, match=r"no metric auprcc@all/pooled; this run has .*auprc"):
+        result.metric("auprcc")
+
+
+def test_a_name_that_is_registered_is_refused(run):
+    with pytest.raises(ConfigError, match="two methods claim the name 'random'"):
+        run(MeanShift(), name="random")
+
+
+def test_settings_of_an_object_are_refused(run):
+    with pytest.raises(ConfigError, match="settings gain: give an object its hyperparameters when it is made"):
+        run(MeanShift(), settings={"gain": 2.0})
+
+
+def test_a_class_outside_the_contract_is_refused_at_once(run):
+    with pytest.raises(ConfigError, match="str lacks modalities, fit, score"):
+        run(str)
+
+
+def test_a_plugin_file_is_named_by_its_path(run, tmp_path):
+    from uad_bench.scaffold import write_method
+
+    (file, _), _ = write_method("rare-voxels", kind="file", folder=tmp_path)
+    assert run(str(file)).record["method"]["name"] == "rare-voxels"
+
+
+def test_maps_of_a_run_can_be_judged_again_as_anybodys(run, runs, tmp_path):
+    result = run("intensity")
+    for role in ("val", "test"):
+        (tmp_path / role).mkdir()
+        for subject in result.record["subjects"][role]:
+            shutil.copy(result.path / "maps" / f"{subject}.npy", tmp_path / role)
+    places = {"threshold_maps": tmp_path / "val", "split": "dataset", "runs": runs}
+    again = uad_bench.evaluate(tmp_path / "test", "phantom-tiny", name="again", **places)
+    assert again.metric("auprc") == result.metric("auprc")
+
+
+def test_the_leaderboard_prints_and_exports(run, runs, tmp_path):
+    uad_bench.run(MeanShift(), "phantom-tiny", runs=tmp_path)
+    board = uad_bench.leaderboard("phantom-tiny", runs=tmp_path)
+    assert "mean-shift" in str(board)
+    assert board.to("csv").startswith("table,rank_first,rank_last,method,auprc,")
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, uad_bench; print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_an_unknown_verb_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'judge'"):
+        uad_bench.judge

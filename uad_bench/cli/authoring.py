@@ -1,0 +1,48 @@
+"""`uad-bench check-method` and `uad-bench new-method`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from uad_bench.cli.options import AsJson, Plugins, Settings, print_json
+
+
+def check_method(
+    method: Annotated[str, typer.Argument(help="A registered method, or a file with methods.")],
+    plugin: Plugins = None,
+    settings: Settings = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    json: AsJson = False,
+) -> int:
+    """Try a method on tiny slices, check by check, and say what breaks the contract; exit code 5 if anything does."""
+    from uad_bench.conformance import check_methods, conformance_table
+    from uad_bench.console import stderr, stdout
+
+    def report(name: str, check: str) -> None:
+        stderr().print(f"{name}: {check}", markup=False) if stderr().is_terminal else None
+
+    results = check_methods(method, plugin or (), settings or (), device=device, report=report)
+    if json:
+        print_json({name: [asdict(result) for result in found] for name, found in results.items()})
+    else:
+        stdout().print(conformance_table(results))
+    return 5 if any(r.status == "failed" for found in results.values() for r in found) else 0
+
+
+def new_method(
+    name: Annotated[str, typer.Argument(help="Of the method, such as patch-memory.")],
+    kind: Annotated[Literal["file", "package"], typer.Option(help="One file, or a distribution of its own.")] = "file",
+    to: Annotated[Path, typer.Option("--to", help="Folder to write into.")] = Path(),
+) -> None:
+    """Write a method that works, with its tests, to start from."""
+    from uad_bench.console import stdout
+    from uad_bench.scaffold import write_method
+
+    written, next_steps = write_method(name, kind=kind, folder=to)
+    for path in written:
+        stdout().print(f"wrote {path}", markup=False, soft_wrap=True)
+    stdout().print("Next:")
+    for step in next_steps:
+        stdout().print(f"  {step}", markup=False, soft_wrap=True)
