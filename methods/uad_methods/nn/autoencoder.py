@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 FIRST, LAST = 32, 128  # channels: 32 after the first convolution, doubled per stage up to 128
@@ -35,7 +36,7 @@ class AutoEncoder(nn.Module):
 
     Args:
         channels: of the slices.
-        size: their (height, width), multiples of 16 at least 16.
+        size: their (height, width); inside, both are filled up to what can be halved at every stage.
         latent: length of the code.
         dropout: on the code while training.
         variational: also predict the spread of the code.
@@ -46,7 +47,9 @@ class AutoEncoder(nn.Module):
     ) -> None:
         super().__init__()
         widths = _widths(size)
-        grid = [length // 2 ** len(widths) for length in size]
+        self.size = size
+        grid = [-(-length // 2 ** len(widths)) for length in size]
+        self.filled = [length * 2 ** len(widths) for length in grid]
         squeezed = widths[-1] // SQUEEZE
         self.encoder = nn.Sequential(*_encoder([channels, *widths]), nn.Conv2d(widths[-1], squeezed, 1), nn.Flatten())
         self.mean = nn.Linear(squeezed * math.prod(grid), latent)
@@ -65,13 +68,15 @@ class AutoEncoder(nn.Module):
         return self.decode(self.encode(x).mean)
 
     def encode(self, x: Tensor) -> Code:
-        h = self.encoder(x)
+        bottom, right = (full - length for full, length in zip(self.filled, self.size, strict=True))
+        h = self.encoder(F.pad(x, (0, right, 0, bottom), mode="replicate"))
         mean: Tensor = self.mean(h)
         return Code(mean.float(), torch.zeros_like(mean) if self.log_std is None else self.log_std(h).float())
 
     def decode(self, z: Tensor) -> Tensor:
         x_hat: Tensor = self.decoder(self.dropout(z))
-        return x_hat.float()
+        height, width = self.size
+        return x_hat[..., :height, :width].float()
 
 
 def _widths(size: tuple[int, int]) -> list[int]:
