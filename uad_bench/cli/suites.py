@@ -8,7 +8,7 @@ import typer
 from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, print_json
 
 if TYPE_CHECKING:
-    from uad_bench.suites.states import Place
+    from uad_bench.suites.states import Place, Standing
     from uad_bench.suites.suite import Suite
 
 suite = typer.Typer(help="Run a matrix of methods, seeds, pairs and tasks.", no_args_is_help=True)
@@ -31,15 +31,21 @@ def suite_run(
     json: AsJson = False,
 ) -> int:
     """Run every cell that is not done yet; finished cells are never run again."""
-    from uad_bench.suites.states import State
+    from uad_bench.console import stderr
+    from uad_bench.suites.slurm import queued
+    from uad_bench.suites.states import State, survey
 
     chosen, places = _open(name, data, device, plugin, runs)
-    wanted = {State.WAITING, State.RUNNING, *([State.FAILED] if retry_failed else [])}
-    left = [place for place in places if place.state in wanted]
-    if not dry_run and left:
-        _execute(chosen, places, left, executor=executor, jobs=jobs, folder=_folder(runs, chosen))
-    _show(chosen, places, json=json)
-    return 2 if any(place.state is State.FAILED for place in places) and not dry_run else 0
+    folder = _folder(runs, chosen)
+    untouched = {State.DONE, State.QUEUED, *([] if retry_failed else [State.FAILED])}
+    left = [s.place for s in survey(places, queued=queued(folder)) if s.state not in untouched]
+    if dry_run:
+        stderr().print(f"{len(left)} of {len(places)} cells would run")
+    elif left:
+        _execute(chosen, places, left, executor=executor, jobs=jobs, folder=folder)
+    standings = survey(places, queued=queued(folder))
+    _show(chosen, standings, folder, json=json)
+    return 0 if dry_run or all(standing.state in {State.DONE, State.QUEUED} for standing in standings) else 2
 
 
 @suite.command("status")
@@ -47,8 +53,12 @@ def suite_status(
     name: Name, data: Data = None, plugin: Plugins = None, runs: Runs = RUNS, json: AsJson = False
 ) -> None:
     """Show where every cell stands."""
+    from uad_bench.suites.slurm import queued
+    from uad_bench.suites.states import survey
+
     chosen, places = _open(name, data, "auto", plugin, runs)
-    _show(chosen, places, json=json)
+    folder = _folder(runs, chosen)
+    _show(chosen, survey(places, queued=queued(folder)), folder, json=json)
 
 
 @suite.command("cancel")
@@ -69,27 +79,27 @@ def _open(
 ) -> tuple["Suite", list["Place"]]:
     from uad_bench.benchmark import Request
     from uad_bench.console import reporting
-    from uad_bench.suites.states import locate, require_some
+    from uad_bench.suites.states import locate
     from uad_bench.suites.suite import cells_of, load_suite
 
     chosen = load_suite(name)
     common = Request(method="", data=data, device=device, plugins=tuple(plugin or ()), runs=Path(runs))
     with reporting() as reporter:
-        places = locate(cells_of(chosen, common), reporter)
-    require_some(places)
-    return chosen, places
+        return chosen, locate(cells_of(chosen, common), reporter)
 
 
 def _execute(
     chosen: "Suite", places: list["Place"], left: list["Place"], *, executor: str, jobs: int, folder: Path
 ) -> None:
+    from uad_bench.console import stderr
     from uad_bench.suites.control import run_locally
     from uad_bench.suites.slurm import submit
 
-    if executor == "slurm":
-        submit(left, folder=folder, options=chosen.slurm)
-    else:
+    if executor == "local":
         run_locally(places, left, title=chosen.name, jobs=jobs, folder=folder)
+        return
+    ids = submit(left, folder=folder, options=chosen.slurm)
+    stderr().print(f"{len(ids)} cells queued as Slurm array {next(iter(ids.values())).partition('_')[0]}")
 
 
 def _folder(runs: Path, chosen: "Suite") -> Path:
@@ -98,14 +108,32 @@ def _folder(runs: Path, chosen: "Suite") -> Path:
     return Path(runs) / ".suites" / safe_name(chosen.name, "suite")
 
 
-def _show(chosen: "Suite", places: list["Place"], *, json: bool) -> None:
+def _show(chosen: "Suite", standings: list["Standing"], folder: Path, *, json: bool) -> None:
     from uad_bench.console import stdout
-    from uad_bench.suites.progress import suite_table
+    from uad_bench.suites.logs import newest_log
+    from uad_bench.suites.progress import failures, suite_table
+    from uad_bench.suites.states import State
 
+    logs = {s.name: log for s in standings if (log := newest_log(folder, s.place))}
     if json:
-        rows: list[dict[str, Any]] = [
-            {"cell": place.cell.name, "state": place.state, "run": str(place.run.path)} for place in places
-        ]
-        print_json({"suite": chosen.name, "cells": rows})
-    else:
-        stdout().print(suite_table(places, title=chosen.name))
+        print_json({"suite": chosen.name, "cells": [_row(s, logs.get(s.name)) for s in standings]})
+        return
+    stdout().print(suite_table(standings, title=chosen.name))
+    for text in failures(standings):
+        stdout().print(text, markup=False)
+    for standing in standings:
+        if standing.state in {State.FAILED, State.STOPPED, State.QUEUED} and standing.name in logs:
+            stdout().print(f"log of {standing.name}: {logs[standing.name]}", markup=False, soft_wrap=True)
+
+
+def _row(standing: "Standing", log: Path | None) -> dict[str, Any]:
+    record = standing.record
+    return {
+        "cell": standing.name,
+        "state": standing.state,
+        "run": str(standing.place.run.path),
+        "seconds": standing.seconds,
+        "cost": record["cost"] if record else None,
+        "reason": record["reason"] if record else None,
+        "log": str(log) if log else None,
+    }

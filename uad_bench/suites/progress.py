@@ -3,78 +3,104 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from uad_bench.boards.columns import seconds
+from uad_bench.boards.columns import DASH, seconds
 from uad_bench.boards.result import find_metric
-from uad_bench.suites.states import Place, State
+from uad_bench.suites.states import Standing, State
 from uad_bench.tables import write_value
 
-STYLES = {State.DONE: "green", State.FAILED: "red", State.RUNNING: "cyan", State.WAITING: "dim"}
+STYLES = {
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.RUNNING: "cyan",
+    State.STOPPED: "yellow",
+    State.QUEUED: "blue",
+    State.WAITING: "dim",
+}
+LEFT = frozenset({State.RUNNING, State.QUEUED, State.WAITING, State.STOPPED})
 FULL = 40
+"""Most cells that are shown one by one."""
 
 
-def suite_table(places: Sequence[Place], *, title: str, jobs: int = 1) -> Table:
-    """All cells where they are few, else counts by task and method."""
-    rows = [(place, place.state, place.record) for place in places]
-    table = Table(title=title, caption=summary(rows, jobs), title_justify="left", caption_justify="left")
-    if len(rows) > FULL:
-        return _counted(table, rows)
-    for heading in ("cell", "state", "AUPRC [95 % CI]", "fit", "a volume"):
+def suite_table(
+    standings: Sequence[Standing], *, title: str, jobs: int = 1, doing: Mapping[str, str] | None = None
+) -> Table:
+    """All cells where they are few, else counts by task and method.
+
+    Args:
+        standings: all cells.
+        title: the suite's name.
+        jobs: cells at a time, for the time left.
+        doing: what a running cell last said, by its name.
+    """
+    caption = summary(standings, jobs)
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", show_edge=False)
+    if len(standings) > FULL:
+        return _counted(table, standings)
+    for heading in ("cell", "state", "AUPRC [95 % CI]"):
         table.add_column(heading)
-    for place, state, record in rows:
-        table.add_row(escape(place.cell.name), f"[{STYLES[state]}]{state}[/]", *_outcome(record))
+    for heading in ("training", "a volume", "memory", "in all"):
+        table.add_column(heading, justify="right")
+    for standing in standings:
+        table.add_row(*_row(standing, (doing or {}).get(standing.name, "")))
     return table
 
 
-Row = tuple[Place, State, Mapping[str, Any] | None]
-
-
-def summary(rows: Sequence[Row], jobs: int) -> str:
-    """Counts of states, and the time left as far as finished cells of the same method tell."""
-    counts = Counter(state for _, state, _ in rows)
+def summary(standings: Sequence[Standing], jobs: int) -> str:
+    """Counts of states, the time spent, and the time left as far as finished cells of the same method tell."""
+    counts = Counter(standing.state for standing in standings)
     said = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
-    left = time_left(rows, jobs)
-    return said if left is None else f"{said}; about {seconds(left)} left"
+    work = sum(standing.seconds or 0.0 for standing in standings)
+    left = time_left(standings, jobs)
+    parts = [said, f"{seconds(work)} of work" if work else "", "" if left is None else f"about {seconds(left)} left"]
+    return "; ".join(filter(None, parts))
 
 
-def time_left(rows: Sequence[Row], jobs: int) -> float | None:
+def time_left(standings: Sequence[Standing], jobs: int) -> float | None:
     """Seconds until all cells are done; None while any method that is left has no finished cell, or nothing is left."""
-    costs: dict[str, list[float]] = defaultdict(list)
-    for place, _, record in rows:
-        if record and record["status"] == "ok":
-            costs[place.cell.request.method].append(cost_s(record))
-    waiting = [place.cell.request.method for place, state, _ in rows if state in {State.WAITING, State.RUNNING}]
-    if not waiting or any(method not in costs for method in waiting):
+    known: dict[str, list[float]] = defaultdict(list)
+    for standing in standings:
+        if standing.state is State.DONE and standing.seconds is not None:
+            known[standing.method].append(standing.seconds)
+    left = [standing for standing in standings if standing.state in LEFT]
+    if not left or any(standing.method not in known for standing in left):
         return None
-    return sum(fmean(costs[method]) for method in waiting) / jobs
+    return sum(max(0.0, fmean(known[s.method]) - _elapsed(s)) for s in left) / min(jobs, len(left))
 
 
-def cost_s(record: Mapping[str, Any]) -> float:
-    """Seconds of training and scoring that a record tells of."""
-    cost, subjects = record["cost"], record["subjects"]
-    scored = len(subjects.get("val", [])) + len(subjects["test"])
-    return (cost["fit_s"] or 0.0) + (cost["score_s_per_volume"] or 0.0) * scored
+def _elapsed(standing: Standing) -> float:
+    return standing.seconds or 0.0 if standing.state is State.RUNNING else 0.0
 
 
-def _outcome(record: Mapping[str, Any] | None) -> list[str]:
-    if record is None:
-        return ["", "", ""]
-    if record["status"] != "ok":
-        return [escape(f"FAILED({record['reason']}): {record['message']}"), "", ""]
-    cost = record["cost"]
-    auprc = write_value(find_metric(record, "auprc"), interval=True)
-    return [auprc, seconds(cost["fit_s"]), seconds(cost["score_s_per_volume"])]
+def _row(standing: Standing, doing: str) -> list[str]:
+    name, state = escape(standing.name), f"[{STYLES[standing.state]}]{standing.state}[/]"
+    total = DASH if standing.seconds is None else seconds(standing.seconds)
+    if standing.record is None or standing.state is not State.DONE:
+        return [name, state, escape(_reason(standing) or doing), DASH, DASH, DASH, total]
+    cost = standing.record["cost"]
+    memory = DASH if cost["peak_rss_mib"] is None else f"{cost['peak_rss_mib']:.0f} MiB"
+    auprc = write_value(find_metric(standing.record, "auprc"), interval=True)
+    return [name, state, auprc, seconds(cost["fit_s"]), seconds(cost["score_s_per_volume"]), memory, total]
 
 
-def _counted(table: Table, rows: Sequence[Row]) -> Table:
+def _reason(standing: Standing) -> str:
+    return f"FAILED({standing.record['reason']})" if standing.record else ""
+
+
+def failures(standings: Sequence[Standing]) -> list[str]:
+    """One sentence for each failed cell."""
+    failed = [(s.name, s.record) for s in standings if s.state is State.FAILED and s.record]
+    return [f"{name}: FAILED({record['reason']}): {record['message']}" for name, record in failed]
+
+
+def _counted(table: Table, standings: Sequence[Standing]) -> Table:
     groups: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
-    for place, state, _ in rows:
-        asked = place.cell.request
-        groups[f"{asked.task} {asked.pair or ''}".strip(), asked.method][state] += 1
+    for standing in standings:
+        asked = standing.place.cell.request
+        groups[f"{asked.task} {asked.pair or ''}".strip(), asked.method][standing.state] += 1
     for heading in ("task", "method", *State):
         table.add_column(heading)
     for (task, method), counts in groups.items():

@@ -1,9 +1,10 @@
 """Runs the cells that are left on a Slurm cluster, as one job array through submitit."""
 
-import contextlib
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json, write_json
-from uad_bench.suites.execution import command_of
 from uad_bench.suites.states import Place
 
 DEFAULTS: Mapping[str, Any] = {"timeout_min": 240, "cpus_per_task": 4, "slurm_array_parallelism": 64}
-JOBS = "jobs.json"
+TIME_OUTS = 50
+"""How often a cell may use up its time and be queued again, unless the suite says `slurm_max_num_timeout`."""
+JOBS, LOGS = "jobs.json", "slurm"
+PATIENCE_S, POLL_S = 30.0, 0.2
+SQUEUE_PATIENCE_S = 30
 
 
 @dataclass(slots=True)
@@ -27,8 +31,10 @@ class CellJob:
 
     def __call__(self) -> int:
         """Run the cell; its exit code is for the log only, the run folder says what became of it."""
-        self._process = subprocess.Popen(self.command)
-        return self._process.wait()
+        self._process = subprocess.Popen(self.command, preexec_fn=_ignore_warning)  # noqa: PLW1509 - no thread is here
+        while self._process.poll() is None:  # `wait` would hold a lock that `checkpoint` needs
+            time.sleep(POLL_S)
+        return self._process.returncode
 
     def checkpoint(self) -> Any:
         """What Slurm shall run instead: the same command, after the running one has stopped in good order."""
@@ -36,13 +42,19 @@ class CellJob:
 
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(20)
+            deadline = time.monotonic() + PATIENCE_S
+            while self._process.poll() is None and time.monotonic() < deadline:
+                time.sleep(POLL_S)
         return DelayedSubmission(CellJob(self.command))
 
 
-def submit(places: Sequence[Place], *, folder: Path, options: Mapping[str, Any]) -> list[str]:
-    """Queue the cells as one array and return their job ids, which are kept in the folder.
+def submit(places: Sequence[Place], *, folder: Path, options: Mapping[str, Any]) -> dict[str, str]:
+    """Queue the cells as one array and return each one's job id, which the folder keeps.
+
+    Args:
+        places: cells that are neither done nor queued.
+        folder: of the suite; job ids, scripts and logs go there.
+        options: submitit's names: `timeout_min`, `slurm_partition`, `slurm_account`, `slurm_constraint`, ...
 
     Raises:
         ConfigError: submitit or Slurm is missing, or refuses an option.
@@ -50,23 +62,45 @@ def submit(places: Sequence[Place], *, folder: Path, options: Mapping[str, Any])
     executor = _executor(folder, options)
     try:
         with executor.batch():
-            jobs = [executor.submit(CellJob(command_of(place))) for place in places]
+            jobs = [executor.submit(CellJob(place.cell.command())) for place in places]
     except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
         raise ConfigError(f"Slurm refused the jobs: {error}") from error
-    known = submitted(folder) | {place.cell.name: str(job.job_id) for place, job in zip(places, jobs, strict=True)}
-    write_json(folder / JOBS, known)
-    return [str(job.job_id) for job in jobs]
+    ids = {place.cell.name: str(job.job_id) for place, job in zip(places, jobs, strict=True)}
+    write_json(folder / JOBS, submitted(folder) | ids)
+    return ids
 
 
 def submitted(folder: Path) -> dict[str, str]:
-    """Job id of each cell that was queued."""
+    """Last job id of each cell that was ever queued."""
     path = folder / JOBS
-    return read_json(path) if path.exists() else {}
+    return dict(read_json(path)) if path.exists() else {}
+
+
+def queued(folder: Path) -> frozenset[str]:
+    """Names of the cells whose job Slurm still knows as waiting or running; none where Slurm does not answer."""
+    ids = submitted(folder)
+    if not ids:
+        return frozenset()
+    try:
+        done = subprocess.run(
+            ["squeue", "--noheader", "--array", "--format=%i", f"--user={os.getuid()}"],
+            capture_output=True, text=True, timeout=SQUEUE_PATIENCE_S, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return frozenset()
+    alive = set(done.stdout.split())
+    return frozenset(name for name, job in ids.items() if job in alive)
+
+
+def logs_of(folder: Path, job: str) -> Path:
+    """What a job printed."""
+    return folder / LOGS / f"{job}_0_log.out"
 
 
 def cancel(folder: Path) -> int:
-    """Ask Slurm to end all queued and running jobs of the suite; returns how many were named."""
-    jobs = sorted(set(submitted(folder).values()))
+    """Ask Slurm to end all queued and running jobs of the suite; returns how many."""
+    ids = submitted(folder)
+    jobs = sorted(ids[name] for name in queued(folder))
     if jobs:
         subprocess.run(["scancel", *jobs], check=False)
     return len(jobs)
@@ -77,10 +111,23 @@ def _executor(folder: Path, options: Mapping[str, Any]) -> Any:
         import submitit
     except ModuleNotFoundError as error:
         raise ConfigError("--executor slurm needs submitit: pip install 'uad-bench[slurm]'") from error
-    (folder / "slurm").mkdir(parents=True, exist_ok=True)
-    executor = submitit.AutoExecutor(folder=folder / "slurm", cluster="slurm", slurm_python=sys.executable)
+    asked = {**DEFAULTS, **options}
+    time_outs = asked.pop("slurm_max_num_timeout", TIME_OUTS)
     try:
-        executor.update_parameters(**{**DEFAULTS, **options})
+        executor = submitit.AutoExecutor(
+            folder=folder.resolve() / LOGS,
+            cluster="slurm",
+            slurm_python=sys.executable,
+            slurm_max_num_timeout=time_outs,
+        )
+        executor.update_parameters(**asked)
+    except RuntimeError as error:
+        raise ConfigError(f"--executor slurm: {error}; is this a machine that can submit jobs?") from error
     except (TypeError, ValueError, NameError) as error:
         raise ConfigError(f"[slurm] of the suite: {error}") from error
     return executor
+
+
+def _ignore_warning() -> None:
+    """Slurm sends its warning to all processes of a job; only submitit's shall act on it."""
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)

@@ -1,7 +1,8 @@
 """What became of each cell, judged by its run folder alone: never by what a job system says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -11,17 +12,19 @@ from uad_bench.cohort import Cohort, gather
 from uad_bench.config import Experiment
 from uad_bench.errors import ConfigError
 from uad_bench.runner import Bench, Report
-from uad_bench.runs import Run
+from uad_bench.runs import Run, now
 from uad_bench.suites.suite import Cell
 
 
 class State(StrEnum):
-    """Where a cell stands."""
+    """Where a cell stands; stopped is one that began and whose process is gone, and a further run goes on with it."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
     DONE = "done"
+    RUNNING = "running"
     FAILED = "failed"
+    STOPPED = "stopped"
+    QUEUED = "queued"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +41,80 @@ class Place:
             return State.DONE
         if self.run.held:
             return State.RUNNING
-        return State.FAILED if self.run.record.exists() else State.WAITING
+        last = [event["event"] for event in self.run.read_events()][-1:]
+        if not last:
+            return State.WAITING
+        return State.FAILED if last == ["end"] and self.run.failed else State.STOPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A cell at one moment.
+
+    Attributes:
+        record: of a cell that is done or failed.
+        seconds: wall time of the last attempt; of a running cell, until now.
+    """
+
+    place: Place
+    state: State
+    record: Mapping[str, Any] | None = None
+    seconds: float | None = None
 
     @property
-    def record(self) -> Mapping[str, Any] | None:
-        """The stored record, once there is one."""
-        return self.run.read_record() if self.run.record.exists() else None
+    def name(self) -> str:
+        """The cell's."""
+        return self.place.cell.name
+
+    @property
+    def method(self) -> str:
+        """The cell's."""
+        return self.place.cell.request.method
+
+
+def survey(
+    places: Iterable[Place], *, before: Sequence[Standing] = (), queued: frozenset[str] = frozenset()
+) -> list[Standing]:
+    """Where all cells stand.
+
+    Args:
+        places: all cells.
+        before: an earlier survey; what was done then is not read again.
+        queued: names of cells that wait in a job system.
+    """
+    done = {standing.name: standing for standing in before if standing.state is State.DONE}
+    return [done.get(place.cell.name) or _stand(place, queued) for place in places]
 
 
 def locate(cells: Iterable[Cell], report: Report) -> list[Place]:
-    """Find each cell's run folder; patients are looked over once for all cells that share them."""
+    """Find each cell's run folder; patients are looked over once for all cells that share them.
+
+    Raises:
+        ConfigError: there is no cell, or a cell's request is wrong.
+    """
     cohorts: dict[tuple[object, ...], Cohort] = {}
-    return [_place(cell, cohorts, report) for cell in cells]
+    places = [_place(cell, cohorts, report) for cell in cells]
+    if not places:
+        raise ConfigError("the suite has no cell; give it methods, tasks and seeds")
+    return places
+
+
+def _stand(place: Place, queued: frozenset[str]) -> Standing:
+    state = place.state
+    if state in {State.WAITING, State.STOPPED, State.FAILED} and place.cell.name in queued:
+        return Standing(place, State.QUEUED)
+    record = place.run.read_record() if state in {State.DONE, State.FAILED} else None
+    return Standing(place, state, record, _seconds(place.run, state))
+
+
+def _seconds(run: Run, state: State) -> float | None:
+    """Wall time of the last attempt, to the second."""
+    events = run.read_events()
+    starts = [event["time"] for event in events if event["event"] == "start"]
+    if not starts:
+        return None
+    end = now() if state is State.RUNNING else events[-1]["time"]
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(starts[-1])).total_seconds()
 
 
 def _place(cell: Cell, cohorts: dict[tuple[object, ...], Cohort], report: Report) -> Place:
@@ -70,9 +135,3 @@ def _cohort(
     if shared not in cohorts:
         cohorts[shared] = gather(task, asked.data, folds=asked.folds, report=report)
     return replace(cohorts[shared], task=task)
-
-
-def require_some(places: list[Place]) -> None:
-    """Refuse a suite without cells."""
-    if not places:
-        raise ConfigError("the suite has no cell; give it methods, tasks and seeds")

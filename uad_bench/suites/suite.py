@@ -1,5 +1,7 @@
 """A suite is data: a TOML file whose lists multiply into cells, each of which is one request."""
 
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -10,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from uad_bench.benchmark import Request, baselines
 from uad_bench.config import load_task, read_toml, validate
-from uad_bench.errors import unknown
+from uad_bench.errors import ConfigError, unknown
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER = "configs/suites"
@@ -35,7 +37,7 @@ class Suite:
     methods: list[str]
     tasks: list[str]
     pairs: list[str] = field(default_factory=list)
-    seeds: list[Annotated[int, Field(ge=0)]] = field(default_factory=lambda: [0])
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = field(default_factory=lambda: [0])
     profile: str | None = None
     folds: Annotated[int, Field(ge=0)] = 0
     split: str | None = None
@@ -55,6 +57,10 @@ class Cell:
 
     name: str
     request: Request
+
+    def command(self) -> list[str]:
+        """The process that runs this cell."""
+        return [sys.executable, "-m", "uad_bench", *self.arguments()]
 
     def arguments(self) -> list[str]:
         """The command line of this cell, after `uad-bench`."""
@@ -96,45 +102,40 @@ def cells_of(suite: Suite, common: Request) -> list[Cell]:
     """All cells, baselines first.
 
     Args:
+        suite: whose lists multiply.
         common: what is the same for all cells: data, device, runs folder.
+
+    Raises:
+        ConfigError: two cells would have one name.
     """
-    return [*_baseline_cells(suite, common), *_method_cells(suite, common)]
+    cells = [*_baseline_cells(suite, common), *_method_cells(suite, common)]
+    names = Counter(cell.name for cell in cells)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ConfigError(f"suite {suite.name}: {twice[0]} stands in it twice; list each method, task, pair, seed once")
+    return cells
 
 
 def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
-    for task, pair, method, seed in product(suite.tasks, suite.pairs or [None], suite.methods, suite.seeds):
-        request = replace(
-            common,
-            method=method,
-            task=task,
-            pair=pair,
-            seed=seed,
-            profile=suite.profile,
-            folds=suite.folds,
-            split=suite.split,
-            settings=tuple(suite.settings),
-            baselines=False,
-        )
-        yield Cell(_name(request), request)
+    asked = replace(common, profile=suite.profile, settings=tuple(suite.settings))
+    for task, pair, method, seed in product(suite.tasks, _pairs(suite), suite.methods, suite.seeds):
+        yield _cell(suite, replace(asked, method=method, task=task, pair=pair, seed=seed))
 
 
 def _baseline_cells(suite: Suite, common: Request) -> Iterator[Cell]:
     """Untrained methods see none of the settings but those of the task, and one seed says all."""
-    settings = tuple(setting for setting in suite.settings if setting.startswith("task."))
+    asked = replace(common, settings=tuple(setting for setting in suite.settings if setting.startswith("task.")))
     names = [name for name in baselines() if suite.baselines and name not in suite.methods]
-    for task, pair, method in product(suite.tasks, suite.pairs or [None], names):
-        request = replace(
-            common,
-            method=method,
-            task=task,
-            pair=pair,
-            seed=suite.seeds[0],
-            folds=suite.folds,
-            split=suite.split,
-            settings=settings,
-            baselines=False,
-        )
-        yield Cell(_name(request), request)
+    for task, pair, method in product(suite.tasks, _pairs(suite), names):
+        yield _cell(suite, replace(asked, method=method, task=task, pair=pair, seed=suite.seeds[0]))
+
+
+def _cell(suite: Suite, asked: Request) -> Cell:
+    request = replace(asked, folds=suite.folds, split=suite.split, baselines=False)
+    return Cell(_name(request), request)
+
+
+def _pairs(suite: Suite) -> list[str | None]:
+    return [*suite.pairs] or [None]
 
 
 def _name(request: Request) -> str:

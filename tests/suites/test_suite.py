@@ -1,0 +1,76 @@
+"""A suite is the product of its lists, and every shipped one names what exists."""
+
+import pytest
+
+from uad_bench.benchmark import Request, baselines
+from uad_bench.errors import ConfigError
+from uad_bench.registry import methods
+from uad_bench.resources import resource_names
+from uad_bench.suites.suite import Suite, cells_of, load_suite
+
+COMMON = Request(method="")
+PAPER_PAIRS = {"flair:t2", "flair:t1", "t2:flair", "t2:t1", "t1:t2", "t1:flair"}
+
+
+def make(**changes) -> Suite:
+    return Suite(**{"name": "s", "methods": ["ae", "vae"], "tasks": ["phantom-tiny"], "baselines": False, **changes})
+
+
+@pytest.mark.parametrize("name", resource_names("configs/suites", ".toml"))
+def test_every_shipped_suite_names_methods_and_tasks_that_exist(name):
+    cells = cells_of(load_suite(name), COMMON)
+    assert {cell.request.method for cell in cells} <= set(methods())
+    assert len({cell.name for cell in cells}) == len(cells)
+
+
+def test_the_papers_suite_is_six_methods_by_six_pairs_by_five_seeds():
+    cells = [c for c in cells_of(load_suite("brats21-paper"), COMMON) if c.request.method not in baselines()]
+    assert len(cells) == 6 * 6 * 5
+    assert {cell.request.pair for cell in cells} == PAPER_PAIRS
+    assert {cell.request.profile for cell in cells} == {"published"}
+
+
+def test_smoke_holds_every_built_in_method():
+    assert {cell.request.method for cell in cells_of(load_suite("smoke"), COMMON)} >= set(methods())
+
+
+def test_cells_are_the_product_of_the_lists():
+    cells = cells_of(make(pairs=["flair:t2", "t2:flair"], seeds=[0, 1, 2]), COMMON)
+    assert len(cells) == 2 * 2 * 3
+    assert len({(c.request.method, c.request.pair, c.request.seed) for c in cells}) == 12
+
+
+def test_baselines_are_added_once_a_pair_and_without_the_methods_settings():
+    suite = make(baselines=True, seeds=[3, 4], pairs=["flair:t2", "t2:flair"], settings=["latent=8", "task.margin=1"])
+    added = [cell.request for cell in cells_of(suite, COMMON) if cell.request.method in baselines()]
+    assert len(added) == 2 * len(baselines())
+    assert {request.settings for request in added} == {("task.margin=1",)}
+    assert {request.seed for request in added} == {3}
+
+
+def test_a_cell_asked_for_twice_is_refused():
+    with pytest.raises(ConfigError, match="twice"):
+        cells_of(make(seeds=[1, 1]), COMMON)
+
+
+def test_a_suite_without_a_seed_is_refused(suite_files):
+    with pytest.raises(ConfigError, match="seeds"):
+        load_suite(str(suite_files.write("ae", seeds="[]")))
+
+
+def test_a_wrong_key_is_named_with_its_neighbour(suite_files):
+    with pytest.raises(ConfigError, match="seeds"):
+        load_suite(str(suite_files.write("ae", seds="[0]")))
+
+
+def test_the_command_of_a_cell_repeats_its_request(tmp_path):
+    suite = make(pairs=["flair:t2"], seeds=[7], folds=3, profile="published", settings=["a=1"])
+    cell, _ = cells_of(suite, Request(method="", device="cpu", runs=tmp_path, plugins=(tmp_path / "p.py",)))
+    words = cell.command()[3:]
+    options = dict(zip(words[1:-2:2], words[2:-2:2], strict=True))
+    assert words[0] == "run"
+    assert words[-2:] == ["--no-baselines", "--json"]
+    assert options == {
+        "--method": "ae", "--task": "phantom-tiny", "--pair": "flair:t2", "--profile": "published", "--device": "cpu",
+        "--runs": str(tmp_path), "--seed": "7", "--folds": "3", "--set": "a=1", "--plugin": str(tmp_path / "p.py"),
+    }  # fmt: skip
