@@ -53,7 +53,7 @@ def _ranks(ranking: Ranking) -> str:
 
 def _warnings(board: Board) -> Sequence[str]:
     test = len(board.record["subjects"]["test"])
-    said = [f"{board.looks} runs have read the labels of these test patients."]
+    said = [f"At least {board.looks} runs have read the labels of these test patients."]
     if test < 10:
         said.append(f"{test} test patients show a difference only if nearly all of them agree.")
     if any(row.deterministic for row in board.rows):

@@ -13,7 +13,7 @@ from uad_bench.boards.reported import read_reported
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import read_result, read_results
 from uad_bench.boards.sheet import Sheet
-from uad_bench.boards.storage import file_names, read_stored, store_results
+from uad_bench.boards.storage import read_stored, store_results
 from uad_bench.errors import ConfigError
 from uad_bench.files import write_json, write_text
 from uad_bench.resources import resource_path
@@ -51,31 +51,31 @@ def build_board(runs: Path, task: str, output: Path) -> list[Path]:
         ConfigError: a baseline is missing, or the runs cannot share a table; nothing was written.
     """
     name = safe_name(Path(task).stem if task.endswith(".toml") else task, "task")
-    results = read_results(runs, name, verify=True)
-    kept = [result for board in boards_of(results)[:1] for row in board.rows for result in row.results]
-    folder = output / name
-    rows = store_results(kept, folder)
-    for old in {*folder.glob("*-seed*.json")} - {*rows}:
-        old.unlink()
-        old.with_suffix(".npy").unlink(missing_ok=True)
-    return [*write_tables(folder), *rows]
+    return _publish(read_results(runs, name, verify=True), output / name)
 
 
 def add_run(run: Run, output: Path) -> Path:
     """Add one run to a stored leaderboard and write its tables again; returns the table.
 
+    It takes the place of the row with the same method, settings and seed, if there is one.
+
     Raises:
-        ConfigError: the run is not comparable with the rows that are there.
+        ConfigError: the run is not comparable with the rows that are there; nothing was written.
     """
     result = read_result(run, verify=True)
     folder = output / safe_name(str(result.record["task"]["name"]), "task")
     others = read_stored(folder) if any(folder.glob("*-seed*.json")) else []
-    boards_of([*others, result])  # refuse before anything is written
-    name = file_names([result])[0]
-    if (folder / f"{name}.json").exists():
-        (folder / f"{name}.npy").unlink(missing_ok=True)
-    store_results([result], folder)
-    return write_tables(folder)[0]
+    return _publish([*others, result], folder)[0]
+
+
+def _publish(results: Sequence[Result], folder: Path) -> list[Path]:
+    """Write rows and tables, then remove rows that newer ones replaced."""
+    kept = [result for row in boards_of(results)[0].rows for result in row.results]
+    rows = store_results(kept, folder)
+    for old in {*folder.glob("*-seed*.json")} - {*rows}:
+        old.unlink()
+        old.with_suffix(".npy").unlink(missing_ok=True)
+    return [*write_tables(folder), *rows]
 
 
 def write_tables(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from uad_bench.boards.sheet import Cell, Column, Sheet
 from uad_bench.config import read_toml, validate
+from uad_bench.errors import ConfigError
 
 STRICT = ConfigDict(extra="forbid")
 Value = float | str
@@ -51,7 +52,13 @@ def read_reported(path: Path) -> tuple[Sheet, ...]:
     if not path.exists():
         return ()
     raw: dict[str, Any] = read_toml(path)
-    return tuple(_sheet(table) for table in validate(Reported, raw, path.name).tables)
+    tables = validate(Reported, raw, path.name).tables
+    for table in tables:
+        for row in table.rows:
+            if len(row) != 1 + len(table.columns):
+                told = f"row {row[0]!r} has {len(row)} values, the name and the columns make {1 + len(table.columns)}"
+                raise ConfigError(f"{path.name}: {table.title}: {told}")
+    return tuple(map(_sheet, tables))
 
 
 def _sheet(table: Table) -> Sheet:

@@ -8,7 +8,10 @@ from uad_bench.boards.sheet import Sheet
 
 
 def json_text(sheets: Sequence[Sheet]) -> str:
-    """`{"tables": [{"title", "notes", "rows": [{…}]}]}`; unknown numbers are null."""
+    """`{"tables": [{"title", "notes", "rows": [{…}]}]}`; unknown numbers are null.
+
+    ASCII only, so that no character of a name reaches a terminal.
+    """
     tables = [
         {
             "title": sheet.title,
@@ -17,4 +20,4 @@ def json_text(sheets: Sequence[Sheet]) -> str:
         }
         for sheet in sheets
     ]
-    return json.dumps({"tables": tables}, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps({"tables": tables}, indent=1, allow_nan=False) + "\n"

@@ -1,0 +1,111 @@
+"""Runs become rows: seeds together, settings apart, baselines always there."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.made_results import made_board, made_failure, made_metric, made_result
+from uad_bench.boards.board import make_boards
+from uad_bench.boards.result import Quantity, Result
+from uad_bench.errors import ConfigError
+
+BASELINES = ("random", "intensity")
+AUPRC = Quantity("auprc")
+
+
+def board(*results):
+    return make_boards(made_board(*results), baselines=BASELINES)[0]
+
+
+def row(made, label):
+    return next(row for row in made.rows if row.label == label)
+
+
+def test_seeds_of_a_method_are_one_row_with_their_mean_and_spread():
+    found = row(board(*(made_result("ae", seed, auprc=0.6 + 0.01 * seed) for seed in range(3))), "ae")
+    number = found.number(AUPRC)
+    assert number.value == pytest.approx(0.61)
+    assert number.spread == pytest.approx(0.01)
+    assert number.low < 0.61 < number.high
+
+
+def test_a_missing_seed_leaves_the_row_unranked():
+    made = board(*(made_result("ae", seed) for seed in range(3)), made_result("vae", 0))
+    assert row(made, "vae") not in made.ranking.rows
+    assert (len(row(made, "vae").sound), row(made, "vae").asked) == (1, 3)
+
+
+def test_a_failed_seed_is_counted_and_its_numbers_are_not():
+    made = board(made_result("ae", 0), made_result("ae", 1), Result(made_failure("ae", 2)))
+    assert (len(row(made, "ae").sound), row(made, "ae").complete) == (2, False)
+    assert row(made, "ae").number(AUPRC).value == pytest.approx(0.6)
+
+
+def test_a_board_of_failures_has_rows_and_no_numbers():
+    results = [Result(made_failure(name)) for name in ("ae", "random", "intensity")]
+    made = make_boards(results, baselines=BASELINES)[0]
+    assert [(r.label, r.failure) for r in made.ordered] == [(n, "crash") for n in ("ae", "intensity", "random")]
+
+
+def test_a_board_without_a_baseline_names_it():
+    with pytest.raises(ConfigError, match="trivial baselines intensity, random"):
+        make_boards([made_result("ae")], baselines=BASELINES)
+
+
+def test_other_hyperparameters_are_another_row():
+    one, other = made_result("ae"), made_result("ae")
+    other = replace(other, experiment={"params": {"latent": 3}})
+    assert [r.label for r in board(one, other).rows if r.label.startswith("ae")] == ["ae", "ae #2"]
+
+
+def test_a_repeated_run_replaces_the_older_one():
+    old, new = made_result("ae", auprc=0.1), made_result("ae", auprc=0.7, created="2026-02-01T00:00:00Z")
+    made = board(new, old)
+    assert row(made, "ae").number(AUPRC).value == pytest.approx(0.7)
+    assert made.looks == 4  # both have read the test labels
+
+
+def test_seeds_of_older_code_do_not_mix_with_those_of_newer():
+    old = [replace(made_result("ae", seed), experiment={"source": "old"}) for seed in range(3)]
+    new = replace(made_result("ae", 0, created="2026-02-01T00:00:00Z"), experiment={"source": "new"})
+    assert [result.seed for result in row(board(*old, new), "ae").results] == [0]
+
+
+def test_a_baseline_is_one_row_whatever_the_budget():
+    other = made_result("intensity", auprc=0.4, budget={"steps": 99, "batch_size": 1}, created="2026-02-01T00:00:00Z")
+    assert [r.label for r in board(other, made_result("ae")).rows] == ["ae", "intensity", "random"]
+
+
+def test_equal_maps_of_all_seeds_are_marked():
+    same = [replace(made_result("ae", seed), maps={"P00": "x"}) for seed in range(2)]
+    made = board(*same, *(made_result("vae", seed) for seed in range(2)))
+    assert row(made, "ae").deterministic
+    assert not row(made, "vae").deterministic
+
+
+@pytest.mark.parametrize(
+    ("changes", "aspect"),
+    [
+        ({"task": {"protocol": "largest-slice"}}, "protocol"),
+        ({"task": {"data_digest": "e" * 64}}, "data"),
+        ({"task": {"pair": ["t2", "flair"]}}, "pair"),
+        ({"metrics_version": 2}, "metrics version"),
+        ({"subjects": {"train": [], "val": [], "test": ["P00"]}}, "test patients"),
+    ],
+)
+def test_runs_that_differ_never_share_a_table(changes, aspect):
+    with pytest.raises(ConfigError, match=rf"{aspect}.*made/(ae|random).*made/(ae|random)"):
+        board(made_result("ae", **changes))
+
+
+def test_maps_after_the_common_chain_have_a_board_of_their_own():
+    def both(method, raw, filtered):
+        metrics = [made_metric("auprc", raw), made_metric("auprc", filtered, chain="common")]
+        return made_result(method, auprc=raw, metrics=metrics)
+
+    raw, common = make_boards(
+        [both("random", 0.1, 0.1), both("intensity", 0.4, 0.7), both("ae", 0.6, 0.65)], baselines=BASELINES
+    )
+    assert (raw.chain, common.chain) == ("none", "common")
+    assert [r.label for r in raw.ordered] == ["ae", "intensity", "random"]
+    assert [r.label for r in common.ordered] == ["intensity", "ae", "random"]

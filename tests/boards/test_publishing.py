@@ -1,0 +1,159 @@
+"""A stored leaderboard makes its own tables again, and says nothing about the machine."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.made_results import made_failure, made_record, made_result, write_run
+from uad_bench.boards.formats.markdown import escape
+from uad_bench.boards.publishing import add_run, build_board, find_sheets, tables
+from uad_bench.boards.storage import read_stored, store_results, without_paths
+from uad_bench.errors import ConfigError, VerificationError
+from uad_bench.files import write_json
+from uad_bench.fingerprint import digest_file
+from uad_bench.resources import resource_path
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """A folder with runs of two baselines and a method, three seeds each."""
+    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: ("random", "intensity"))
+    for method, auprc in (("random", 0.02), ("intensity", 0.4), ("ae", 0.6)):
+        for seed in range(3):
+            write_run(tmp_path / "runs", made_record(method, seed, auprc + 0.001 * seed))
+    return tmp_path / "runs"
+
+
+def build(runs):
+    return build_board(runs, "made", runs.parent / "boards")
+
+
+def test_a_built_board_is_made_again_from_its_rows_alone(runs):
+    table, comparison, *rows = build(runs)
+    text, compared = tables(table.with_suffix(""))
+    assert table.read_text() == text
+    assert json.loads(comparison.read_text()) == compared
+    assert len(rows) == 9
+
+
+def test_a_built_board_says_what_the_runs_say(runs):
+    build(runs)
+    (live,), _ = find_sheets(runs, "made")
+    text = (runs.parent / "boards" / "made.md").read_text()
+    verified = [column.heading for column in live.columns].index("verified")
+    shown = [cell.text for row in live.rows for i, cell in enumerate(row) if i != verified]
+    assert [cell for cell in shown if escape(cell) not in text] == []
+
+
+def test_building_twice_writes_the_same_bytes(runs):
+    first = {path.name: digest_file(path) for path in build(runs)}
+    assert first == {path.name: digest_file(path) for path in build(runs)}
+
+
+def test_each_row_has_a_command_that_makes_it_again(runs):
+    table, *_ = build(runs)
+    assert "uad-bench run --method ae --task made --data DIR --seed 2" in table.read_text()
+
+
+def test_an_added_run_replaces_its_seed_and_ranks_anew(runs):
+    build(runs)
+    newer = made_record("ae", 0, 0.3, run="made/ae/seed0-99999999", created="2026-03-01T00:00:00Z")
+    table = add_run(write_run(runs.parent / "other", newer), runs.parent / "boards")
+    stored = read_stored(table.with_suffix(""))
+    assert [r.record["run"] for r in stored if (r.method, r.seed) == ("ae", 0)] == ["made/ae/seed0-99999999"]
+    assert len(stored) == 9
+    assert table.read_text() == tables(table.with_suffix(""))[0]
+
+
+def test_a_run_on_other_data_is_not_added_and_nothing_changes(runs):
+    table, *_ = build(runs)
+    before = table.read_text()
+    other = made_record("new", 0, 0.3, task={"data_digest": "e" * 64})
+    with pytest.raises(ConfigError, match="differ in data"):
+        add_run(write_run(runs.parent / "other", other), runs.parent / "boards")
+    assert table.read_text() == before
+    assert not (table.with_suffix("") / "new-seed0.json").exists()
+
+
+def test_a_failed_run_keeps_its_row(runs):
+    write_run(runs, made_failure("vae"))
+    table, *_ = build(runs)
+    assert "FAILED(crash)" in table.read_text()
+
+
+def test_a_board_without_baselines_is_not_built(runs):
+    for seed in range(3):
+        (runs / f"made/random/seed{seed}-0123abcd/record.json").unlink()
+    with pytest.raises(ConfigError, match="lacks the trivial baselines random"):
+        build(runs)
+    assert not (runs.parent / "boards").exists()
+
+
+def test_a_map_that_was_changed_stops_the_build(runs):
+    run = write_run(runs, made_record("vae"))
+    np.save(run.map("P00"), np.zeros((2, 2, 2), np.float32))
+    write_json(run.manifest, {"maps": {"P00": {"sha256": digest_file(run.map("P00")), "shape": [2, 2, 2]}}})
+    build(runs)
+    content = bytearray(run.map("P00").read_bytes())
+    content[-1] ^= 1
+    run.map("P00").write_bytes(content)
+    with pytest.raises(VerificationError, match=r"vae.*P00"):
+        build(runs)
+
+
+def test_a_stored_row_names_no_folder_of_this_machine(tmp_path):
+    told = {"message": "no such file /home/someone/data/P1_flair.nii.gz", "environment": {"command": ["/opt/bin/x"]}}
+    path, *_ = store_results([made_result("ae", **told)], tmp_path)
+    text = path.read_text()
+    assert "/home" not in text
+    assert "/opt" not in text
+    assert "no such file P1_flair.nii.gz" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("/a/b/c.py", "c.py"),
+        ("C:/Users/x/y.txt", "y.txt"),
+        ("~/data/x", "x"),
+        ("task/method/seed0", "task/method/seed0"),
+        ("https://example.org/a/b", "https://example.org/a/b"),
+        ("dice@hFPR5/pooled", "dice@hFPR5/pooled"),
+        ("in '/a b/c'", "in '/a b/c'"),
+    ],
+)
+def test_only_absolute_paths_lose_their_folders(text, left):
+    assert without_paths({"x": [text]}) == {"x": [left]}
+
+
+def test_two_settings_of_a_method_have_two_files(tmp_path):
+    one = made_result("ae")
+    other = replace(one, record={**one.record, "run": "made/ae/seed0-ffffffff"}, experiment={"params": {"x": 1}})
+    names = [path.name for path in store_results([one, other], tmp_path)]
+    assert names == ["ae-seed0-0123abcd.json", "ae-seed0-ffffffff.json"]
+
+
+def shipped():
+    return sorted(path for path in resource_path("leaderboards").iterdir() if path.is_dir() and any(path.iterdir()))
+
+
+@pytest.mark.parametrize("folder", shipped(), ids=lambda path: path.name)
+def test_shipped_tables_are_current(folder):
+    text, compared = tables(folder)
+    assert folder.with_suffix(".md").read_text(encoding="utf-8") == text, (
+        f"run: uad-bench leaderboard build --task {folder.name}, or write the tables again from the stored rows"
+    )
+    stored = json.loads((folder / "comparison.json").read_text())
+    assert stored == compared
+
+
+@pytest.mark.parametrize("folder", shipped(), ids=lambda path: path.name)
+def test_shipped_rows_keep_map_digests_and_no_path(folder):
+    for result in read_stored(folder) if any(folder.glob("*-seed*.json")) else ():
+        if not result.failed:
+            assert result.verified
+            assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in result.maps.values())
+        assert not re.search(r"/(home|root|tmp|work|Users)/", json.dumps(result.record))

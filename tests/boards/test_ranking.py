@@ -1,0 +1,95 @@
+"""Ranks say what other patients could give, and no more than these can show."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.made_results import made_board, made_result
+from uad_bench.boards.board import make_boards
+from uad_bench.boards.ranking import difference_p, pairs_p
+from uad_bench.boards.result import Result
+
+BASELINES = ("random", "intensity")
+
+
+def board(*results, **options):
+    return make_boards(made_board(*results), baselines=BASELINES, **options)[0]
+
+
+def ranks(made):
+    return {row.label: str(made.standing(row).ranks) for row in made.rows}
+
+
+def test_methods_far_apart_have_one_rank_each():
+    assert ranks(board(made_result("ae", auprc=0.6))) == {"ae": "1", "intensity": "2", "random": "3"}
+
+
+def test_methods_within_the_noise_share_a_range():
+    found = ranks(board(made_result("ae", auprc=0.6), made_result("vae", auprc=0.605)))
+    assert (found["ae"], found["vae"], found["intensity"]) == ("1–2", "1–2", "3")
+
+
+def test_beating_intensity_is_said_with_a_p():
+    made = board(made_result("ae", auprc=0.6), made_result("bad", auprc=0.1))
+    standing = {row.label: made.standing(row) for row in made.rows}
+    assert standing["ae"].better
+    assert not standing["bad"].better
+    assert standing["ae"].p < 0.001
+    assert standing["intensity"].p is None
+
+
+def test_two_patients_can_separate_nobody():
+    draws = np.random.default_rng(0).normal(0.5, 0.001, 2000)
+    assert difference_p(draws, n_patients=2) == 0.5
+    assert difference_p(draws, n_patients=20) < 0.001
+
+
+def test_fifty_pairs_do_not_make_a_clear_difference_unclear():
+    draws = np.stack([np.random.default_rng(i).normal(0.05 * i, 0.005, 2000) for i in range(12)])
+    adjusted = pairs_p(draws, n_patients=100)
+    assert np.nanmax(adjusted) < 0.001
+
+
+def test_equal_methods_are_rarely_separated():
+    rng = np.random.default_rng(1)
+    found = [difference_p(rng.normal(rng.normal(0, 1), 1, 2000), n_patients=50) < 0.05 for _ in range(400)]
+    assert 0.02 < np.mean(found) < 0.09
+
+
+def test_one_patient_gives_no_rank_and_says_why():
+    one = {"subjects": {"train": [], "val": [], "test": ["P00"]}}
+    results = [made_result(name, auprc=0.1 * i, **one) for i, name in enumerate(("random", "intensity", "ae"))]
+    made = make_boards(results, baselines=BASELINES)[0]
+    assert made.ranking.reason == "few_patients"
+    assert {*ranks(made).values()} == {"None"}
+
+
+def test_one_method_has_no_rank():
+    made = make_boards([made_result("ae")], baselines=())[0]
+    assert made.ranking.reason == "one_method"
+
+
+def test_no_lesion_in_the_test_set_leaves_everybody_unranked():
+    results = [made_result(name, auprc=None) for name in ("random", "intensity", "ae")]
+    made = make_boards(results, baselines=BASELINES)[0]
+    assert made.ranking.rows == ()
+    assert math.isnan(made.ranking.tau)
+
+
+def test_draws_of_other_patients_are_not_compared():
+    other = made_result("ae", auprc=0.6, bootstrap={"rows": "c" * 64, "metrics": []})
+    assert board(other).ranking.reason == "other_patients_drawn"
+
+
+def test_a_bound_is_never_ranked_and_a_method_above_it_is_doubted():
+    made = board(made_result("ae", auprc=0.9), made_result("oracle-net", auprc=0.8), bounds=("oracle-net",))
+    assert {row.label for row in made.ranking.rows} == {"ae", "intensity", "random"}
+    assert [row.label for row in made.rows if made.too_good(row)] == ["ae"]
+    assert [row.label for row in made.bounds] == ["oracle-net"]
+
+
+@pytest.mark.parametrize("lost", ["replicates"])
+def test_without_replicates_there_is_a_table_and_no_rank(lost):
+    bare = Result(made_result("ae").record)
+    assert board(bare).ranking.reason == f"no_{lost}"
