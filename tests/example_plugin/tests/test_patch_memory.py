@@ -3,9 +3,9 @@
 from typing import Any
 
 import torch
+
 from patch_memory.features import blur, gradient
 from patch_memory.method import PatchMemory
-
 from uad_bench.testing import parametrize_with_checks
 
 
