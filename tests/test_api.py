@@ -145,6 +145,13 @@ def test_the_leaderboard_prints_and_exports(run, runs, tmp_path):
     assert board.to("csv").startswith("table,rank_first,rank_last,method,auprc,")
 
 
+def test_two_results_are_compared_in_pairs(run):
+    versus = uad_bench.compare(run(MeanShift()), run("random"))
+    assert "mean-shift" in str(versus)
+    assert "random" in str(versus)
+    assert callable(uad_bench.compare)
+
+
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, uad_bench; print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules])"
     assert (

@@ -14,7 +14,7 @@ from uad_bench import console, registry
 from uad_bench.benchmark import Guest, Request, run_request
 from uad_bench.boards.result import find_metric
 from uad_bench.errors import ConfigError, MethodError
-from uad_bench.runs import Run
+from uad_bench.runs import Run, open_run
 from uad_bench.tables import run_table
 
 RUNS = Path("runs")
@@ -131,6 +131,38 @@ def evaluate(maps: str | Path, task: str = "phantom", *, name: str, runs: str | 
     if record["status"] != "ok":
         raise MethodError(f"{name}: {record['message']}", reason=record["reason"])
     return Result((record,), Path(runs))
+
+
+def compare(*results: "Result | str | Path", metric: str = "auprc", runs: str | Path = RUNS) -> "Versus":
+    """Say whether one method beats another, by how much, how surely, and what it would take to know.
+
+    Args:
+        results: what `run` returned, or names of runs, of two methods or more; several seeds of one count together.
+        metric: `auprc`, `auroc`, or with a threshold as `dice@hFPR5`.
+        runs: the folder of runs.
+    """
+    from uad_bench.comparison import compare as compute
+
+    found = [Run(r.path) if isinstance(r, Result) else open_run(Path(runs), str(r)) for r in results]
+    return Versus(compute(found, metric=metric))
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Methods compared in pairs; prints as tables with a sentence each.
+
+    Attributes:
+        comparison: the numbers behind them.
+    """
+
+    comparison: Any
+
+    def __str__(self) -> str:
+        from uad_bench.comparison_table import comparison_tables
+
+        return as_text(comparison_tables(self.comparison))
+
+    __repr__ = __str__
 
 
 def leaderboard(task: str = "phantom", *, runs: str | Path = RUNS) -> "Board":

@@ -4,8 +4,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from uad_bench.compare import Comparison, Duel, sentence
-
+from uad_bench.comparison import Comparison, Duel, sentence
 
 HEADINGS = (
     "first", "second", "difference", "these models", "trained again", "p", "a patient", "p a patient", "needs"
@@ -49,8 +48,9 @@ def _pairs(comparison: Comparison) -> Table:
     for duel in comparison.duels:
         table.add_row(*map(escape, _cells(duel)), style="bold" if duel.shown else None)
     table.caption = (
-        "intervals: 95 %, patients resampled alike for all, and of models trained again where there are several seeds; p: paired bootstrap, and sign flips over patients, both "
-        "adjusted by Holm over all pairs; needs: patients or seeds that would show the difference in 80 % of studies"
+        "intervals: 95 %, patients resampled alike for all, and of models trained again where there are several seeds; "
+        "p: paired bootstrap, and sign flips over patients, both adjusted by Holm over all pairs; "
+        "needs: patients or seeds that would show the difference in 80 % of studies"
     )
     return table
 

@@ -132,7 +132,7 @@ def compare(
     json: AsJson = False,
 ) -> None:
     """Say whether one method beats another, by how much, how surely, and what it would take to know."""
-    from uad_bench.compare import compare as compute
+    from uad_bench.comparison import compare as compute
     from uad_bench.comparison_table import comparison_tables
     from uad_bench.console import stdout
     from uad_bench.runs import open_run
