@@ -9,7 +9,9 @@ from uad_bench import registry
 from uad_bench.cohort import Cohort, gather
 from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
 from uad_bench.console import Reporter
+from uad_bench.determinism import check_determinism
 from uad_bench.errors import ConfigError, unknown
+from uad_bench.isolation import Limits
 from uad_bench.resources import resource_path
 from uad_bench.runner import Bench
 
@@ -31,6 +33,8 @@ class Request:
     device: str = "auto"
     baselines: bool = True
     runs: Path = Path("runs")
+    limits: Limits = field(default_factory=Limits)
+    check_determinism: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,17 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
         main = replace(main, params={**guest.params, **main.params})
     reporter.start(f"data {main.task.name}")
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
-    bench = Bench(root=request.runs, device=resolve_device(request.device), report=reporter)
+    device = resolve_device(request.device)
+    bench = Bench(root=request.runs, device=device, limits=request.limits, report=reporter)
     trivial = [name for name in baselines() if name != request.method and request.baselines]
     # Another budget for the method does not make other baselines.
     experiments = [compose(name, replace(main.task, budget=task.budget), seed=request.seed) for name in trivial]
-    return [
+    records = [
         _run(bench, experiment, entries[experiment.method], cohort, reporter) for experiment in [*experiments, main]
     ]
+    if request.check_determinism and records[-1]["status"] == "ok":
+        reporter.say(check_determinism(bench, main, entries[main.method], cohort))
+    return records
 
 
 def _run(
@@ -70,6 +78,8 @@ def _run(
     known = bench.locate(experiment, entry, cohort)
     if known.finished:
         reporter.say(f"{experiment.method}: this run exists, {known.path}")
+    elif difference := bench.explain(experiment, entry, cohort):
+        reporter.say(f"{experiment.method}: a new run, because of {difference}")
     record = bench.run(experiment, entry, cohort)
     if record["status"] != "ok":
         reporter.say(f"{experiment.method}: FAILED({record['reason']}): {record['message']}")

@@ -149,6 +149,8 @@ class Method(Protocol):
 
     A method may set the class attribute `whole_volume = True`: every batch given to its `score` then holds all slices
     of one subject, in order of z. Without it a batch holds some slices of one subject.
+    `deterministic = False` says that two runs on one machine may store other bytes; else `--check-determinism` holds it
+    to the claim.
     """
 
     @property

@@ -28,12 +28,16 @@ def run(
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     baselines: Annotated[bool, typer.Option(help="Run the trivial baselines beside the method.")] = True,
+    time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="End a method after so long.")] = None,
+    memory_limit: Annotated[float | None, typer.Option(min=0, metavar="MIB", help="End a method above this.")] = None,
+    check_determinism: Annotated[bool, typer.Option("--check-determinism", help="Run twice, compare bytes.")] = False,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
     """Train a method on healthy slices, score, evaluate, and show it beside the trivial baselines."""
     from uad_bench.benchmark import Request, run_request
     from uad_bench.console import reporting, stdout
+    from uad_bench.isolation import Limits
     from uad_bench.tables import run_table
 
     request = Request(
@@ -50,6 +54,8 @@ def run(
         device=device,
         baselines=baselines,
         runs=Path(runs),
+        limits=Limits(time_limit, memory_limit),
+        check_determinism=check_determinism,
     )
     with reporting() as reporter:
         records = run_request(request, reporter, guest=_guest(command, method))
