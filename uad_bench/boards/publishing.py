@@ -22,14 +22,20 @@ from uad_bench.runs import Run, find_runs, safe_name
 SHIPPED = "leaderboards"
 
 
-def find_sheets(runs: Path, task: str) -> tuple[tuple[Sheet, ...], str]:
-    """A task's tables and where they come from: its runs, else the leaderboard that ships with the package."""
+def find_sheets(runs: Path, task: str, *, apart: bool = False) -> tuple[tuple[Sheet, ...], str]:
+    """A task's tables and where they come from: its runs, else the leaderboard that ships with the package.
+
+    Args:
+        runs: the runs folder.
+        task: its name, or the path of its TOML file.
+        apart: give costs a table of their own.
+    """
     name = Path(task).stem if task.endswith(".toml") else task
     shipped = resource_path(SHIPPED) / name
     if find_runs(runs, name) or not shipped.is_dir():
-        return all_sheets(boards_of(read_results(runs, name)), shipped), str(runs)
+        return all_sheets(boards_of(read_results(runs, name)), shipped, apart=apart), str(runs)
     stored = boards_of(read_stored(shipped)) if any(shipped.glob("*-seed*.json")) else ()
-    return all_sheets(stored, shipped), f"the leaderboard shipped as {SHIPPED}/{name}.md"
+    return all_sheets(stored, shipped, apart=apart), f"the leaderboard shipped as {SHIPPED}/{name}.md"
 
 
 def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
@@ -37,9 +43,9 @@ def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
     return make_boards(results, baselines=baseline_methods(), bounds=bound_methods())
 
 
-def all_sheets(boards: Sequence[Board], folder: Path) -> tuple[Sheet, ...]:
+def all_sheets(boards: Sequence[Board], folder: Path, *, apart: bool = False) -> tuple[Sheet, ...]:
     """Measured tables first, then those reported in papers."""
-    measured = [sheet for board in boards for sheet in board_sheets(board)]
+    measured = [sheet for board in boards for sheet in board_sheets(board, apart=apart)]
     return (*measured, *read_reported(folder / "reported.toml"))
 
 
@@ -91,7 +97,7 @@ def tables(folder: Path) -> tuple[str, list[dict[str, Any]]]:
     """The text of `<task>.md` and the content of `comparison.json`, from a stored leaderboard alone."""
     stored = any(folder.glob("*-seed*.json"))
     boards = boards_of(read_stored(folder)) if stored else ()
-    sheets = all_sheets(boards, folder)
+    sheets = all_sheets(boards, folder, apart=True)
     if not sheets:
         raise ConfigError(f"{folder}: no rows and no reported.toml; build it with: uad-bench leaderboard build")
     return _page(folder.name, sheets, boards), [_comparison(board) for board in boards]

@@ -44,7 +44,7 @@ def _changes_of_task(asked: Mapping[str, Any], task: Task) -> Iterator[str]:
         if value != getattr(task.budget, key, value):
             yield from ("--set", f"budget.{key}={json.dumps(value)}")
     for key, value in asked.items():
-        if key not in NEVER_SET and _plain(getattr(task, key, value)) != value:
+        if key not in NEVER_SET and _plain(getattr(task, key, value)) != _plain(value):
             yield from ("--set", f"task.{key}={json.dumps(value)}")
 
 

@@ -69,7 +69,7 @@ def export(
     from uad_bench.boards.publishing import find_sheets
     from uad_bench.files import write_text
 
-    sheets, _ = find_sheets(Path(runs), task)
+    sheets, _ = find_sheets(Path(runs), task, apart=format_ in {"md", "latex", "html"})
     text = FORMATS[format_](sheets)
     if output:
         write_text(output, text)

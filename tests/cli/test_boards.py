@@ -1,0 +1,59 @@
+"""`leaderboard`, `show` and `report` as they are typed."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.made_results import made_record, write_run
+from uad_bench.cli.app import app
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch):
+    """Function that types a command about runs of two baselines and a method."""
+    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: ("random", "intensity"))
+    for method, auprc in (("random", 0.02), ("intensity", 0.4), ("ae", 0.6)):
+        write_run(tmp_path / "runs", made_record(method, 0, auprc))
+    return lambda *words: CliRunner().invoke(app, [*map(str, words), "--runs", str(tmp_path / "runs")])
+
+
+def test_a_leaderboard_is_shown_as_a_table_and_as_one_json_document(typed):
+    assert "0.600 [0.550, 0.650]" in typed("leaderboard", "show", "--task", "made").stdout
+    document = json.loads(typed("leaderboard", "show", "--task", "made", "--json").stdout)
+    assert [row["method"] for row in document["tables"][0]["rows"]] == ["ae", "intensity", "random"]
+
+
+def test_a_leaderboard_is_built_added_to_and_exported(typed, tmp_path):
+    boards = tmp_path / "boards"
+    assert typed("leaderboard", "build", "--task", "made", "-o", boards).exit_code == 0
+    assert typed("leaderboard", "add", "made/ae/seed0-0123abcd", "-o", boards).exit_code == 0
+    assert (boards / "made.md").exists()
+    for form in ("md", "csv", "json", "latex", "html", "table"):
+        assert "ae" in typed("leaderboard", "export", "--task", "made", "--format", form).stdout
+
+
+def test_a_task_without_runs_shows_what_papers_report(typed):
+    shown = typed("leaderboard", "show", "--task", "brats21-mmccd")
+    assert "Reported" in shown.stdout
+    assert "0.6092" in shown.stdout
+
+
+def test_a_task_that_nobody_ran_says_how_to_run_it(typed):
+    assert "uad-bench run --task nothing" in str(typed("leaderboard", "show", "--task", "nothing").exception)
+
+
+def test_one_run_is_shown_with_its_sweep(typed):
+    assert "P07" in typed("show", "made/ae").stdout
+    assert "^hFPR5" in typed("show", "made/ae", "--sweep").stdout
+    assert json.loads(typed("show", "made/ae", "--json").stdout)["seed"] == 0
+
+
+def test_a_report_of_a_task_is_one_file(typed, tmp_path):
+    ended = typed("report", "--task", "made", "--no-images", "-o", tmp_path / "r.html")
+    assert ended.exit_code == 0
+    assert (tmp_path / "r.html").stat().st_size > 50_000
+
+
+def test_a_report_of_nothing_says_what_to_name(typed):
+    assert "name runs" in str(typed("report").exception)
