@@ -49,8 +49,8 @@ def test_a_cell_that_fails_stops_no_other(tmp_path):
 
 
 def test_a_stop_reaches_every_running_cell_and_starts_no_other(tmp_path):
-    patient = "import signal, time; signal.signal(15, lambda *_: exit(print('asked'))); print('on', flush=True); time.sleep(60)"
-    scripts = places(patient, 3)
+    code = "signal.signal(15, lambda *_: exit(print('asked'))); print('on', flush=True); time.sleep(60)"
+    scripts = places(f"import signal, time; {code}", 3)
 
     def interrupt():
         if all(last_line(local_log(tmp_path, place)) == "on" for place in scripts[:2]):

@@ -37,15 +37,16 @@ def suite_run(
 
     chosen, places = _open(name, data, device, plugin, runs)
     folder = _folder(runs, chosen)
-    untouched = {State.DONE, State.QUEUED, *([] if retry_failed else [State.FAILED])}
-    left = [s.place for s in survey(places, queued=queued(folder)) if s.state not in untouched]
+    untouched, waiting = {State.DONE, *([] if retry_failed else [State.FAILED])}, queued(folder)
+    left = [s.place for s in survey(places) if s.state not in untouched and s.name not in waiting]
     if dry_run:
         stderr().print(f"{len(left)} of {len(places)} cells would run")
     elif left:
         _execute(chosen, places, left, executor=executor, jobs=jobs, folder=folder)
-    standings = survey(places, queued=queued(folder))
+    waiting = queued(folder)
+    standings = survey(places, queued=waiting)
     _show(chosen, standings, folder, json=json)
-    return 0 if dry_run or all(standing.state in {State.DONE, State.QUEUED} for standing in standings) else 2
+    return 0 if dry_run or all(s.state is State.DONE or s.name in waiting for s in standings) else 2
 
 
 @suite.command("status")

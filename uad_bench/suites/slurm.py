@@ -19,6 +19,9 @@ TIME_OUTS = 50
 """How often a cell may use up its time and be queued again, unless the suite says `slurm_max_num_timeout`."""
 JOBS, LOGS = "jobs.json", "slurm"
 PATIENCE_S, POLL_S = 30.0, 0.2
+GRACE_S = 900.0
+"""Longest time that a cluster may take from asking a job to end until it ends it."""
+TERMINATED = frozenset({-signal.SIGTERM, 128 + signal.SIGTERM})
 SQUEUE_PATIENCE_S = 30
 
 
@@ -34,6 +37,8 @@ class CellJob:
         self._process = subprocess.Popen(self.command, preexec_fn=_ignore_warning)  # noqa: PLW1509 - no thread is here
         while self._process.poll() is None:  # `wait` would hold a lock that `checkpoint` needs
             time.sleep(POLL_S)
+        if self._process.returncode in TERMINATED:  # by Slurm, which does not queue a job again that ends by itself
+            time.sleep(GRACE_S)
         return self._process.returncode
 
     def checkpoint(self) -> Any:
