@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.scored import Scored, write_cohort
 from tests.tiny_bench import SameProcess, TinyBench, gather_tiny, write_patients
 from uad_bench.cohort import Cohort
 
@@ -51,3 +52,15 @@ def quick(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch) -> TinyBench:
     """A bench whose methods run in this process: for what does not depend on isolation."""
     monkeypatch.setattr("uad_bench.runner.WorkerProcess", SameProcess)
     return tiny
+
+
+@pytest.fixture(scope="session")
+def boxes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eleven patients with box-shaped lesions; nobody may write there."""
+    return write_cohort(tmp_path_factory.mktemp("boxes") / "cohort", 11)
+
+
+@pytest.fixture
+def scored(boxes_data: Path, tmp_path: Path) -> Scored:
+    """Score maps for these patients become runs in a folder of the test's own."""
+    return Scored(boxes_data, tmp_path, 11)

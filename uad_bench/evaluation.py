@@ -39,6 +39,8 @@ from uad_bench.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
 
 SLICE_SCORES = {"mean_brain": "", "top1pct_brain": "_top1pct"}  # reduction -> how its metrics' names end
 
+FEW_THRESHOLDS = 1_024  # steps of about 1/1024 cost AUROC less than a replicate may be shifted by
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
@@ -104,7 +106,7 @@ def evaluate(
         raise DataError(f"protocol {chosen.name}: no test patient has a slice that counts")
     counts = count_ranks(partial(cases.voxels, test), names=test)
     thresholds = choose_thresholds(cases, sorted(val), counts)
-    bins_at, shaped = shared_thresholds(counts), chosen.shapes if shapes else ()
+    bins_at, shaped = _bootstrap_thresholds(cases, test, counts), chosen.shapes if shapes else ()
     subjects = [measure_subject(case, thresholds, chosen.steps, shapes=shaped) for case in cases(test)]
     bins = count_patients(cases.voxels(test), bins_at)
     labels = Labels(chain=chosen.chain_name, region=chosen.region, n_subjects=len(test))
@@ -120,6 +122,16 @@ def evaluate(
         material.resamples.digest,
         sizes.cuts,
     )
+
+
+def _bootstrap_thresholds(cases: Cases, test: Sequence[str], counts: RankCounts) -> NDArray[np.float32]:
+    """Scores at which patients are counted for the bootstrap; few positives alone would blur the AUROC."""
+    of_positives = shared_thresholds(counts)
+    if of_positives.size >= FEW_THRESHOLDS:
+        return of_positives
+    each = -(-FEW_THRESHOLDS // len(test))
+    samples = [np.sort(scores)[np.linspace(0, scores.size - 1, each).astype(int)] for scores, _ in cases.voxels(test)]
+    return np.unique(np.concatenate([of_positives, *samples]))[::-1]
 
 
 def _estimates(material: _Material) -> Iterator[Estimate]:
