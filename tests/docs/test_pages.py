@@ -1,0 +1,57 @@
+"""The pages that readers type from are typed here, block by block and in order."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+FENCE = r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$"
+BLOCK = re.compile(FENCE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["tutorial.md", "add-a-method.md"])
+def test_a_page_does_what_it_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    session = {"__name__": "session"}
+    for language, title, text in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+        if title:
+            Path(title).write_text(text)
+        elif language == "sh":
+            type_in(text)
+        elif language == "python":
+            exec(compile(text, page, "exec"), session)
+        elif language == "toml":
+            assert tomllib.loads(text)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_links_between_pages_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", (DOCS / page).read_text(encoding="utf-8"))
+    assert [target for target in targets if not (DOCS / target).exists()] == []
+
+
+def test_every_page_of_the_menu_exists_and_every_page_is_in_it():
+    menu = re.findall(r": ([\w-]+\.md)$", DOCS.with_name("mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(menu) == sorted(path.name for path in DOCS.glob("*.md"))
+
+
+def test_the_page_of_a_method_names_every_check():
+    from uad_bench.testing import method_checks
+
+    page = (DOCS / "add-a-method.md").read_text(encoding="utf-8")
+    checks = [check.name for check in method_checks()]
+    assert [name for name in checks if f"`{name}`" not in page] == []
+    assert f"runs {len(checks)} small checks" in page
+
+
+def type_in(text: str) -> None:
+    ended = subprocess.run(["bash", "-e", "-c", text], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
