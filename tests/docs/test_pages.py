@@ -38,9 +38,9 @@ def test_links_between_pages_lead_somewhere(page):
     assert [target for target in targets if not (DOCS / target).exists()] == []
 
 
-def test_every_page_of_the_menu_exists_and_every_page_is_in_it():
+def test_every_page_is_in_the_menu():
     menu = re.findall(r": ([\w-]+\.md)$", DOCS.with_name("mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(menu) == sorted(path.name for path in DOCS.glob("*.md"))
+    assert {path.name for path in DOCS.glob("*.md")} <= set(menu)
 
 
 def test_the_page_of_a_method_names_every_check():
