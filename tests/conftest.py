@@ -1,6 +1,7 @@
 """Every test has a cache of its own session, one torch thread, and the real cases only where they lie beside the checkout."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.scored import Scored, write_cohort
 from tests.tiny_bench import SameProcess, TinyBench, gather_tiny, write_patients
 from uad_bench.cohort import Cohort
+from uad_bench.metrics.uncertainty import resample
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 
@@ -61,6 +63,7 @@ def boxes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scored(boxes_data: Path, tmp_path: Path) -> Scored:
-    """Score maps for these patients become runs in a folder of the test's own."""
+def scored(boxes_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scored:
+    """Score maps for these patients become runs in a folder of the test's own; 300 replicates, to be quick."""
+    monkeypatch.setattr("uad_bench.evaluation.resample", partial(resample, replicates=300))
     return Scored(boxes_data, tmp_path, 11)
