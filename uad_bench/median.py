@@ -7,7 +7,7 @@ comparison is a minimum and a maximum of whole arrays. Merging is Batcher's odd-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,24 +78,49 @@ def _shift(wires: Wires, by: int, lost: int, axis: int, *, short: int = 0) -> Wi
 
 def merge(a: Sequence[Scores], b: Sequence[Scores]) -> Wires:
     """Sorted union of two sorted lists of any lengths."""
+    ranks = _merge(a, b, range(len(a) + len(b)))
+    return [ranks[rank] for rank in range(len(a) + len(b))]
+
+
+def _merge(a: Sequence[Scores], b: Sequence[Scores], wanted: range) -> dict[int, Scores]:
+    """Values of the wanted ranks in the union of two sorted lists; what no wanted rank depends on is not compared.
+
+    The unions of every second value, `even` and `odd`, interleave but for one comparison between neighbours.
+    """
     if not a or not b:
-        return [*a, *b]
+        both = [*a, *b]
+        return {rank: both[rank] for rank in wanted}
     if len(a) == len(b) == 1:
-        return [np.minimum(a[0], b[0]), np.maximum(a[0], b[0])]
-    even, odd = merge(a[::2], b[::2]), merge(a[1::2], b[1::2])
-    pairs = [merge([low], [high]) for low, high in zip(odd, even[1:], strict=False)]
-    met = len(pairs)
-    return [even[0], *(wire for pair in pairs for wire in pair), *even[1 + met :], *odd[met:]]
+        return {rank: (np.minimum, np.maximum)[rank](a[0], b[0]) for rank in wanted}
+    n_odd = len(a) // 2 + len(b) // 2
+    n_even = len(a) + len(b) - n_odd
+    met = min(n_odd, n_even - 1)  # pairs that are compared; a rest of one list follows them
+    low, high = (wanted[0] - 1) // 2, wanted[-1] // 2 + (wanted[-1] > 2 * met)
+    even = _merge(a[::2], b[::2], range(max(0, low), min(n_even, high + 2)))
+    odd = _merge(a[1::2], b[1::2], range(max(0, low), min(n_odd, high + 1))) if n_odd > max(0, low) else {}
+    return {rank: _interleaved(rank, even, odd, met, n_even) for rank in wanted}
+
+
+def _interleaved(rank: int, even: Mapping[int, Scores], odd: Mapping[int, Scores], met: int, n_even: int) -> Scores:
+    """The value of one rank, from both unions."""
+    if rank == 0:
+        return even[0]
+    if rank > 2 * met:
+        return even[rank - met] if n_even > 1 + met else odd[rank - met - 1]
+    pair = (rank - 1) // 2
+    compared: Scores = (np.maximum, np.minimum)[rank % 2](odd[pair], even[pair + 1])
+    return compared
 
 
 def _median(pairs: Sequence[Wires], last: Wires) -> Scores:
     """Median of `size` sorted lists: the unions of neighbours in `pairs`, and the last list by itself."""
-    rest = pairs[0] if len(pairs) == 2 else merge(pairs[0], pairs[2])
-    middle = (len(rest) + len(last)) // 2
-    return _select(rest, last, middle)
+    if len(pairs) == 2:
+        return _select(dict(enumerate(pairs[0])), last, (len(pairs[0]) + len(last)) // 2)
+    middle = (2 * len(pairs[0]) + len(last)) // 2
+    return _select(_merge(pairs[0], pairs[2], range(middle - len(last), middle + 1)), last, middle)
 
 
-def _select(a: Wires, b: Wires, rank: int) -> Scores:
+def _select(a: Mapping[int, Scores], b: Wires, rank: int) -> Scores:
     """The value of this rank (from 0) in the union of two sorted lists: min over i of max(a[rank - i], b[i - 1])."""
     lowest = a[rank].copy()
     for i in range(1, min(len(b), rank) + 1):
