@@ -36,6 +36,7 @@ def check_files(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("record.json", "was changed after it was written (its digest differs)")
     for name, digest in record.get("files", {}).items():
         yield from _check_digest(run.path / name, digest, name)
+    yield from _check_rescored(run)
     if not run.manifest.exists():
         return
     manifest = read_json(run.manifest)
@@ -94,6 +95,13 @@ def check_events(events: Sequence[Mapping[str, Any]], record: Mapping[str, Any])
     if record["status"] == "ok":
         found += _check_patients(events, record)
     return found
+
+
+def _check_rescored(run: Run) -> Iterator[Finding]:
+    for path in sorted(run.path.glob("rescored/*.json")):
+        document = read_json(path)
+        if document.get("digest") != record_digest(document):
+            yield Finding(f"rescored/{path.name}", "was changed after it was written (its digest differs)")
 
 
 def _check_attempts(events: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -63,7 +63,9 @@ class Verification:
             return "\n".join(f"{self.run}: {finding}" for finding in self.findings)
         if self.unverifiable:
             return f"{self.run}: unverifiable, {self.unverifiable}"
-        return f"{self.run}: {'failed, no number to verify' if self.failed else f'{self.numbers} numbers verified'}"
+        if self.failed:
+            return f"{self.run}: failed, no number to verify"
+        return f"{self.run}: {f'{self.numbers} numbers verified' if self.numbers else 'as it was written'}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

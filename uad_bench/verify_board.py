@@ -17,6 +17,7 @@ from uad_bench.runs import Run, find_runs, open_run
 from uad_bench.verify import Verification, verify_run
 
 Report = Callable[[Progress], None]
+SHOWN = 5  # lines of a table that are quoted
 SAME = ("subjects", "thresholds", "metrics", "groups", "task", "status", "reason")  # of a row and its run
 
 
@@ -66,9 +67,12 @@ def _check_tables(folder: Path) -> Iterator[Finding]:
     text, comparison = tables(folder)
     table = folder.with_suffix(".md")
     stored = table.read_text(encoding="utf-8") if table.exists() else ""
-    for number, (line, again) in enumerate(zip(stored.splitlines(), text.splitlines(), strict=False), 1):
-        if line != again:
-            yield Finding(f"{table.name} line {number}", f"says {line!r}, the rows give {again!r}")
+    pairs = enumerate(zip(stored.splitlines(), text.splitlines(), strict=False), 1)
+    differing = [(number, line, again) for number, (line, again) in pairs if line != again]
+    for number, line, again in differing[:SHOWN]:
+        yield Finding(f"{table.name} line {number}", f"says {line!r}, the rows give {again!r}")
+    if len(differing) > SHOWN:
+        yield Finding(table.name, f"differs in {len(differing) - SHOWN} more lines")
     if len(stored.splitlines()) != len(text.splitlines()):
         yield Finding(table.name, "has another number of lines than the rows give")
     try:

@@ -17,7 +17,7 @@ def test_every_name_of_a_record_has_an_entry():
 
 def test_distances_and_false_positives_are_better_when_lower():
     lower = {name for name, metric in METRICS.items() if metric.better == "lower"}
-    assert lower == {"hd95", "assd", "fpr", "fpr95"}
+    assert lower == {"hd95", "assd", "fpr", "fpr95", "fpr_healthy", "lesion_fp_per_volume"}
     assert {name for name, metric in METRICS.items() if metric.unit == "mm"} == {"hd95", "assd"}
 
 

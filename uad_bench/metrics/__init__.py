@@ -54,6 +54,11 @@ METRICS: Mapping[str, MetricCard] = MappingProxyType(
         "lesion_sensitivity_1fp": MetricCard(
             "Lesion sensitivity (1 FP)", f"the same at a threshold with one false component a volume; {_FRAGMENTS}"
         ),
+        "lesion_fp_per_volume": MetricCard(
+            "Lesion FP", f"components that hit no lesion, a volume; {_FRAGMENTS}", "lower"
+        ),
+        "fpr_healthy": MetricCard("FPR (healthy)", "marked share of the brain in slices without anomaly", "lower"),
+        "fpr_healthy_ratio": MetricCard("FPR ratio", "FPR on healthy test slices over the policy's nominal rate", None),
         "nsd2": MetricCard("NSD 2 mm", "share of both surfaces that lie within 2 mm of the other"),
         "hd95": MetricCard(
             "HD95", "95th percentile of the surface distances, the larger of both directions", "lower", "mm"
