@@ -55,7 +55,8 @@ def _load(path: Path) -> tuple[Any, bytes]:
         header = _parse(path, _inflated_head(path, peek))
         declared = _declared_bytes(path, header)
         compressed = peek[:2] == GZIP_MAGIC
-        data = peek + file.read(declared + 2 * SLACK_BYTES - len(peek))
+        room = min(declared + 2 * SLACK_BYTES, path.stat().st_size)  # Python allocates what it is asked to read
+        data = peek + file.read(max(0, room - len(peek)))
         if compressed and file.read(1):
             raise DataError(f"{path}: the file is longer than its header declares; it is not one image")
     data = _inflate(path, data, declared + SLACK_BYTES) if compressed else data
@@ -109,12 +110,18 @@ def _shape(path: Path, header: Any) -> tuple[int, ...]:
 
 def _declared_bytes(path: Path, header: Any) -> int:
     """How long the uncompressed file must be for all its voxels."""
-    dtype, offset = header.get_data_dtype(), int(header.get_data_offset())
+    dtype, offset = header.get_data_dtype(), _offset(path, header)
     if dtype.kind not in NUMBERS:
         raise DataError(f"{path}: voxels of type {dtype} are not plain numbers")
-    if not 0 <= offset <= SLACK_BYTES:
-        raise DataError(f"{path}: the header puts the voxels at byte {offset}")
     return offset + math.prod(_shape(path, header)) * int(dtype.itemsize)
+
+
+def _offset(path: Path, header: Any) -> int:
+    """The byte where the voxels begin; NIfTI-1 states it as a float, which may be none."""
+    offset = float(header["vox_offset"])
+    if not 0 <= offset <= SLACK_BYTES:
+        raise DataError(f"{path}: the header puts the voxels at byte {offset:g}")
+    return int(header.get_data_offset())
 
 
 def _inflate(path: Path, data: bytes, limit: int) -> bytes:
@@ -138,12 +145,23 @@ def _inflate(path: Path, data: bytes, limit: int) -> bytes:
 
 def _voxels(path: Path, header: Any, data: bytes) -> npt.NDArray[Any]:
     shape, dtype = _shape(path, header), header.get_data_dtype()
-    array = np.frombuffer(data, dtype, math.prod(shape), int(header.get_data_offset())).reshape(shape, order="F")
+    array = np.frombuffer(data, dtype, math.prod(shape), _offset(path, header)).reshape(shape, order="F")
     array = array.astype(dtype.newbyteorder("="), copy=False)
-    slope, intercept = header.get_slope_inter()
+    slope, intercept = _scaling(path, header)
     if slope is None or (slope, intercept) == (1, 0):
         return array
-    return array.astype(np.float32) * np.float32(slope) + np.float32(intercept or 0)
+    with np.errstate(all="ignore"):  # what leaves the range of float32 is found and placed by the caller
+        return array.astype(np.float32) * np.float32(slope) + np.float32(intercept or 0)
+
+
+def _scaling(path: Path, header: Any) -> tuple[float | None, float | None]:
+    import nibabel
+
+    try:
+        slope, intercept = header.get_slope_inter()
+    except nibabel.spatialimages.HeaderDataError as error:
+        raise DataError(f"{path}: broken NIfTI header ({error})") from error
+    return slope, intercept
 
 
 def _affine(path: Path, header: Any) -> npt.NDArray[np.float64]:

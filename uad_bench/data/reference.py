@@ -126,9 +126,12 @@ def build_references(
     paths = {s.id: folder / f"{_key(s, census[s.id], names[s.id])}" for s in judged}
     with ThreadPoolExecutor(worker_count()) as pool:
         jobs = pool.map(lambda s: _ensure(s, names[s.id], paths[s.id]), judged)
-        for done, _ in enumerate(jobs, 1):
-            if report:
-                report(Progress("building references", done, len(judged)))
+        try:
+            for done, _ in enumerate(jobs, 1):
+                if report:
+                    report(Progress("building references", done, len(judged)))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)  # who stops the command does not wait for all the others
     return References(census, paths)
 
 
