@@ -70,7 +70,10 @@ def made_result(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **
     spread = np.random.Generator(np.random.PCG64([*method.encode()])).normal(0, 0.01, 2000)
     replicates = {} if auprc is None else {KEYS[0]: auprc + spread, KEYS[1]: 0.5 + spread}
     return Result(
-        made_record(method, seed, auprc, **changes), replicates, {"P00": f"{method}{seed}"}, command=f"run {method}"
+        made_record(method, seed, auprc, **changes),
+        replicates,
+        maps={"P00": f"{method}{seed}"},
+        command=f"run {method}",
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.made_results import made_failure, made_record, made_result, write_run
 from uad_bench.boards.formats.markdown import escape
 from uad_bench.boards.publishing import add_run, build_board, find_sheets, tables
+from uad_bench.boards.result import Quantity
 from uad_bench.boards.storage import read_stored, store_results, without_paths
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import write_json
@@ -28,7 +29,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def build(runs):
-    return build_board(runs, "made", runs.parent / "boards")
+    return build_board(runs, "made", runs.parent / "boards", complete=False)
 
 
 def test_a_built_board_is_made_again_from_its_rows_alone(runs):
@@ -134,6 +135,22 @@ def test_two_settings_of_a_method_have_two_files(tmp_path):
     other = replace(one, record={**one.record, "run": "made/ae/seed0-ffffffff"}, experiment={"params": {"x": 1}})
     names = [path.name for path in store_results([one, other], tmp_path)]
     assert names == ["ae-seed0-0123abcd.json", "ae-seed0-ffffffff.json"]
+
+
+def test_building_adds_lesions_and_the_common_chain_from_the_maps(quick, tiny_data, monkeypatch):
+    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: ("dull",))
+    for entry in (quick.write("bright"), quick.write("dull", score="return (batch.image[:, 0] * 37.0) % 11.0")):
+        assert quick.run(entry)["status"] == "ok"
+    folder = quick.folder / "boards"
+    table, *_ = build_board(quick.folder / "runs", "tiny", folder, data=tiny_data)
+    text = table.read_text()
+    assert text.count("## tiny: ") == 2
+    assert "## tiny: common post-processing" in text
+    assert text == tables(folder / "tiny")[0]
+    for result in read_stored(folder / "tiny"):
+        assert result.verified
+        assert {row["chain"] for row in result.rescored} == {"none", "common"}
+        assert result.find(Quantity("lesion_f1_any", "hFPR5"))["undefined"] == "empty_ref"  # lesions of 9 mm³
 
 
 def shipped():

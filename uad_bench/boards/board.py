@@ -106,5 +106,5 @@ def make_boards(
 
 
 def _chains(rows: Sequence[Row]) -> list[str]:
-    chains = {m.get("chain", "none") for row in rows for result in row.sound for m in result.record["metrics"]}
+    chains = {m.get("chain", "none") for row in rows for result in row.sound for m in result.metrics}
     return ["none", *sorted(chains - {"none"})]

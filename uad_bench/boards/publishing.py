@@ -11,7 +11,8 @@ from uad_bench.boards.kinds import baseline_methods, bound_methods
 from uad_bench.boards.render import board_sheets
 from uad_bench.boards.reported import read_reported
 from uad_bench.boards.result import Result
-from uad_bench.boards.run_folder import read_result, read_results
+from uad_bench.boards.run_folder import Report, read_result, read_results
+from uad_bench.boards.run_folder import complete as complete_run
 from uad_bench.boards.sheet import Sheet
 from uad_bench.boards.storage import read_stored, store_results
 from uad_bench.errors import ConfigError
@@ -49,14 +50,33 @@ def all_sheets(boards: Sequence[Board], folder: Path, *, apart: bool = False) ->
     return (*measured, *read_reported(folder / "reported.toml"))
 
 
-def build_board(runs: Path, task: str, output: Path) -> list[Path]:
+def build_board(
+    runs: Path,
+    task: str,
+    output: Path,
+    *,
+    data: Path | None = None,
+    complete: bool = True,
+    report: Report = lambda _: None,
+) -> list[Path]:
     """Write a task's leaderboard anew from all its runs; returns what was written, the table first.
+
+    Args:
+        runs: the runs folder.
+        task: its name, or the path of its TOML file.
+        output: folder of leaderboards.
+        data: folder of the patients, where the data set is not embedded.
+        complete: first compute lesions and the common chain of runs whose maps are here, which takes seconds a patient.
+        report: receives progress.
 
     Raises:
         VerificationError: a score map is not the one that was scored.
         ConfigError: a baseline is missing, or the runs cannot share a table; nothing was written.
     """
     name = safe_name(Path(task).stem if task.endswith(".toml") else task, "task")
+    boards_of(read_results(runs, name, verify=True))  # refuse before the long work
+    for run in find_runs(runs, name) if complete else ():
+        complete_run(run, data=data, report=report)
     return _publish(read_results(runs, name, verify=True), output / name)
 
 

@@ -39,6 +39,7 @@ class Result:
 
     Attributes:
         replicates: bootstrap values (R,) by quantity key; empty where there are none.
+        rescored: metric rows that were computed from the run's maps later: lesions, and all of the common chain.
         maps: SHA-256 of each score map by subject.
         experiment: what was asked for, as the run folder keeps it.
         command: what makes this run again.
@@ -48,6 +49,7 @@ class Result:
 
     record: Record
     replicates: Mapping[str, Values] = field(default_factory=dict)
+    rescored: tuple[Record, ...] = ()
     maps: Mapping[str, str] = field(default_factory=dict)
     experiment: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
@@ -74,11 +76,15 @@ class Result:
         """Whether the method failed."""
         return bool(self.record["status"] != "ok")
 
+    @property
+    def metrics(self) -> tuple[Record, ...]:
+        """The record's metric rows and the rescored ones."""
+        return (*self.record["metrics"], *self.rescored)
+
     def find(self, quantity: Quantity) -> Record | None:
-        """The record's row of this quantity, if it has one."""
-        return find_metric(
-            self.record, quantity.name, quantity.policy, aggregation=quantity.aggregation, chain=quantity.chain
-        )
+        """The metric row of this quantity, if there is one."""
+        name, policy, how = quantity.name, quantity.policy, quantity.aggregation
+        return find_metric({"metrics": self.metrics}, name, policy, aggregation=how, chain=quantity.chain)
 
 
 def find_metric(

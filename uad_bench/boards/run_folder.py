@@ -1,6 +1,6 @@
 """Results from a folder of runs: records, replicates, digests of maps, failed runs too."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 
 from uad_bench.boards.reproduction import command_of
-from uad_bench.boards.result import Result, Values
+from uad_bench.boards.result import Record, Result, Values
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import read_json
 from uad_bench.fingerprint import digest_file
+from uad_bench.method import Progress
+from uad_bench.metric_rows import key_of
 from uad_bench.replicates import load_replicates
+from uad_bench.rescore import read_rescored, rescore
 from uad_bench.runs import Run, find_runs
+
+Report = Callable[[Progress], None]
+CHAINS = ("none", "common")
+"""What `rescore` adds to a record: lesions and surfaces on raw maps, and everything after the common chain."""
 
 
 def read_results(root: Path, task: str, *, verify: bool = False) -> list[Result]:
@@ -43,9 +50,11 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
     complete = record["status"] == "ok" and bool(maps) and all(_map_files(run).get(name) for name in maps)
     if verify and complete:
         _require_digests(run, maps)
+    rescored, draws = _rescored(run, record) if record["status"] == "ok" else ((), {})
     result = Result(
         record=record,
-        replicates=_replicates(run) if record["status"] == "ok" else {},
+        replicates={**(_replicates(run) if record["status"] == "ok" else {}), **draws},
+        rescored=rescored,
         maps=maps,
         experiment=_experiment(run),
         verified=verify and complete,
@@ -54,11 +63,39 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
     return replace(result, command=command_of(result))
 
 
+def complete(run: Run, *, data: Path | None, report: Report) -> None:
+    """Compute lesions and the common chain of a finished run whose maps are here, unless that was done before."""
+    record = run.read_record()
+    if record["status"] != "ok" or not read_result(run).present:
+        return
+    for chain in CHAINS:
+        if read_rescored(run, record["task"]["protocol"], chain) is None:
+            rescore(run, data=data, chain=chain, report=report)
+
+
 def _replicates(run: Run) -> dict[str, Values]:
     """As precise as a stored leaderboard keeps them, so that both give the same ranks."""
     if not run.replicates.exists():
         return {}
-    return {key: values.astype(np.float32).astype(np.float64) for key, values in load_replicates(run).items()}
+    return {key: _rounded(values) for key, values in load_replicates(run).items()}
+
+
+def _rounded(values: Values) -> Values:
+    return values.astype(np.float32).astype(np.float64)
+
+
+def _rescored(run: Run, record: Record) -> tuple[tuple[Record, ...], dict[str, Values]]:
+    """Metric rows that the record lacks, and the replicates of those, as `rescore` left them."""
+    known = {(key_of(row), row.get("chain", "none")) for row in record["metrics"]}
+    rows: list[Record] = []
+    replicates: dict[str, Values] = {}
+    for chain in CHAINS:
+        document, draws = read_rescored(run, record["task"]["protocol"], chain) or ({"metrics": []}, {})
+        new = [row for row in document["metrics"] if (key_of(row), row["chain"]) not in known]
+        rows += new
+        ends = "" if chain == "none" else f"/{chain}"
+        replicates |= {f"{key_of(r)}{ends}": _rounded(draws[key_of(r)]) for r in new if key_of(r) in draws}
+    return tuple(rows), replicates
 
 
 def _map_digests(run: Run) -> dict[str, str]:

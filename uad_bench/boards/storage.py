@@ -56,6 +56,7 @@ def document(result: Result, keys: Sequence[str]) -> dict[str, Any]:
         "experiment": dict(result.experiment),
         "maps": dict(result.maps),
         "replicates": list(keys),
+        "rescored": [dict(row) for row in result.rescored],
         "verified": result.verified,
     }
     cleaned: dict[str, Any] = without_paths({**record, BOARD: proof})
@@ -87,7 +88,7 @@ def without_paths(value: Any) -> Any:
 
 def _kept_keys(result: Result) -> list[str]:
     """Keys of the quantities that tables compare, in each chain of the record."""
-    chains = dict.fromkeys(metric.get("chain", "none") for metric in result.record["metrics"])
+    chains = dict.fromkeys(metric.get("chain", "none") for metric in result.metrics)
     return [quantity.in_chain(chain).key for chain in chains for quantity in KEPT]
 
 
@@ -101,6 +102,7 @@ def _read(path: Path) -> Result:
     return Result(
         record=record,
         replicates=dict(zip(proof["replicates"], columns, strict=False)),
+        rescored=tuple(proof["rescored"]),
         maps=proof["maps"],
         experiment=proof["experiment"],
         command=proof["command"],

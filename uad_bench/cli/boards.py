@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Task
+from uad_bench.cli.options import RUNS, AsJson, Data, Task
 
 leaderboard = typer.Typer(help="Tables of all runs of a task: rank ranges, intervals, costs.", no_args_is_help=True)
 
@@ -34,12 +34,19 @@ def show(task: Task = "phantom", runs: Source = RUNS, json: AsJson = False) -> N
 
 
 @leaderboard.command("build")
-def build(task: Task = "phantom", runs: Source = RUNS, output: Boards = BOARDS) -> None:
+def build(
+    task: Task = "phantom",
+    runs: Source = RUNS,
+    output: Boards = BOARDS,
+    data: Data = None,
+    complete: Annotated[bool, typer.Option(help="First compute lesions and the common chain where they lack.")] = True,
+) -> None:
     """Write a task's table, and a record for each row from which the table can be made again without any run."""
     from uad_bench.boards.publishing import build_board
-    from uad_bench.console import stderr
+    from uad_bench.console import reporting, stderr
 
-    written = build_board(Path(runs), task, output)
+    with reporting() as reporter:
+        written = build_board(Path(runs), task, output, data=data, complete=complete, report=reporter)
     stderr().print(f"{len(written) - 2} rows, {written[0]}", markup=False)
 
 
