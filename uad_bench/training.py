@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from uad_bench.distributed import Team, backward, divided
 from uad_bench.errors import MethodError
 from uad_bench.method import Budget, Compute, Progress, SliceBatch, SliceDataset
 from uad_bench.precision import autocast
@@ -96,8 +97,8 @@ def train(  # noqa: PLR0913 - three objects and the four words of the contract
     """
     training = _Training.start(network, name=name, budget=budget, compute=compute, optimisation=optimisation)
     if training.step < budget.steps:
-        with torch.random.fork_rng(_cuda_devices(compute), enabled=True):
-            _run(training, loss, data)
+        with torch.random.fork_rng(_cuda_devices(compute)), divided(network, n=budget.batch_size) as team:
+            _run(training, loss, data, team)
         training.keep_average()
         training.save()
     network.eval()
@@ -146,13 +147,13 @@ class _Training:
         training.load()
         return training
 
-    def update(self, loss: Tensor) -> None:
+    def update(self, loss: Tensor, team: Team) -> None:
         """One optimiser step."""
         rate = self.optimisation.learning_rate_at(self.step, self.budget.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        backward(loss, self.network, team)
         if self.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.optimisation.gradient_clip)
         self.optimiser.step()
@@ -190,18 +191,19 @@ class _Training:
                 mean.copy_(kept[str(i)])
 
 
-def _run(training: _Training, loss: Loss, data: SliceDataset) -> None:
+def _run(training: _Training, loss: Loss, data: SliceDataset, team: Team) -> None:
     """The loop."""
     report = _Reporter(training)
     cuda = torch.device(training.compute.device).type == "cuda"
-    step_loss = torch.compile(loss) if training.optimisation.compile and cuda else loss
+    compiled = training.optimisation.compile and cuda and team.size == 1  # ranks talk in the midst of a network
+    step_loss = torch.compile(loss) if compiled else loss
     for batch in _read_ahead(training, data):
         seed = derive(training.compute.seed, training.name, "step", training.step)
         torch.manual_seed(seed)  # dropout draws from the global generator, which the caller has forked
         noise = torch.Generator(training.compute.device).manual_seed(seed)
         with autocast(training.compute):
             value = step_loss(batch, noise)
-        training.update(value)
+        training.update(value, team)
         report(value)
         if time.monotonic() - training.saved_at > SNAPSHOT_SECONDS and training.step < training.budget.steps:
             training.save()

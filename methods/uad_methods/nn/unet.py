@@ -24,6 +24,7 @@ class UNetShape:
         heads: attention heads.
         dropout: inside residual blocks.
         groups: of the group normalisation; must divide every level's channels.
+        scale_shift: time scales and shifts what the second normalisation gives; else it is added before it.
     """
 
     width: int = 16
@@ -33,6 +34,7 @@ class UNetShape:
     heads: int = 1
     dropout: float = 0.0
     groups: int = 8
+    scale_shift: bool = True
 
 
 M = TypeVar("M", bound=nn.Module)
@@ -135,7 +137,8 @@ class _Block(nn.Module):
         super().__init__()
         self.norm1 = nn.GroupNorm(shape.groups, before)
         self.conv1 = nn.Conv2d(before, channels, 3, padding=1)
-        self.film = nn.Linear(4 * shape.width, 2 * channels)
+        self.scale_shift = shape.scale_shift
+        self.film = nn.Linear(4 * shape.width, (1 + shape.scale_shift) * channels)
         self.norm2 = nn.GroupNorm(shape.groups, channels)
         self.dropout = nn.Dropout(shape.dropout)
         self.conv2 = _zero(nn.Conv2d(channels, channels, 3, padding=1))
@@ -144,13 +147,18 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, e: Tensor | None) -> Tensor:
         h = self.conv1(self.resample(F.silu(self.norm1(x))))  # (N, C, H', W')
-        h = self.norm2(h)
-        if e is not None:
-            scale, shift = self.film(F.silu(e))[:, :, None, None].chunk(2, dim=1)
-            h = h * (1 + scale) + shift
-        h = self.conv2(self.dropout(F.silu(h)))
+        h = self.conv2(self.dropout(F.silu(self._norm_in_time(h, e))))
         out: Tensor = self.skip(self.resample(x)) + h
         return out
+
+    def _norm_in_time(self, h: Tensor, e: Tensor | None) -> Tensor:
+        time = None if e is None else self.film(F.silu(e))[:, :, None, None]
+        if time is None or not self.scale_shift:
+            normed: Tensor = self.norm2(h if time is None else h + time)
+            return normed
+        scale, shift = time.chunk(2, dim=1)
+        scaled: Tensor = self.norm2(h) * (1 + scale) + shift
+        return scaled
 
 
 class _Attention(nn.Module):

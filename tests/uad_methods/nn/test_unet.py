@@ -1,5 +1,7 @@
 """The U-Net of guided diffusion."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -38,8 +40,9 @@ def test_an_untrained_network_answers_zero():
     assert not UNet(1, shape=TINY)(torch.randn(2, 1, 16, 16)).any()
 
 
-def test_time_matters_only_where_it_is_given():
-    network, x = randomised(UNet(1, shape=TINY)), torch.randn(2, 1, 16, 16)
+@pytest.mark.parametrize("scale_shift", [True, False])
+def test_time_matters_only_where_it_is_given(scale_shift):
+    network, x = randomised(UNet(1, shape=replace(TINY, scale_shift=scale_shift))), torch.randn(2, 1, 16, 16)
     early, late = (network(x, torch.full((2,), t)) for t in (3, 900))
     assert not torch.allclose(early, late, atol=1e-3)
     assert not torch.allclose(network(x), early, atol=1e-3)

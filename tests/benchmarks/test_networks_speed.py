@@ -1,0 +1,97 @@
+"""Network calls, training steps and noise as the methods make them, beside their plain versions."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from uad_bench.method import Budget, Compute, SliceBatch, SliceKey
+from uad_bench.training import Optimisation, train
+from uad_methods.mmccd import MMCCD
+from uad_methods.nn.unet import PUBLISHED, UNet
+from uad_methods.noise import simplex_noise
+
+pytestmark = pytest.mark.slow
+
+BATCH, SIZE, STEPS = 16, 128, 3
+
+
+class Slices:
+    """Noise in place of slices: speed does not look."""
+
+    modalities = ("flair", "t2")
+
+    def __init__(self):
+        self.image = torch.randn(BATCH, 2, SIZE, SIZE)
+
+    def __len__(self):
+        return BATCH
+
+    def __getitem__(self, i):
+        return self.take([i])
+
+    def take(self, indices):
+        i = list(indices)
+        keys = tuple(SliceKey("p", k) for k in i)
+        return SliceBatch(self.image[i], torch.ones(len(i), 1, SIZE, SIZE, dtype=torch.bool), keys)
+
+
+@pytest.mark.benchmark(group="16 calls of the published network, 128 x 128")
+@pytest.mark.parametrize("how", ["plain float32", "as scored"])
+def test_network_calls(benchmark, how):
+    x, t = torch.randn(BATCH, 2, SIZE, SIZE), torch.full((BATCH,), 500)
+    if how == "plain float32":
+        network = UNet(2, shape=PUBLISHED).eval()
+        call = torch.no_grad()(lambda: network(x, t))
+    else:
+        method = MMCCD(unet=PUBLISHED).fit(Slices(), budget=Budget(0, 1), compute=Compute(mixed_precision=True))
+        call = lambda: method.predict("forward", x, 500)  # noqa: E731
+    answer = benchmark.pedantic(call, rounds=3, warmup_rounds=1)
+    assert answer.shape == (BATCH, 1, SIZE, SIZE)
+
+
+@pytest.mark.benchmark(group="3 training steps of the published network, 16 slices of 128 x 128")
+@pytest.mark.parametrize("how", ["plain float32", "as trained"])
+def test_training_steps(benchmark, how):
+    network, data = UNet(1, shape=PUBLISHED), Slices()
+
+    def plain():
+        optimiser = torch.optim.AdamW(network.parameters(), 1e-4)
+        for _ in range(STEPS):
+            batch = data.take(range(BATCH))
+            loss = F.mse_loss(network(batch.image[:, :1]), batch.image[:, 1:])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+    def own():
+        train(
+            network,
+            lambda batch, _: F.mse_loss(network(batch.image[:, :1]), batch.image[:, 1:]),
+            data,
+            name="bench",
+            budget=Budget(STEPS, BATCH),
+            compute=Compute(mixed_precision=True),
+            optimisation=Optimisation(),
+        )
+
+    benchmark.pedantic(plain if how == "plain float32" else own, rounds=2, warmup_rounds=1)
+    assert all(weight.isfinite().all() for weight in network.parameters())
+
+
+@pytest.mark.benchmark(group="simplex noise, 256 x 256, six octaves, per call")
+@pytest.mark.parametrize("planes", [1, 16])
+def test_simplex_noise(benchmark, planes):
+    field = benchmark(simplex_noise, range(planes), (256, 256))
+    assert field.shape == (planes, 256, 256)
+
+
+@pytest.mark.benchmark(group="MMCCD, scoring one slice of 64 x 64")
+@pytest.mark.parametrize(("stride", "steps"), [(2, 10), (16, 1)], ids=["128 stripes, 10 steps", "16 stripes, 1 step"])
+def test_scoring_a_slice(benchmark, stride, steps):
+    method = MMCCD(stripe_stride=stride, steps=steps)
+    data = Slices()
+    data.image = data.image[..., :64, :64]
+    method.fit(data, budget=Budget(0, 1), compute=Compute(mixed_precision=True))
+    batch = SliceBatch(data.image[:1, :1], torch.ones(1, 1, 64, 64, dtype=torch.bool), (SliceKey("p", 0),))
+    scores = benchmark.pedantic(method.score, args=(batch,), rounds=2, warmup_rounds=1)
+    assert scores.shape == (1, 64, 64)
