@@ -31,6 +31,7 @@ class Request:
     settings: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
     device: str = "auto"
+    gpus: int = 1
     baselines: bool = True
     runs: Path = Path("runs")
     limits: Limits = field(default_factory=Limits)
@@ -62,9 +63,9 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
     trivial = [name for name in baselines() if name != request.method and request.baselines]
     # Another budget for the method does not make other baselines.
     experiments = [compose(name, replace(main.task, budget=task.budget), seed=request.seed) for name in trivial]
-    records = [
-        _run(bench, experiment, entries[experiment.method], cohort, reporter) for experiment in [*experiments, main]
-    ]
+    records = [_run(bench, experiment, entries[experiment.method], cohort, reporter) for experiment in experiments]
+    shared = replace(bench, ranks=resolve_ranks(request.gpus, device))
+    records.append(_run(shared, main, entries[main.method], cohort, reporter))
     if request.check_determinism and records[-1]["status"] == "ok":
         reporter.say(check_determinism(bench, main, entries[main.method], cohort))
     return records
@@ -120,6 +121,16 @@ def baselines() -> list[str]:
     """Names of the trivial baselines, which the methods' configuration files declare."""
     files = sorted(resource_path("configs/methods").glob("*.toml"))
     return [path.stem for path in files if read_toml(path).get("baseline")]
+
+
+def resolve_ranks(gpus: int, device: str) -> int:
+    """How many processes share one training: as many as asked for, of GPUs no more than there are."""
+    if device == "cuda" and gpus > 1:
+        import torch
+
+        if gpus > (found := torch.cuda.device_count()):
+            raise ConfigError(f"--gpus {gpus}: torch sees {found}")
+    return gpus
 
 
 def resolve_device(name: str) -> str:

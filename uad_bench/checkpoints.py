@@ -84,12 +84,15 @@ def require_unseen(path: Path, judged: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DiskSnapshots:
-    """Training state in the run folder, so that an interrupted fit goes on."""
+    """Training state in the run folder, so that an interrupted fit goes on; of several ranks only one writes it."""
 
     folder: Path
+    writable: bool = True
 
     def save(self, name: str, state: Mapping[str, Tensor]) -> None:
         """Replace the named state."""
+        if not self.writable:
+            return
         data = _packed(state)
         self.folder.mkdir(exist_ok=True)
         with atomic(self._path(name)) as file:

@@ -161,10 +161,16 @@ class WorkerProcess:
                     room = _append(self.log, block[:room], room)
 
 
+def command_of_worker(events: int) -> list[str]:
+    """The method's interpreter, with this one's module path and no working directory in it."""
+    places = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the working directory
+    return [sys.executable, "-P", "-c", START, str(events), json.dumps(places)]
+
+
 def _start(events: int) -> subprocess.Popen[bytes]:
-    """The method's interpreter: this one's module path, no working directory in it, and an order of sets that stays."""
+    """The method's process, in which the order of sets stays the same."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", START, str(events), json.dumps([os.path.abspath(place) for place in sys.path])],  # noqa: PTH100 - "" is the working directory
+        command_of_worker(events),
         env={**os.environ, "PYTHONHASHSEED": "0"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

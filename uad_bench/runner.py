@@ -41,12 +41,14 @@ class Bench:
     Attributes:
         root: the runs folder.
         device: `"cpu"` or `"cuda"`.
+        ranks: processes that share each training and scoring, on CUDA one a GPU.
         limits: time and memory of each method's process.
         report: receives progress.
     """
 
     root: Path
     device: str = "cpu"
+    ranks: int = 1
     limits: Limits = field(default_factory=Limits)
     report: Report = lambda _: None
 
@@ -173,6 +175,7 @@ class Bench:
             budget=asdict(task.budget),
             seed=asked.experiment.seed,
             device=self.device,
+            ranks=self.ranks,
         )
 
     def _prepare(self, cohort: Cohort, names: list[str], needs: dict[str, Any]) -> SliceStore:

@@ -27,6 +27,8 @@ from uad_bench.seeding import seed_globals
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from uad_bench.distributed import Team
+
 Emit = Callable[..., None]
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
@@ -41,6 +43,7 @@ class Assignment:
         train: subject -> healthy slices to learn from.
         score: subject -> slices to score, for subjects without a trusted map yet.
         training_set: what the checkpoint says it was trained on, subject -> digest of its images.
+        ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
     """
 
     run: str
@@ -51,6 +54,9 @@ class Assignment:
     budget: dict[str, int]
     seed: int
     device: str
+    ranks: int = 1
+    rank: int = 0
+    meeting: int = 0
 
 
 def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, dict[str, Any]]:
@@ -73,16 +79,24 @@ def describe_method(method: Method) -> dict[str, Any]:
 
 def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     """Fit (or load the checkpoint), then score every assigned subject, emitting an event for each unit done."""
+    from uad_bench.distributed import current_team
+
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
+    team = current_team()
     learned = run.checkpoint.exists()
-    stage = _load if learned else _fit
-    stage(method, store, assignment, emit)
-    DiskSnapshots(run.snapshots).clear()
-    emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint))
-    _score(method, store, assignment, emit)
+    team.wait()  # until all have looked, before one of them writes it
+    if not learned:
+        _fit(method, store, assignment, emit)
+        team.wait()
+    if learned or not team.leads:
+        _load(method, assignment, emit)
+    if team.leads:
+        DiskSnapshots(run.snapshots).clear()
+        emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint))
+    _score(method, store, assignment, emit, team)
 
 
-def _load(method: Method, _: SliceStore, assignment: Assignment, emit: Emit) -> None:
+def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
     state = load_checkpoint(Run(Path(assignment.run)).checkpoint)
     with _calling("load_state_dict"):
         method.load_state_dict(state, compute=_compute(assignment, emit))
@@ -96,14 +110,17 @@ def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit) 
         train = store.training(keys, method.modalities.fit)
         method.fit(train, budget=Budget(**assignment.budget), compute=compute)
         state = method.state_dict()
+    if assignment.rank > 0:
+        return
     save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
     emit("fit", seconds=time.perf_counter() - started, slices=len(keys))
 
 
-def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit) -> None:
+def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, team: Team) -> None:
     run = Run(Path(assignment.run))
-    for done, (subject, slices) in enumerate(assignment.score.items()):
-        emit("progress", stage="score", step=done, total=len(assignment.score))
+    mine = list(assignment.score.items())[team.rank :: team.size]
+    for done, (subject, slices) in enumerate(mine):
+        emit("progress", stage="score", step=done, total=len(mine))
         seed_globals(assignment.seed, "score", subject)  # a method that draws carelessly can still be resumed
         started, cpu = time.perf_counter(), time.process_time()
         keys = [SliceKey(subject, z) for z in slices]
@@ -146,7 +163,7 @@ def _compute(assignment: Assignment, emit: Emit) -> Compute:
         device=assignment.device,
         seed=assignment.seed,
         report=report,
-        snapshots=DiskSnapshots(Run(Path(assignment.run)).snapshots),
+        snapshots=DiskSnapshots(Run(Path(assignment.run)).snapshots, writable=assignment.rank == 0),
         mixed_precision=has_bfloat16(assignment.device.partition(":")[0]),
     )
 

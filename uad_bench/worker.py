@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from uad_bench.errors import MethodError, UadBenchError
+from uad_bench.followers import joined
 from uad_bench.label_guard import Fence, raise_fence
 from uad_bench.registry import Entry
 from uad_bench.stages import Assignment, Emit, describe, lacks_memory, work
@@ -52,7 +53,8 @@ def _answer(requests: IO[bytes], emit: Emit) -> None:
     emit("described", **description)
     if line := requests.readline():
         _go_with_harness(requests)
-        work(method, Assignment(**json.loads(line)), emit)
+        with joined(Assignment(**json.loads(line)), asked, emit) as assignment:
+            work(method, assignment, emit)
         emit("done")
 
 

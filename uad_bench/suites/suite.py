@@ -26,6 +26,7 @@ class Suite:
         pairs: `flair:t2` and the like; the task's own where empty.
         folds: models a cell trains; 0 uses the task's split.
         baselines: add the trivial baselines once for every task and pair.
+        gpus: that share each training.
         settings: `KEY=VALUE`, as with `run --set`.
         slurm: options of the Slurm executor, in submitit's names (`slurm_partition`, `timeout_min`, ...).
     """
@@ -43,6 +44,7 @@ class Suite:
     split: str | None = None
     settings: list[str] = field(default_factory=list)
     baselines: bool = True
+    gpus: Annotated[int, Field(ge=1)] = 1
     slurm: dict[str, Any] = field(default_factory=dict)
 
 
@@ -73,6 +75,7 @@ class Cell:
             "--split": asked.split,
             "--profile": asked.profile,
             "--device": asked.device,
+            "--gpus": asked.gpus if asked.gpus > 1 else None,
             "--runs": asked.runs,
             "--seed": asked.seed,
             "--folds": asked.folds,
@@ -116,7 +119,7 @@ def cells_of(suite: Suite, common: Request) -> list[Cell]:
 
 
 def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
-    asked = replace(common, profile=suite.profile, settings=tuple(suite.settings))
+    asked = replace(common, profile=suite.profile, settings=tuple(suite.settings), gpus=suite.gpus)
     for task, pair, method, seed in product(suite.tasks, _pairs(suite), suite.methods, suite.seeds):
         yield _cell(suite, replace(asked, method=method, task=task, pair=pair, seed=seed))
 
