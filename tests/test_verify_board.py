@@ -21,7 +21,7 @@ def board(scored: Scored) -> Path:
 
 
 def found(board: Path, scored: Scored, runs: Path | None = None) -> list[str]:
-    results = verify(str(board), runs=runs or scored.runs, data=scored.data, complete=False)
+    results = verify(str(board), runs=runs or scored.runs, data=scored.data)
     return [str(finding) for result in results for finding in result.findings]
 
 
@@ -51,5 +51,5 @@ def test_one_digit_of_a_row_is_named_even_where_its_run_is_gone(board: Path, sco
 def test_a_board_without_its_runs_is_unverifiable_but_its_tables_are_checked(
     board: Path, scored: Scored, tmp_path: Path
 ):
-    results = verify(str(board), runs=tmp_path / "none", data=scored.data, complete=False)
+    results = verify(str(board), runs=tmp_path / "none", data=scored.data)
     assert [result.exit_code for result in results] == [3, 3, 3, 3, 3, 0]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from statistics import fmean, variance
+from statistics import variance
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from uad_bench.boards.ranking import difference_p
-from uad_bench.errors import ConfigError, unknown
+from uad_bench.contestants import Contestant, Values, finished_record, make_contestant, require_same, setting_name
+from uad_bench.errors import ConfigError
 from uad_bench.metric_rows import key_of
 from uad_bench.metrics import METRICS
 from uad_bench.metrics.ranking import RankRange, pairwise, rank_ranges
@@ -30,35 +29,10 @@ from uad_bench.metrics.significance import (
     wilcoxon_p,
 )
 from uad_bench.metrics.uncertainty import percentile_interval
-from uad_bench.replicates import load_replicates
 from uad_bench.runs import Run
 
 LEVEL = 0.05
 CLAIMED_SEEDS = 5  # to claim a difference between trained methods
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Contestant:
-    """One method with one setting, over its seeds.
-
-    Attributes:
-        values: pooled metric by seed.
-        replicates: mean over seeds in each bootstrap row (R,).
-        patients: mean over seeds of the metric by patient; NaN where a seed has none.
-        trained: whether a seed changes anything.
-    """
-
-    name: str
-    values: Mapping[int, float]
-    replicates: Values
-    patients: Mapping[str, float]
-    trained: bool
-
-    @property
-    def mean(self) -> float:
-        """The metric, mean over seeds."""
-        return fmean(self.values.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +109,13 @@ def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
     Raises:
         ConfigError: fewer than two methods, other patients or metric code, or a metric without replicates.
     """
-    records = [_finished(run) for run in runs]
-    _require_same(records)
+    records = [finished_record(run) for run in runs]
+    require_same(records)
     key = key_of(dict(zip(("name", "policy"), (*metric.split("@"), None)[:2], strict=True)) | {"aggregation": "pooled"})
     groups: dict[str, list[tuple[Run, Mapping[str, Any]]]] = defaultdict(list)
     for run, record in zip(runs, records, strict=True):
-        groups[_name(record, records)].append((run, record))
-    contestants = [_contestant(name, members, metric, key) for name, members in groups.items()]
+        groups[setting_name(record, records)].append((run, record))
+    contestants = [make_contestant(name, members, metric, key) for name, members in groups.items()]
     if len(contestants) < 2:
         raise ConfigError(f"only {next(iter(groups))} is here; name runs of at least two methods or settings")
     sign = -1.0 if METRICS[metric.partition("@")[0]].better == "lower" else 1.0
@@ -178,68 +152,6 @@ def _caution(first: Contestant, second: Contestant) -> str:
         return ""
     some = f"{seeds} seed{'s' * (seeds > 1)}"
     return f"; {some} of a trained method cannot tell the method from its luck, use {CLAIMED_SEEDS}"
-
-
-def _finished(run: Run) -> dict[str, Any]:
-    record = run.read_record()
-    if record["status"] != "ok":
-        raise ConfigError(f"{run.path}: failed ({record['reason']}), there is nothing to compare")
-    return record
-
-
-def _require_same(records: Sequence[Mapping[str, Any]]) -> None:
-    """Only runs whose bootstrap rows are the same patients may be paired."""
-    aspects: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        "metrics version": lambda r: r["metrics_version"],
-        "data": lambda r: r["task"]["data_digest"],
-        "protocol": lambda r: r["task"]["protocol"],
-        "test patients": lambda r: r["subjects"]["test"],
-        "bootstrap rows": lambda r: r["bootstrap"]["rows"],
-    }
-    for aspect, of in aspects.items():
-        other = next((r for r in records if of(r) != of(records[0])), None)
-        if other:
-            way = "; uad-bench rescore brings old runs to the present metrics" if aspect == "metrics version" else ""
-            raise ConfigError(
-                f"{records[0]['run']} and {other['run']} differ in {aspect}: they cannot be compared{way}"
-            )
-
-
-def _name(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:
-    """The method, with what sets it apart from its other settings."""
-    method = record["method"]
-    settings = {repr(sorted(r["method"]["params"].items())) for r in records if r["method"]["name"] == method["name"]}
-    if len(settings) == 1:
-        return str(method["name"])
-    return f"{method['name']} ({', '.join(f'{k}={v}' for k, v in sorted(method['params'].items()))})"
-
-
-def _contestant(name: str, members: Sequence[tuple[Run, Mapping[str, Any]]], metric: str, key: str) -> Contestant:
-    values: dict[int, float] = {}
-    columns, tables = [], []
-    for run, record in members:
-        replicates = load_replicates(run)
-        if key not in replicates:
-            raise unknown(
-                f"metric with replicates in {record['run']}", metric, [k.removesuffix("/pooled") for k in replicates]
-            )
-        values[record["seed"]] = next(row["value"] for row in record["metrics"] if key_of(row) == key)
-        columns.append(replicates[key])
-        tables.append(_patients(run, metric))
-    patients = {subject: fmean(table.get(subject, float("nan")) for table in tables) for subject in tables[0]}
-    trained = any(record["method"].get("fit") for _, record in members)
-    return Contestant(name, values, np.mean(columns, axis=0), patients, trained)
-
-
-def _patients(run: Run, metric: str) -> dict[str, float]:
-    """The metric of each patient, NaN where it is undefined; with folds, each from its own fold."""
-    table: dict[str, float] = {}
-    for part in run.folds or (run,):
-        with part.metrics.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                text = row.get(metric, "")
-                table[row["subject"]] = float(text) if _is_number(text) else float("nan")
-    return table
 
 
 def _all_pairs(metric: str, contestants: Sequence[Contestant], sign: float, n_patients: int) -> Comparison:
@@ -305,14 +217,6 @@ def _spreads(a: Contestant, b: Contestant) -> tuple[SeedSpread, ...]:
 
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _label(key: str) -> str:

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uad_bench.data.splits import Split
 from uad_bench.errors import ConfigError, UadBenchError
 from uad_bench.files import read_json
+from uad_bench.findings import Finding
 from uad_bench.fingerprint import digest_file, digest_json
 from uad_bench.records import METRICS_VERSION, record_digest
 from uad_bench.runs import Run
 
 ENDS = {"end", "stopped"}
 STORED = {"scored", "imported"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not what it should be."""
-
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
 
 
 def check_files(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from uad_bench.data.reference import Reference
 from uad_bench.files import read_json
-from uad_bench.integrity import Finding, check_files, check_roles, check_version
+from uad_bench.findings import Finding, Verification
+from uad_bench.integrity import check_files, check_roles, check_version
 from uad_bench.judging import bootstrap_seed, cases_of, read_map, validated
 from uad_bench.method import Progress
 from uad_bench.metric_rows import key_of
@@ -39,49 +40,6 @@ Report = Callable[[Progress], None]
 TOLERANCE = 1e-9  # relative; both roads sum the same numbers in another order
 REPLICATE_TOLERANCE = 1e-3  # of pooled ranks, which the bootstrap counts in 16,384 bins
 ROWS_CHECKED = 3  # bootstrap rows recomputed from voxels
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What verifying one run found.
-
-    Attributes:
-        numbers: how many were recomputed.
-        findings: what differs; empty for a sound run.
-        unverifiable: why numbers could not be recomputed, else empty.
-        failed: the run has no numbers, because its method failed.
-    """
-
-    run: str
-    numbers: int
-    findings: tuple[Finding, ...]
-    unverifiable: str = ""
-    failed: bool = False
-
-    def __str__(self) -> str:
-        if self.findings:
-            return "\n".join(f"{self.run}: {finding}" for finding in self.findings)
-        if self.unverifiable:
-            return f"{self.run}: unverifiable, {self.unverifiable}"
-        if self.failed:
-            return f"{self.run}: failed, no number to verify"
-        return f"{self.run}: {f'{self.numbers} numbers verified' if self.numbers else 'as it was written'}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        findings = [{"where": finding.where, "what": finding.what} for finding in self.findings]
-        return {
-            "run": self.run,
-            "verified": not findings and not self.unverifiable,
-            "numbers": self.numbers,
-            "findings": findings,
-            "unverifiable": self.unverifiable or None,
-        }
-
-    @property
-    def exit_code(self) -> int:
-        """0 sound, 5 something differs, 3 nothing to recompute from."""
-        return 5 if self.findings else 3 if self.unverifiable else 0
 
 
 def verify_run(run: Run, *, data: Path | None = None, report: Report = lambda _: None) -> Verification:

@@ -10,11 +10,11 @@ from uad_bench.boards.publishing import tables
 from uad_bench.boards.storage import without_paths
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json
-from uad_bench.integrity import Finding
+from uad_bench.findings import Finding, Verification
 from uad_bench.method import Progress
 from uad_bench.records import record_digest
 from uad_bench.runs import Run, find_runs, open_run
-from uad_bench.verify import Verification, verify_run
+from uad_bench.verify import verify_run
 
 Report = Callable[[Progress], None]
 SHOWN = 5  # lines of a table that are quoted
