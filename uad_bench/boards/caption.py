@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import isnan
 
+from uad_bench.boards.agreement import agreements
 from uad_bench.boards.board import Board
 from uad_bench.boards.ranking import Ranking
 from uad_bench.boards.result import Record, find_metric
@@ -15,7 +16,8 @@ POLICIES = (
 
 def caption(board: Board) -> tuple[str, ...]:
     """Sentences under a board."""
-    return (*setting(board.record, board.chain), _ranks(board.ranking), POLICIES, *_warnings(board))
+    ranks = (_ranks(board.ranking), *_agreement(board))
+    return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
 
 
 def setting(record: Record, chain: str = "none") -> tuple[str, ...]:
@@ -49,6 +51,13 @@ def _ranks(ranking: Ranking) -> str:
         return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
     agreement = "" if isnan(ranking.tau) else f" (mean Kendall tau over replicates {ranking.tau:.2f})"
     return f"{drawn}; a rank range leaves out only what Holm-adjusted paired p < 0.05 excludes{agreement}."
+
+
+def _agreement(board: Board) -> Sequence[str]:
+    """How far the order depends on choices that could have been made otherwise."""
+    found = agreements(board.ranking, board.chain)
+    told = ", ".join(f"{name} {tau.value:.2f}" for name, tau in found)
+    return [f"The same order by other choices (Kendall tau, 1 is equal): {told}."] if found else []
 
 
 def _warnings(board: Board) -> Sequence[str]:
