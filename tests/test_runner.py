@@ -117,5 +117,5 @@ def test_what_stops_a_run_is_in_its_log(quick: TinyBench, monkeypatch: pytest.Mo
     (event,) = quick.events(entry, "stopped")
     assert event["error"] == "KeyboardInterrupt"
 
-    with quick.folder_of(entry).lock():  # it is free again
-        pass
+    with quick.folder_of(entry).lock() as dead:  # it is free again, and nobody died
+        assert dead == ""

@@ -30,6 +30,7 @@ FILE_EVENTS = {
 PROGRAM_EVENTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 BETWEEN_WORDS = re.compile(r"[\s'\"=:;,|&<>()\[\]]+")
 CODE = (".py", ".pyc", ".so", ".pyd")
+MOST_REPORTS = 100
 REFUSED = "labels and source images are out of a method's reach"
 
 
@@ -88,7 +89,8 @@ class Fence:
 
 
 def raise_fence(fence: Fence, report: Callable[[str], None]) -> None:
-    """Refuse and report, from now until this process ends, whatever its Python code opens behind the fence."""
+    """Refuse, from now until this process ends, whatever its Python code opens behind the fence; report the first."""
+    reports = iter(range(MOST_REPORTS))
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if event in FILE_EVENTS:
@@ -101,7 +103,8 @@ def raise_fence(fence: Fence, report: Callable[[str], None]) -> None:
         else:
             return
         if refused is not None:
-            report(refused)
+            if next(reports, None) is not None:
+                report(refused)
             raise PermissionError(errno.EACCES, REFUSED, refused)
 
     sys.addaudithook(watch)

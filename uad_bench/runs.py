@@ -203,8 +203,10 @@ class Run:
                 time.sleep(WAIT_S)
             dead = _sign(file, str(os.getpid()))
             self._sweep()
-            yield dead
-            _sign(file, "")
+            try:
+                yield dead
+            finally:
+                _sign(file, "")
 
     def _sweep(self) -> None:
         """Remove temporary files of processes that died; nobody else writes here while the run is locked."""

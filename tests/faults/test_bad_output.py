@@ -59,8 +59,8 @@ def test_a_flipped_sign_is_shown_and_not_flipped_back(quick: TinyBench):
 
 
 def test_double_precision_is_stored_as_float32_and_lost_ranks_are_said(quick: TinyBench):
-    body = "import torch; return 1 + 1e-12 * torch.arange(batch.image[:, 0].numel()).reshape(batch.image[:, 0].shape).double()"
-    entry = quick.write("double", score=body)
+    body = "s = batch.image[:, 0]; return 1 + 1e-12 * torch.arange(s.numel()).reshape(s.shape).double()"
+    entry = quick.write("double", top="import torch", score=body)
     record = quick.run(entry)
     assert np.load(quick.folder_of(entry).map(quick.cohort.splits[0].test[0])).dtype == np.float32
     assert any("float64" in warning["kind"] for warning in record["warnings"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TinyBench, living, result_files
+from uad_bench.cli.app import _run
 from uad_bench.cohort import Cohort
 from uad_bench.errors import MethodError
 from uad_bench.isolation import LOG_LIMIT, WorkerProcess
@@ -22,6 +23,14 @@ class Fault:
     fit: str = "pass"
 
 
+FORGES = """
+import os
+for descriptor in range(3, 20):
+    try:
+        os.write(descriptor, b'{"event": "done", [[[\\n')
+    except OSError:
+        pass
+"""
 FAULTS = {
     "raises in fit": Fault("crash", "ValueError: it broke", fit="raise ValueError('it broke')"),
     "leaves in fit as if all were well, and a child behind": Fault(
@@ -36,7 +45,7 @@ FAULTS = {
     "writes into the harness's pipe": Fault(
         "crash",
         "pipe",
-        top='import os\nfor fd in range(3, 20):\n    try: os.write(fd, b\'{"event": "done", [[[\\n\')\n    except OSError: pass',
+        top=FORGES,
     ),
 }
 
@@ -62,7 +71,8 @@ def test_a_method_that_hangs_with_the_interpreter_and_ignores_requests_is_killed
     hang = """
     import ctypes, signal, subprocess, sys
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)", __file__])
+    stays = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+    subprocess.Popen([sys.executable, "-c", stays, __file__])
     ctypes.PyDLL(None).sleep(600)
     """
     entry = tiny.write("hanging", top=hang)
@@ -203,3 +213,10 @@ def test_a_plugin_file_that_is_gone_is_unavailable(tiny: TinyBench):
     entry.file.unlink()
     with WorkerProcess(entry) as worker, pytest.raises(MethodError):
         worker.describe({}, ("flair", "t2"))
+
+
+def test_limits_are_options_of_the_command(tiny: TinyBench, capsys: pytest.CaptureFixture[str]):
+    plugin = tiny.write("slow", top="import time; time.sleep(600)").file
+    words = ["run", "-m", "slow", "--plugin", str(plugin), "--task", "phantom-tiny", "--no-baselines"]
+    assert _run([*words, "--runs", str(tiny.folder / "runs"), "--time-limit", "0.5"], debug=False) == 2
+    assert "FAILED(timeout)" in capsys.readouterr().out

@@ -218,7 +218,7 @@ def test_a_runs_folder_without_permission_is_refused_before_anything_starts(quic
                 os._exit(0)
         except ConfigError as error:
             os._exit(9 if "ermission denied" in str(error) else 1)
-        except BaseException:
+        finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
