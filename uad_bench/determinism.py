@@ -34,7 +34,7 @@ def check_determinism(bench: Bench, experiment: Experiment, entry: Entry, cohort
     if differing:
         raise VerificationError(
             f"{experiment.method} claims determinism, but a second run stored other bytes for "
-            f"{', '.join(differing[:5])}; draw all noise with uad_bench.seeding, or set deterministic = False in the class"
+            f"{', '.join(differing[:5])}; draw all noise with uad_bench.seeding, or set deterministic = False"
         )
     return f"{experiment.method}: a second run stored the same bytes"
 

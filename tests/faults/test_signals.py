@@ -113,6 +113,23 @@ def test_stopped_in_the_methods_process_it_leaves_no_process_and_resumes_to_the_
     assert result_files(Run(resumed)) == result_files(Run(undisturbed / "tiny" / "pausing" / resumed.name))
 
 
+def test_a_harness_that_is_killed_takes_a_method_with_it_that_holds_the_interpreter_and_the_run_is_free(
+    tiny: TinyBench, command: list[str], tmp_path: Path
+):
+    marker = tmp_path / "reached"
+    hang = f"import ctypes, pathlib\npathlib.Path({str(marker)!r}).touch()\nctypes.PyDLL(None).sleep(600)"
+    plugin = tiny.write("holding", top=hang).file
+    pid = start([*command, "--method", "holding", "--plugin", str(plugin)], tmp_path / "said")
+    wait_for(marker)
+    os.kill(pid, signal.SIGKILL)
+    assert exit_code(pid) == -signal.SIGKILL
+    while living("holding"):
+        time.sleep(0.01)
+    (run,) = (tmp_path / "runs" / "tiny" / "holding").iterdir()
+    with Run(run).lock() as dead:
+        assert dead == str(pid)
+
+
 STAGES = {
     "reading the data": "uad_bench.cohort.take_census",
     "preparing slices": "uad_bench.data.store.SliceStore.prepare",
