@@ -47,6 +47,10 @@ class Team:
             dist.all_reduce(tensor)
         return tensor
 
+    def total(self, value: float) -> float:
+        """The sum of all ranks' numbers."""
+        return float(self.add_up(torch.tensor(value, dtype=torch.float64)))
+
 
 def current_team() -> Team:
     """The team that this process has joined, or it alone."""

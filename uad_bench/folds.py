@@ -1,12 +1,13 @@
 """The record over folds: K models, every patient tested once, each fold with its own threshold and score scale."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.cost import cost_of_folds
 from uad_bench.fingerprint import digest_json
 from uad_bench.metric_rows import key_of
 from uad_bench.metrics.uncertainty import percentile_interval
@@ -31,7 +32,7 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     record["subjects"] = {"test": sorted(name for r in records for name in r["subjects"]["test"])}
     digest = digest_json([r["task"]["split"]["digest"] for r in records])
     record["task"] = {**last["task"], "split": {"name": f"{n_folds} folds", "digest": digest, "note": ""}}
-    record["cost"] = _cost_of_folds([r["cost"] for r in records])
+    record["cost"] = cost_of_folds([r["cost"] for r in records])
     save_replicates(run, replicates)
     return seal(record, run)
 
@@ -49,10 +50,3 @@ def mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[n
         return row
     interval = percentile_interval(replicates, n_patients=n)
     return {**row, "low": interval.low, "high": interval.high}
-
-
-def _cost_of_folds(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Training seconds add up, memory is the largest, scoring time is the mean."""
-    merge: dict[str, Callable[[list[float]], float]] = {"fit_s": sum, "peak_rss_mib": max}
-    known = {key: [cost[key] for cost in costs if cost[key] is not None] for key in costs[0]}
-    return {key: merge.get(key, fmean)(values) if values else None for key, values in known.items()}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from uad_bench.cohort import Cohort
 from uad_bench.config import Experiment
+from uad_bench.cost import cost_of
 from uad_bench.data.splits import Split
 from uad_bench.environment import environment
 from uad_bench.errors import MethodError
@@ -68,7 +69,7 @@ def make_record(
         "subjects": {role: list(getattr(asked.split, role)) for role in ("train", "val", "test")},
         **(numbers(result) if result else NO_NUMBERS),
         "warnings": _warnings(run),
-        "cost": _cost(run),
+        "cost": cost_of(run.read_events()),
         "environment": environment(asked.device),
         "created": now(),
     }
@@ -179,21 +180,6 @@ def _warnings(run: Run) -> list[dict[str, Any]]:
     cases = {(e.get("kind", e["event"]), e.get("subject", e.get("path"))) for e in events}
     kinds = Counter(kind for kind, _ in cases)
     return [{"kind": kind, "count": count} for kind, count in sorted(kinds.items())]
-
-
-def _cost(run: Run) -> dict[str, Any]:
-    """Seconds and memory as the method's process measured them; scoring is timed without the first subject."""
-    events = run.read_events()
-    scored = [e for e in events if e["event"] == "scored"]
-    warm = scored[1:] or scored
-    slices = sum(e["slices"] for e in warm)
-    fits = [e["seconds"] for e in events if e["event"] == "fit"]
-    return {
-        "fit_s": fits[-1] if fits else None,
-        "score_s_per_slice": sum(e["seconds"] for e in warm) / slices if slices else None,
-        "score_s_per_volume": sum(e["seconds"] for e in warm) / len(warm) if warm else None,
-        "peak_rss_mib": max((e["peak_rss_mib"] for e in scored), default=None),
-    }
 
 
 def _row(subject: SubjectResult) -> dict[str, Any]:

@@ -54,7 +54,22 @@ def _facts(record: Record) -> Iterator[str]:
     memory = "" if cost["peak_rss_mib"] is None else f", {cost['peak_rss_mib']:.0f} MiB"
     spent = f"training {seconds(cost['fit_s'])}, scoring {seconds(cost['score_s_per_volume'])} a volume{memory}"
     yield f"{spent}; {made.get('device', '?')}, {made.get('cpu', '?')}; uad-bench {made.get('uad_bench', '?')}"
+    yield from _measured(cost)
     yield f"seed {record['seed']}, {record['created']}"
+
+
+def _measured(cost: Record) -> Iterator[str]:
+    """What older records do not have: processor, GPU and energy, and how fast the machine was."""
+    parts = [("processor", "cpu_s", "s"), ("GPU", "gpu_s", "s"), ("GPU memory", "peak_cuda_mib", "MiB")]
+    said = [f"{label} {cost[key]:.3g} {unit}" for label, key, unit in parts if cost.get(key) is not None]
+    if cost.get("energy_j") is not None:
+        said.append(f"energy {cost['energy_j'] / 3600:.3g} Wh ({', '.join(cost['energy_of'])})")
+    if speed := cost.get("calibration"):
+        said.append(
+            f"this machine {speed['matmul_gflops']:.0f} GFLOP/s in matrices, {speed['conv_gflops']:.0f} in convolutions"
+        )
+    if said:
+        yield "; ".join(said)
 
 
 def _overall(record: Record) -> Sheet:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from uad_bench.errors import MethodError, ResourceError
 from uad_bench.files import atomic
 from uad_bench.fingerprint import digest_file
 from uad_bench.hyperparameters import build_method, hyperparameters
+from uad_bench.meter import Meter
 from uad_bench.method import Budget, Compute, Method, Progress, SliceKey
 from uad_bench.registry import Entry
 from uad_bench.runs import Run
@@ -79,21 +78,24 @@ def describe_method(method: Method) -> dict[str, Any]:
 
 def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     """Fit (or load the checkpoint), then score every assigned subject, emitting an event for each unit done."""
+    from uad_bench.calibration import calibrate
     from uad_bench.distributed import current_team
 
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
     team = current_team()
+    meter = Meter.of(assignment.device, leads=team.leads)
     learned = run.checkpoint.exists()
     team.wait()  # until all have looked, before one of them writes it
     if not learned:
-        _fit(method, store, assignment, emit)
+        _fit(method, store, assignment, emit, meter, team)
         team.wait()
     if learned or not team.leads:
         _load(method, assignment, emit)
     if team.leads:
         DiskSnapshots(run.snapshots).clear()
-        emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint))
-    _score(method, store, assignment, emit, team)
+        speed = {"ranks": team.size, "calibration": calibrate(assignment.device)}
+        emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint), **speed)
+    _score(method, store, assignment, emit, meter, team)
 
 
 def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
@@ -102,37 +104,35 @@ def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
         method.load_state_dict(state, compute=_compute(assignment, emit))
 
 
-def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit) -> None:
+def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team) -> None:
     keys = [SliceKey(subject, z) for subject, slices in assignment.train.items() for z in slices]
-    compute, started = _compute(assignment, emit), time.perf_counter()
+    compute = _compute(assignment, emit)
     seed_globals(assignment.seed, "fit")
-    with _calling("fit"):
+    with meter.span() as spent, _calling("fit"):
         train = store.training(keys, method.modalities.fit)
         method.fit(train, budget=Budget(**assignment.budget), compute=compute)
         state = method.state_dict()
-    if assignment.rank > 0:
-        return
-    save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
-    emit("fit", seconds=time.perf_counter() - started, slices=len(keys))
+    spent |= {"cpu_seconds": team.total(spent["cpu_seconds"])}
+    if team.leads:
+        save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
+        emit("fit", slices=len(keys), ranks=team.size, **spent)
 
 
-def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, team: Team) -> None:
+def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team) -> None:
     run = Run(Path(assignment.run))
     mine = list(assignment.score.items())[team.rank :: team.size]
     for done, (subject, slices) in enumerate(mine):
         emit("progress", stage="score", step=done, total=len(mine))
         seed_globals(assignment.seed, "score", subject)  # a method that draws carelessly can still be resumed
-        started, cpu = time.perf_counter(), time.process_time()
         keys = [SliceKey(subject, z) for z in slices]
-        with _calling("score"):
-            scores, remarks = score_subject(method, store, keys, device=assignment.device)
-        score_map = store.to_native(subject, slices, scores)
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        with meter.span() as spent:
+            with _calling("score"):
+                scores, remarks = score_subject(method, store, keys, device=assignment.device)
+            score_map = store.to_native(subject, slices, scores)
         for remark in remarks:
             emit("warning", subject=subject, kind=remark)
         stored = save_map(run.map(subject), score_map)
-        times = {"seconds": seconds, "cpu_seconds": cpu, "peak_rss_mib": peak_rss()}
-        emit("scored", subject=subject, slices=len(keys), **stored, **times)
+        emit("scored", subject=subject, slices=len(keys), rank=team.rank, **stored, **spent)
 
 
 def save_map(path: Path, score_map: NDArray[np.float32]) -> dict[str, Any]:
@@ -146,11 +146,6 @@ def lacks_memory(error: Exception) -> bool:
     """Whether it is Python's or numpy's error of that kind, or one that a framework has of its own."""
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY))
-
-
-def peak_rss() -> float:
-    """Largest resident set of this process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _compute(assignment: Assignment, emit: Emit) -> Compute:
