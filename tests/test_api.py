@@ -46,12 +46,22 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def run(runs):
     """Function that runs on the tiny phantom."""
-    return lambda method, **options: uad_bench.run(method, "phantom-tiny", runs=runs, **{"baselines": False, **options})
+    return lambda method, **options: uad_bench.run(
+        method, "phantom-tiny", **{"runs": runs, "baselines": False, **options}
+    )
 
 
-def test_an_object_gets_a_row_beside_the_baselines_and_is_left_fitted(run, capsys):
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    """A folder of runs that holds the baselines, and nothing that cannot share a table with them."""
+    folder = tmp_path_factory.mktemp("beside")
+    uad_bench.run("random", "phantom-tiny", runs=folder)
+    return folder
+
+
+def test_an_object_gets_a_row_beside_the_baselines_and_is_left_fitted(run, beside, capsys):
     method = MeanShift(gain=2.0)
-    result = run(method, baselines=True)
+    result = run(method, baselines=True, runs=beside)
     assert [r["method"]["name"] for r in result.records][-1] == "mean-shift"
     assert result.record["method"]["params"] == {"gain": 2.0}
     assert {"random", "intensity"} < {r["method"]["name"] for r in result.records}
@@ -138,9 +148,9 @@ def test_maps_of_a_run_can_be_judged_again_as_anybodys(run, runs, tmp_path):
     assert again.metric("auprc") == result.metric("auprc")
 
 
-def test_the_leaderboard_prints_and_exports(run, runs, tmp_path):
-    uad_bench.run(MeanShift(), "phantom-tiny", runs=tmp_path)
-    board = uad_bench.leaderboard("phantom-tiny", runs=tmp_path)
+def test_the_leaderboard_prints_and_exports(run, beside):
+    run(MeanShift(), runs=beside)
+    board = uad_bench.leaderboard("phantom-tiny", runs=beside)
     assert "mean-shift" in str(board)
     assert board.to("csv").startswith("table,rank_first,rank_last,method,auprc,")
 

@@ -35,6 +35,7 @@ def test_a_written_package_registers_its_class_and_is_typed(tmp_path):
     assert (place / "src/rare_voxels/py.typed").exists()
 
 
+@pytest.mark.slow
 def test_the_tests_of_a_written_package_pass(tmp_path):
     write_method("rare-voxels", kind="package", folder=tmp_path)
     place = tmp_path / "rare-voxels"

@@ -43,4 +43,5 @@ def _write(path: Path, array: npt.NDArray[Any], affine: Affine) -> None:
     import nibabel
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(nibabel.Nifti1Image(np.asarray(array, np.float32), affine), path)
+    image: Any = nibabel.Nifti1Image(np.asarray(array, np.float32), affine)  # type: ignore[no-untyped-call]
+    nibabel.save(image, path)

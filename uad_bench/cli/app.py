@@ -9,7 +9,19 @@ from typing import NoReturn
 
 import typer
 
-from uad_bench.cli import authoring, boards, data, exporting, listing, reporting, running, scores, sharing, showing, suites
+from uad_bench.cli import (
+    authoring,
+    boards,
+    data,
+    exporting,
+    listing,
+    reporting,
+    running,
+    scores,
+    sharing,
+    showing,
+    suites,
+)
 from uad_bench.errors import UadBenchError
 
 app = typer.Typer(
