@@ -3,7 +3,9 @@
 import pytest
 
 from uad_bench.errors import ConfigError
+from uad_bench.fingerprint import digest_source
 from uad_bench.plugin_file import import_file, methods_of, names_in_file
+from uad_bench.registry import Entry
 
 FITTING = "class Bright:\n    modalities = None\n    def fit(self): ...\n    def score(self): ...\n"
 
@@ -66,3 +68,16 @@ def test_a_file_may_import_its_neighbour(tmp_path):
     (tmp_path / "mine.py").write_text(f"from neighbour_of_mine import ANSWER\n{FITTING}")
     module = import_file(tmp_path / "mine.py")
     assert (module.ANSWER, list(methods_of(module))) == (42, ["bright"])
+
+
+def test_a_neighbour_that_the_file_imports_is_part_of_its_identity(tmp_path):
+    file, neighbour = tmp_path / "mine.py", tmp_path / "neighbour_too.py"
+    file.write_text(f"import os\nfrom neighbour_too import ANSWER\n{FITTING}")
+    neighbour.write_text("ANSWER = 42\n")
+    (tmp_path / "stranger.py").write_text("ANSWER = 1\n")
+    entry = Entry("bright", "mine.py:Bright", file=file)
+    before = digest_source(entry)
+    (tmp_path / "stranger.py").write_text("ANSWER = 2\n")
+    assert digest_source(entry) == before
+    neighbour.write_text("ANSWER = 43\n")
+    assert digest_source(entry) != before

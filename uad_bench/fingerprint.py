@@ -26,10 +26,12 @@ def digest_source(entry: Entry) -> str:
     """SHA-256 over the method's source file and whatever it imports from its own package, found without running it.
 
     The harness is not part of it: its version is recorded, but a harness release does not make old runs new. A plugin
-    file stands for itself, a command for its words and the files that they name.
+    file stands for itself and what it imports from its folder, a command for its words and the files that they name.
     """
     if entry.file is not None:
-        return digest_file(entry.file)
+        beside: dict[str, str] = {}
+        _collect_beside(entry.file, entry.file.parent, beside)
+        return digest_json(beside) if len(beside) > 1 else digest_file(entry.file)
     if entry.command:
         return digest_json([digest_file(Path(word)) if Path(word).is_file() else word for word in entry.command])
     if entry.live is not None:
@@ -37,6 +39,19 @@ def digest_source(entry: Entry) -> str:
     seen: dict[str, str] = {}
     _collect(entry.target.partition(":")[0], seen)
     return digest_json(seen)
+
+
+def _collect_beside(file: Path, folder: Path, seen: dict[str, str]) -> None:
+    """Add a file, and what it imports from this folder, to `seen` (path below the folder -> digest)."""
+    seen[str(file.relative_to(folder))] = digest_file(file)
+    try:
+        imported = {name.partition(".")[0] for name in Source.read(file).imports()} - {""}
+    except SyntaxError:
+        return
+    for name in sorted(imported):
+        for path in (folder / f"{name}.py", *sorted((folder / name).rglob("*.py"))):
+            if path.is_file() and str(path.relative_to(folder)) not in seen:
+                _collect_beside(path, folder, seen)
 
 
 def _collect(module: str, seen: dict[str, str]) -> None:
