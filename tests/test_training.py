@@ -174,3 +174,18 @@ def test_processor_flags_are_read_and_may_be_missing(tmp_path):
     listing.write_text("model name\t: some\nflags\t\t: sse2 avx512_bf16\n")
     assert cpu_flags(listing) == {"sse2", "avx512_bf16"}
     assert cpu_flags(tmp_path / "absent") == frozenset()
+
+
+def test_networks_are_channels_last_on_a_gpu_alone():
+    assert training._memory_format(Compute("cuda:1")) is torch.channels_last
+    assert training._memory_format(Compute("cpu")) is torch.contiguous_format
+
+
+def test_the_random_state_that_is_put_back_is_that_of_the_gpu_in_use():
+    assert training._cuda_devices(Compute("cuda:1")) == [1]
+    assert training._cuda_devices(Compute("cpu")) == []
+
+
+def test_nothing_is_compiled_on_a_processor(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda _: pytest.fail("compiled"))
+    fit(2, compile=True)

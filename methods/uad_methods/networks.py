@@ -28,12 +28,14 @@ class NetworkMethod(ABC):
 
     Attributes:
         optimisation: how the networks' weights are updated.
+        fits_: slices per network call that memory was not too small for.
     """
 
     optimisation: Optimisation = DEFAULT_OPTIMISATION
     networks_: dict[str, nn.Module] = field(init=False, repr=False, compare=False)
     size_: Size = field(init=False, repr=False, compare=False)
     compute_: Compute = field(init=False, repr=False, compare=False)
+    fits_: int = field(init=False, repr=False, compare=False, default=max(PASS_SIZE.values()))
 
     @abstractmethod
     def build(self, size: Size) -> dict[str, nn.Module]:
@@ -60,7 +62,7 @@ class NetworkMethod(ABC):
     @property
     def pass_size(self) -> int:
         """Slices per network call when scoring."""
-        return PASS_SIZE[torch.device(self.compute_.device).type]
+        return min(self.fits_, PASS_SIZE[torch.device(self.compute_.device).type])
 
     @torch.inference_mode()
     def predict(self, name: str, x: Tensor, t: int | None = None) -> Tensor:
@@ -70,15 +72,16 @@ class NetworkMethod(ABC):
         others come with it. Where CUDA runs out of memory the passes are halved.
         """
         network = self.networks_[name]
-        size = self.pass_size
         while True:
+            size = self.pass_size
             try:
                 with autocast(self.compute_):
                     return torch.cat([_fixed_pass(network, part, t, size) for part in torch.split(x, size)])
-            except torch.cuda.OutOfMemoryError:
+            except torch.OutOfMemoryError:
                 if size == 1:
                     raise
-                size //= 2
+            self.fits_ = size // 2
+            torch.cuda.empty_cache()  # nothing happens where there is no GPU
 
     def ready(self, batch: SliceBatch) -> SliceBatch:
         """The batch on the method's device.
