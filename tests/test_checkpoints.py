@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from uad_bench.checkpoints import DiskSnapshots, is_intact, load_checkpoint, require_unseen, save_checkpoint
-from uad_bench.errors import ConfigError, LeakError, MethodError, VerificationError
+from uad_bench.checkpoints import DiskSnapshots, is_intact, load_checkpoint, read_description, save_checkpoint
+from uad_bench.errors import ConfigError, MethodError, VerificationError
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "steps": torch.tensor(7)}
 
@@ -91,17 +91,7 @@ def test_without_its_digest_a_checkpoint_is_not_trusted(checkpoint: Path):
 def test_a_description_without_training_set_is_refused(checkpoint: Path):
     checkpoint.with_suffix(".json").write_text('{"sha256": "aa"}')
     with pytest.raises(VerificationError, match="training set"):
-        require_unseen(checkpoint, {"P9": "zz"})
-
-
-@pytest.mark.parametrize("judged", [{"P1": "zz"}, {"renamed": "aa"}], ids=["by name", "by image"])
-def test_a_checkpoint_that_saw_a_judged_patient_is_a_leak_under_any_name(checkpoint: Path, judged: dict[str, str]):
-    with pytest.raises(LeakError, match="was trained on P1"):
-        require_unseen(checkpoint, judged)
-
-
-def test_a_checkpoint_that_saw_only_others_is_fine(checkpoint: Path):
-    require_unseen(checkpoint, {"P2": "bb"})
+        read_description(checkpoint)
 
 
 def test_the_same_state_gives_the_same_bytes_whatever_the_order_of_names(tmp_path: Path):

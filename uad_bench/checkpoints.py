@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uad_bench.errors import ConfigError, LeakError, MethodError, VerificationError
+from uad_bench.errors import ConfigError, MethodError, VerificationError
 from uad_bench.files import atomic, read_json, write_json
 from uad_bench.fingerprint import digest_file
 from uad_bench.runs import safe_name
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 32
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Mapping[str, str]) -> str:
+def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Mapping[str, Any]) -> str:
     """Store what a method learned, and beside it the digest and whom it learned from; returns the SHA-256.
 
     Args:
         path: ends in `.safetensors`; the description beside it in `.json`.
         state: named tensors.
-        training_set: subject -> digest of its images.
+        training_set: subject -> digests of its images.
 
     Raises:
         MethodError: the state is something else than named tensors.
@@ -58,28 +58,21 @@ def load_checkpoint(path: Path) -> dict[str, Tensor]:
 def is_intact(path: Path) -> bool:
     """Whether a checkpoint lies there, with the digest that its description states."""
     try:
-        return path.is_file() and digest_file(path) == _description(path)["sha256"]
+        return path.is_file() and digest_file(path) == read_description(path)["sha256"]
     except (ConfigError, OSError):
         return False
 
 
-def require_unseen(path: Path, judged: Mapping[str, str]) -> None:
-    """Refuse a checkpoint that learned from a patient who is to be judged, under the same name or another.
-
-    Args:
-        path: of the checkpoint.
-        judged: subject -> digest of its images.
+def read_description(path: Path) -> dict[str, Any]:
+    """What is stored beside a checkpoint: its `sha256`, and its `training_set`, subject -> digests of the images.
 
     Raises:
-        LeakError: naming the patient.
-        VerificationError: it is not said whom it learned from.
+        VerificationError: one of the two is missing.
     """
-    seen = _description(path)["training_set"]
-    images = {digest: name for name, digest in seen.items()}
-    for subject, digest in judged.items():
-        if subject in seen or digest in images:
-            known = subject if subject in seen else images[digest]
-            raise LeakError(f"{path.name} was trained on {known}, who is judged here as {subject}; train another")
+    description = read_json(path.with_suffix(".json"))
+    if not isinstance(description, dict) or not {"sha256", "training_set"} <= description.keys():
+        raise VerificationError(f"{path.with_suffix('.json').name}: it lacks the digest or the training set")
+    return description
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +122,3 @@ def _packed(state: Mapping[str, Tensor]) -> bytes:
         raise MethodError(
             f"state_dict holds something else than named tensors: {error}", reason="bad_output"
         ) from error
-
-
-def _description(path: Path) -> dict[str, Any]:
-    description = read_json(path.with_suffix(".json"))
-    if not isinstance(description, dict) or not {"sha256", "training_set"} <= description.keys():
-        raise VerificationError(f"{path.with_suffix('.json').name}: it lacks the digest or the training set")
-    return description

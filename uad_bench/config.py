@@ -5,13 +5,16 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.method import Budget, Modality
 from uad_bench.resources import resource_names, resource_path
+
+if TYPE_CHECKING:
+    from uad_bench.origin import Origin
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid")
@@ -75,6 +78,7 @@ class Experiment:
         task: with the profile's and the command line's changes applied.
         seed: of initialisation, data order and noise together.
         plugins: files that were added to the registry.
+        origin: the run whose weights are used; None starts from nothing.
     """
 
     method: str
@@ -83,6 +87,7 @@ class Experiment:
     task: Task
     seed: int = 0
     plugins: tuple[Path, ...] = ()
+    origin: "Origin | None" = None
 
 
 def load_task(name: str) -> Task:

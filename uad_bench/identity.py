@@ -28,6 +28,7 @@ def identify(experiment: Experiment, entry: Entry, cohort: Cohort) -> dict[str, 
         "data": cohort.digest,
         "splits": [split.digest for split in cohort.splits],
         "seed": experiment.seed,
+        **({"weights": experiment.origin.identity()} if experiment.origin else {}),
     }
 
 

@@ -30,6 +30,7 @@ from uad_bench.thresholds import Threshold
 
 SCHEMA = 1
 METRICS_VERSION = 1
+UNLABELLED = "unlabelled"  # status of a run that has maps and nothing to judge them by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,11 @@ class Outcome:
     cohort: Cohort
     split: Split
     device: str
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it is known of anybody who is tested where they are anomalous."""
+        return any(self.cohort.census[name].labelled for name in self.split.test)
 
 
 def make_record(
@@ -58,7 +64,7 @@ def make_record(
         "schema": SCHEMA,
         "metrics_version": METRICS_VERSION,
         "run": run_name(run),
-        "status": "failed" if failure else "ok",
+        "status": "failed" if failure else "ok" if result else UNLABELLED,
         "reason": failure.reason if failure else None,
         "message": hide_paths(str(failure)) if failure else None,
         "task": _task(asked),
@@ -155,6 +161,7 @@ def _method(asked: Outcome, needs: Mapping[str, Any], run: Run) -> dict[str, Any
         "origin": asked.entry.file.name if asked.entry.file else asked.entry.origin,
         "source": digest_source(asked.entry),
         "deterministic": needs.get("deterministic"),
+        "weights": asked.experiment.origin.to_json() if asked.experiment.origin else None,
         "fit": needs.get("fit"),
         "score": needs.get("score"),
         "parameters": fitted.get("parameters"),

@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uad_bench.checkpoints import require_unseen
+from uad_bench.checkpoints import read_description
 from uad_bench.cohort import Cohort, cache_root
 from uad_bench.config import Experiment
+from uad_bench.data.gate import check_checkpoint, training_manifest
 from uad_bench.data.slices import Preprocessing
 from uad_bench.data.splits import Split
 from uad_bench.data.store import FOLDER, SliceStore
 from uad_bench.errors import ConfigError, MethodError, UadBenchError
 from uad_bench.files import write_json
-from uad_bench.fingerprint import digest_json
 from uad_bench.folds import pool_folds
 from uad_bench.identity import changes_since, identify, run_of
 from uad_bench.isolation import Limits, WorkerProcess
@@ -93,8 +93,10 @@ class Bench:
         left = unscored(run, judged)
         if run.manifest.exists() and not left:
             return _described(run)
-        if run.checkpoint.exists():
-            require_unseen(run.checkpoint, _image_digests(asked.cohort, judged))
+        if origin := asked.experiment.origin:
+            origin.lend(run)
+        for weights in filter(Path.exists, (run.checkpoint, run.initial)):
+            check_checkpoint(read_description(weights)["training_set"], asked.split, asked.cohort.census)
         door = self._apply_command if asked.entry.command else self._apply_method
         needs = door(asked, run, left)
         write_manifest(run, judged)
@@ -148,7 +150,7 @@ class Bench:
     def _run_split(self, asked: Outcome, run: Run) -> dict[str, Any]:
         try:
             needs = self.apply(asked, run)
-            result = judge(run, asked.cohort, asked.split, self.report)
+            result = judge(run, asked.cohort, asked.split, self.report) if asked.labelled else None
             record = make_record(asked, run, needs=needs, result=result)
         except MethodError as error:
             run.log_event("failed", reason=error.reason, message=str(error), notes=getattr(error, "__notes__", []))
@@ -157,6 +159,8 @@ class Bench:
 
     def _assign(self, asked: Outcome, run: Run, needs: dict[str, Any], left: list[str]) -> Assignment:
         cohort, task = asked.cohort, asked.cohort.task
+        if run.checkpoint.exists():  # nothing is left to learn, nor to read for it
+            needs = {**needs, "fit": []}
         _require_modalities(asked.experiment.method, {*needs["fit"], *needs["score"]}, task.modalities)
         train = cohort.train_slices(asked.split) if needs["fit"] else {}
         if needs["fit"] and not any(train.values()):
@@ -171,7 +175,7 @@ class Bench:
             store=store.manifest(),
             train=train,
             score={name: cohort.scored_slices(name) for name in left},
-            training_set=_image_digests(cohort, train),
+            training_set=_training_set(asked) if train else {},
             budget=asdict(task.budget),
             seed=asked.experiment.seed,
             device=self.device,
@@ -232,8 +236,10 @@ def _described(run: Run) -> dict[str, Any]:
     return next(e for e in reversed(run.read_events()) if e["event"] == "described")
 
 
-def _image_digests(cohort: Cohort, subjects: tuple[str, ...] | dict[str, list[int]]) -> dict[str, str]:
-    return {name: digest_json(cohort.census[name].digests) for name in subjects}
+def _training_set(asked: Outcome) -> dict[str, Any]:
+    """Everybody that the weights will have seen, those of a run that they started from included."""
+    origin = asked.experiment.origin
+    return {**(origin.training_set if origin else {}), **training_manifest(asked.split, asked.cohort.census)}
 
 
 def _require_modalities(method: str, needed: set[str], available: tuple[str, ...]) -> None:

@@ -67,6 +67,11 @@ class Run:
         return self.path / "training"
 
     @property
+    def initial(self) -> Path:
+        """Another run's weights that the fit starts from; gone when the training is over, as all of `snapshots`."""
+        return self.snapshots / "_initial.safetensors"
+
+    @property
     def maps(self) -> Path:
         """Score maps, one file per subject."""
         return self.path / "maps"

@@ -22,6 +22,7 @@ from uad_bench.registry import Entry
 from uad_bench.runs import Run
 from uad_bench.scoring import score_subject
 from uad_bench.seeding import seed_globals
+from uad_bench.warm_start import starting_from
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Assignment:
         store: manifest of the prepared slices.
         train: subject -> healthy slices to learn from.
         score: subject -> slices to score, for subjects without a trusted map yet.
-        training_set: what the checkpoint says it was trained on, subject -> digest of its images.
+        training_set: what the checkpoint says it was trained on, subject -> digests of its images.
         ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
     """
 
@@ -49,7 +50,7 @@ class Assignment:
     store: dict[str, Any]
     train: dict[str, list[int]]
     score: dict[str, list[int]]
-    training_set: dict[str, str]
+    training_set: dict[str, Any]
     budget: dict[str, int]
     seed: int
     device: str
@@ -106,9 +107,9 @@ def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
 
 def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team) -> None:
     keys = [SliceKey(subject, z) for subject, slices in assignment.train.items() for z in slices]
-    compute = _compute(assignment, emit)
-    seed_globals(assignment.seed, "fit")
-    with meter.span() as spent, _calling("fit"):
+    initial = Run(Path(assignment.run)).initial
+    with starting_from(initial, method, _compute(assignment, emit)) as compute, meter.span() as spent, _calling("fit"):
+        seed_globals(assignment.seed, "fit")
         train = store.training(keys, method.modalities.fit)
         method.fit(train, budget=Budget(**assignment.budget), compute=compute)
         state = method.state_dict()
