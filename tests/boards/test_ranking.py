@@ -7,7 +7,7 @@ import pytest
 
 from tests.made_results import made_board, made_result
 from uad_bench.boards.board import make_boards
-from uad_bench.boards.ranking import difference_p, pairs_p
+from uad_bench.boards.ranking import difference_p, differences_p, pairs_p
 from uad_bench.boards.result import Result
 
 BASELINES = ("random", "intensity")
@@ -49,6 +49,18 @@ def test_fifty_pairs_do_not_make_a_clear_difference_unclear():
     draws = np.stack([np.random.default_rng(i).normal(0.05 * i, 0.005, 2000) for i in range(12)])
     adjusted = pairs_p(draws, n_patients=100)
     assert np.nanmax(adjusted) < 0.001
+
+
+def test_all_pairs_at_once_are_each_pair_alone():
+    rng = np.random.default_rng(3)
+    draws = rng.normal(0, 0.01, (7, 500)) + np.linspace(0, 0.05, 7)[:, None]
+    draws[5, 3] = np.nan
+    found = differences_p(draws[0] - draws[1:], n_patients=30)
+    expected = [difference_p(draws[0] - other, n_patients=30) for other in draws[1:]]
+    np.testing.assert_array_equal(found, expected)
+    assert np.isnan(found[4])
+    share = np.mean(draws[0] - draws[1] >= 0)
+    assert found[0] == pytest.approx(2 * min(share, 1 - share), abs=0.01)
 
 
 def test_equal_methods_are_rarely_separated():

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from uad_bench.boards.result import Quantity
 from uad_bench.boards.row import Row
 from uad_bench.metrics.ranking import RankRange, pairwise, rank_distribution, rank_ranges
-from uad_bench.metrics.significance import bootstrap_p, holm
+from uad_bench.metrics.significance import holm
 
 AUPRC = Quantity("auprc")
 LEVEL = 0.05
@@ -64,23 +63,30 @@ def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
 
 def pairs_p(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
     """Holm-adjusted p (M, M) of all pairs of rows from replicates (M, R); NaN on the diagonal."""
-    pairs = combinations(range(len(replicates)), 2)
-    raw = [difference_p(replicates[a] - replicates[b], n_patients=n_patients) for a, b in pairs]
-    return pairwise(holm(np.array(raw, np.float64)), n_methods=len(replicates))
+    rows = enumerate(replicates[:-1], 1)
+    raw = [differences_p(one - replicates[after:], n_patients=n_patients) for after, one in rows]
+    return pairwise(holm(np.concatenate(raw) if raw else np.empty(0)), n_methods=len(replicates))
 
 
 def difference_p(differences: NDArray[np.float64], *, n_patients: int) -> float:
-    """Two-sided p of "no difference" from paired replicates (R,).
+    """Two-sided p of "no difference" from paired replicates (R,); see `differences_p`."""
+    return float(differences_p(differences[None], n_patients=n_patients)[0])
+
+
+def differences_p(differences: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
+    """Two-sided p (K,) of "no difference" from paired replicates (K, R); NaN where a replicate is.
 
     The count of replicates on the other side of zero, with a bound at either end. Where none lies there, R rows say no
     more than p < 2 / (R + 1), which Holm over fifty pairs would turn into "never": the normal tail stands in. And no
     data of n patients speaks louder than all of them having the same sign, p = 2^(1 - n).
     """
-    p = bootstrap_p(differences).value
-    crossed = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    if crossed == 0 and (spread := float(np.std(differences))) > 0:
-        p = min(p, _normal_tail(abs(float(np.mean(differences))) / spread))
-    return max(p, 2.0 ** (1 - n_patients))
+    beyond = np.minimum(np.count_nonzero(differences <= 0, axis=1), np.count_nonzero(differences >= 0, axis=1))
+    p: NDArray[np.float64] = np.minimum(1.0, 2 * (1 + beyond) / (differences.shape[1] + 1))
+    clear = np.flatnonzero(beyond == 0)
+    mean, spread = np.abs(differences[clear].mean(axis=1)), differences[clear].std(axis=1)
+    tails = [_normal_tail(m / s) if s > 0 else 1.0 for m, s in zip(mean, spread, strict=True)]
+    p[clear] = np.minimum(p[clear], tails)
+    return np.where(np.isnan(differences).any(axis=1), np.nan, np.maximum(p, 2.0 ** (1 - n_patients)))
 
 
 def _normal_tail(z: float) -> float:

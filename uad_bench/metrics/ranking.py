@@ -79,9 +79,9 @@ def rank_distribution(
 
 def ranks_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Rank along the first axis, 1 for the highest; ties share the better rank, NaN takes the worst."""
-    known = np.where(np.isnan(values), -np.inf, values)
-    ranks: NDArray[np.int64] = 1 + np.sum(known[:, None] < known[None, :], axis=1)
-    return ranks
+    known = np.where(np.isnan(values), -np.inf, values).reshape(len(values), -1)
+    not_above = [np.searchsorted(np.sort(column), column, side="right") for column in known.T]  # (R, M)
+    return (1 + len(values) - np.array(not_above, np.int64).T).reshape(values.shape)
 
 
 def kendall_tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> Measure:
