@@ -1,4 +1,4 @@
-"""Writes some patients of a cohort, saying a line for each: `python -m uad_bench.datasets.phantom DIR VARIANT SEED I ...`.
+"""Writes some patients, a line for each: `python -m uad_bench.datasets.phantom DIR VARIANT SEED INDEX ...`.
 
 `cohort` starts several of these at once.
 """
