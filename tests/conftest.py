@@ -1,4 +1,4 @@
-"""Every test has a cache of its own session and one torch thread; real cases only where they lie beside the checkout."""
+"""Every test has a cache of its session and one torch thread; real cases only where they lie beside the checkout."""
 
 import os
 from functools import partial
