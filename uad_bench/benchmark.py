@@ -12,8 +12,10 @@ from uad_bench.console import Reporter
 from uad_bench.determinism import check_determinism
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.isolation import Limits
+from uad_bench.origin import Origin
 from uad_bench.resources import resource_path
 from uad_bench.runner import Bench
+from uad_bench.runs import open_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class Request:
     profile: str | None = None
     settings: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
+    start_from: str | None = None
     device: str = "auto"
     gpus: int = 1
     baselines: bool = True
@@ -56,6 +59,7 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
     main = compose_request(request)
     if guest:
         main = replace(main, params={**guest.params, **main.params})
+    main = replace(main, origin=resolve_origin(request))
     reporter.start(f"data {main.task.name}")
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
     device = resolve_device(request.device)
@@ -93,6 +97,16 @@ def compose_request(request: Request) -> Experiment:
     return compose(
         request.method, task, request.settings, profile=request.profile, seed=request.seed, plugins=request.plugins
     )
+
+
+def resolve_origin(request: Request) -> Origin | None:
+    """The run that training starts from, if any: one of the same method."""
+    if request.start_from is None:
+        return None
+    origin = Origin.of(open_run(request.runs, request.start_from), further=True)
+    if (method := origin.asked["method"]) != request.method:
+        raise ConfigError(f"--from {request.start_from}: those are weights of {method}, not of {request.method}")
+    return origin
 
 
 def resolve_task(request: Request) -> Task:

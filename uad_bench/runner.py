@@ -57,7 +57,13 @@ class Bench:
 
         A method that fails gives a record with status `failed` and its reason; the run can be repeated. If another
         process works on this run, waits for it.
+
+        Raises:
+            LeakError: the weights that it starts from know a patient who is judged.
         """
+        if experiment.origin:
+            for split in cohort.splits:
+                check_checkpoint(experiment.origin.training_set, split, cohort.census)
         identity = identify(experiment, entry, cohort)
         run = run_of(self.root, identity)
         if run.finished and not damaged(run):

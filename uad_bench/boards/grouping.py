@@ -62,7 +62,7 @@ def newest(results: Sequence[Result], *, baselines: Collection[str] = ()) -> lis
 
 
 def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
-    """What two runs must share to be seeds of one row: method, profile, hyperparameters, budget and folds.
+    """What two runs must share to be seeds of one row: method, profile, hyperparameters, budget, folds, first weights.
 
     The task's budget means nothing to a trivial baseline.
     """
@@ -72,6 +72,7 @@ def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
         "params": asked.get("params", record["method"].get("params")),
         "budget": None if result.method in baselines else record.get("budget"),
         "folds": record.get("n_folds"),
+        "weights": record["method"].get("weights"),
     }
     return result.method, json.dumps(chosen, sort_keys=True)
 
@@ -92,6 +93,7 @@ def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
     for key, group in sorted(settings.items(), key=lambda item: _age(item[1][0])):
         method = group[0].record["method"]
         label = f"{key[0]} ({method.get('profile')})" if method.get("profile") not in {None, "default"} else key[0]
+        label += f" from {weights['run']}" if (weights := method.get("weights")) else ""
         taken[label] += 1
         labels[key] = f"{label} #{taken[label]}" if key[0] in several and taken[label] > 1 else label
     return labels

@@ -7,6 +7,7 @@ from typing import Any
 
 from uad_bench.boards.result import Result
 from uad_bench.config import Task, load_profile, load_task
+from uad_bench.data.splits import EVERYBODY
 from uad_bench.errors import ConfigError
 
 NEVER_SET = {"name", "summary", "pair", "split", "budget"}
@@ -14,8 +15,21 @@ NEVER_SET = {"name", "summary", "pair", "split", "budget"}
 
 def command_of(result: Result) -> str:
     """`uad-bench run --method … --seed …` with every choice that differs from the shipped task and profile."""
+    weights = result.record["method"].get("weights")
+    if weights and not weights["further"]:
+        return shlex.join(["uad-bench", "score", weights["run"], *_applied(result)])
     words = ["uad-bench", "run", "--method", result.method, "--task", str(result.record["task"]["name"])]
     return shlex.join([*words, *_choices(result), "--seed", str(result.seed)])
+
+
+def _applied(result: Result) -> Iterator[str]:
+    """Whom the weights of another run were applied to."""
+    task = result.record["task"]
+    yield from ("--task", str(task["name"]))
+    if task["dataset"] != "phantom":
+        yield from ("--data", "DIR")
+    if task["split"]["name"] != EVERYBODY:
+        yield from ("--split", str(result.experiment.get("task", {}).get("split", task["split"]["name"])))
 
 
 def _choices(result: Result) -> Iterator[str]:
@@ -24,6 +38,8 @@ def _choices(result: Result) -> Iterator[str]:
     profile = str(asked.get("profile", record["method"].get("profile", "default")))
     if task is None or task.dataset != "phantom":
         yield from ("--data", "DIR")
+    if weights := record["method"].get("weights"):
+        yield from ("--from", weights["run"])
     if profile != "default":
         yield from ("--profile", profile)
     if record.get("n_folds"):

@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from uad_bench.cli import (
+    applying,
     authoring,
     boards,
     data,
@@ -34,6 +35,7 @@ app = typer.Typer(
     help="Compare unsupervised anomaly-segmentation methods on brain MRI.",
 )
 app.command("run")(running.run)
+app.command("score")(applying.score)
 app.command("show")(showing.show)
 app.command("report")(reporting.report)
 app.command("export")(exporting.export)

@@ -26,6 +26,10 @@ def run(
         str | None,
         typer.Option(help="Score with a program, such as 'python predict.py {images} {out}'; --method names its row."),
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option("--from", metavar="RUN", help="Train on from this run's weights.", show_default=False),
+    ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     gpus: Annotated[int, typer.Option(min=1, help="GPUs that share one training and its scoring.")] = 1,
     baselines: Annotated[bool, typer.Option(help="Run the trivial baselines beside the method.")] = True,
@@ -52,6 +56,7 @@ def run(
         profile=profile,
         settings=tuple(settings or ()),
         plugins=tuple(plugin or ()),
+        start_from=start_from,
         device=device,
         gpus=gpus,
         baselines=baselines,

@@ -19,11 +19,13 @@ __all__ = [
     "named_split",
     "split_names",
     "unit_hash",
+    "unseen_split",
 ]
 
 TEST_SHARE, VAL_SHARE = 0.20, 0.05
 SMALL_COHORT = 200  # labelled patients; below it the shares are cut by rank
 FEWEST = 2  # patients for validation, and for testing
+EVERYBODY = "everybody"  # name of a split without training patients
 SALT, FOLD_SALT = "uad-bench-split-1", "uad-bench-fold-1"
 
 
@@ -42,6 +44,17 @@ def hash_split(ids: Iterable[str], *, labelled: Collection[str], salt: str = SAL
     roles = _roles_by_rank(ranked) if small else {p: _role_by_hash(unit_hash(p, salt)) for p in ranked}
     note = f"{len(ranked)} labelled patients: cut by rank of the hash" if small else ""
     return _assign("hash", groups, lambda patient: roles.get(patient, "train"), note)
+
+
+def unseen_split(ids: Collection[str]) -> Split:
+    """For weights from elsewhere: nobody trains, and all are tested but those who validate in the hash split.
+
+    Up to 4 patients are too few to choose thresholds on any of them.
+    """
+    if len(set(map(patient_id, ids))) <= 2 * FEWEST:
+        return Split(EVERYBODY, (), (), tuple(sorted(ids)), "too few patients to choose thresholds on")
+    roles = hash_split(ids, labelled=ids)
+    return Split(EVERYBODY, (), roles.val, tuple(sorted((*roles.train, *roles.test))), roles.note)
 
 
 def fold_splits(

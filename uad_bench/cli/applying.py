@@ -1,0 +1,59 @@
+"""`uad-bench score`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, print_json
+
+
+def score(
+    run: Annotated[str, typer.Argument(help="A trained run (a fold of one with folds).")],
+    data: Data = None,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", help="How the data lies there, and its protocol; by default the run's."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Score its validation and test patients; by default all.")] = None,
+    plugin: Plugins = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="End the method after so long.")] = None,
+    memory_limit: Annotated[float | None, typer.Option(min=0, metavar="MIB", help="End it above this.")] = None,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> int:
+    """Apply a trained run to another cohort: score maps, and a run like any other where there are labels.
+
+    Pair, working size and scaling are those that the weights were trained for, whatever the task says.
+    """
+    from uad_bench.applying import Application, apply_run
+    from uad_bench.console import reporting, stderr, stdout
+    from uad_bench.isolation import Limits
+    from uad_bench.records import UNLABELLED
+    from uad_bench.runs import open_run
+    from uad_bench.tables import run_table
+
+    asked = Application(
+        run=open_run(runs, run),
+        data=data,
+        task=task,
+        split=split,
+        plugins=tuple(plugin or ()),
+        device=device,
+        runs=runs,
+        limits=Limits(time_limit, memory_limit),
+    )
+    with reporting() as reporter:
+        record = apply_run(asked, reporter)
+    if json:
+        print_json(record)
+    elif record["status"] == "ok":
+        stdout().print(run_table([record], runs=runs))
+    if record["status"] == "failed":
+        stderr().print(f"FAILED({record['reason']}): {record['message']}", markup=False)
+        return 2
+    if record["status"] == UNLABELLED:
+        maps = Path(runs) / record["run"] / "maps"
+        stderr().print(f"{len(record['subjects']['test'])} score maps in {maps}; nobody has a label to judge them by")
+    return 0
