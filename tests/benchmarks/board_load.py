@@ -28,8 +28,15 @@ def made_results(template: Result, count: int) -> list[Result]:
 def _made(template: Result, name: str, rng: np.random.Generator) -> Result:
     shift = rng.normal(0, 0.1)
     method = {**template.record["method"], "name": name}
-    metrics = [{**m, "value": m["value"] if m["value"] is None else m["value"] + shift} for m in template.record["metrics"]]
-    record = {**template.record, "method": method, "metrics": metrics, "run": template.record["run"].replace("/", f"/{name}-", 1)}
+    metrics = [
+        {**m, "value": m["value"] if m["value"] is None else m["value"] + shift} for m in template.record["metrics"]
+    ]
+    record = {
+        **template.record,
+        "method": method,
+        "metrics": metrics,
+        "run": template.record["run"].replace("/", f"/{name}-", 1),
+    }
     draws = {key: values + shift + rng.normal(0, 0.02, len(values)) for key, values in template.replicates.items()}
     return replace(template, record=record, replicates=draws)
 
@@ -46,7 +53,7 @@ def main(run: Path, counts: list[int]) -> None:
             times.append(time.perf_counter())
             stored = read_stored(board)
             times.append(time.perf_counter())
-            boards_of(stored)[0].ranking  # noqa: B018 - computed when first asked for
+            boards_of(stored)[0].ranking
             times.append(time.perf_counter())
             write_tables(board)
             times.append(time.perf_counter())

@@ -13,6 +13,11 @@ chmod 755 "$dir"
 
 stop() {
     local name
+    scancel --full --signal=KILL --user="$(id -un)" 2> /dev/null || true  # a failed test must leave no cell behind
+    for _ in $(seq 20); do
+        [ -z "$(squeue --noheader --states=R,CG 2> /dev/null)" ] && break
+        sleep 1
+    done
     for name in slurmd slurmctld munged; do
         [ -s "$dir/$name.pid" ] && kill "$(cat "$dir/$name.pid")" 2> /dev/null
     done
