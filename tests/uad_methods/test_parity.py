@@ -49,7 +49,7 @@ def believed_noise(x_t, t):
 @pytest.mark.parametrize("schedule", BETAS)
 def test_schedules_are_those_of_the_peer_within_its_precision(schedule):
     theirs = monai.DDPMScheduler(T, schedule=schedule)
-    torch.testing.assert_close(theirs.betas.double(), BETAS[schedule], rtol=0, atol=1e-6)  # 1 - a float32 ratio near 1
+    torch.testing.assert_close(theirs.betas.double(), BETAS[schedule], rtol=2e-4, atol=1e-6)  # theirs: 1 - a float32
     torch.testing.assert_close(theirs.alphas_cumprod.double(), cumulative_alphas(BETAS[schedule]), rtol=1e-4, atol=1e-6)
 
 
