@@ -51,6 +51,15 @@ def test_few_cells_are_shown_one_by_one_with_what_a_running_one_says(make_standi
     assert "forward 120/1600" in text
 
 
+def test_a_narrow_terminal_keeps_whole_names(make_standing):
+    waiting = make_standing("phantom-tiny-intensity-equalised-seed0", State.WAITING)
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(suite_table([waiting], title="s", width=80))
+    assert waiting.name in capture.get()
+    assert max(map(len, capture.get().splitlines())) <= 80
+
+
 def test_many_cells_are_counted_by_task_and_method(make_standing):
     many = [make_standing("ae", State.DONE, 1.0, number=i) for i in range(FULL + 1)]
     text = printed(suite_table(many, title="s"))

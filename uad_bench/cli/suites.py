@@ -119,12 +119,13 @@ def _show(chosen: "Suite", standings: list["Standing"], folder: Path, *, json: b
     if json:
         print_json({"suite": chosen.name, "cells": [_row(s, logs.get(s.name)) for s in standings]})
         return
-    stdout().print(suite_table(standings, title=chosen.name))
+    console = stdout()
+    console.print(suite_table(standings, title=chosen.name, width=console.width))
     for text in failures(standings):
-        stdout().print(text, markup=False)
+        console.print(text, markup=False)
     for standing in standings:
         if standing.state in {State.FAILED, State.STOPPED, State.QUEUED} and standing.name in logs:
-            stdout().print(f"log of {standing.name}: {logs[standing.name]}", markup=False, soft_wrap=True)
+            console.print(f"log of {standing.name}: {logs[standing.name]}", markup=False, soft_wrap=True)
 
 
 def _row(standing: "Standing", log: Path | None) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _watching(places: Sequence[Place], title: str, jobs: int, folder: Path) -> I
     if not console.is_terminal:
         yield _Lines(places)
         return
-    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="visible") as live:
+    with Live(console=console, auto_refresh=False, transient=True) as live:
         yield _Display(places, title, jobs, folder, live)
 
 
@@ -88,7 +88,9 @@ class _Display:
         self.seen = survey(self.places, before=self.seen)
         running = [standing.place for standing in self.seen if standing.state is State.RUNNING]
         doing = {place.cell.name: last_line(local_log(self.folder, place)) for place in running}
-        self.live.update(suite_table(self.seen, title=self.title, jobs=self.jobs, doing=doing), refresh=True)
+        width = self.live.console.width
+        table = suite_table(self.seen, title=self.title, jobs=self.jobs, doing=doing, width=width)
+        self.live.update(table, refresh=True)
 
 
 @dataclass(slots=True)

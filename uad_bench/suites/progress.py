@@ -24,9 +24,19 @@ LEFT = frozenset({State.RUNNING, State.QUEUED, State.WAITING, State.STOPPED})
 FULL = 40
 """Most cells that are shown one by one."""
 
+HEADINGS = ("cell", "state", "AUPRC [95 % CI]", "training", "a volume", "memory", "in all")
+COLUMNS, NARROW = range(7), (0, 1, 2, 6)
+WIDE = 116
+"""Characters that all columns need."""
+
 
 def suite_table(
-    standings: Sequence[Standing], *, title: str, jobs: int = 1, doing: Mapping[str, str] | None = None
+    standings: Sequence[Standing],
+    *,
+    title: str,
+    jobs: int = 1,
+    doing: Mapping[str, str] | None = None,
+    width: int = WIDE,
 ) -> Table:
     """All cells where they are few, else counts by task and method.
 
@@ -35,17 +45,18 @@ def suite_table(
         title: the suite's name.
         jobs: cells at a time, for the time left.
         doing: what a running cell last said, by its name.
+        width: of the terminal; a narrow one gets fewer columns.
     """
-    caption = summary(standings, jobs)
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", show_edge=False)
+    table = Table(title=f"{escape(title)}: {summary(standings, jobs)}", title_justify="left", show_edge=False)
     if len(standings) > FULL:
         return _counted(table, standings)
-    for heading in ("cell", "state", "AUPRC [95 % CI]"):
-        table.add_column(heading)
-    for heading in ("training", "a volume", "memory", "in all"):
-        table.add_column(heading, justify="right")
+    shown = COLUMNS if width >= WIDE else NARROW
+    for number in shown:
+        heading = HEADINGS[number] if width >= WIDE else HEADINGS[number].partition(" [")[0]
+        table.add_column(heading, justify="right" if number > 2 else "left", no_wrap=True)
     for standing in standings:
-        table.add_row(*_row(standing, (doing or {}).get(standing.name, "")))
+        row = _row(standing, (doing or {}).get(standing.name, ""), interval=width >= WIDE)
+        table.add_row(*(row[number] for number in shown))
     return table
 
 
@@ -75,14 +86,14 @@ def _elapsed(standing: Standing) -> float:
     return standing.seconds or 0.0 if standing.state is State.RUNNING else 0.0
 
 
-def _row(standing: Standing, doing: str) -> list[str]:
+def _row(standing: Standing, doing: str, *, interval: bool) -> list[str]:
     name, state = escape(standing.name), f"[{STYLES[standing.state]}]{standing.state}[/]"
     total = DASH if standing.seconds is None else seconds(standing.seconds)
     if standing.record is None or standing.state is not State.DONE:
         return [name, state, escape(_reason(standing) or doing), DASH, DASH, DASH, total]
     cost = standing.record["cost"]
     memory = DASH if cost["peak_rss_mib"] is None else f"{cost['peak_rss_mib']:.0f} MiB"
-    auprc = write_value(find_metric(standing.record, "auprc"), interval=True)
+    auprc = write_value(find_metric(standing.record, "auprc"), interval=interval)
     return [name, state, auprc, seconds(cost["fit_s"]), seconds(cost["score_s_per_volume"]), memory, total]
 
 
