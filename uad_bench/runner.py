@@ -7,13 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uad_bench.boards.kinds import bound_methods
 from uad_bench.checkpoints import read_description
 from uad_bench.cohort import Cohort, cache_root
 from uad_bench.config import Experiment
+from uad_bench.data import supervision
 from uad_bench.data.gate import check_checkpoint, training_manifest
+from uad_bench.data.reference import build_references
 from uad_bench.data.slices import Preprocessing
 from uad_bench.data.splits import Split
 from uad_bench.data.store import FOLDER, SliceStore
+from uad_bench.data.supervision import ANOMALY, prepare_masks
 from uad_bench.errors import ConfigError, MethodError, UadBenchError
 from uad_bench.files import write_json
 from uad_bench.folds import pool_folds
@@ -167,8 +171,11 @@ class Bench:
         cohort, task = asked.cohort, asked.cohort.task
         if run.checkpoint.exists():  # nothing is left to learn, nor to read for it
             needs = {**needs, "fit": []}
+        bound = bool(needs["fit"]) and _is_bound(asked)
+        if bound:
+            needs = {**needs, "fit": [name for name in needs["fit"] if name != ANOMALY]}
         _require_modalities(asked.experiment.method, {*needs["fit"], *needs["score"]}, task.modalities)
-        train = cohort.train_slices(asked.split) if needs["fit"] else {}
+        train = _slices_to_learn(asked, bound=bound) if needs["fit"] else {}
         if needs["fit"] and not any(train.values()):
             raise UadBenchError(
                 f"task {task.name}: no healthy slice is left to train on; lower the margin with --set task.margin=0"
@@ -186,7 +193,20 @@ class Bench:
             seed=asked.experiment.seed,
             device=self.device,
             ranks=self.ranks,
+            masks=self._masks(asked, store, train) if bound else {},
         )
+
+    def _masks(self, asked: Outcome, store: SliceStore, train: dict[str, list[int]]) -> dict[str, str]:
+        """Labels of training patients, which only a bound gets."""
+        cohort, cache = asked.cohort, cache_root().resolve()
+        references = build_references(
+            [cohort.subjects[name] for name in train],
+            cohort.census,
+            modalities=cohort.task.modalities,
+            cache=cache,
+            report=self.report,
+        )
+        return prepare_masks(store, references, cohort.census, cache=cache)
 
     def _prepare(self, cohort: Cohort, names: list[str], needs: dict[str, Any]) -> SliceStore:
         task = cohort.task
@@ -203,7 +223,8 @@ class Bench:
 
     def _fence(self, asked: Outcome, run: Run) -> Fence:
         plugin = [asked.entry.file] if asked.entry.file else []
-        allowed = [run.path, cache_root() / FOLDER, *plugin]
+        masks = [cache_root() / supervision.FOLDER] if _is_bound(asked) else []
+        allowed = [run.path, cache_root() / FOLDER, *plugin, *masks]
         return Fence.around(asked.cohort.subjects.values(), cache=cache_root(), allowed=allowed)
 
     def _note(self, run: Run, event: dict[str, Any]) -> None:
@@ -240,6 +261,19 @@ def _noting_stops(run: Run) -> Iterator[None]:
 def _described(run: Run) -> dict[str, Any]:
     """The method's description as it was logged."""
     return next(e for e in reversed(run.read_events()) if e["event"] == "described")
+
+
+def _is_bound(asked: Outcome) -> bool:
+    """Whether a configuration file of this project, and not the method, says that it may see labels."""
+    return asked.entry.distribution.startswith("uad-bench ") and asked.experiment.method in bound_methods()
+
+
+def _slices_to_learn(asked: Outcome, *, bound: bool) -> dict[str, list[int]]:
+    """Healthy slices of each training patient; for a bound all slices of those with a label."""
+    cohort = asked.cohort
+    if not bound:
+        return cohort.train_slices(asked.split)
+    return {name: cohort.scored_slices(name) for name in asked.split.train if cohort.census[name].labelled}
 
 
 def _training_set(asked: Outcome) -> dict[str, Any]:

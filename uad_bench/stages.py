@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from uad_bench.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
 from uad_bench.data.store import SliceStore
+from uad_bench.data.supervision import training_slices
 from uad_bench.errors import MethodError, ResourceError
 from uad_bench.files import atomic
 from uad_bench.fingerprint import digest_file
@@ -35,7 +36,7 @@ OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """All that a method's process is told. There is no label in it, nor a path to one.
+    """All that a method's process is told. There is no label in it, nor a path to one, but for a bound.
 
     Attributes:
         run: the run folder.
@@ -44,6 +45,7 @@ class Assignment:
         score: subject -> slices to score, for subjects without a trusted map yet.
         training_set: what the checkpoint says it was trained on, subject -> digests of its images.
         ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
+        masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
     """
 
     run: str
@@ -57,6 +59,7 @@ class Assignment:
     ranks: int = 1
     rank: int = 0
     meeting: int = 0
+    masks: dict[str, str] = field(default_factory=dict)
 
 
 def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, dict[str, Any]]:
@@ -110,7 +113,7 @@ def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, 
     initial = Run(Path(assignment.run)).initial
     with starting_from(initial, method, _compute(assignment, emit)) as compute, meter.span() as spent, _calling("fit"):
         seed_globals(assignment.seed, "fit")
-        train = store.training(keys, method.modalities.fit)
+        train = training_slices(store, keys, method.modalities.fit, assignment.masks)
         method.fit(train, budget=Budget(**assignment.budget), compute=compute)
         state = method.state_dict()
     spent |= {"cpu_seconds": team.total(spent["cpu_seconds"])}

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uad_bench.data import census, reference, store
+from uad_bench.data import census, reference, store, supervision
 from uad_bench.errors import ConfigError, unknown
 
 KINDS = {
     census.FOLDER: "what was learned from each patient's scans",
     store.FOLDER: "prepared slices",
     reference.FOLDER: "brain and anomaly masks on the scans' grids",
+    supervision.FOLDER: "anomaly masks of training patients, for bounds alone",
     "datasets": "generated phantoms",
 }
 

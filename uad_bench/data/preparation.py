@@ -88,10 +88,10 @@ def prepare_slices(
     for channel, (modality, scaling) in enumerate(scalings.items()):
         above = np.where(mask, scaling(inside(volumes[modality], box)) - np.float32(scaling.background), 0)
         with np.errstate(over="ignore"):  # looked for below
-            images[:, channel] = _shrink(above, geometry) + np.float32(scaling.background)
+            images[:, channel] = shrink(above, geometry) + np.float32(scaling.background)
     if not np.isfinite(images).all():
         raise DataError(f"scaling {preprocessing.scaling} leaves the range of {np.dtype(kind)}; choose another")
-    return PreparedSlices(images, _shrink(mask.astype(np.float32), geometry) > BRAIN_SHARE, geometry)
+    return PreparedSlices(images, shrink(mask.astype(np.float32), geometry) > BRAIN_SHARE, geometry)
 
 
 def _field(box: tuple[Triple, Triple], spacing: Sequence[float], choice: Preprocessing) -> tuple[Span, Span] | None:
@@ -114,7 +114,7 @@ def _plane(geometry: SliceGeometry) -> tuple[int, int]:
     return geometry.brain.shape[0], geometry.brain.shape[1]
 
 
-def _shrink(volume: npt.NDArray[np.float32], geometry: SliceGeometry) -> npt.NDArray[np.float32]:
+def shrink(volume: npt.NDArray[np.float32], geometry: SliceGeometry) -> npt.NDArray[np.float32]:
     """Slices first: (bx, by, bz) -> (bz, h, w), averaged over each working pixel; what the field lacks counts 0."""
     if geometry.field is None or geometry.size is None:
         return volume.transpose(2, 0, 1)

@@ -96,6 +96,10 @@ class SliceStore:
         """Where this patient's slices lie in the scan."""
         return _geometry(self._path(subject))
 
+    def depth(self, subject: str) -> range:
+        """The z of the scan for which slices are stored; all others are background."""
+        return _images(self._path(subject))[2].depth
+
     def batch(self, keys: Sequence[SliceKey], modalities: Sequence[Modality] | None = None) -> SliceBatch:
         """These slices as one batch, in this order, channels as asked for (by default all).
 

@@ -1,0 +1,91 @@
+"""The one door through which labels reach a method: masks of training patients, for a method that ships as a bound.
+
+`bound = true` in a configuration file of this project opens it; nothing that a plugin says of itself does. The masks
+lie in a folder of the cache of their own, which is behind the fence of every other method.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uad_bench.data.facts import SubjectFacts
+from uad_bench.data.geometry import SliceGeometry
+from uad_bench.data.inspection import inside
+from uad_bench.data.preparation import shrink
+from uad_bench.data.reference import Reference, References
+from uad_bench.data.store import SliceStore, StoredSlices
+from uad_bench.files import atomic
+from uad_bench.fingerprint import digest_json
+from uad_bench.method import Modality, SliceBatch, SliceKey
+
+FOLDER = "supervision"
+VERSION = 1
+ANOMALY: Modality = "anomaly"
+"""The last channel that a bound asks for in `fit`: the share of each working pixel that is anomaly, 0 to 1."""
+
+
+def prepare_masks(
+    store: SliceStore, references: References, census: Mapping[str, SubjectFacts], *, cache: Path
+) -> dict[str, str]:
+    """Anomaly of all prepared slices of each referenced patient; returns the file by patient.
+
+    Args:
+        store: the slices, at working size.
+        references: of the training patients, and of nobody else.
+        census: facts of at least these.
+        cache: the cache's root; masks are kept in its folder `supervision`.
+    """
+    folder = cache / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for name in references:
+        key = digest_json([VERSION, store.entries[name], references.paths[name].name, census[name].label_digest])[:32]
+        files[name] = folder / f"{key}.npy"
+        if not files[name].exists():
+            with atomic(files[name]) as file:
+                np.save(file, working_mask(references[name], store.geometry(name)), allow_pickle=False)
+    return {name: str(path) for name, path in files.items()}
+
+
+def working_mask(reference: Reference, geometry: SliceGeometry) -> npt.NDArray[np.float16]:
+    """Share of anomaly in each working pixel, (bz, h, w), one slice for each z of the geometry's depth."""
+    whole = np.zeros(reference.shape, np.float32)
+    inside(whole, reference.box)[:] = reference.anomaly
+    return shrink(inside(whole, geometry.box), geometry).astype(np.float16)
+
+
+def training_slices(
+    store: SliceStore, keys: Iterable[SliceKey], modalities: Sequence[Modality], masks: Mapping[str, str]
+) -> StoredSlices:
+    """What a method learns from: slices alone, or for a bound with the channel `anomaly` behind the images."""
+    if not masks:
+        return store.training(tuple(keys), modalities)
+    images = tuple(name for name in modalities if name != ANOMALY)
+    return SupervisedSlices(store, (*images, ANOMALY), tuple(keys), masks)
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisedSlices(StoredSlices):
+    """Training slices whose last channel is the anomaly."""
+
+    masks: Mapping[str, str]
+
+    def take(self, indices: Sequence[int]) -> SliceBatch:
+        """The slices at these indices as one batch, in this order."""
+        import torch
+
+        batch = self.store.batch([self.keys[i] for i in indices], self.modalities[:-1])
+        anomaly = np.stack([self._mask(key, batch.image.shape[-2:]) for key in batch.keys])
+        image = torch.cat([batch.image, torch.from_numpy(anomaly)[:, None]], dim=1)
+        return SliceBatch(image, batch.brain_mask, batch.keys)
+
+    def _mask(self, key: SliceKey, shape: Sequence[int]) -> npt.NDArray[Any]:
+        depth = self.store.depth(key.subject_id)
+        if key.z not in depth:
+            return np.zeros(tuple(shape), np.float32)
+        stored = np.load(self.masks[key.subject_id], mmap_mode="r", allow_pickle=False)
+        return np.asarray(stored[key.z - depth.start], np.float32)
