@@ -42,9 +42,8 @@ def joined(assignment: Assignment, asked: dict[str, Any], emit: Emit) -> Iterato
     import torch.distributed as dist
 
     store = _meet(assignment)
-    if assignment.rank == 0:
-        for rank in range(1, assignment.ranks):
-            _start(asked, replace(assignment, rank=rank, meeting=store.port), emit)
+    others = range(1, assignment.ranks) if assignment.rank == 0 else ()
+    relays = [_start(asked, replace(assignment, rank=rank, meeting=store.port), emit) for rank in others]
     cuda = assignment.device == "cuda"
     if cuda:
         torch.cuda.set_device(assignment.rank)
@@ -57,6 +56,8 @@ def joined(assignment: Assignment, asked: dict[str, Any], emit: Emit) -> Iterato
         dist.barrier()
     finally:
         dist.destroy_process_group()
+    for relay in relays:
+        relay.join()  # what the others said last may still be on its way
 
 
 def _meet(assignment: Assignment) -> TCPStore:
@@ -71,8 +72,8 @@ def _meet(assignment: Assignment) -> TCPStore:
     )
 
 
-def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
-    """Start a rank, tell it what the leader was told, and pass on what it says."""
+def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> threading.Thread:
+    """Start a rank and tell it what the leader was told; the thread that passes on what it says ends with it."""
     from uad_bench.isolation import command_of_worker
 
     events, write_end = os.pipe()
@@ -82,8 +83,10 @@ def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
     for request in (asked, asdict(assignment)):
         process.stdin.write(json.dumps(request).encode() + b"\n")
     process.stdin.flush()
-    relay = (process, os.fdopen(events, "rb"), assignment.rank, emit)
-    threading.Thread(target=_relay, args=relay, daemon=True).start()
+    parts = (process, os.fdopen(events, "rb"), assignment.rank, emit)
+    relay = threading.Thread(target=_relay, args=parts, daemon=True)
+    relay.start()
+    return relay
 
 
 def _relay(process: subprocess.Popen[bytes], events: IO[bytes], rank: int, emit: Emit) -> None:

@@ -99,6 +99,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
         DiskSnapshots(run.snapshots).clear()
         speed = {"ranks": team.size, "calibration": calibrate(assignment.device)}
         emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint), **speed)
+    team.wait()  # until that is said, for maps that are reported before belong to an earlier training
     _score(method, store, assignment, emit, meter, team)
 
 
