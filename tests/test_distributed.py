@@ -94,6 +94,7 @@ def test_two_ranks_share_the_scoring_and_leave_one_result_with_the_same_bytes(ti
     )
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_fails_the_run_with_a_reason(tiny: TinyBench):
     entry = tiny.write("dying", fit=DIES)
     record = on_ranks(tiny, 2).run(entry)
