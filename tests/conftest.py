@@ -52,7 +52,7 @@ def tiny(tiny_cohort: Cohort, tmp_path: Path) -> TinyBench:
 @pytest.fixture
 def quick(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch) -> TinyBench:
     """A bench whose methods run in this process: for what does not depend on isolation."""
-    monkeypatch.setattr("uad_bench.runner.WorkerProcess", SameProcess)
+    monkeypatch.setattr("uad_bench.execution.runner.WorkerProcess", SameProcess)
     return tiny
 
 
@@ -65,5 +65,5 @@ def boxes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def scored(boxes_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scored:
     """Score maps for these patients become runs in a folder of the test's own; 300 replicates, to be quick."""
-    monkeypatch.setattr("uad_bench.evaluation.resample", partial(resample, replicates=300))
+    monkeypatch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=300))
     return Scored(boxes_data, tmp_path, 11)

@@ -9,9 +9,9 @@ import numpy as np
 
 from tests.tiny_bench import save
 from uad_bench.data.reference import Reference
-from uad_bench.external import Submission, evaluate_maps
-from uad_bench.metric_rows import key_of
-from uad_bench.runs import Run
+from uad_bench.evaluation.external import Submission, evaluate_maps
+from uad_bench.evaluation.metric_rows import key_of
+from uad_bench.storage.runs import Run
 
 SHAPE = (12, 12, 6)
 TASK = """

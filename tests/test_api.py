@@ -131,7 +131,7 @@ def test_a_class_outside_the_contract_is_refused_at_once(run):
 
 
 def test_a_plugin_file_is_named_by_its_path(run, tmp_path):
-    from uad_bench.scaffold import write_method
+    from uad_bench.plugins.scaffold import write_method
 
     (file, _), _ = write_method("rare-voxels", kind="file", folder=tmp_path)
     assert run(str(file)).record["method"]["name"] == "rare-voxels"

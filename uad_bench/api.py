@@ -10,12 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from uad_bench import console, registry
+from uad_bench import console
 from uad_bench.benchmark import Guest, Request, run_request
 from uad_bench.boards.result import find_metric
 from uad_bench.errors import ConfigError, MethodError
-from uad_bench.runs import Run, open_run
-from uad_bench.tables import run_table
+from uad_bench.plugins import registry
+from uad_bench.storage.runs import Run, open_run
+from uad_bench.views.tables import run_table
 
 RUNS = Path("runs")
 
@@ -122,7 +123,7 @@ def evaluate(maps: str | Path, task: str = "phantom", *, name: str, runs: str | 
     Raises:
         MethodError: a map is missing or is not what it should be.
     """
-    from uad_bench.external import Submission, evaluate_maps
+    from uad_bench.evaluation.external import Submission, evaluate_maps
 
     places = {key: Path(value) for key, value in options.items() if key in {"data", "threshold_maps"} and value}
     given = Submission(folder=Path(maps), name=name, task=task, **{**options, **places})
@@ -141,7 +142,7 @@ def compare(*results: "Result | str | Path", metric: str = "auprc", runs: str | 
         metric: `auprc`, `auroc`, or with a threshold as `dice@hFPR5`.
         runs: the folder of runs.
     """
-    from uad_bench.comparison import compare as compute
+    from uad_bench.evaluation.comparison import compare as compute
 
     found = [Run(r.path) if isinstance(r, Result) else open_run(Path(runs), str(r)) for r in results]
     return Versus(compute(found, metric=metric))
@@ -158,7 +159,7 @@ class Versus:
     comparison: Any
 
     def __str__(self) -> str:
-        from uad_bench.comparison_table import comparison_tables
+        from uad_bench.evaluation.comparison_table import comparison_tables
 
         return as_text(comparison_tables(self.comparison))
 
@@ -206,12 +207,12 @@ def as_text(table: Any) -> str:
 
 def _guest(method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]) -> Guest | None:
     if command is not None:
-        from uad_bench.external_command import command_entry
+        from uad_bench.plugins.external_command import command_entry
 
         return Guest(command_entry(command, str(method)))
     if isinstance(method, str | Path):
         return None
-    from uad_bench.live import live_entry, live_params
+    from uad_bench.plugins.live import live_entry, live_params
 
     own = [key for key in settings if "." not in key]
     if own and not isinstance(method, type):

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from uad_bench import registry
 from uad_bench.cohort import Cohort, gather
 from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
 from uad_bench.console import Reporter
-from uad_bench.determinism import check_determinism
 from uad_bench.errors import ConfigError, unknown
-from uad_bench.isolation import Limits
-from uad_bench.origin import Origin
+from uad_bench.execution.determinism import check_determinism
+from uad_bench.execution.isolation import Limits
+from uad_bench.execution.origin import Origin
+from uad_bench.execution.runner import Bench
+from uad_bench.plugins import registry
 from uad_bench.resources import resource_path
-from uad_bench.runner import Bench
-from uad_bench.runs import open_run
+from uad_bench.storage.runs import open_run
 
 
 @dataclass(frozen=True, kw_only=True)

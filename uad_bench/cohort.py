@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uad_bench import registry
 from uad_bench.config import Task
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import check_split
@@ -16,6 +15,7 @@ from uad_bench.data.store import SliceStore
 from uad_bench.data.subject import Subject
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Progress
+from uad_bench.plugins import registry
 
 Report = Callable[[Progress], None]
 

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from uad_bench.live_source import live_source
-from uad_bench.registry import Entry
-from uad_bench.source import Source, find_source
+from uad_bench.plugins.live_source import live_source
+from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.source import Source, find_source
 
 
 def digest_json(value: Any) -> str:

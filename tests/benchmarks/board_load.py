@@ -16,7 +16,7 @@ from uad_bench.boards.publishing import boards_of, write_tables
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import read_result
 from uad_bench.boards.storage import read_stored, store_results
-from uad_bench.runs import Run
+from uad_bench.storage.runs import Run
 
 
 def made_results(template: Result, count: int) -> list[Result]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from uad_bench.median import median_filter
+from uad_bench.evaluation.median import median_filter
 
 pytestmark = pytest.mark.slow
 VOLUME = np.random.default_rng(0).random((100, 120, 60), dtype=np.float32)

@@ -19,7 +19,7 @@ import numpy as np  # noqa: E402 - the checkout need not be installed
 from tests.tiny_bench import save  # noqa: E402
 from uad_bench.benchmark import Request, run_request  # noqa: E402
 from uad_bench.console import reporting  # noqa: E402
-from uad_bench.runs import find_runs  # noqa: E402
+from uad_bench.storage.runs import find_runs  # noqa: E402
 
 SHAPE = (240, 240, 155)
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from uad_bench.cli.app import app
-from uad_bench.scaffold import write_method
+from uad_bench.plugins.scaffold import write_method
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.tiny_bench import TinyBench, living, result_files
 from uad_bench.cli.app import _run
 from uad_bench.cohort import Cohort
 from uad_bench.errors import MethodError
-from uad_bench.isolation import LOG_LIMIT, WorkerProcess
+from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Fault:
 
 FORGES = """
 import os
-for descriptor in range(3, 20):
+for descriptor in range(3, 256):
     try:
         os.write(descriptor, b'{"event": "done", [[[\\n')
     except OSError:
@@ -172,8 +172,8 @@ def test_what_others_store_is_byte_equal_with_and_without_a_method_that_changes_
 
 
 def test_a_process_that_cannot_be_started_is_a_lack_of_resources(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch):
-    from uad_bench import isolation
     from uad_bench.errors import ResourceError
+    from uad_bench.execution import isolation
 
     def full(*_: object) -> None:
         raise OSError(11, "Resource temporarily unavailable")

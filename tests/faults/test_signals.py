@@ -15,8 +15,8 @@ import typer
 
 from tests.tiny_bench import TRAINED, TinyBench, living, result_files
 from uad_bench.cli.app import app, main
-from uad_bench.processes import GRACE_S
-from uad_bench.runs import Run
+from uad_bench.execution.processes import GRACE_S
+from uad_bench.storage.runs import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 TASK = """
@@ -133,8 +133,8 @@ def test_a_harness_that_is_killed_takes_a_method_with_it_that_holds_the_interpre
 STAGES = {
     "reading the data": "uad_bench.cohort.take_census",
     "preparing slices": "uad_bench.data.store.SliceStore.prepare",
-    "judging": "uad_bench.runner.judge",
-    "writing the record": "uad_bench.runner.make_record",
+    "judging": "uad_bench.execution.runner.judge",
+    "writing the record": "uad_bench.execution.runner.make_record",
 }
 
 

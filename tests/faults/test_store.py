@@ -11,8 +11,8 @@ import pytest
 
 from tests.tiny_bench import TinyBench, result_files
 from uad_bench.errors import ConfigError, LeakError, ResourceError
-from uad_bench.runner import Bench
-from uad_bench.runs import find_runs
+from uad_bench.execution.runner import Bench
+from uad_bench.storage.runs import find_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
@@ -185,7 +185,7 @@ def _store_too_much(folder: Path) -> int:
 
     import numpy as np
 
-    from uad_bench.stages import save_map
+    from uad_bench.execution.stages import save_map
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     try:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import uad_bench
 from tests.tiny_bench import TinyBench, write_patients
 from uad_bench.errors import MethodError, UadBenchError
-from uad_bench.runs import find_runs, open_run
+from uad_bench.storage.runs import find_runs, open_run
 
 PACKAGES = [Path(uad_bench.__file__).parent, Path(uad_bench.__file__).parents[1] / "methods" / "uad_methods"]
 SOURCES = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]
@@ -68,7 +68,7 @@ def test_a_patient_whose_id_cannot_be_a_file_name_stops_the_run_before_any_train
     from tests.tiny_bench import SameProcess, gather_tiny
     from uad_bench.errors import ConfigError
 
-    monkeypatch.setattr("uad_bench.runner.WorkerProcess", SameProcess)
+    monkeypatch.setattr("uad_bench.execution.runner.WorkerProcess", SameProcess)
     data = write_patients(tmp_path / "data")
     for file in [*data.rglob("P*_*.nii.gz")]:
         file.rename(file.with_name(f"=cmd({file.name[1]})<script>x\u202e{file.name[2:]}"))
@@ -98,7 +98,7 @@ def test_whatever_byte_of_a_record_is_changed_it_is_read_or_refused_in_one_sente
 
 
 def test_a_map_of_objects_is_refused_and_not_unpickled(quick: TinyBench, tmp_path: Path):
-    from uad_bench.judging import read_map
+    from uad_bench.evaluation.judging import read_map
 
     class Malicious:
         def __reduce__(self):

@@ -7,7 +7,7 @@ from uad_bench.metrics.overlap import confusion, dice
 from uad_bench.metrics.ranks import count_ranks_of
 from uad_bench.metrics.sweep import sweep
 from uad_bench.report.levels import count_levels, make_levels
-from uad_bench.run_tables import Curve
+from uad_bench.storage.run_tables import Curve
 
 RNG = np.random.default_rng(0)
 ANOMALY = RNG.random(20_000) < 0.1

@@ -37,7 +37,7 @@ def test_packed_arrays_come_back_little_endian():
 
 
 def test_the_slider_at_a_policy_gives_the_patients_recorded_dice(payload, seen_runs):
-    from uad_bench.run_tables import read_patients
+    from uad_bench.storage.run_tables import read_patients
 
     for m, run in enumerate(seen_runs):
         name = payload["methods"][m]["name"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from uad_bench.benchmark import Request
-from uad_bench.runs import Run
+from uad_bench.storage.runs import Run
 from uad_bench.suites.states import Place, Standing, State
 from uad_bench.suites.suite import Cell
 

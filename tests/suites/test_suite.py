@@ -4,7 +4,7 @@ import pytest
 
 from uad_bench.benchmark import Request, baselines
 from uad_bench.errors import ConfigError
-from uad_bench.registry import methods
+from uad_bench.plugins.registry import methods
 from uad_bench.resources import resource_names
 from uad_bench.suites.suite import Suite, cells_of, load_suite
 

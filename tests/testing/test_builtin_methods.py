@@ -2,7 +2,7 @@
 
 import pytest
 
-from uad_bench.registry import methods
+from uad_bench.plugins.registry import methods
 from uad_bench.testing import parametrize_with_checks
 
 QUICK = ("random", "intensity", "intensity-equalised", "mean-distance")

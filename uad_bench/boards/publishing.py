@@ -18,7 +18,7 @@ from uad_bench.boards.storage import read_stored, store_results
 from uad_bench.errors import ConfigError
 from uad_bench.files import write_json, write_text
 from uad_bench.resources import resource_path
-from uad_bench.runs import Run, find_runs, safe_name
+from uad_bench.storage.runs import Run, find_runs, safe_name
 
 SHIPPED = "leaderboards"
 

@@ -27,12 +27,12 @@ def score(
 
     Pair, working size and scaling are those that the weights were trained for, whatever the task says.
     """
-    from uad_bench.applying import Application, apply_run
     from uad_bench.console import reporting, stderr, stdout
-    from uad_bench.isolation import Limits
-    from uad_bench.records import UNLABELLED
-    from uad_bench.runs import open_run
-    from uad_bench.tables import run_table
+    from uad_bench.execution.applying import Application, apply_run
+    from uad_bench.execution.isolation import Limits
+    from uad_bench.storage.records import UNLABELLED
+    from uad_bench.storage.runs import open_run
+    from uad_bench.views.tables import run_table
 
     asked = Application(
         run=open_run(runs, run),

@@ -17,8 +17,8 @@ def check_method(
     json: AsJson = False,
 ) -> int:
     """Try a method on tiny slices, check by check, and say what breaks the contract; exit code 5 if anything does."""
-    from uad_bench.conformance import check_methods, conformance_table
     from uad_bench.console import stderr, stdout
+    from uad_bench.plugins.conformance import check_methods, conformance_table
 
     def report(name: str, check: str) -> None:
         stderr().print(f"{name}: {check}", markup=False) if stderr().is_terminal else None
@@ -38,7 +38,7 @@ def new_method(
 ) -> None:
     """Write a method that works, with its tests, to start from."""
     from uad_bench.console import stdout
-    from uad_bench.scaffold import write_method
+    from uad_bench.plugins.scaffold import write_method
 
     written, next_steps = write_method(name, kind=kind, folder=to)
     for path in written:

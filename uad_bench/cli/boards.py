@@ -59,7 +59,7 @@ def add(
     """Add one run to a leaderboard, or put it in the place of the same method and seed."""
     from uad_bench.boards.publishing import add_run
     from uad_bench.console import stderr
-    from uad_bench.runs import open_run
+    from uad_bench.storage.runs import open_run
 
     stderr().print(f"added to {add_run(open_run(Path(runs), run), output)}", markup=False)
 

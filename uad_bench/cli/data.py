@@ -21,7 +21,7 @@ def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.doctor import examine
-    from uad_bench.doctor_page import doctor_page
+    from uad_bench.views.doctor_page import doctor_page
 
     chosen = load_task(task)
     with reporting() as reporter:
@@ -151,8 +151,10 @@ def _lines(document: dict[str, Any]) -> list[str]:
                 f"  {pair[first]} in {first}, {pair[second]} in {second}: {pair['patients']}"
                 for pair in document["pairs"]
             ),
-            (f"{there} test patients of {first} are training patients of {second}; {back} the other way round: a model "
-            "trained on one list must not be tested on the other"),
+            (
+                f"{there} test patients of {first} are training patients of {second}; {back} the other way round: a "
+                "model trained on one list must not be tested on the other"
+            ),
         ]
     return [_split_lines(split) for split in document["splits"]]
 

@@ -26,7 +26,7 @@ def report(
     from uad_bench.console import reporting, stderr
     from uad_bench.errors import ConfigError
     from uad_bench.report.building import write_report
-    from uad_bench.runs import find_runs, open_run
+    from uad_bench.storage.runs import find_runs, open_run
 
     root = Path(runs)
     chosen = [open_run(root, name) for name in names or ()] or (find_runs(root, task) if task else [])

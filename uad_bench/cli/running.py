@@ -42,8 +42,8 @@ def run(
     """Train a method on healthy slices, score, evaluate, and show it beside the trivial baselines."""
     from uad_bench.benchmark import Request, run_request
     from uad_bench.console import reporting, stdout
-    from uad_bench.isolation import Limits
-    from uad_bench.tables import run_table
+    from uad_bench.execution.isolation import Limits
+    from uad_bench.views.tables import run_table
 
     request = Request(
         method=method,
@@ -77,6 +77,6 @@ def _guest(command: str | None, name: str) -> "Guest | None":
     if command is None:
         return None
     from uad_bench.benchmark import Guest
-    from uad_bench.external_command import command_entry
+    from uad_bench.plugins.external_command import command_entry
 
     return Guest(command_entry(command, name))

@@ -21,9 +21,9 @@ def rescore(
 ) -> None:
     """Compute a run's numbers again from its stored maps, lesions and surfaces too, under any protocol."""
     from uad_bench.console import reporting, stdout
-    from uad_bench.metric_table import metric_table
-    from uad_bench.rescore import rescore as compute
-    from uad_bench.runs import open_run
+    from uad_bench.evaluation.metric_table import metric_table
+    from uad_bench.evaluation.rescore import rescore as compute
+    from uad_bench.storage.runs import open_run
 
     with reporting() as reporter:
         document = compute(open_run(runs, run), data=data, protocol=protocol, chain=chain, by=by, report=reporter)
@@ -42,10 +42,10 @@ def crosswalk(
 ) -> None:
     """Show what many papers would have printed for the same maps."""
     from uad_bench.console import reporting, stdout
-    from uad_bench.crosswalk_table import crosswalk_table
-    from uad_bench.protocol import protocol_names
-    from uad_bench.rescore import crosswalk as compute
-    from uad_bench.runs import open_run
+    from uad_bench.evaluation.protocol import protocol_names
+    from uad_bench.evaluation.rescore import crosswalk as compute
+    from uad_bench.published.crosswalk_table import crosswalk_table
+    from uad_bench.storage.runs import open_run
 
     found = open_run(runs, run)
     with reporting() as reporter:
@@ -70,8 +70,8 @@ def evaluate(
 ) -> int:
     """Judge score maps made by any program; they become a run like any other."""
     from uad_bench.console import reporting, stderr, stdout
-    from uad_bench.external import Submission, evaluate_maps
-    from uad_bench.metric_table import metric_table
+    from uad_bench.evaluation.external import Submission, evaluate_maps
+    from uad_bench.evaluation.metric_table import metric_table
 
     given = Submission(folder=maps, name=name, task=task, data=data, split=split, threshold_maps=threshold_maps)
     with reporting() as reporter:
@@ -97,7 +97,7 @@ def verify(
     A run whose score maps are not here is unverifiable: its digests are checked, and the exit code is 3.
     """
     from uad_bench.console import reporting, stdout
-    from uad_bench.verify_board import verify as compute
+    from uad_bench.verification.verify_board import verify as compute
 
     with reporting() as reporter:
         results = compute(target, runs=runs, data=data, report=reporter)
@@ -112,8 +112,8 @@ def verify(
 def check(run: RunName, runs: Runs = RUNS, json: AsJson = False) -> int:
     """Judge a run's event log: one start and one end an attempt, in order, every test patient stored once."""
     from uad_bench.console import stdout
-    from uad_bench.integrity import check_log
-    from uad_bench.runs import open_run
+    from uad_bench.storage.runs import open_run
+    from uad_bench.verification.integrity import check_log
 
     found = open_run(runs, run)
     findings = check_log(found)
@@ -132,10 +132,10 @@ def compare(
     json: AsJson = False,
 ) -> None:
     """Say whether one method beats another, by how much, how surely, and what it would take to know."""
-    from uad_bench.comparison import compare as compute
-    from uad_bench.comparison_table import comparison_tables
     from uad_bench.console import stdout
-    from uad_bench.runs import open_run
+    from uad_bench.evaluation.comparison import compare as compute
+    from uad_bench.evaluation.comparison_table import comparison_tables
+    from uad_bench.storage.runs import open_run
 
     comparison = compute([open_run(runs, name) for name in run], metric=metric)
     if json:

@@ -17,9 +17,9 @@ def show(
     """Show one run: its numbers by threshold policy and by patient."""
     from uad_bench.console import stdout
     from uad_bench.errors import ConfigError
-    from uad_bench.run_tables import read_curve, read_patients
-    from uad_bench.run_view import RunView
-    from uad_bench.runs import open_run
+    from uad_bench.storage.run_tables import read_curve, read_patients
+    from uad_bench.storage.runs import open_run
+    from uad_bench.views.run_view import RunView
 
     found = open_run(Path(runs), run)
     record = found.read_record()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from uad_bench import registry
 from uad_bench.data.splits import unit_hash
 from uad_bench.data.subject import Subject, patient_id
 from uad_bench.errors import ConfigError, DataError
+from uad_bench.plugins import registry
 
 SALT = "uad-bench-cohort-1"
 FEWEST = 2  # patients for validation

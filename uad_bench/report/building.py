@@ -7,19 +7,19 @@ from typing import Any
 
 from markupsafe import Markup
 
-from uad_bench import registry
 from uad_bench.boards.render import board_sheets
 from uad_bench.cohort import cache_root
 from uad_bench.errors import ConfigError
 from uad_bench.files import write_text
 from uad_bench.method import Progress
+from uad_bench.plugins import registry
 from uad_bench.report.cases import ChosenCase, case_sheet, choose_cases
 from uad_bench.report.figures import inline_figures, save_figures
 from uad_bench.report.material import Material, gather_material
 from uad_bench.report.pictures import browser_payload
 from uad_bench.report.templating import render
-from uad_bench.runs import Run
-from uad_bench.stored import open_stored
+from uad_bench.storage.runs import Run
+from uad_bench.storage.stored import open_stored
 
 Report = Callable[[Progress], None]
 COLUMN = "dice@hFPR5"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.overlap import smallest_float32
-from uad_bench.run_tables import Curve
+from uad_bench.storage.run_tables import Curve
 
 MOST = 240
 OUTSIDE = 0

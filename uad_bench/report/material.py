@@ -13,8 +13,8 @@ from uad_bench.boards.row import Row
 from uad_bench.boards.run_folder import read_result
 from uad_bench.errors import ConfigError
 from uad_bench.report.palette import Style, styles
-from uad_bench.run_tables import Curve, Patients, read_curve, read_patients
-from uad_bench.runs import Run
+from uad_bench.storage.run_tables import Curve, Patients, read_curve, read_patients
+from uad_bench.storage.runs import Run
 
 CURVE_POINTS = 220  # of one line in a figure
 

@@ -16,7 +16,7 @@ from uad_bench.report.cases import ChosenCase
 from uad_bench.report.findings import Finding, find_errors
 from uad_bench.report.levels import OUTSIDE, Levels, count_levels, make_levels
 from uad_bench.report.material import MethodMaterial
-from uad_bench.stored import Stored
+from uad_bench.storage.stored import Stored
 
 POLICY = "hFPR5"
 LONGEST_SIDE = 192  # pixels of a shown slice; larger ones are thinned

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor
 
-from uad_bench import registry
 from uad_bench.errors import ConfigError
-from uad_bench.hyperparameters import build_method, hyperparameters
+from uad_bench.execution.process_state import preserved
 from uad_bench.method import Budget, Compute, Method, Modalities, SliceBatch, SliceDataset
-from uad_bench.process_state import preserved
+from uad_bench.plugins import registry
+from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.testing.slices import SIZE, TinySlices, copy_of, healthy_slices
 
 if TYPE_CHECKING:

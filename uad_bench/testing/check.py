@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from uad_bench.process_state import preserved
+from uad_bench.execution.process_state import preserved
 from uad_bench.testing.candidate import Candidate
 
 Status = Literal["passed", "failed", "skipped", "excused", "noted"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from uad_bench.execution.process_state import changes
 from uad_bench.method import SliceBatch
-from uad_bench.process_state import changes
 from uad_bench.testing.candidate import BUDGET, Candidate
 from uad_bench.testing.check import ContractViolation
 from uad_bench.testing.slices import copy_of

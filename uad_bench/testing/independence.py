@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from uad_bench.process_state import other_luck
+from uad_bench.execution.process_state import other_luck
 from uad_bench.testing.candidate import BUDGET, Candidate
 from uad_bench.testing.check import ContractViolation, NotApplicable
 from uad_bench.testing.comparing import are_close, require_equal

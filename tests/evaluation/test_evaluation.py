@@ -1,0 +1,137 @@
+"""Known answers through the whole way: maps on disk, references, thresholds, record."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from tests.scored import SHAPE, Scored, brain_of, lesion_of, noisy, values
+from uad_bench.storage.records import METRICS_VERSION
+
+TEST = range(3, 11)
+
+
+def pooled(score=noisy) -> tuple[np.ndarray, np.ndarray]:
+    """All brain voxels of the test patients."""
+    scores, labels = zip(*((score(i)[brain_of(i)], lesion_of(i)[brain_of(i)]) for i in TEST), strict=True)
+    return np.concatenate(scores), np.concatenate(labels)
+
+
+def test_pooled_numbers_are_those_of_scikit_learn_over_brain_voxels(scored: Scored):
+    found, (scores, labels) = values(scored.judge("noisy")), pooled()
+    assert found["auprc@all/pooled"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert found["auroc@all/pooled"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert found["prevalence@all/pooled"] == labels.mean()
+
+
+def test_a_perfect_map_is_perfect_and_a_constant_one_is_chance(scored: Scored):
+    perfect = values(scored.judge("perfect", lambda i: lesion_of(i).astype(np.float32)))
+    assert [perfect[f"{m}/pooled"] for m in ("auprc@all", "auroc@all", "dice@oracle", "dice@hFPR5")] == [1, 1, 1, 1]
+    constant = values(scored.judge("constant", lambda _: np.ones(SHAPE, np.float32)))
+    base = constant["prevalence@all/pooled"]
+    assert constant["auprc@all/pooled"] == pytest.approx(base, abs=1e-15)
+    assert constant["auroc@all/pooled"] == 0.5
+    assert constant["dice@oracle/pooled"] == pytest.approx(2 * base / (1 + base))
+
+
+def test_the_background_never_enters(scored: Scored):
+    def bright_margin(i: int) -> np.ndarray:
+        return np.where(brain_of(i), noisy(i), 1e6).astype(np.float32)
+
+    assert values(scored.judge("margin", bright_margin)) == values(scored.judge("noisy"))
+
+
+def test_any_increasing_map_of_the_scores_changes_no_ranked_number(scored: Scored):
+    plain = values(scored.judge("noisy"))
+    bent = values(scored.judge("bent", lambda i: (np.exp(noisy(i)) * 3e-4).astype(np.float32)))
+    for key in ("auprc@all/pooled", "auroc@all/pooled", "dice@oracle/pooled", "dice@hFPR5/pooled", "auprc@all/mean"):
+        assert bent[key] == pytest.approx(plain[key], abs=1e-12)
+
+
+def test_a_gain_of_its_own_for_each_patient_leaves_means_and_lowers_the_pooled_number(scored: Scored):
+    plain = values(scored.judge("noisy"))
+    scaled = values(scored.judge("scaled", lambda i: (np.exp(noisy(i)) * 10.0 ** (i % 4)).astype(np.float32)))
+    assert scaled["auprc@all/mean"] == pytest.approx(plain["auprc@all/mean"], abs=1e-12)
+    assert scaled["auprc@all/pooled"] < plain["auprc@all/pooled"] - 0.05
+
+
+def test_swapping_two_names_swaps_the_rows_and_nothing_else(scored: Scored):
+    first, second = scored.judge("a", noisy), scored.judge("b", lambda i: noisy(i, seed=1))
+    other = Scored(scored.data, scored.folder / "other", scored.count)
+    other.folder.mkdir()
+    second_as_a, first_as_b = other.judge("a", lambda i: noisy(i, seed=1)), other.judge("b", noisy)
+    numbers = ("metrics", "groups", "thresholds", "bootstrap", "files", "subjects", "task")
+    assert [first[key] for key in numbers] == [first_as_b[key] for key in numbers]
+    assert [second[key] for key in numbers] == [second_as_a[key] for key in numbers]
+
+
+def test_one_far_outlier_does_not_move_the_oracle_dice(scored: Scored):
+    def with_outlier(i: int) -> np.ndarray:
+        score = noisy(i, strength=3)
+        score[1, 1, 0] = 1e30 if i == 5 else score[1, 1, 0]
+        return score
+
+    plain, found = (
+        values(scored.judge("plain", lambda i: noisy(i, strength=3))),
+        values(scored.judge("out", with_outlier)),
+    )
+    assert found["dice@oracle/pooled"] == pytest.approx(plain["dice@oracle/pooled"], abs=0.01)
+
+
+def test_scores_that_differ_only_beyond_half_precision_are_told_apart(scored: Scored):
+    fine = scored.judge("fine", lambda i: (1 + 1e-6 * lesion_of(i)).astype(np.float32))
+    assert values(fine)["auprc@all/pooled"] == 1
+
+
+def test_a_prediction_at_the_threshold_counts(scored: Scored):
+    record = scored.judge("binary", lambda i: lesion_of(i).astype(np.float32))
+    assert record["thresholds"]["oracle"] == float.hex(1.0)
+    assert values(record)["sensitivity@oracle/pooled"] == 1
+
+
+def test_the_realised_rate_on_healthy_slices_stands_beside_the_nominal_one(scored: Scored):
+    record = scored.judge("noisy")
+    threshold = float.fromhex(record["thresholds"]["hFPR5"])
+    healthy = np.concatenate([noisy(i)[:, :, [0, 1, 4, 5]][brain_of(i)[:, :, :4]] for i in TEST])
+    found = values(record)
+    assert found["fpr_healthy@hFPR5/pooled"] == pytest.approx(np.mean(healthy >= threshold))
+    assert found["fpr_healthy_ratio@hFPR5/pooled"] == pytest.approx(np.mean(healthy >= threshold) / 0.05)
+    assert found["fpr_healthy@hFPR5/p10"] <= found["fpr_healthy@hFPR5/pooled"] <= found["fpr_healthy@hFPR5/p90"]
+
+
+def test_the_5_percent_threshold_allows_no_more_and_no_lower_score_does(scored: Scored):
+    record = scored.judge("noisy")
+    threshold = np.float32(float.fromhex(record["thresholds"]["hFPR5"]))
+    healthy = np.sort(np.concatenate([noisy(i)[:, :, [0, 1, 4, 5]][brain_of(i)[:, :, :4]] for i in range(3)]))
+    assert np.mean(healthy >= threshold) <= 0.05 < np.mean(healthy >= healthy[healthy < threshold][-1])
+    assert record["chosen_on"]["hFPR5"]["realised"] == pytest.approx(np.mean(healthy >= threshold))
+
+
+def test_tertiles_of_lesion_size_hold_all_patients_once(scored: Scored):
+    rows = [row for row in scored.judge("noisy")["groups"] if row["name"] == "auprc" and row["aggregation"] == "pooled"]
+    assert {row["group"] for row in rows} == {"size=small", "size=middle", "size=large"}
+    assert sum(row["n_subjects"] for row in rows) == len(TEST)
+    assert all("low" in row for row in rows)
+
+
+def test_slices_with_anomaly_are_found_by_their_mean(scored: Scored):
+    perfect = values(scored.judge("perfect", lambda i: lesion_of(i).astype(np.float32)))
+    assert perfect["slice_auroc@all/pooled"] == perfect["slice_auroc_top1pct@all/pooled"] == 1
+
+
+def test_every_defined_number_of_enough_patients_has_an_interval(scored: Scored):
+    rows = scored.judge("noisy")["metrics"]
+    bare = {row["name"] for row in rows if row["value"] is not None and "low" not in row}
+    assert bare <= {"fpr95", "fpr_healthy"}  # a percentile over patients has none
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows if "low" in row and row["name"] == "auprc")
+
+
+def test_the_record_says_which_metrics_it_was_computed_by(scored: Scored):
+    assert scored.judge("noisy")["metrics_version"] == METRICS_VERSION
+
+
+def test_maps_may_be_given_in_any_order_and_renamed_patients_keep_their_numbers(scored: Scored, tmp_path: Path):
+    record = scored.judge("noisy")
+    assert record["subjects"]["test"] == sorted(record["subjects"]["test"])
+    assert tmp_path == scored.folder

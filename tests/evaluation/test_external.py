@@ -1,0 +1,128 @@
+"""Anybody's maps: what is right becomes a run, what is wrong becomes a FAILED row with its reason."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.scored import SHAPE, Scored, noisy, values
+from uad_bench.cli.app import _run
+from uad_bench.errors import DataError
+from uad_bench.storage.runs import find_runs
+
+
+def test_a_folder_becomes_a_finished_run_and_is_never_judged_twice(scored: Scored):
+    record = scored.judge("mine")
+    assert record["status"] == "ok"
+    assert record["method"]["origin"] == "external maps"
+    assert [run.path for run in find_runs(scored.runs)] == [scored.run_of(record).path]
+    assert scored.judge("mine") == record
+
+
+def test_maps_in_another_orientation_are_turned_back(scored: Scored):
+    def write(folder: Path, numbers: range) -> Path:
+        folder.mkdir()
+        for i in numbers:
+            flipped = noisy(i)[::-1, :, ::-1].transpose(1, 0, 2)
+            affine = np.array([[0, -1, 0, SHAPE[0] - 1], [1, 0, 0, 0], [0, 0, -1, SHAPE[2] - 1], [0, 0, 0, 1.0]])
+            nib.save(nib.Nifti1Image(flipped, affine), folder / f"P{i}.nii.gz")
+        return folder
+
+    maps, val = write(scored.folder / "turned", range(3, 11)), write(scored.folder / "turned-val", range(3))
+    assert values(scored.submit(maps, "turned", threshold_maps=val)) == values(scored.judge("mine"))
+
+
+def test_without_threshold_maps_only_the_oracle_has_a_threshold(scored: Scored):
+    record = scored.submit(scored.write("all", range(11), noisy), "alone")
+    assert record["thresholds"]["hFPR5"] is None
+    undefined = [row["undefined"] for row in record["metrics"] if row["policy"] == "hFPR5"]
+    assert undefined == ["no_validation"]
+    assert len(record["subjects"]["test"]) == 11
+
+
+def test_a_named_split_judges_its_test_patients_alone(scored: Scored):
+    test = scored.submit(scored.write("all", range(11), noisy), "wrong", split="hash")
+    assert (test["status"], test["reason"]) == ("failed", "bad_output")
+    names = test["subjects"]["test"]
+    maps = scored.write("right", range(0), noisy)
+    for name in names:
+        np.save(maps / f"{name}.npy", noisy(int(name[1:])))
+    assert scored.submit(maps, "right", split="hash")["subjects"]["test"] == names
+
+
+def bad_value(value: float):
+    def score(i: int) -> np.ndarray:
+        scores = noisy(i)
+        scores[4, 5, 2] = value if i == 4 else scores[4, 5, 2]
+        return scores
+
+    return score
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_bad_voxel_on_a_lesion_fails_the_run_and_names_the_patient(scored: Scored, value: float):
+    record = scored.judge("bad", bad_value(value))
+    assert (record["status"], record["reason"], record["metrics"]) == ("failed", "nonfinite", [])
+    assert "P4" in record["message"]
+
+
+@pytest.mark.parametrize(
+    ("array", "word"),
+    [
+        (noisy(4)[:, :, :5], "(12, 12, 5)"),
+        (noisy(4)[None], "(1, 12, 12, 6)"),
+        (noisy(4).astype(complex), "complex"),
+        (noisy(4) > 0, "bool"),
+        (noisy(4).astype(str), "<U"),
+    ],
+)
+def test_another_shape_or_type_fails_the_run_and_says_so(scored: Scored, array: np.ndarray, word: str):
+    record = scored.judge("odd", lambda i: array if i == 4 else noisy(i))
+    assert (record["status"], record["reason"]) == ("failed", "bad_output")
+    assert word in record["message"]
+
+
+def test_objects_are_never_unpickled(scored: Scored):
+    maps = scored.write("pickled", range(3, 11), noisy)
+    np.save(maps / "P4.npy", np.array([print], object), allow_pickle=True)
+    record = scored.submit(maps, "pickled", threshold_maps=scored.write("val", range(3), noisy))
+    assert (record["status"], record["reason"]) == ("failed", "bad_output")
+
+
+def test_missing_unknown_and_doubled_patients_are_all_named(scored: Scored):
+    maps = scored.write("wrong", range(4, 11), noisy)
+    np.save(maps / "P99.npy", noisy(0))
+    nib.save(nib.Nifti1Image(noisy(5), np.eye(4)), maps / "P5.nii.gz")
+    record = scored.submit(maps, "wrong", threshold_maps=scored.write("val", range(3), noisy))
+    assert record["status"] == "failed"
+    for words in ("no map of P3", "not judged, P99", "several maps of P5"):
+        assert words in record["message"]
+
+
+def test_a_map_that_lies_elsewhere_is_refused_not_resampled(scored: Scored):
+    maps = scored.write("moved", range(3, 11), noisy)
+    (maps / "P4.npy").unlink()
+    shifted = np.eye(4)
+    shifted[0, 3] = 1
+    nib.save(nib.Nifti1Image(noisy(4), shifted), maps / "P4.nii.gz")
+    record = scored.submit(maps, "moved", threshold_maps=scored.write("val", range(3), noisy))
+    assert record["status"] == "failed"
+    assert "lies elsewhere" in record["message"]
+
+
+def test_an_empty_folder_is_an_error_of_the_data(scored: Scored, tmp_path: Path):
+    with pytest.raises(DataError, match="holds no map"):
+        scored.submit(tmp_path, "nothing")
+
+
+def test_the_command_prints_the_whole_record_and_exits_2_when_a_map_is_bad(scored: Scored, capsys):
+    maps, val = scored.write("m", range(3, 11), noisy), scored.write("v", range(3), noisy)
+    arguments = ["evaluate", str(maps), "--name", "cli", "--task", str(scored.task), "--data", str(scored.data)]
+    arguments += ["--threshold-maps", str(val), "--runs", str(scored.runs), "--json"]
+    assert _run(arguments, debug=False) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "ok"
+    np.save(maps / "P4.npy", noisy(4)[:5])
+    assert _run(arguments, debug=False) == 2
+    assert json.loads(capsys.readouterr().out)["reason"] == "bad_output"

@@ -1,0 +1,103 @@
+"""Stored maps under other protocols and chains: no inference, the record untouched, groups by any column."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from sklearn.metrics import average_precision_score
+
+from tests.scored import Scored, brain_of, lesion_of, noisy, values
+from uad_bench.cli.app import _run
+from uad_bench.errors import ConfigError
+from uad_bench.evaluation.rescore import crosswalk, read_rescored, rescore
+from uad_bench.storage.runs import Run
+
+TEST = range(3, 11)
+
+
+@pytest.fixture
+def run(scored: Scored) -> Run:
+    return scored.run_of(scored.judge("noisy"))
+
+
+def test_the_raw_numbers_of_a_rescoring_are_those_of_the_record_and_the_record_stays(run: Run, scored: Scored):
+    before = run.record.read_bytes()
+    document, record = rescore(run, data=scored.data), run.read_record()
+    again = {key: value for key, value in values(document).items() if key in values(record)}
+    assert again == values(record)
+    assert run.record.read_bytes() == before
+    assert (run.path / "rescored" / "volume-none.json").exists()
+
+
+def test_the_common_chain_filters_before_the_threshold_and_drops_small_components_after(run: Run, scored: Scored):
+    document = rescore(run, data=scored.data, chain="common")
+    filtered = [ndimage.median_filter(np.asarray(np.load(run.map(f"P{i}"))), 5) for i in TEST]
+    scores = np.concatenate([f[brain_of(i)] for f, i in zip(filtered, TEST, strict=True)])
+    labels = np.concatenate([lesion_of(i)[brain_of(i)] for i in TEST])
+    assert values(document)["auprc@all/pooled"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert {row["chain"] for row in document["metrics"]} == {"common"}
+    threshold = float.fromhex(document["thresholds"]["hFPR5"])
+    marked = [_large((f >= threshold) & brain_of(i)) for f, i in zip(filtered, TEST, strict=True)]
+    hit = sum((m & lesion_of(i)).sum() for m, i in zip(marked, TEST, strict=True))
+    total = sum(m.sum() + lesion_of(i).sum() for m, i in zip(marked, TEST, strict=True))
+    assert values(document)["dice@hFPR5/pooled"] == pytest.approx(2 * hit / total)
+
+
+def test_a_perfect_map_has_perfect_lesions_and_surfaces(scored: Scored):
+    run = scored.run_of(
+        scored.judge("perfect", lambda i: np.where(lesion_of(i), 10, noisy(i, strength=0)).astype(np.float32))
+    )
+    found = values(rescore(run, data=scored.data))
+    assert found["nsd2@valDice/mean"] == found["lesion_f1_any@valDice/mean"] == 1 or found["dice@valDice/pooled"] < 1
+
+
+def test_groups_by_a_column_hold_their_patients_and_their_own_numbers(run: Run, scored: Scored):
+    rows = rescore(run, data=scored.data, by="sex")["groups"]
+    women = [i for i in TEST if i % 2 == 0]
+    scores, labels = (np.concatenate([of(i)[brain_of(i)] for i in women]) for of in (noisy, lesion_of))
+    found = next(r for r in rows if r["group"] == "sex=F" and r["name"] == "auprc" and r["aggregation"] == "pooled")
+    assert found["n_subjects"] == len(women)
+    assert found["value"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(run: Run, scored: Scored):
+    with pytest.raises(ConfigError, match="sex"):
+        rescore(run, data=scored.data, by="sexx")
+
+
+def test_the_largest_slice_holds_one_slice_a_patient(run: Run, scored: Scored):
+    document = rescore(run, data=scored.data, protocol="largest-slice")
+    scores, labels = (np.concatenate([of(i)[:, :, 2][brain_of(i)[:, :, 2]] for i in TEST]) for of in (noisy, lesion_of))
+    assert values(document)["auprc@all/pooled"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+
+
+def test_stored_replicates_come_back_with_their_numbers(run: Run, scored: Scored):
+    assert read_rescored(run, "volume", "common") is None
+    rescore(run, data=scored.data, chain="common")
+    found = read_rescored(run, "volume", "common")
+    assert found is not None
+    row = next(r for r in found[0]["metrics"] if r["name"] == "auprc" and r["aggregation"] == "pooled")
+    assert np.quantile(found[1]["auprc@all/pooled"], 0.025) == pytest.approx(row["low"])
+
+
+def test_one_run_fills_the_cross_walk_and_gaps_say_why(run: Run, scored: Scored):
+    entries = {e["protocol"]: e for e in crosswalk(run, ["volume", "mmccd", "anoddpm", "dae"], data=scored.data)}
+    dice = {name: next(m for m in e["metrics"] if m["name"] == "dice") for name, e in entries.items()}
+    assert dice["mmccd"]["value"] is not None
+    for name in ("anoddpm", "dae"):  # a threshold in another unit
+        assert dice[name]["undefined"].startswith("n/a (")
+
+
+def test_both_commands_print_a_document(run: Run, scored: Scored, capsys):
+    common = [str(run.path), "--data", str(scored.data), "--runs", str(scored.runs), "--json"]
+    assert _run(["rescore", *common, "--chain", "common"], debug=False) == 0
+    assert json.loads(capsys.readouterr().out)["chain"] == "common"
+    assert _run(["crosswalk", *common, "--protocol", "mmccd", "--protocol", "volume"], debug=False) == 0
+    assert [e["protocol"] for e in json.loads(capsys.readouterr().out)["protocols"]] == ["mmccd", "volume"]
+
+
+def _large(mask: np.ndarray) -> np.ndarray:
+    labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    return np.isin(labels, [k for k in range(1, count + 1) if (labels == k).sum() > 20])

@@ -1,0 +1,195 @@
+"""A trained run on other patients: its weights as they are, nobody whom they know, labels or not."""
+
+import io
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.tiny_bench import TRAINED, TinyBench, save
+from uad_bench.cli.applying import score
+from uad_bench.console import Reporter
+from uad_bench.data.splits import unseen_split
+from uad_bench.errors import ConfigError, LeakError
+from uad_bench.execution.applying import Application, apply_run
+from uad_bench.plugins.registry import Entry
+from uad_bench.storage.runs import Run, find_runs
+from uad_bench.verification.integrity import check_log
+
+TASK = """
+dataset = "brats"
+modalities = {modalities}
+size = {size}
+field_of_view = 16.0
+budget = {{ steps = 9, batch_size = 9 }}
+"""
+
+
+def copy_patients(source: Path, target: Path, *, brighter: int = 2, labelled: bool = True) -> Path:
+    """The same shapes under other names, with other voxels unless `brighter` is 1."""
+    for path in source.rglob("*.nii.gz"):
+        label = path.name.endswith("_seg.nii.gz")
+        name = path.name.replace("P", "Q")
+        if not label or labelled:
+            factor = 1 if label else brighter
+            save(target / name.partition("_")[0] / name, np.asarray(nib.load(path).dataobj) * np.int16(factor))
+    return target
+
+
+@pytest.fixture
+def trained(quick: TinyBench) -> Entry:
+    entry = quick.write("trained", **TRAINED)
+    quick.run(entry)
+    return entry
+
+
+@pytest.fixture
+def asked(quick: TinyBench, trained: Entry, tiny_data: Path, tmp_path: Path) -> Application:
+    """To score another cohort of eight with the trained run."""
+    task = tmp_path / "elsewhere.toml"
+    task.write_text(TASK.format(modalities=["flair", "t2"], size=8))
+    return Application(
+        run=quick.folder_of(trained),
+        data=copy_patients(tiny_data, tmp_path / "others"),
+        task=str(task),
+        plugins=(trained.file,),
+        device="cpu",
+        runs=quick.bench.root,
+    )
+
+
+def change(asked: Application, **changes: object) -> Application:
+    return Application(
+        **{field: changes.get(field, getattr(asked, field)) for field in Application.__dataclass_fields__}
+    )
+
+
+def apply(asked: Application) -> tuple[dict, Run, str]:
+    said = io.StringIO()
+    record = apply_run(asked, Reporter(Console(file=said, width=200)))
+    return record, Run(asked.runs / record["run"]), said.getvalue()
+
+
+def test_the_weights_are_the_runs_and_nothing_is_trained(asked: Application):
+    record, run, _ = apply(asked)
+    assert record["status"] == "ok"
+    assert run.checkpoint.read_bytes() == asked.run.checkpoint.read_bytes()
+    assert not [event for event in run.read_events() if event["event"] == "fit"]
+    assert record["cost"]["fit_s"] is None
+
+
+def test_the_record_says_whose_weights_and_that_nobody_trained_here(asked: Application):
+    record, run, _ = apply(asked)
+    assert record["method"]["weights"]["run"] == "/".join(asked.run.path.parts[-3:])
+    assert record["subjects"]["train"] == []
+    assert sorted(record["subjects"]["val"] + record["subjects"]["test"]) == [f"Q{i}" for i in range(8)]
+    assert not check_log(run)
+
+
+def test_size_and_scaling_are_what_the_weights_were_trained_for_and_it_is_said(asked: Application):
+    record, _, said = apply(asked)
+    assert (record["task"]["size"], record["budget"]) == (16, {"steps": 4, "batch_size": 2})
+    assert "size is 16, as the weights were trained, and not 8 as in task elsewhere" in said
+
+
+def test_a_patient_scores_the_same_under_another_name_in_another_cohort(
+    asked: Application, quick: TinyBench, tiny_data: Path, tmp_path: Path
+):
+    known = quick.cohort.splits[0].test[0]
+    data = copy_patients(tiny_data / known, tmp_path / "one", brighter=1)
+    _, run, _ = apply(change(asked, data=data))
+    assert np.array_equal(np.load(run.map(known.replace("P", "Q"))), np.load(asked.run.map(known)))
+
+
+def test_a_second_time_nothing_is_done_again(asked: Application):
+    first, run, _ = apply(asked)
+    again, _, _ = apply(asked)
+    assert again == first
+    assert sum(event["event"] == "start" for event in run.read_events()) == 1
+
+
+def test_without_labels_there_are_maps_a_manifest_and_a_short_record_that_no_board_reads(
+    asked: Application, tiny_data: Path, tmp_path: Path
+):
+    data = copy_patients(tiny_data, tmp_path / "unlabelled", labelled=False)
+    record, run, _ = apply(change(asked, data=data))
+    assert (record["status"], record["metrics"]) == ("unlabelled", [])
+    assert set(json.loads(run.manifest.read_text())["maps"]) == {path.stem for path in run.maps.iterdir()}
+    assert len(record["subjects"]["test"]) == 8
+    assert run.path not in [found.path for found in find_runs(asked.runs)]
+
+
+def test_without_labels_a_second_time_no_map_is_made_again(asked: Application, tiny_data: Path, tmp_path: Path):
+    asked = change(asked, data=copy_patients(tiny_data, tmp_path / "unlabelled", labelled=False))
+    _, run, _ = apply(asked)
+    apply(asked)
+    assert sum(event["event"] == "scored" for event in run.read_events()) == 8
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_patient_of_the_training_set_is_refused_under_any_name(
+    asked: Application, tiny_data: Path, tmp_path: Path, renamed: bool
+):
+    data = copy_patients(tiny_data, tmp_path / "same", brighter=1) if renamed else tiny_data
+    before = find_runs(asked.runs)
+    with pytest.raises(LeakError, match="the checkpoint was trained on"):
+        apply(change(asked, data=data))
+    assert find_runs(asked.runs) == before
+
+
+def test_a_twin_is_found_although_the_new_task_reads_fewer_modalities(
+    asked: Application, tiny_data: Path, tmp_path: Path
+):
+    Path(asked.task).write_text(TASK.format(modalities=["flair"], size=16))
+    data = copy_patients(tiny_data, tmp_path / "same", brighter=1)
+    with pytest.raises(LeakError, match="the checkpoint was trained on"):
+        apply(change(asked, data=data))
+
+
+def test_a_cohort_needs_only_what_scoring_needs(quick: TinyBench, asked: Application):
+    entry = quick.write("pairwise", **TRAINED)
+    entry.file.write_text(
+        entry.file.read_text()
+        .replace('fit=("flair",)', 'fit=("flair", "t2")')
+        .replace("batch.image", "batch.image[:, :1]")
+    )
+    assert quick.run(entry)["status"] == "ok"
+    Path(asked.task).write_text(TASK.format(modalities=["flair"], size=16))
+    for file in asked.data.rglob("*_t2.nii.gz"):
+        file.unlink()
+    record, _, _ = apply(change(asked, run=quick.folder_of(entry), plugins=(entry.file,)))
+    assert record["status"] == "ok"
+
+
+def test_damaged_weights_are_refused(asked: Application):
+    asked.run.checkpoint.write_bytes(asked.run.checkpoint.read_bytes()[:-1])
+    with pytest.raises(ConfigError, match="its weights are missing or damaged"):
+        apply(asked)
+
+
+def test_a_task_with_patients_of_its_own_takes_no_folder(asked: Application):
+    with pytest.raises(ConfigError, match="say with --task how"):
+        apply(change(asked, task="phantom-tiny"))
+
+
+def test_the_command_prints_the_record(asked: Application, capsys: pytest.CaptureFixture[str]):
+    code = score(
+        str(asked.run.path),
+        data=asked.data,
+        task=asked.task,
+        plugin=list(asked.plugins),
+        device="cpu",
+        runs=asked.runs,
+        json=True,
+    )
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "ok"
+
+
+def test_all_unseen_patients_are_tested_but_two_who_choose_thresholds():
+    split = unseen_split([f"P{i}" for i in range(9)])
+    assert (len(split.train), len(split.val), len(split.test)) == (0, 2, 7)
+    assert (unseen_split(["a", "b", "c"]).val, unseen_split(["b", "a"]).test) == ((), ("a", "b"))

@@ -1,0 +1,1 @@
+"""From score maps to numbers: protocols, thresholds, post-processing, measurements, comparisons."""

@@ -1,0 +1,279 @@
+"""From stored score maps and references to every number of a run. Labels are read here, and no method is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+from functools import partial, reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.errors import DataError
+from uad_bench.evaluation.cases import Cases
+from uad_bench.evaluation.groups import Grouping, size_groups
+from uad_bench.evaluation.measurement import LESIONS, OVERLAP, SURFACES, SubjectResult, measure_subject
+from uad_bench.evaluation.metric_rows import Estimate, Labels
+from uad_bench.evaluation.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
+from uad_bench.metrics.lesion import LesionCounts
+from uad_bench.metrics.measure import Measure, undefined
+from uad_bench.metrics.overlap import fpr
+from uad_bench.metrics.pooled_bins import PatientCounts, count_patients, shared_thresholds
+from uad_bench.metrics.ranks import RankCounts, count_ranks
+from uad_bench.metrics.uncertainty import (
+    Resamples,
+    confusion_replicates,
+    mean_replicates,
+    pooled_replicates,
+    resample,
+)
+from uad_bench.metrics.voxel import (
+    auroc,
+    average_precision,
+    average_precision_gain,
+    best_dice,
+    fpr_at_tpr,
+    prevalence,
+)
+
+SLICE_SCORES = {"mean_brain": "", "top1pct_brain": "_top1pct"}  # reduction -> how its metrics' names end
+
+FEW_THRESHOLDS = 1_024  # steps of about 1/1024 cost AUROC less than a replicate may be shifted by
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """All that is computed from one run's maps under one protocol.
+
+    Attributes:
+        estimates: metrics with their replicates, in the order of the record.
+        groups: the same for parts of the patients, such as tertiles of lesion size.
+        counts: exact counts of the pooled test voxels, from which curves are drawn.
+        rows: digest of the bootstrap rows; runs with the same rows are compared pairwise.
+        size_cuts_mm3: where the tertiles of reference volume lie; empty with fewer than three patients with a lesion.
+    """
+
+    estimates: tuple[Estimate, ...]
+    groups: tuple[Estimate, ...]
+    subjects: tuple[SubjectResult, ...]
+    thresholds: Mapping[str, Threshold]
+    counts: RankCounts
+    rows: str
+    size_cuts_mm3: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Material:
+    """What estimates are made of: some patients, counted.
+
+    Attributes:
+        bins: counts at shared thresholds of these patients.
+        counts: exact pooled counts of these patients.
+    """
+
+    subjects: Sequence[SubjectResult]
+    thresholds: Mapping[str, Threshold]
+    bins: PatientCounts
+    counts: RankCounts
+    resamples: Resamples
+    labels: Labels
+
+
+def evaluate(
+    cases: Cases,
+    *,
+    val: Sequence[str],
+    test: Sequence[str],
+    seed: int,
+    shapes: bool = False,
+    groupings: Sequence[Grouping] = (),
+) -> Evaluation:
+    """Every metric of a protocol.
+
+    Args:
+        cases: references and maps of validation and test patients, under the protocol.
+        seed: of the bootstrap rows; equal for all methods that are compared, so that differences are paired.
+        shapes: compare lesions and surfaces too, which takes seconds a patient.
+        groupings: further ways to divide the test patients; tertiles of lesion size are always among them.
+
+    Raises:
+        MethodError: a map is not finite float32 of the reference's shape.
+        DataError: no test patient has a slice that counts.
+    """
+    chosen, test = cases.protocol, cases.present(test)
+    if not test:
+        raise DataError(f"protocol {chosen.name}: no test patient has a slice that counts")
+    counts = count_ranks(partial(cases.voxels, test), names=test)
+    thresholds = choose_thresholds(cases, sorted(val), counts)
+    bins_at, shaped = _bootstrap_thresholds(cases, test, counts), chosen.shapes if shapes else ()
+    subjects = [measure_subject(case, thresholds, chosen.steps, shapes=shaped) for case in cases(test)]
+    bins = count_patients(cases.voxels(test), bins_at)
+    labels = Labels(chain=chosen.chain_name, region=chosen.region, n_subjects=len(test))
+    material = _Material(subjects, thresholds, bins, counts, resample(len(test), seed=seed), labels)
+    sizes = size_groups({s.subject: s.anomaly_mm3 for s in subjects})
+    parts = [_part(material, cases, g, value, seed) for g in (sizes, *groupings) for value in g.values]
+    return Evaluation(
+        tuple(_estimates(material)),
+        tuple(estimate for part in parts for estimate in _group_estimates(part)),
+        tuple(subjects),
+        thresholds,
+        counts,
+        material.resamples.digest,
+        sizes.cuts,
+    )
+
+
+def _bootstrap_thresholds(cases: Cases, test: Sequence[str], counts: RankCounts) -> NDArray[np.float32]:
+    """Scores at which patients are counted for the bootstrap; few positives alone would blur the AUROC."""
+    of_positives = shared_thresholds(counts)
+    if of_positives.size >= FEW_THRESHOLDS:
+        return of_positives
+    each = -(-FEW_THRESHOLDS // len(test))
+    samples = [np.sort(scores)[np.linspace(0, scores.size - 1, each).astype(int)] for scores, _ in cases.voxels(test)]
+    return np.unique(np.concatenate([of_positives, *samples]))[::-1]
+
+
+def _estimates(material: _Material) -> Iterator[Estimate]:
+    yield from _over_thresholds(material)
+    yield from _at_thresholds(material)
+    yield from _means(material)
+    yield from _on_healthy_slices(material)
+    yield from _of_slices(material)
+    yield from _of_lesions(material)
+
+
+def _group_estimates(material: _Material) -> Iterator[Estimate]:
+    """A group has the same rows but for slices and healthy slices, and no oracle of its own."""
+    yield from (e for e in _over_thresholds(material) if e.metric.policy is None)
+    yield from _at_thresholds(material)
+    yield from _means(material)
+    yield from _of_lesions(material)
+
+
+def _part(whole: _Material, cases: Cases, grouping: Grouping, value: str, seed: int) -> _Material:
+    """The same for the patients of one group, with bootstrap rows of their own."""
+    members = grouping.values[value]
+    index = np.array([i for i, s in enumerate(whole.subjects) if s.subject in members], np.int64)
+    names = [whole.subjects[i].subject for i in index]
+    return replace(
+        whole,
+        subjects=[whole.subjects[i] for i in index],
+        bins=whole.bins.of(index),
+        counts=count_ranks(partial(cases.voxels, names), names=names),
+        resamples=resample(len(names), seed=seed),
+        labels=replace(whole.labels, n_subjects=len(names), group=f"{grouping.name}={value}"),
+    )
+
+
+def _over_thresholds(material: _Material) -> Iterator[Estimate]:
+    counts, row = material.counts, material.labels.row
+    found = pooled_replicates(material.bins, counts, material.resamples)
+    sound = {name: values for name, values in found.values.items() if name not in found.undefined}
+    base = _prevalences(material)
+    yield row("auprc", average_precision(counts), sound.get("auprc"))
+    yield row("auroc", auroc(counts), sound.get("auroc"))
+    if "oracle" in material.thresholds and not _masks_change(material):
+        yield row("dice", best_dice(counts).dice, sound.get("dice"), policy="oracle")
+    gain = (sound["auprc"] - base) / (1 - base) if "auprc" in sound else None
+    yield row("auprc_gain", average_precision_gain(counts), gain)
+    yield row("fpr95", fpr_at_tpr(counts))
+    yield row("prevalence", prevalence(counts), base)
+
+
+def _prevalences(material: _Material) -> NDArray[np.float64]:
+    """Share of anomalous voxels (R,) in each replicate."""
+    bins, weights = material.bins, material.resamples.weights
+    positives = bins.positives[:, -1] if bins.thresholds.size else np.zeros(bins.n_patients)
+    shares: NDArray[np.float64] = (weights @ positives) / (weights @ bins.n_voxels)
+    return shares
+
+
+def _masks_change(material: _Material) -> bool:
+    """Whether the best Dice over scores is not the Dice of the prediction, because small components are dropped."""
+    point, oracle = best_dice(material.counts), material.thresholds["oracle"]
+    if oracle.undefined or material.labels.group:
+        return False
+    return reduce(add, (s.confusions["oracle"] for s in material.subjects)) != point.confusion
+
+
+def _at_thresholds(material: _Material) -> Iterator[Estimate]:
+    for policy, threshold in material.thresholds.items():
+        if threshold.undefined:
+            if policy != "oracle":  # its Dice is undefined above already
+                yield material.labels.row("dice", undefined(threshold.undefined), policy=policy)
+            continue
+        found = [subject.confusions[policy] for subject in material.subjects]
+        total, replicates = reduce(add, found), confusion_replicates(found, material.resamples)
+        for name, of in OVERLAP.items():
+            if (name, policy) != ("dice", "oracle") or material.labels.group or _masks_change(material):
+                yield material.labels.row(name, of(total), replicates[name], policy=policy)
+
+
+def _means(material: _Material) -> Iterator[Estimate]:
+    """Means over the patients in whom a metric exists, with their number."""
+    shaped = [f"{name}@{p}" for p in material.subjects[0].lesions for name in (*SURFACES, *LESIONS)]
+    at_thresholds = [f"dice@{policy}" for policy in material.subjects[0].confusions]
+    for key in ("auprc", "auroc", "dice@own-oracle", *at_thresholds, *shaped):
+        measures = [subject.measures[key] for subject in material.subjects]
+        values = np.array([measure.value for measure in measures])
+        defined = int(np.sum(~np.isnan(values)))
+        mean = Measure(float(np.nanmean(values))) if defined else undefined(measures[0].undefined or "no_patient")
+        name, _, policy = key.partition("@")
+        replicates = mean_replicates(values, material.resamples)
+        yield material.labels.row(name, mean, replicates, policy=policy or None, aggregation="mean", n_subjects=defined)
+
+
+def _on_healthy_slices(material: _Material) -> Iterator[Estimate]:
+    """What the nominal false-positive rate became on tumour-free test slices: overall, and how patients spread."""
+    for policy, nominal in HEALTHY_RATES.items():
+        threshold, row = material.thresholds.get(policy), material.labels.row
+        if threshold is None or threshold.undefined:
+            continue
+        found = [subject.healthy[policy] for subject in material.subjects]
+        realised = fpr(reduce(add, found))
+        replicates = confusion_replicates(found, material.resamples)["fpr"]
+        yield row("fpr_healthy", realised, replicates, policy=policy)
+        ratio = Measure(realised.value / nominal, realised.undefined)
+        yield row("fpr_healthy_ratio", ratio, replicates / nominal, policy=policy)
+        each = np.array([one.value for one in map(fpr, found) if one.defined])
+        for percent in (10, 90):
+            spread = Measure(float(np.percentile(each, percent))) if each.size else undefined("no_negative")
+            yield row("fpr_healthy", spread, policy=policy, aggregation=f"p{percent}", n_subjects=each.size)
+
+
+def _of_slices(material: _Material) -> Iterator[Estimate]:
+    for reduction, ending in SLICE_SCORES.items():
+        patients = [subject.slices.voxels(reduction) for subject in material.subjects]
+        counts = count_ranks(partial(iter, patients))
+        every = np.unique(np.concatenate([scores for scores, _ in patients]))[::-1]  # few, so that nothing is binned
+        bins = count_patients(patients, every)
+        found = pooled_replicates(bins, counts, material.resamples)
+        for name, of in (("auroc", auroc), ("auprc", average_precision)):
+            replicates = None if name in found.undefined else found.values[name]
+            yield material.labels.row(f"slice_{name}{ending}", of(counts), replicates)
+
+
+def _of_lesions(material: _Material) -> Iterator[Estimate]:
+    """Lesions of all patients counted together."""
+    weights = material.resamples.weights
+    for policy in material.subjects[0].lesions:
+        counted = [subject.lesions[policy] for subject in material.subjects]
+        total = reduce(add, counted)
+        table = np.array([astuple(one) for one in counted], np.float64)
+        replicates = _lesion_replicates(weights @ table)
+        for name, of in LESIONS.items():
+            yield material.labels.row(name, of(total), replicates[name], policy=policy)
+        false = np.array([one.components - one.hits for one in counted], np.float64)
+        rate = Measure(float(false.mean()))
+        yield material.labels.row("lesion_fp_per_volume", rate, weights @ false / weights.sum(axis=1), policy=policy)
+
+
+def _lesion_replicates(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Lesion metrics (R,) from summed counts (R, fields of LesionCounts); NaN where no lesion was drawn."""
+    n = dict(zip((f.name for f in fields(LesionCounts)), sums.T, strict=True))
+    some = np.where(n["lesions"] > 0, 1.0, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.where(n["hits"] > 0, 2 / (n["lesions"] / n["detected"] + n["components"] / n["hits"]), 0.0)
+        matched = 2 * n["matched"] / (n["lesions"] + n["components"])
+    return {"lesion_f1_any": some * found, "lesion_f1_iou50": some * matched}

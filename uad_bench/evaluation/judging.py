@@ -1,0 +1,63 @@
+"""Brings a run's stored maps and the patients' references together: the one place where both are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from uad_bench.cohort import Cohort, cache_root
+from uad_bench.data.reference import build_references
+from uad_bench.data.splits import Split
+from uad_bench.evaluation.cases import Cases, ScoreMap
+from uad_bench.evaluation.evaluation import Evaluation, evaluate
+from uad_bench.evaluation.protocol import Protocol, load_protocol
+from uad_bench.files import read_json
+from uad_bench.fingerprint import digest_json
+from uad_bench.method import Progress
+from uad_bench.storage.runs import Run
+
+Report = Callable[[Progress], None]
+FILTERED = "filtered"  # folder of the cache with maps after a chain
+
+
+def judge(run: Run, cohort: Cohort, split: Split, report: Report) -> Evaluation:
+    """Compare the stored maps with the references under the task's protocol, on raw maps."""
+    cases = cases_of(run, cohort, split, load_protocol(cohort.task.protocol), report)
+    report(Progress("evaluate", 0, 1))
+    result = evaluate(cases, val=validated(run, split), test=split.test, seed=bootstrap_seed(split.test))
+    report(Progress("evaluate", 1, 1))
+    return result
+
+
+def validated(run: Run, split: Split) -> tuple[str, ...]:
+    """The validation patients, if they have maps: maps from elsewhere may come without."""
+    mapped = set(read_json(run.manifest)["maps"])
+    return split.val if mapped.issuperset(split.val) else ()
+
+
+def cases_of(run: Run, cohort: Cohort, split: Split, protocol: Protocol, report: Report) -> Cases:
+    """The run's validation and test patients under a protocol."""
+    judged = [cohort.subjects[name] for name in (*split.val, *split.test)]
+    references = build_references(
+        judged, cohort.census, modalities=cohort.task.modalities, cache=cache_root(), report=report
+    )
+    return Cases(
+        references=references,
+        read=lambda name: read_map(run.map(name)),
+        protocol=protocol,
+        slices=cohort.task.slices,
+        memo=cache_root() / FILTERED,
+    )
+
+
+def read_map(path: Path) -> ScoreMap:
+    """A stored score map, memory-mapped."""
+    array: ScoreMap = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def bootstrap_seed(test: tuple[str, ...]) -> int:
+    """Equal for all methods on the same patients, so that their rows are the same."""
+    return int(digest_json(sorted(test))[:8], 16)

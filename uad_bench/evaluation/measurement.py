@@ -1,0 +1,124 @@
+"""All that is measured on one patient: overlap at each threshold, lesions, surfaces, slices, healthy slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.evaluation.cases import Case
+from uad_bench.evaluation.postprocessing import Chain
+from uad_bench.evaluation.thresholds import Threshold
+from uad_bench.metrics.lesion import LesionCounts, count_lesions, lesion_f1_any, lesion_f1_iou50
+from uad_bench.metrics.measure import Measure
+from uad_bench.metrics.overlap import (
+    Confusion,
+    confusion_of,
+    dice,
+    fpr,
+    jaccard,
+    precision,
+    sensitivity,
+    smallest_float32,
+)
+from uad_bench.metrics.ranks import count_ranks_of
+from uad_bench.metrics.slicewise import SliceScores, slice_scores
+from uad_bench.metrics.surface import SurfaceDistances, assd, hd95, nsd, surface_distances
+from uad_bench.metrics.voxel import auroc, average_precision, best_dice, prevalence
+
+Mask = NDArray[np.bool_]
+OVERLAP: Mapping[str, Callable[[Confusion], Measure]] = {
+    "dice": dice,
+    "jaccard": jaccard,
+    "precision": precision,
+    "sensitivity": sensitivity,
+    "fpr": fpr,
+}
+LESIONS: Mapping[str, Callable[[LesionCounts], Measure]] = {
+    "lesion_f1_any": lesion_f1_any,
+    "lesion_f1_iou50": lesion_f1_iou50,
+}
+SURFACES: Mapping[str, Callable[[SurfaceDistances], Measure]] = {"nsd2": nsd, "hd95": hd95, "assd": assd}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubjectResult:
+    """One test patient's numbers.
+
+    Attributes:
+        measures: by `name` or `name@policy`.
+        confusions: by policy.
+        healthy: voxels of slices without anomaly, by policy.
+        lesions: by policy; empty where shapes were not asked for.
+        slices: one score a slice.
+        anomaly_mm3: volume of the reference.
+    """
+
+    subject: str
+    measures: Mapping[str, Measure]
+    confusions: Mapping[str, Confusion]
+    healthy: Mapping[str, Confusion]
+    lesions: Mapping[str, LesionCounts]
+    slices: SliceScores
+    anomaly_mm3: float
+
+
+def measure_subject(
+    case: Case, thresholds: Mapping[str, Threshold], chain: Chain, *, shapes: Sequence[str] = ()
+) -> SubjectResult:
+    """Measure one patient.
+
+    Args:
+        case: the patient under the protocol.
+        thresholds: by policy; undefined ones are left out.
+        chain: whose steps on masks follow each threshold.
+        shapes: policies at which lesions and surfaces are compared.
+    """
+    predicted = {p: _predict(case, t.value, chain) for p, t in thresholds.items() if t.undefined is None}
+    confusions = {p: confusion_of(mask[case.domain], case.anomaly[case.domain]) for p, mask in predicted.items()}
+    shaped = {p: predicted[p] for p in shapes if p in predicted}
+    lesions = {p: count_lesions(mask, case.anomaly, voxel_mm3=case.voxel_mm3) for p, mask in shaped.items()}
+    return SubjectResult(
+        case.subject,
+        {**_over_thresholds(case), **_overlaps(confusions), **_shapes(case, shaped, lesions)},
+        confusions,
+        {p: _false_alarms(mask, case.clean) for p, mask in predicted.items()},
+        lesions,
+        slice_scores(case.scores, case.anomaly, domain=case.domain),
+        float(case.anomaly.sum()) * case.voxel_mm3,
+    )
+
+
+def _predict(case: Case, threshold: float, chain: Chain) -> Mask:
+    """Marked voxels (x, y, S) of the domain."""
+    return chain.clean((case.scores >= smallest_float32(threshold)) & case.domain)
+
+
+def _over_thresholds(case: Case) -> dict[str, Measure]:
+    counts = count_ranks_of(*case.voxels, name=case.subject)
+    return {
+        "auprc": average_precision(counts),
+        "auroc": auroc(counts),
+        "prevalence": prevalence(counts),
+        "dice@own-oracle": best_dice(counts).dice,
+    }
+
+
+def _overlaps(confusions: Mapping[str, Confusion]) -> dict[str, Measure]:
+    return {f"{name}@{policy}": of(found) for policy, found in confusions.items() for name, of in OVERLAP.items()}
+
+
+def _shapes(case: Case, predicted: Mapping[str, Mask], lesions: Mapping[str, LesionCounts]) -> dict[str, Measure]:
+    measures: dict[str, Measure] = {}
+    for policy, mask in predicted.items():
+        distances = surface_distances(mask, case.anomaly, spacing=case.spacing)
+        measures |= {f"{name}@{policy}": of(distances) for name, of in SURFACES.items()}
+        measures |= {f"{name}@{policy}": of(lesions[policy]) for name, of in LESIONS.items()}
+    return measures
+
+
+def _false_alarms(predicted: Mask, clean: Mask) -> Confusion:
+    marked = predicted[clean]
+    return confusion_of(marked, np.zeros(marked.shape, bool))

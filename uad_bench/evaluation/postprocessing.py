@@ -1,0 +1,190 @@
+"""The chain of steps between raw score maps and metrics: declared, the same for all methods, and owned by the harness.
+
+Each step is a value read from a protocol's file. Steps on scores come before any threshold is chosen; a step on masks
+drops what a threshold marked. A voxel that a step masks out gets the lowest score of the map and stays in the domain:
+taking it out would hide missed anomaly at the rim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+
+from uad_bench.evaluation.median import median_filter
+
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median:
+    """The median of a cube (dims 3) or of a square within the slice (dims 2), `size` voxels a side."""
+
+    __pydantic_config__ = STRICT
+
+    step: Literal["median"] = "median"
+    size: Literal[3, 5]
+    dims: Literal[2, 3] = 3
+
+    @property
+    def halo(self) -> int:
+        """Voxels around a box that its result depends on."""
+        return self.size // 2
+
+    def apply(self, scores: Scores, _: Mask) -> Scores:
+        """Filter scores (X, Y, Z); the brain mask plays no part."""
+        return median_filter(scores, size=self.size, dims=self.dims)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erode:
+    """Mask out what lies outside the brain, eroded within each slice.
+
+    Attributes:
+        radius: voxels; 0 masks with the brain itself.
+        element: `disk` of this radius, `cross` repeated this many times, or `mean95`: the mean of the mask over a
+            square of 2 radius + 1 voxels is above 0.95.
+    """
+
+    __pydantic_config__ = STRICT
+
+    step: Literal["erode"] = "erode"
+    radius: Annotated[int, Field(ge=0, le=50)]
+    element: Literal["disk", "cross", "mean95"] = "disk"
+    dims: Literal[2] = 2
+
+    @property
+    def halo(self) -> int:
+        """Voxels around a box that its result depends on."""
+        return self.radius + 1
+
+    def apply(self, scores: Scores, brain: Mask) -> Scores:
+        """Scores (X, Y, Z) with the lowest of them outside the eroded brain."""
+        return np.where(ERODED[self.element](brain, self.radius), scores, scores.min(initial=np.inf))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaussian:
+    """Blur with a standard deviation in voxels, cut at four of them."""
+
+    __pydantic_config__ = STRICT
+
+    step: Literal["gaussian"] = "gaussian"
+    sigma: Annotated[float, Field(gt=0, le=20)]
+    dims: Literal[2, 3] = 3
+
+    @property
+    def halo(self) -> int:
+        """Voxels around a box that its result depends on."""
+        return int(4 * self.sigma + 0.5)
+
+    def apply(self, scores: Scores, _: Mask) -> Scores:
+        """Filter scores (X, Y, Z); the brain mask plays no part."""
+        from scipy import ndimage
+
+        return np.asarray(ndimage.gaussian_filter(scores, (self.sigma, self.sigma, self.sigma * (self.dims == 3))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinComponent:
+    """Drop components of at most `voxels` from what a threshold marked; neighbours touch by face, edge or corner."""
+
+    __pydantic_config__ = STRICT
+
+    step: Literal["min_component"] = "min_component"
+    voxels: Annotated[int, Field(ge=1)]
+
+    def drop(self, predicted: Mask) -> Mask:
+        """The mask (X, Y, Z) without its small components."""
+        from scipy import ndimage
+
+        labels, _ = ndimage.label(predicted, np.ones((3, 3, 3), bool))
+        kept = np.bincount(labels.ravel()) > self.voxels
+        kept[0] = False
+        return np.asarray(kept[labels])
+
+
+Step = Annotated[Median | Erode | Gaussian | MinComponent, Field(discriminator="step")]
+ScoreStep = Median | Erode | Gaussian
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps in their order.
+
+    Attributes:
+        on_scores: before thresholds are chosen.
+        on_masks: after a threshold.
+    """
+
+    on_scores: tuple[ScoreStep, ...]
+    on_masks: tuple[MinComponent, ...]
+
+    @classmethod
+    def of(cls, steps: Sequence[ScoreStep | MinComponent]) -> Chain:
+        """Sort steps by what they work on."""
+        masks = tuple(step for step in steps if isinstance(step, MinComponent))
+        return cls(tuple(step for step in steps if not isinstance(step, MinComponent)), masks)
+
+    @property
+    def halo(self) -> int:
+        """Voxels around a box within which everything its result depends on lies."""
+        return sum(step.halo for step in self.on_scores)
+
+    @property
+    def planar(self) -> bool:
+        """Whether slices do not mix, so that they may be chosen first."""
+        return all(step.dims == 2 for step in self.on_scores)
+
+    def filter(self, scores: Scores, brain: Mask) -> Scores:
+        """Apply the steps on scores (X, Y, Z)."""
+        for step in self.on_scores:
+            scores = step.apply(scores, brain)
+        return scores
+
+    def clean(self, predicted: Mask) -> Mask:
+        """Apply the steps on masks (X, Y, Z)."""
+        for step in self.on_masks:
+            predicted = step.drop(predicted)
+        return predicted
+
+
+def describe(steps: Sequence[ScoreStep | MinComponent]) -> str:
+    """`median(size=5, dims=3), min_component(voxels=20)`; `none` without steps."""
+    return ", ".join(f"{step.step}({_arguments(step)})" for step in steps) or "none"
+
+
+def _arguments(step: object) -> str:
+    return ", ".join(f"{key}={value}" for key, value in vars(step).items() if key != "step")
+
+
+def _disk(brain: Mask, radius: int) -> Mask:
+    """Voxels at least `radius` from the outside: none of the disk around them leaves the brain."""
+    from scipy import ndimage
+
+    x, y = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disk = (x**2 + y**2 <= radius**2)[:, :, None]
+    return np.asarray(ndimage.binary_erosion(brain, disk, border_value=1)) if radius else brain
+
+
+def _cross(brain: Mask, times: int) -> Mask:
+    from scipy import ndimage
+
+    cross = ndimage.generate_binary_structure(2, 1)[:, :, None]
+    return np.asarray(ndimage.binary_erosion(brain, cross, iterations=times, border_value=1)) if times else brain
+
+
+def _mean95(brain: Mask, radius: int) -> Mask:
+    from scipy import ndimage
+
+    side = 2 * radius + 1
+    return np.asarray(ndimage.uniform_filter(brain.astype(np.float64), (side, side, 1)) > 0.95)
+
+
+ERODED: Mapping[str, Callable[[Mask, int], Mask]] = {"disk": _disk, "cross": _cross, "mean95": _mean95}

@@ -1,0 +1,90 @@
+"""Threshold policies: where the line between healthy and anomalous is drawn, and from whose data.
+
+A policy's name is part of the name of every metric computed with it (`dice@hFPR5`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.evaluation.cases import Cases
+from uad_bench.metrics.ranks import RankCounts, count_ranks
+from uad_bench.metrics.voxel import best_dice
+
+HEALTHY_RATES: dict[str, float] = {"hFPR1": 0.01, "hFPR5": 0.05}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A prediction is `score >= value`.
+
+    Attributes:
+        policy: how it was chosen.
+        value: exact float32 score; NaN exactly when `undefined` says why there is none.
+        realised: what it does where it was chosen: healthy FPR for `hFPR*`, Dice for the others.
+    """
+
+    policy: str
+    value: float
+    realised: float = float("nan")
+    undefined: str | None = None
+
+
+def choose_thresholds(cases: Cases, val: Sequence[str], counts: RankCounts) -> dict[str, Threshold]:
+    """One threshold for each policy of the protocol; only `oracle` looks at test patients.
+
+    Args:
+        cases: validation patients under the protocol.
+        val: those of them to choose on; without any, only the oracle exists.
+        counts: of test voxels.
+    """
+    chosen = dict(_on_validation(cases, val))
+    chosen["oracle"] = best_dice_threshold(counts, "oracle")
+    return {policy: chosen[policy] for policy in cases.protocol.thresholds}
+
+
+def _on_validation(cases: Cases, val: Sequence[str]) -> list[tuple[str, Threshold]]:
+    policies = [*HEALTHY_RATES, "valDice"]
+    if not val:
+        return [(policy, Threshold(policy, float("nan"), undefined="no_validation")) for policy in policies]
+    healthy = np.concatenate([cases.healthy(subject) for subject in val])
+    ill = [subject for subject in cases.present(val) if cases.references[subject].anomaly.any()]
+    counts = count_ranks(partial(cases.voxels, ill), names=ill) if ill else None
+    chosen = [healthy_fpr_threshold(healthy, policy) for policy in HEALTHY_RATES]
+    return [(t.policy, t) for t in (*chosen, best_dice_threshold(counts, "valDice"))]
+
+
+def healthy_fpr_threshold(healthy: NDArray[np.float32], policy: str) -> Threshold:
+    """Smallest observed score at which at most the policy's share of healthy voxels is called anomalous.
+
+    Tied scores are never split. Where even the highest score is too common, the threshold is the next float32 above.
+
+    Args:
+        healthy: (V,) scores of brain voxels in slices without anomaly, validation patients.
+        policy: a key of `HEALTHY_RATES`.
+    """
+    if not healthy.size:
+        return Threshold(policy, float("nan"), undefined="no_healthy_slice")
+    ordered = np.sort(healthy)
+    allowed = int(HEALTHY_RATES[policy] * ordered.size)
+    first = ordered.size - allowed
+    if 0 < first < ordered.size and ordered[first - 1] == ordered[first]:
+        first = int(np.searchsorted(ordered, ordered[first], side="right"))
+    value = ordered[first] if first < ordered.size else np.nextafter(ordered[-1], np.float32(np.inf))
+    return Threshold(policy, float(value), realised=float(np.mean(ordered >= value)))
+
+
+def best_dice_threshold(counts: RankCounts | None, policy: str) -> Threshold:
+    """The threshold of the best pooled Dice on patients with lesions; on test patients this is the oracle.
+
+    Args:
+        counts: of validation or test voxels; None where there are no such patients.
+        policy: `valDice` or `oracle`.
+    """
+    if counts is None or not counts.n_positive:
+        return Threshold(policy, float("nan"), undefined="no_positive")
+    point = best_dice(counts)
+    return Threshold(policy, point.threshold, realised=point.dice.value)

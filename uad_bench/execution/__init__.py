@@ -1,0 +1,1 @@
+"""Running a method: its process, its limits, its training, its score maps."""

@@ -1,0 +1,101 @@
+"""The other processes of a run on several ranks: started by the method's own process, which leads them.
+
+They live in its process group, answer to the same requests, and end with it. What they have to tell goes through the
+leader, so that the harness hears one voice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import IO, TYPE_CHECKING, Any
+
+from uad_bench.execution.stages import Assignment, Emit
+
+if TYPE_CHECKING:
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+HOST = "127.0.0.1"
+PATIENCE = timedelta(hours=1)
+"""Longest wait of one rank for another: a subject scored, a shared file system asked."""
+RELAYED = frozenset({"scored", "warning", "label_access", "failed"})
+
+
+@contextmanager
+def joined(assignment: Assignment, asked: dict[str, Any], emit: Emit) -> Iterator[Assignment]:
+    """Inside, this process is one rank of the assignment's team; the leader starts all others.
+
+    Yields:
+        the assignment with this rank's device.
+    """
+    if assignment.ranks == 1:
+        yield assignment
+        return
+    import torch
+    import torch.distributed as dist
+
+    store = _meet(assignment)
+    others = range(1, assignment.ranks) if assignment.rank == 0 else ()
+    relays = [_start(asked, replace(assignment, rank=rank, meeting=store.port), emit) for rank in others]
+    cuda = assignment.device == "cuda"
+    if cuda:
+        torch.cuda.set_device(assignment.rank)
+    else:
+        torch.set_num_threads(max(1, torch.get_num_threads() // assignment.ranks))
+    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+    dist.init_process_group(backend, store=store, rank=assignment.rank, world_size=assignment.ranks, timeout=PATIENCE)
+    try:
+        yield replace(assignment, device=f"cuda:{assignment.rank}" if cuda else assignment.device)
+        dist.barrier()
+    finally:
+        dist.destroy_process_group()
+    for relay in relays:
+        relay.join()  # what the others said last may still be on its way
+
+
+def _meet(assignment: Assignment) -> TCPStore:
+    """Where ranks find one another: a port of this machine that the leader was given by the system."""
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    if sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    leads = assignment.rank == 0
+    return TCPStore(
+        HOST, assignment.meeting, assignment.ranks, is_master=leads, timeout=PATIENCE, wait_for_workers=False
+    )
+
+
+def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> threading.Thread:
+    """Start a rank and tell it what the leader was told; the thread that passes on what it says ends with it."""
+    from uad_bench.execution.isolation import command_of_worker
+
+    events, write_end = os.pipe()
+    process = subprocess.Popen(command_of_worker(write_end), stdin=subprocess.PIPE, pass_fds=(write_end,))
+    os.close(write_end)
+    assert process.stdin is not None
+    for request in (asked, asdict(assignment)):
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+    process.stdin.flush()
+    parts = (process, os.fdopen(events, "rb"), assignment.rank, emit)
+    relay = threading.Thread(target=_relay, args=parts, daemon=True)
+    relay.start()
+    return relay
+
+
+def _relay(process: subprocess.Popen[bytes], events: IO[bytes], rank: int, emit: Emit) -> None:
+    """Pass on the events of a rank; one that goes away without a word fails the run."""
+    for line in events:
+        event = json.loads(line)
+        if event["event"] == "done":
+            return
+        if event["event"] in RELAYED:
+            emit(**event)
+    message = f"rank {rank} ended early with exit code {process.wait()}"
+    emit("failed", kind="MethodError", message=message, reason="crash", traceback="")

@@ -1,0 +1,233 @@
+"""Runs a method in a process group of its own, with limits; whatever happens to it becomes events or one error."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from select import select
+from typing import Any, Self
+
+from uad_bench import errors
+from uad_bench.errors import MethodError, ResourceError, UadBenchError
+from uad_bench.execution.label_guard import Fence
+from uad_bench.execution.processes import GRACE_S, count_oom_kills, end_group, group_rss_mib
+from uad_bench.execution.stages import Assignment
+from uad_bench.plugins.registry import Entry
+
+LOG_LIMIT = 1 << 20
+LINE_LIMIT = 1 << 20
+POLL_S = 0.25
+EVENTS = {"described", "progress", "fit", "fitted", "scored", "warning", "label_access", "repaired", "failed", "done"}
+START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from uad_bench.execution.worker import main; main(int(sys.argv[1]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a method may use: wall seconds for each request, and memory of its process group in MiB."""
+
+    seconds: float | None = None
+    memory_mib: float | None = None
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """A method's process; use as a context manager, which ends the whole group on exit.
+
+    Attributes:
+        entry: the method.
+        log: file that keeps the first MiB of what the method prints.
+        limits: broken ones end the method.
+        fence: what the method must not open.
+        note: receives what happens before the description is there.
+
+    Raises:
+        MethodError: from `describe` and `work`, when the method fails in any way.
+    """
+
+    entry: Entry
+    log: Path | None = None
+    limits: Limits = Limits()
+    fence: Fence = field(default_factory=Fence)
+    note: Callable[[dict[str, Any]], None] = lambda _: None
+    _process: subprocess.Popen[bytes] = field(init=False, repr=False)
+    _printed: threading.Thread = field(init=False, repr=False)
+    _events: int = field(init=False, repr=False)
+    _rest: bytes = field(init=False, repr=False, default=b"")
+    _oom_kills: int = field(init=False, repr=False, default=0)
+
+    def __enter__(self) -> Self:
+        self._events, write_end = os.pipe()
+        self._oom_kills = count_oom_kills()
+        try:
+            self._process = _start(write_end)
+        except OSError as error:
+            os.close(self._events)
+            raise ResourceError(f"no process could be started: {error.strerror}; close other programs") from error
+        finally:
+            os.close(write_end)
+        self._printed = threading.Thread(target=self._drain, daemon=True)
+        self._printed.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end_group(self._process)
+        os.close(self._events)
+        self._printed.join(GRACE_S)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe and not self._printed.is_alive():  # else a process that left the group still holds the other end
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
+        """What the method needs and its resolved hyperparameters."""
+        self._send({"entry": _plain(self.entry), "params": params, "pair": pair, "fence": self.fence.to_json()})
+        for event in self._read():
+            if event["event"] == "described":
+                return event
+            self.note(event)
+        raise self._ended()
+
+    def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
+        """Fit and score; yields events until the last map is stored."""
+        self._send(asdict(assignment))
+        for event in self._read():
+            if event["event"] == "done":
+                return
+            yield event
+
+    def _send(self, message: dict[str, Any]) -> None:
+        """Write a request from a thread, because a method that hangs may never read it."""
+        threading.Thread(target=self._write, args=(json.dumps(message).encode() + b"\n",), daemon=True).start()
+
+    def _write(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):  # the process's death is reported by _read
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _read(self) -> Iterator[dict[str, Any]]:
+        """Events as they come; a failure, an early end or a broken limit raises."""
+        started = checked = time.monotonic()
+        while True:
+            readable = bool(select([self._events], [], [], POLL_S)[0])
+            block = os.read(self._events, 1 << 16) if readable else b""
+            if not block and (readable or self._process.poll() is not None):
+                raise self._ended()
+            *lines, self._rest = (self._rest + block).split(b"\n")
+            for line in lines:
+                yield _checked(line)
+            if len(self._rest) > LINE_LIMIT:
+                raise _forged()
+            if (now := time.monotonic()) - checked >= POLL_S:
+                checked = now
+                self._check_limits(now - started)
+
+    def _check_limits(self, used: float) -> None:
+        seconds, memory = self.limits.seconds, self.limits.memory_mib
+        if seconds is not None and used > seconds:
+            raise MethodError(f"over the limit of {seconds:g} s", reason="timeout")
+        if memory is not None and (resident := group_rss_mib(self._process.pid)) > memory:
+            raise MethodError(f"used {resident:.0f} MiB, over the limit of {memory:g} MiB", reason="oom")
+
+    def _ended(self) -> MethodError:
+        """The process went away without saying that it was done."""
+        try:
+            code = self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            return MethodError("the method closed the harness's pipe", reason="crash")
+        if code == -signal.SIGKILL and count_oom_kills() > self._oom_kills:
+            return MethodError("the kernel ended the method's process for want of memory", reason="oom")
+        if code < 0:
+            name = signal.Signals(-code).name
+            return MethodError(f"the method's process was ended by signal {-code} ({name})", reason=f"signal {-code}")
+        return MethodError(f"the method's process ended early with exit code {code}", reason="crash")
+
+    def _drain(self) -> None:
+        """Keep the first MiB of what the method prints, and go on reading so that it never blocks."""
+        assert self._process.stdout is not None
+        room = LOG_LIMIT if self.log else 0
+        with contextlib.suppress(ValueError):  # closed from the other thread
+            while block := os.read(self._process.stdout.fileno(), 1 << 16):
+                if room > 0:
+                    room = _append(self.log, block[:room], room)
+
+
+def command_of_worker(events: int) -> list[str]:
+    """The method's interpreter, with this one's module path and no working directory in it."""
+    places = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the working directory
+    return [sys.executable, "-P", "-c", START, str(events), json.dumps(places)]
+
+
+def _start(events: int) -> subprocess.Popen[bytes]:
+    """The method's process, in which the order of sets stays the same.
+
+    Its threads sleep while they wait for each other: on cores that others use too, spinning ones were ten times slower.
+    """
+    return subprocess.Popen(
+        command_of_worker(events),
+        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONHASHSEED": "0"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=(events,),
+        start_new_session=True,
+    )
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "target": entry.target,
+        "distribution": entry.distribution,
+        "file": str(entry.file or ""),
+        "command": list(entry.command),
+    }
+
+
+def _append(log: Path | None, block: bytes, room: int) -> int:
+    """Add to the log and return the room left; a log that cannot be written is given up."""
+    try:
+        with (log or Path(os.devnull)).open("ab") as file:
+            file.write(block)
+    except OSError:
+        return 0
+    return room - len(block)
+
+
+def _checked(line: bytes) -> dict[str, Any]:
+    """Pass an event on; a failure of the method becomes an error that carries its traceback."""
+    try:
+        event = json.loads(line, parse_constant=lambda _: None)
+        known = event["event"] in EVENTS
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _forged() from error
+    if not known:
+        raise _forged()
+    if event["event"] == "failed":
+        raise _failure(event)
+    return dict(event)
+
+
+def _failure(event: dict[str, Any]) -> UadBenchError:
+    """The error that the worker described; its class decides whether other methods can go on."""
+    kind, message = vars(errors).get(str(event.get("kind"))), str(event.get("message"))
+    if isinstance(kind, type) and issubclass(kind, UadBenchError) and kind is not MethodError:
+        error: UadBenchError = kind(message)
+    else:
+        error = MethodError(message, reason=str(event.get("reason")))
+    error.add_note(str(event.get("traceback")))
+    return error
+
+
+def _forged() -> MethodError:
+    return MethodError("the method wrote something of its own into the harness's pipe", reason="crash")

@@ -1,0 +1,187 @@
+"""The two stages that run a method, fit and score, on prepared images only: no label, and no path to one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uad_bench.data.store import SliceStore
+from uad_bench.data.supervision import training_slices
+from uad_bench.errors import MethodError, ResourceError
+from uad_bench.execution.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
+from uad_bench.execution.meter import Meter
+from uad_bench.execution.scoring import score_subject
+from uad_bench.execution.warm_start import starting_from
+from uad_bench.files import atomic
+from uad_bench.fingerprint import digest_file
+from uad_bench.method import Budget, Compute, Method, Progress, SliceKey
+from uad_bench.plugins.hyperparameters import build_method, hyperparameters
+from uad_bench.plugins.registry import Entry
+from uad_bench.seeding import seed_globals
+from uad_bench.storage.runs import Run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from uad_bench.execution.distributed import Team
+
+Emit = Callable[..., None]
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """All that a method's process is told. There is no label in it, nor a path to one, but for a bound.
+
+    Attributes:
+        run: the run folder.
+        store: manifest of the prepared slices.
+        train: subject -> healthy slices to learn from.
+        score: subject -> slices to score, for subjects without a trusted map yet.
+        training_set: what the checkpoint says it was trained on, subject -> digests of its images.
+        ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
+        masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
+    """
+
+    run: str
+    store: dict[str, Any]
+    train: dict[str, list[int]]
+    score: dict[str, list[int]]
+    training_set: dict[str, Any]
+    budget: dict[str, int]
+    seed: int
+    device: str
+    ranks: int = 1
+    rank: int = 0
+    meeting: int = 0
+    masks: dict[str, str] = field(default_factory=dict)
+
+
+def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, dict[str, Any]]:
+    """Build the method and say what it needs, without giving it any data."""
+    method = build_method(entry.load(), params, pair=pair, name=entry.name)
+    return method, describe_method(method)
+
+
+def describe_method(method: Method) -> dict[str, Any]:
+    """What a method needs, with its hyperparameters."""
+    needs = method.modalities
+    return {
+        "fit": list(needs.fit),
+        "score": list(needs.score),
+        "native": needs.native,
+        "params": hyperparameters(method),
+        "deterministic": bool(getattr(method, "deterministic", True)),
+    }
+
+
+def work(method: Method, assignment: Assignment, emit: Emit) -> None:
+    """Fit (or load the checkpoint), then score every assigned subject, emitting an event for each unit done."""
+    from uad_bench.execution.calibration import calibrate
+    from uad_bench.execution.distributed import current_team
+
+    run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
+    team = current_team()
+    meter = Meter.of(assignment.device, leads=team.leads)
+    learned = run.checkpoint.exists()
+    team.wait()  # until all have looked, before one of them writes it
+    if not learned:
+        _fit(method, store, assignment, emit, meter, team)
+        team.wait()
+    if learned or not team.leads:
+        _load(method, assignment, emit)
+    if team.leads:
+        DiskSnapshots(run.snapshots).clear()
+        speed = {"ranks": team.size, "calibration": calibrate(assignment.device)}
+        emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint), **speed)
+    team.wait()  # until that is said, for maps that are reported before belong to an earlier training
+    _score(method, store, assignment, emit, meter, team)
+
+
+def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
+    state = load_checkpoint(Run(Path(assignment.run)).checkpoint)
+    with _calling("load_state_dict"):
+        method.load_state_dict(state, compute=_compute(assignment, emit))
+
+
+def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team) -> None:
+    keys = [SliceKey(subject, z) for subject, slices in assignment.train.items() for z in slices]
+    initial = Run(Path(assignment.run)).initial
+    with starting_from(initial, method, _compute(assignment, emit)) as compute, meter.span() as spent, _calling("fit"):
+        seed_globals(assignment.seed, "fit")
+        train = training_slices(store, keys, method.modalities.fit, assignment.masks)
+        method.fit(train, budget=Budget(**assignment.budget), compute=compute)
+        state = method.state_dict()
+    spent |= {"cpu_seconds": team.total(spent["cpu_seconds"])}
+    if team.leads:
+        save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
+        emit("fit", slices=len(keys), ranks=team.size, **spent)
+
+
+def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team) -> None:
+    run = Run(Path(assignment.run))
+    mine = list(assignment.score.items())[team.rank :: team.size]
+    for done, (subject, slices) in enumerate(mine):
+        emit("progress", stage="score", step=done, total=len(mine))
+        seed_globals(assignment.seed, "score", subject)  # a method that draws carelessly can still be resumed
+        keys = [SliceKey(subject, z) for z in slices]
+        with meter.span() as spent:
+            with _calling("score"):
+                scores, remarks = score_subject(method, store, keys, device=assignment.device)
+            score_map = store.to_native(subject, slices, scores)
+        for remark in remarks:
+            emit("warning", subject=subject, kind=remark)
+        stored = save_map(run.map(subject), score_map)
+        emit("scored", subject=subject, slices=len(keys), rank=team.rank, **stored, **spent)
+
+
+def save_map(path: Path, score_map: NDArray[np.float32]) -> dict[str, Any]:
+    """Store a score map whole; returns the SHA-256 and size in bytes of the file, and the map's shape."""
+    with atomic(path) as file:
+        np.save(file, np.ascontiguousarray(score_map, dtype=np.float32), allow_pickle=False)
+    return {"sha256": digest_file(path), "bytes": path.stat().st_size, "shape": list(score_map.shape)}
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether it is Python's or numpy's error of that kind, or one that a framework has of its own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY))
+
+
+def _compute(assignment: Assignment, emit: Emit) -> Compute:
+    from uad_bench.precision import has_bfloat16
+
+    def report(progress: Progress) -> None:
+        emit("progress", **asdict(progress))
+
+    return Compute(
+        device=assignment.device,
+        seed=assignment.seed,
+        report=report,
+        snapshots=DiskSnapshots(Run(Path(assignment.run)).snapshots, writable=assignment.rank == 0),
+        mixed_precision=has_bfloat16(assignment.device.partition(":")[0]),
+    )
+
+
+def _description(method: Method) -> dict[str, Any]:
+    """Parameters and calls of the network, as the method counts them."""
+    calls = getattr(method, "network_calls_per_slice", None)
+    parameters = sum(tensor.numel() for tensor in method.state_dict().values())
+    return {"parameters": parameters, "network_calls_per_slice": calls if isinstance(calls, int | float) else None}
+
+
+@contextlib.contextmanager
+def _calling(stage: str) -> Iterator[None]:
+    """Whatever a method raises is the method's failure, except that the disk is full: that stops all methods."""
+    try:
+        yield
+    except (MethodError, ResourceError):
+        raise
+    except Exception as error:
+        reason = "oom" if lacks_memory(error) else "bad_checkpoint" if stage == "load_state_dict" else "crash"
+        raise MethodError(f"{stage} raised {type(error).__name__}: {error}", reason=reason) from error

@@ -1,0 +1,96 @@
+"""A method's own process: reads requests on standard input, answers with events on a pipe of its own.
+
+Started by `uad_bench.execution.isolation`; what the method prints goes to its log and can disturb nothing.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import traceback
+from pathlib import Path
+from typing import IO, Any
+
+from uad_bench.errors import MethodError, UadBenchError
+from uad_bench.execution.followers import joined
+from uad_bench.execution.label_guard import Fence, raise_fence
+from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work
+from uad_bench.plugins.registry import Entry
+
+LONGEST_MESSAGE, LONGEST_TRACEBACK = 2_000, 20_000
+
+
+def main(pipe: int) -> None:
+    """Answer one `describe` and one `work` request."""
+    os.set_inheritable(pipe, False)
+    requests = os.fdopen(os.dup(0), "rb")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides when to stop
+    _be_first_to_go()
+    emit = _emitter(os.fdopen(pipe, "wb", buffering=0))
+    try:
+        _answer(requests, emit)
+    except Exception as error:  # noqa: BLE001 - whatever a method does, it is reported
+        emit("failed", **describe_failure(error))
+
+
+def describe_failure(error: Exception) -> dict[str, Any]:
+    """What the harness is told: the class of an error of ours, else a crash or a lack of memory, and the traceback."""
+    known = isinstance(error, UadBenchError)
+    message = str(error) if known else f"{type(error).__name__}: {error}"
+    return {
+        "kind": type(error).__name__ if known else MethodError.__name__,
+        "message": message[:LONGEST_MESSAGE],
+        "reason": getattr(error, "reason", None) or ("oom" if lacks_memory(error) else "crash"),
+        "traceback": "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:],
+    }
+
+
+def _answer(requests: IO[bytes], emit: Emit) -> None:
+    asked = json.loads(requests.readline())
+    raise_fence(Fence.from_json(asked["fence"]), lambda path: emit("label_access", path=path[:LONGEST_MESSAGE]))
+    method, description = describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
+    emit("described", **description)
+    if line := requests.readline():
+        _go_with_harness(requests)
+        with joined(Assignment(**json.loads(line)), asked, emit) as assignment:
+            work(method, assignment, emit)
+        emit("done")
+
+
+def _entry(stored: dict[str, Any]) -> Entry:
+    file = Path(stored["file"]) if stored["file"] else None
+    return Entry(**{**stored, "file": file, "command": tuple(stored["command"])})
+
+
+def _emitter(events: IO[bytes]) -> Emit:
+    """Writes whole lines, from whatever thread."""
+    lock = threading.Lock()
+
+    def emit(event: str, **details: Any) -> None:
+        line = json.dumps({"event": event, **details}).encode() + b"\n"
+        with lock:
+            while line:
+                line = line[events.write(line) :]
+
+    return emit
+
+
+def _be_first_to_go() -> None:
+    """When memory runs out or the harness is killed, this process goes (Linux)."""
+    import ctypes
+
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG, also while a method holds the interpreter
+
+
+def _go_with_harness(requests: IO[bytes]) -> None:
+    """End this process and its children when the harness is gone: then its end of standard input closes."""
+
+    def watch() -> None:
+        requests.read()
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

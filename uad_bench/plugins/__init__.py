@@ -1,0 +1,1 @@
+"""Methods and data sets from anywhere: names, declarations, files, notebooks, programs."""

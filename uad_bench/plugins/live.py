@@ -1,0 +1,95 @@
+"""A method passed from Python, as a class or an object: runs in the calling process, without its own.
+
+Nothing keeps such a method from what the session can reach; for a row that others should believe, put it into a file.
+"""
+
+import contextlib
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from uad_bench.errors import ConfigError, MethodError, UadBenchError
+from uad_bench.execution.process_state import preserved
+from uad_bench.execution.stages import Assignment, describe, describe_method, work
+from uad_bench.plugins.hyperparameters import hyperparameters
+from uad_bench.plugins.registry import Entry
+
+Note = Callable[[dict[str, Any]], None]
+
+
+def live_entry(method: Any, name: str | None = None) -> Entry:
+    """An entry for a class or an object.
+
+    Args:
+        method: fits the contract of `uad_bench.method.Method`.
+        name: of its rows; by default the class's name, `PatchPCA` as `patch-pca`.
+    """
+    cls = method if isinstance(method, type) else type(method)
+    if lacking := [part for part in ("modalities", "fit", "score") if not hasattr(cls, part)]:
+        raise ConfigError(f"{cls.__name__} lacks {', '.join(lacking)}; see the contract in uad_bench.method")
+    return Entry(name or spoken_name(cls.__name__), f"{cls.__module__}:{cls.__qualname__}", live=method)
+
+
+def live_params(method: Any) -> dict[str, Any]:
+    """The hyperparameters of an object; a class has none yet."""
+    return {} if isinstance(method, type) else hyperparameters(method)
+
+
+def spoken_name(class_name: str) -> str:
+    """`PatchPCA` as `patch-pca`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name).lower()
+
+
+@dataclass(slots=True)
+class InProcess:
+    """Does for a live method what a `WorkerProcess` does for the others, without a process.
+
+    Attributes:
+        entry: the method.
+        note: receives each event at once.
+        log: file for the traceback of a failure.
+    """
+
+    entry: Entry
+    note: Note
+    log: Path
+    _method: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._method = None
+
+    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
+        """What the method needs and its resolved hyperparameters."""
+        with self._failures(), preserved():
+            if isinstance(self.entry.live, type):
+                self._method, description = describe(self.entry, params, pair)
+            else:
+                self._method, description = self.entry.live, describe_method(self.entry.live)
+        return {"event": "described", **description}
+
+    def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
+        """Fit and score; every event goes to `note` as it happens, none is left to yield."""
+        with self._failures(), preserved():
+            work(self._method, assignment, self._emit)
+        return iter(())
+
+    def _emit(self, event: str, **details: Any) -> None:
+        self.note({"event": event, **details})
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Whatever a method raises is its failure; the traceback is kept."""
+        try:
+            yield
+        except UadBenchError:
+            self.log.write_text(traceback.format_exc())
+            raise
+        except Exception as error:
+            self.log.write_text(traceback.format_exc())
+            raise MethodError(f"{type(error).__name__}: {error}", reason="crash") from error

@@ -1,0 +1,76 @@
+"""Writes a working method with its tests: one file, or a distribution that others can install."""
+
+import keyword
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Literal
+
+from uad_bench.errors import ConfigError
+from uad_bench.files import write_text
+from uad_bench.plugins import registry
+from uad_bench.resources import resource_path
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+FILE = {"{module}.py": ("method.py.txt", "methods_of_file.txt"), "test_{module}.py": ("test_file.py.txt",)}
+PACKAGE = {
+    "pyproject.toml": ("pyproject.toml.txt",),
+    "README.md": ("README.md.txt",),
+    "src/{module}/__init__.py": ("init.py.txt",),
+    "src/{module}/method.py": ("method.py.txt",),
+    "src/{module}/py.typed": (),
+    "tests/test_{module}.py": ("test_package.py.txt",),
+}
+
+
+def write_method(name: str, *, kind: Literal["file", "package"], folder: Path) -> tuple[list[Path], list[str]]:
+    """Write the files; returns them and the commands to type next.
+
+    Args:
+        name: of the method, lower-case words joined by dashes.
+        kind: a single file, or a distribution in a folder of its own.
+        folder: to write into.
+
+    Raises:
+        ConfigError: the name cannot be used, or a file is already there.
+    """
+    values = _names(name)
+    place = folder / name if kind == "package" else folder
+    files = {place / path.format(**values): parts for path, parts in (PACKAGE if kind == "package" else FILE).items()}
+    if present := [path for path in files if path.exists()]:
+        raise ConfigError(f"{present[0]} exists already; choose another name or folder")
+    for path, parts in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, "".join(_fill(part, values) for part in parts))
+    return list(files), _next_steps(kind, place, values)
+
+
+def _names(name: str) -> dict[str, str]:
+    """The name as people, modules and classes write it."""
+    module = name.replace("-", "_")
+    if not NAME.fullmatch(name) or keyword.iskeyword(module):
+        raise ConfigError(f"{name!r} cannot name a method: use lower-case words joined by dashes, such as patch-memory")
+    if name in registry.methods():
+        raise ConfigError(f"a method {name!r} is registered already; choose another name")
+    words = name.split("-")
+    return {
+        "name": name,
+        "module": module,
+        "cls": "".join(map(str.capitalize, words)),
+        "title": " ".join(words).capitalize(),
+    }
+
+
+def _fill(part: str, values: Mapping[str, str]) -> str:
+    return Template(resource_path(f"plugins/templates/{part}").read_text(encoding="utf-8")).substitute(values)
+
+
+def _next_steps(kind: str, place: Path, values: Mapping[str, str]) -> list[str]:
+    name = values["name"]
+    if kind == "package":
+        run = f"uad-bench run --method {name} --task phantom-tiny"
+        return [f"pip install -e {place}", f"uad-bench check-method {name}", run]
+    file = place / f"{values['module']}.py"
+    return [f"uad-bench check-method {file}", f"uad-bench run --plugin {file} --method {name} --task phantom-tiny"]

@@ -1,0 +1,1 @@
+"""What papers' own code would have printed for the same maps: their protocols, replayed."""

@@ -1,0 +1,84 @@
+"""Verifies a stored leaderboard: its rows against their digests and runs, its tables against its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from uad_bench.boards.publishing import tables
+from uad_bench.boards.storage import without_paths
+from uad_bench.errors import ConfigError
+from uad_bench.files import read_json
+from uad_bench.method import Progress
+from uad_bench.storage.records import record_digest
+from uad_bench.storage.runs import Run, find_runs, open_run
+from uad_bench.verification.findings import Finding, Verification
+from uad_bench.verification.verify import verify_run
+
+Report = Callable[[Progress], None]
+SHOWN = 5  # lines of a table that are quoted
+SAME = ("subjects", "thresholds", "metrics", "groups", "task", "status", "reason")  # of a row and its run
+
+
+def verify(target: str, *, runs: Path, data: Path | None = None, report: Report = lambda _: None) -> list[Verification]:
+    """Verify a run, all runs of a folder, or a stored leaderboard.
+
+    Args:
+        target: a run as `open_run` takes it, a folder of runs, or `leaderboards/<task>`.
+        runs: where the leaderboard's runs are looked for.
+        data: folder with the patients, where the task's data is not embedded.
+        report: receives progress.
+    """
+    folder = Path(target)
+    if any(folder.glob("*-seed*.json")):
+        return list(_verify_board(folder, runs, data, report))
+    if folder.is_dir() and not (folder / "record.json").exists() and (found := find_runs(folder)):
+        return [verify_run(run, data=data, report=report) for run in found]
+    return [verify_run(open_run(runs, target), data=data, report=report)]
+
+
+def _verify_board(folder: Path, runs: Path, data: Path | None, report: Report) -> Iterator[Verification]:
+    for path in sorted(folder.glob("*-seed*.json")):
+        row = read_json(path)
+        run = Run(runs / row["run"])
+        findings = list(_check_row(row, run, path.name))
+        if findings or not run.record.exists():
+            gone = "" if run.record.exists() else f"its run is not in {runs}"
+            yield Verification(str(path), 0, tuple(findings), "" if findings else gone)
+        else:
+            yield verify_run(run, data=data, report=report)
+    yield Verification(str(folder), 0, tuple(_check_tables(folder)))
+
+
+def _check_row(row: Mapping[str, Any], run: Run, name: str) -> Iterator[Finding]:
+    if row.get("digest") != record_digest(row):
+        yield Finding(name, "was changed after it was written (its digest differs)")
+    if not run.record.exists():
+        return
+    record = without_paths(run.read_record())
+    for key in SAME:
+        if row.get(key) != record.get(key):
+            yield Finding(f"{name} {key}", "is not what the run's record says")
+
+
+def _check_tables(folder: Path) -> Iterator[Finding]:
+    """The tables as they are made from the rows again."""
+    text, comparison = tables(folder)
+    table = folder.with_suffix(".md")
+    stored = table.read_text(encoding="utf-8") if table.exists() else ""
+    pairs = enumerate(zip(stored.splitlines(), text.splitlines(), strict=False), 1)
+    differing = [(number, line, again) for number, (line, again) in pairs if line != again]
+    for number, line, again in differing[:SHOWN]:
+        yield Finding(f"{table.name} line {number}", f"says {line!r}, the rows give {again!r}")
+    if len(differing) > SHOWN:
+        yield Finding(table.name, f"differs in {len(differing) - SHOWN} more lines")
+    if len(stored.splitlines()) != len(text.splitlines()):
+        yield Finding(table.name, "has another number of lines than the rows give")
+    try:
+        same = read_json(folder / "comparison.json") == comparison
+    except ConfigError as error:
+        yield Finding("comparison.json", str(error))
+        return
+    if not same:
+        yield Finding("comparison.json", "is not what the rows give")
