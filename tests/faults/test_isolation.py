@@ -101,6 +101,11 @@ def test_a_gigabyte_of_output_neither_blocks_nor_fills_the_disk(tiny: TinyBench)
 
 SPY = """
 import glob, os, subprocess
+def hold(folder, *below):
+    held = os.open(folder, os.O_RDONLY)
+    for name in below:
+        held = os.open(name, os.O_RDONLY, dir_fd=held)
+    return held
 tried = {{
     "open": lambda: open({label!r}, "rb"),
     "open by another name": lambda: open({link!r}, "rb"),
@@ -108,6 +113,12 @@ tried = {{
     "list the cohort": lambda: os.listdir(os.path.dirname({folder!r})),
     "open the source image": lambda: open({image!r}, "rb"),
     "list the cached references": lambda: os.scandir({references!r}),
+    "hold a folder around the cache": lambda: hold(os.path.dirname({cache!r})),
+    "hold one by a path handle": lambda: os.open(os.path.dirname({cache!r}), os.O_PATH),
+    "step aside and back up": lambda: hold({aside!r}, "..", os.path.basename({cache!r}), "references"),
+    "up from aside in one go": lambda: hold({aside!r}, "../" + os.path.basename({cache!r}) + "/references"),
+    "walk by descriptors": lambda: next(os.fwalk({cache!r}, onerror=print)),
+    "move what is around": lambda: os.rename(os.path.dirname({cache!r}), {cache!r} + "-moved"),
     "ask a program": lambda: subprocess.run(["cat", {label!r}]),
     "ask a shell": lambda: os.system("cat < '" + {label!r} + "'"),
 }}
@@ -128,12 +139,14 @@ def test_labels_are_out_of_reach_and_each_attempt_is_noted(tiny: TinyBench, cach
     link = tmp_path / "innocent.bin"
     link.symlink_to(subject.label.path)
     paths = {"label": subject.label.path, "link": link, "folder": subject.label.path.parent}
-    others = {"image": subject.images["flair"].path, "references": cache / "references"}
+    others = {"image": subject.images["flair"].path, "references": cache / "references", "cache": cache}
     (cache / "references").mkdir(exist_ok=True)
+    others["aside"] = cache.parent / "aside"
+    others["aside"].mkdir(exist_ok=True)
     entry = tiny.write("spy", top=SPY.format(**{key: str(path) for key, path in {**paths, **others}.items()}))
     record = tiny.run(entry)
     assert "succeeded: []" in record["message"]
-    assert len(tiny.events(entry, "label_access")) == 8
+    assert len(tiny.events(entry, "label_access")) == 14
     assert [w["kind"] for w in record["warnings"]] == ["label_access"]
 
 

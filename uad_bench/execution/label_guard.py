@@ -21,6 +21,7 @@ FILE_EVENTS = {
     "open": 1,
     "os.listdir": 1,
     "os.scandir": 1,
+    "os.fwalk": 1,
     "os.chdir": 1,
     "os.link": 2,
     "os.symlink": 2,
@@ -31,6 +32,8 @@ PROGRAM_EVENTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posi
 BETWEEN_WORDS = re.compile(r"[\s'\"=:;,|&<>()\[\]]+")
 CODE = (".py", ".pyc", ".so", ".pyd")
 MOST_REPORTS = 100
+DESCRIPTORS = "/proc/self/fd"
+UNNAMED = getattr(os, "O_TMPFILE", 0)
 REFUSED = "labels and source images are out of a method's reach"
 
 
@@ -82,6 +85,11 @@ class Fence:
             inner = inner.rpartition(os.sep)[0]
         return False
 
+    def is_below(self, path: str) -> bool:
+        """Whether something forbidden lies in this folder: who holds it open gets there by names that say nothing."""
+        place = os.path.join(os.path.realpath(path), "")  # noqa: PTH118 - plain text, asked for each file opened
+        return any(folder.startswith(place) for folder in self.forbidden)
+
     def mentioned_in(self, command: str) -> bool:
         """Whether a command line names something that is out of reach."""
         words = BETWEEN_WORDS.split(command)
@@ -93,15 +101,7 @@ def raise_fence(fence: Fence, report: Callable[[str], None]) -> None:
     reports = iter(range(MOST_REPORTS))
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in FILE_EVENTS:
-            refused = next(
-                (path for path in map(_path, arguments[: FILE_EVENTS[event]]) if path and fence.keeps_out(path)), None
-            )
-        elif event in PROGRAM_EVENTS:
-            words = str(arguments[:3])
-            refused = words if fence.mentioned_in(words) else None
-        else:
-            return
+        refused = _refused(fence, event, arguments)
         if refused is not None:
             if next(reports, None) is not None:
                 report(refused)
@@ -110,8 +110,48 @@ def raise_fence(fence: Fence, report: Callable[[str], None]) -> None:
     sys.addaudithook(watch)
 
 
+def _refused(fence: Fence, event: str, arguments: tuple[Any, ...]) -> str | None:
+    """What an audit event names that is out of reach, if anything; around it, folders may be listed but not held."""
+    if event in PROGRAM_EVENTS:
+        words = str(arguments[:3])
+        return words if fence.mentioned_in(words) else None
+    named = arguments[: FILE_EVENTS.get(event, 0)]
+    holds = event == "os.rename" or (event == "open" and not _makes_unnamed_file(arguments))
+    for place in (place for argument in named for place in _places(argument)):
+        if fence.keeps_out(place) or (holds and fence.is_below(place)):
+            return place
+    return None
+
+
+def _makes_unnamed_file(arguments: tuple[Any, ...]) -> bool:
+    """Whether a temporary file without a name is opened: then the path is the folder for it."""
+    flags = arguments[2] if len(arguments) > 2 else 0
+    return bool(UNNAMED) and isinstance(flags, int) and flags & UNNAMED == UNNAMED
+
+
+def _places(argument: Any) -> list[str]:
+    """Where the argument may lead: a descriptor to its file, a relative name into any folder that is held open.
+
+    Audit events do not say to which folder a name is relative.
+    """
+    if isinstance(argument, int):
+        return [os.path.realpath(f"{DESCRIPTORS}/{argument}")]
+    path = _path(os.curdir if argument is None else argument)
+    if not path or path.startswith(os.sep):
+        return [path] if path else []
+    return [path, *(os.path.realpath(f"{folder}/{path}") for folder in _held_folders())]
+
+
+def _held_folders() -> list[str]:
+    """Folders that this process has open (Linux; elsewhere it may not open those around what is forbidden)."""
+    with contextlib.suppress(OSError):
+        links = [f"{DESCRIPTORS}/{number}" for number in os.listdir(DESCRIPTORS)]  # noqa: PTH208
+        return [link for link in links if os.path.isdir(link)]  # noqa: PTH112
+    return []
+
+
 def _path(argument: Any) -> str | None:
-    """The argument as text if it is a path; file descriptors and modes are not."""
+    """The argument as text if it is a path; modes and flags are not."""
     if not isinstance(argument, str | bytes | os.PathLike):
         return None
     with contextlib.suppress(Exception):
