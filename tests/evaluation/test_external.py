@@ -9,7 +9,10 @@ import pytest
 
 from tests.scored import SHAPE, Scored, noisy, values
 from uad_bench.cli.app import _run
-from uad_bench.errors import DataError
+from uad_bench.cohort import gather
+from uad_bench.config import load_task
+from uad_bench.errors import ConfigError, DataError
+from uad_bench.evaluation.external import MERGED, Submission, evaluate_maps
 from uad_bench.storage.runs import find_runs
 
 
@@ -32,6 +35,72 @@ def test_maps_in_another_orientation_are_turned_back(scored: Scored):
 
     maps, val = write(scored.folder / "turned", range(3, 11)), write(scored.folder / "turned-val", range(3))
     assert values(scored.submit(maps, "turned", threshold_maps=val)) == values(scored.judge("mine"))
+
+
+@pytest.fixture
+def lps(scored: Scored, tmp_path: Path) -> Scored:
+    """The same patients, stored as LPS."""
+    for path in scored.data.rglob("*.nii.gz"):
+        array = np.asarray(nib.load(path).dataobj)[::-1, ::-1]
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+        affine[:2, 3] = np.array(SHAPE[:2]) - 1
+        turned = tmp_path / "lps" / path.relative_to(scored.data)
+        turned.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(nib.Nifti1Image(array, affine), turned)
+    return Scored(tmp_path / "lps", tmp_path / "of-lps", scored.count)
+
+
+def test_arrays_of_scans_that_are_not_stored_as_ras_need_a_word_on_their_axes(lps: Scored):
+    with pytest.raises(ConfigError, match=r"LPS.*--npy-orientation scan .* --npy-orientation ras "):
+        lps.judge("silent")
+    assert not lps.runs.exists()
+
+
+def test_arrays_of_lps_scans_give_the_same_numbers_in_either_declared_order(scored: Scored, lps: Scored):
+    known = values(scored.judge("mine"))
+    assert values(lps.judge("ras", npy_orientation="ras")) == known
+    assert values(lps.judge("scan", lambda i: noisy(i)[::-1, ::-1], npy_orientation="scan")) == known
+    assert values(lps.judge("ras", lambda i: noisy(i)[::-1, ::-1], npy_orientation="ras")) != known
+
+
+def test_the_declared_order_is_part_of_what_names_the_run(lps: Scored):
+    maps = lps.write("all", range(11), noisy)
+    first, second = (lps.submit(maps, "mine", npy_orientation=order) for order in ("ras", "scan"))
+    assert first["run"] != second["run"]
+    assert values(first) != values(second)
+
+
+def test_scans_stored_as_ras_need_no_word(scored: Scored):
+    assert values(scored.judge("mine")) == values(scored.judge("mine", npy_orientation="scan"))
+
+
+@pytest.mark.parametrize("split", [None, "phantom-tiny", "dataset"])
+def test_maps_of_the_phantoms_own_test_patients_stand_beside_the_methods(tmp_path: Path, split: str | None):
+    cohort = gather(load_task("phantom-tiny"), None, report=lambda _: None)
+    for name in cohort.splits[0].test:
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).random(cohort.census[name].shape, np.float32))
+    given = Submission(folder=tmp_path, name="mine", task="phantom-tiny", split=split, npy_orientation="ras")
+    record = evaluate_maps(given, runs=tmp_path / "runs")
+    assert record["status"] == "ok"
+    assert record["task"]["split"]["digest"] == cohort.splits[0].digest
+    assert record["task"]["split"]["name"] == cohort.splits[0].name
+
+
+def test_everybody_is_judged_where_that_is_asked_for(scored: Scored):
+    record = scored.submit(scored.write("all", range(11), noisy), "all", split="all")
+    assert len(record["subjects"]["test"]) == 11
+
+
+def test_scores_that_float32_cannot_tell_apart_are_a_warning(scored: Scored, capsys):
+    def close(i: int) -> np.ndarray:
+        return 1 + noisy(i).astype(np.float64) * 1e-9
+
+    assert scored.judge("close", close)["warnings"] == [{"kind": MERGED, "count": 11}]
+    assert scored.judge("exact", lambda i: noisy(i).astype(np.float64))["warnings"] == []
+    arguments = ["evaluate", str(scored.folder / "close-test"), "--name", "cli", "--task", str(scored.task), "--json"]
+    arguments += ["--data", str(scored.data), "--runs", str(scored.runs), "--threshold-maps"]
+    assert _run([*arguments, str(scored.folder / "close-val")], debug=False) == 0
+    assert "distinct scores equal in 11 maps" in " ".join(capsys.readouterr().err.split())
 
 
 def test_without_threshold_maps_only_the_oracle_has_a_threshold(scored: Scored):
@@ -97,7 +166,7 @@ def test_missing_unknown_and_doubled_patients_are_all_named(scored: Scored):
     nib.save(nib.Nifti1Image(noisy(5), np.eye(4)), maps / "P5.nii.gz")
     record = scored.submit(maps, "wrong", threshold_maps=scored.write("val", range(3), noisy))
     assert record["status"] == "failed"
-    for words in ("no map of P3", "not judged, P99", "several maps of P5"):
+    for words in ("no map of P3", "P99", "several maps of P5"):
         assert words in record["message"]
 
 

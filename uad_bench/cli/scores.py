@@ -57,25 +57,52 @@ def crosswalk(
 
 
 def evaluate(
-    maps: Annotated[Path, typer.Argument(help="Folder with PATIENT.nii.gz or PATIENT.npy (canonical RAS+).")],
+    maps: Annotated[Path, typer.Argument(help="Folder with PATIENT.nii.gz or PATIENT.npy, one map a patient.")],
     name: Annotated[str, typer.Option("--name", help="What the row is called.")],
     task: Task = "phantom",
     data: Data = None,
-    split: Annotated[str | None, typer.Option(help="Judge its test patients; by default all labelled ones.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Judge its test patients, or [b]all[/b] labelled ones; by default the task's own split, else all.",
+            show_default=False,
+        ),
+    ] = None,
     threshold_maps: Annotated[
         Path | None, typer.Option("--threshold-maps", help="Maps of validation patients.", show_default=False)
+    ] = None,
+    npy_orientation: Annotated[
+        Literal["scan", "ras"] | None,
+        typer.Option(
+            help="Axes of .npy maps: [b]scan[/b] as the scan's file stores them, [b]ras[/b] turned to canonical RAS+. "
+            "Needed where the scans are not stored as RAS+.",
+            show_default=False,
+        ),
     ] = None,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
     """Judge score maps made by any program; they become a run like any other."""
     from uad_bench.console import reporting, stderr, stdout
-    from uad_bench.evaluation.external import Submission, evaluate_maps
+    from uad_bench.evaluation.external import MERGED, Submission, evaluate_maps
     from uad_bench.evaluation.metric_table import metric_table
 
-    given = Submission(folder=maps, name=name, task=task, data=data, split=split, threshold_maps=threshold_maps)
+    given = Submission(
+        folder=maps,
+        name=name,
+        task=task,
+        data=data,
+        split=split,
+        threshold_maps=threshold_maps,
+        npy_orientation=npy_orientation,
+    )
     with reporting() as reporter:
         record = evaluate_maps(given, runs=runs, report=reporter)
+    for maps_merged in (w["count"] for w in record["warnings"] if w["kind"] == MERGED):
+        stderr().print(
+            f"warning: float32 makes distinct scores equal in {maps_merged} maps, which changes their order there",
+            markup=False,
+        )
     if json:
         print_json(record)
     elif record["status"] == "ok":

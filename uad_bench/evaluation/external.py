@@ -1,41 +1,35 @@
 """Anyone's score maps become a run: a folder of `<patient>.nii.gz` or `<patient>.npy`, made by any program.
 
-NIfTI maps may be stored in any orientation and must lie on the scan's own grid; arrays are canonical (RAS+). Nothing is
-resampled: a map of another geometry is refused with both geometries named.
+Nothing is resampled: a map of another geometry is refused with both geometries named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from uad_bench.cohort import Cohort, cache_root, gather, open_dataset
 from uad_bench.config import Experiment, Task, change_task, load_task
-from uad_bench.data.census import SubjectFacts, data_digest, take_census
+from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.splits import Split
-from uad_bench.data.subject import ImageFile
-from uad_bench.data.volume import read_volume
-from uad_bench.errors import ConfigError, DataError, MethodError
+from uad_bench.errors import ConfigError, MethodError
 from uad_bench.evaluation.judging import judge
+from uad_bench.evaluation.score_files import NpyOrientation, find_maps, read_scores
 from uad_bench.execution.stages import save_map
 from uad_bench.files import write_json
 from uad_bench.fingerprint import digest_file, digest_json
 from uad_bench.method import Progress
-from uad_bench.metrics.validity import require_scores
 from uad_bench.plugins.registry import Entry
 from uad_bench.storage.identity import identify, run_of
 from uad_bench.storage.records import Outcome, make_record
 from uad_bench.storage.runs import Run
 
 Report = Callable[[Progress], None]
-SUFFIXES = (".nii.gz", ".nii", ".npy")
-AFFINE_TOLERANCE = 1e-3  # voxel -> mm; what writers round, not what moves a voxel
 ORIGIN = "external maps"
+ALL = "all"  # as a split: every labelled patient is judged
+MERGED = "scores_merged_by_float32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +59,11 @@ class Submission:
         name: what the row is called.
         task: shipped name or file; its protocol holds.
         data: folder with the scans and labels, where the task's data is not embedded.
-        split: a split whose test patients are judged; by default all labelled patients are.
+        split: a split whose test patients are judged, by the name that tables print, or `all` for every labelled
+            patient. By default the task's own; all where that would be a split by hash.
         threshold_maps: maps of validation patients; without them there is only the oracle threshold.
+        npy_orientation: how the axes of arrays run, which a `.npy` file does not say: as the `scan` is stored, or `ras`
+            for canonical RAS+. It must be said of scans for which that is not the same.
     """
 
     folder: Path
@@ -75,6 +72,7 @@ class Submission:
     data: Path | None = None
     split: str | None = None
     threshold_maps: Path | None = None
+    npy_orientation: NpyOrientation | None = None
 
 
 def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Report = lambda _: None) -> dict[str, Any]:
@@ -84,71 +82,42 @@ def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Repor
         the record; its status is `failed`, with the reason, where a map is missing or is not what it should be.
 
     Raises:
+        ConfigError: a scan is not stored as RAS+ and nobody said how its array lies.
         DataError: the scans, labels or folders cannot be read.
     """
     maps = Maps(test=find_maps(given.folder), val=find_maps(given.threshold_maps) if given.threshold_maps else {})
     cohort = _cohort(load_task(given.task), given, maps, report)
+    _require_orientation(given, cohort, maps)
     experiment = Experiment(method=given.name, profile="external", params={}, task=cohort.task)
     entry = Entry(given.name, "", distribution=ORIGIN)
     asked = Outcome(experiment=experiment, entry=entry, cohort=cohort, split=cohort.splits[0], device="cpu")
     identity = {**identify(experiment, entry, cohort), "maps": digest_json(maps.digests)}
+    if given.npy_orientation:
+        identity["npy_orientation"] = given.npy_orientation
     run = run_of(runs, identity)
     if run.finished:
         return run.read_record()
     with run.lock():
         run.log_event("start", resumed=False, repaired=[])
         write_json(run.experiment, identity)
-        return _judged(run, asked, maps, report)
+        return _judged(run, asked, maps, given.npy_orientation or "ras", report)
 
 
-def find_maps(folder: Path) -> dict[str, list[Path]]:
-    """Map files of a folder by patient.
-
-    Raises:
-        DataError: there is no such folder, or no map in it.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder of score maps")
-    found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
-        suffix = next((s for s in SUFFIXES if path.name.endswith(s)), None)
-        if suffix and not path.name.startswith("."):
-            found.setdefault(path.name.removesuffix(suffix), []).append(path)
-    if not found:
-        raise DataError(f"{folder}: holds no map; they are named PATIENT.nii.gz or PATIENT.npy")
-    return found
-
-
-def read_score_map(path: Path, facts: SubjectFacts) -> NDArray[np.float32]:
-    """One map in canonical orientation, checked against the scan.
-
-    Raises:
-        MethodError: another shape, place, type, or not finite.
-    """
-    try:
-        array, affine = _canonical(path)
-    except (DataError, ValueError, EOFError, OSError) as error:
-        reason = "nonfinite" if "NaN or infinite" in str(error) else "bad_output"
-        raise MethodError(f"{facts.id}: {error}", reason=reason) from error
-    if array.dtype.kind not in "fiu":
-        raise MethodError(f"{path}: scores are {array.dtype}, expected float32", reason="bad_output")
-    if array.shape != facts.shape:
-        raise MethodError(f"{path}: the map is {array.shape}, the scan is {facts.shape}", reason="bad_output")
-    if affine is not None and not np.allclose(affine, facts.affine, atol=AFFINE_TOLERANCE, rtol=0):
-        raise MethodError(
-            f"{path}: the map lies elsewhere than the scan (affine {_short(affine)}, the scan's "
-            f"{_short(facts.affine)}); write it on the scan's own grid",
-            reason="bad_output",
+def _require_orientation(given: Submission, cohort: Cohort, maps: Maps) -> None:
+    """A mirrored map has the right shape and a plausible score, so that nothing else would show it."""
+    arrays = {name for found in (maps.test, maps.val) for name, paths in found.items() if paths[0].suffix == ".npy"}
+    turned = sorted(name for name in arrays & set(cohort.census) if cohort.census[name].orientation != "RAS")
+    if turned and given.npy_orientation is None:
+        raise ConfigError(
+            f"{turned[0]}.npy: an array does not say how its axes run, and the scan is stored as "
+            f"{cohort.census[turned[0]].orientation}; add --npy-orientation scan (as the scan's file stores them) "
+            "or --npy-orientation ras (turned to canonical RAS+), or write PATIENT.nii.gz"
         )
-    with np.errstate(over="ignore"):
-        scores = np.ascontiguousarray(array, np.float32)
-    require_scores(scores, shape=facts.shape, name=facts.id)
-    return scores
 
 
-def _judged(run: Run, asked: Outcome, maps: Maps, report: Report) -> dict[str, Any]:
+def _judged(run: Run, asked: Outcome, maps: Maps, npy: NpyOrientation, report: Report) -> dict[str, Any]:
     try:
-        _import_maps(run, asked, maps, report)
+        _import_maps(run, asked, maps, npy, report)
         record = make_record(asked, run, result=judge(run, asked.cohort, asked.split, report))
     except MethodError as error:
         run.log_event("failed", reason=error.reason, message=str(error), notes=[])
@@ -161,7 +130,7 @@ def _judged(run: Run, asked: Outcome, maps: Maps, report: Report) -> dict[str, A
     return record
 
 
-def _import_maps(run: Run, asked: Outcome, maps: Maps, report: Report) -> None:
+def _import_maps(run: Run, asked: Outcome, maps: Maps, npy: NpyOrientation, report: Report) -> None:
     """Copy every map into the run as it is judged, and write the manifest last."""
     wanted = dict.fromkeys(asked.split.test, maps.test) | dict.fromkeys(asked.split.val * bool(maps.val), maps.val)
     _require_each_once(asked.split, maps)
@@ -169,8 +138,11 @@ def _import_maps(run: Run, asked: Outcome, maps: Maps, report: Report) -> None:
     for done, (name, files) in enumerate(wanted.items()):
         report(Progress("reading maps", done, len(wanted)))
         [path] = files[name]
-        stored[name] = save_map(run.map(name), read_score_map(path, asked.cohort.census[name]))
+        scores = read_scores(path, asked.cohort.census[name], npy=npy)
+        stored[name] = save_map(run.map(name), scores.values)
         run.log_event("imported", subject=name, **stored[name])
+        if scores.merged:
+            run.log_event("warning", kind=MERGED, subject=name, merged=scores.merged)
     write_json(run.manifest, {"maps": stored, "checkpoint": None})
 
 
@@ -179,7 +151,7 @@ def _require_each_once(split: Split, maps: Maps) -> None:
         wanted = set(split.role(role)) if role == "test" or found else set()
         problems = [
             *_listed("no map of", wanted - set(found)),
-            *_listed("maps of patients who are not judged,", set(found) - wanted),
+            *_listed("maps of patients who are not judged (unless with --split all),", set(found) - wanted),
             *_listed("several maps of", {name for name, paths in found.items() if len(paths) > 1}),
         ]
         if problems:
@@ -194,8 +166,8 @@ def _listed(what: str, names: Iterable[str]) -> list[str]:
 
 def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort:
     """The split's patients, so that the row may stand beside others of that split; else everybody with a label."""
-    if given.split:
-        return gather(change_task(task, {"split": given.split}), given.data, report=report)
+    if split := _split_name(task, given.split):
+        return gather(change_task(task, {"split": split}), given.data, report=report)
     subjects = [s for s in open_dataset(task, given.data, report=report).subjects() if s.label or s.healthy]
     val = tuple(s.id for s in subjects if s.id in maps.val)
     test = tuple(s.id for s in subjects if s.id not in maps.val)
@@ -206,13 +178,10 @@ def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort
     return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census))
 
 
-def _canonical(path: Path) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Scores (X, Y, Z) and where they lie, which an array does not say."""
-    if path.name.endswith(".npy"):
-        return np.load(path, allow_pickle=False), None
-    volume = read_volume(ImageFile(path))
-    return volume.array, volume.affine
-
-
-def _short(affine: NDArray[np.float64] | Sequence[Sequence[float]]) -> str:
-    return "; ".join(" ".join(f"{value:g}" for value in row) for row in np.asarray(affine)[:3])
+def _split_name(task: Task, asked: str | None) -> str | None:
+    """As the configuration calls it; None for everybody. Tables call a data set's own split by the task's name."""
+    if asked is None:
+        return None if task.split == "hash" else task.split
+    if asked == ALL:
+        return None
+    return "dataset" if task.split == "dataset" and asked == task.name else asked

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from uad_bench.config import validate
 from uad_bench.errors import ConfigError, DataError, MethodError, ResourceError, unknown
-from uad_bench.evaluation.external import find_maps, read_score_map
+from uad_bench.evaluation.score_files import find_maps, read_score_map
 from uad_bench.execution.checkpoints import save_checkpoint
 from uad_bench.execution.isolation import LOG_LIMIT, Limits
 from uad_bench.execution.processes import end_group, group_rss_mib

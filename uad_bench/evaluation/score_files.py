@@ -1,0 +1,117 @@
+"""Score maps as any program writes them: NIfTI in any orientation on the scan's own grid, or plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.data.census import SubjectFacts
+from uad_bench.data.subject import ImageFile
+from uad_bench.data.volume import read_volume
+from uad_bench.errors import DataError, MethodError
+from uad_bench.metrics.validity import require_scores
+
+NpyOrientation = Literal["scan", "ras"]
+"""How the axes of an array run: as the scan's file stores them, or turned to canonical RAS+."""
+SUFFIXES = (".nii.gz", ".nii", ".npy")
+AFFINE_TOLERANCE = 1e-3  # voxel -> mm; what writers round, not what moves a voxel
+EXACT = (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16)  # all their values are float32 values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """One map as it is judged.
+
+    Attributes:
+        values: (X, Y, Z) in canonical orientation.
+        merged: how many distinct scores of the file float32 cannot tell from another one.
+    """
+
+    values: NDArray[np.float32]
+    merged: int
+
+
+def find_maps(folder: Path) -> dict[str, list[Path]]:
+    """Map files of a folder by patient.
+
+    Raises:
+        DataError: there is no such folder, or no map in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of score maps")
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        suffix = next((s for s in SUFFIXES if path.name.endswith(s)), None)
+        if suffix and not path.name.startswith("."):
+            found.setdefault(path.name.removesuffix(suffix), []).append(path)
+    if not found:
+        raise DataError(f"{folder}: holds no map; they are named PATIENT.nii.gz or PATIENT.npy")
+    return found
+
+
+def read_score_map(path: Path, facts: SubjectFacts) -> NDArray[np.float32]:
+    """One map in canonical orientation, as `read_scores`; arrays are taken as canonical."""
+    return read_scores(path, facts).values
+
+
+def read_scores(path: Path, facts: SubjectFacts, *, npy: NpyOrientation = "ras") -> Scores:
+    """One map in canonical orientation, checked against the scan.
+
+    Args:
+        npy: how the axes of a `.npy` array run; NIfTI says so itself.
+
+    Raises:
+        MethodError: another shape, place, type, or not finite.
+    """
+    try:
+        array, affine = _canonical(path, facts, npy)
+    except (DataError, ValueError, EOFError, OSError) as error:
+        reason = "nonfinite" if "NaN or infinite" in str(error) else "bad_output"
+        raise MethodError(f"{facts.id}: {error}", reason=reason) from error
+    if array.dtype.kind not in "fiu":
+        raise MethodError(f"{path}: scores are {array.dtype}, expected float32", reason="bad_output")
+    if array.shape != facts.shape:
+        raise MethodError(f"{path}: the map is {array.shape}, the scan is {facts.shape}", reason="bad_output")
+    if affine is not None and not np.allclose(affine, facts.affine, atol=AFFINE_TOLERANCE, rtol=0):
+        raise MethodError(
+            f"{path}: the map lies elsewhere than the scan (affine {_short(affine)}, the scan's "
+            f"{_short(facts.affine)}); write it on the scan's own grid",
+            reason="bad_output",
+        )
+    with np.errstate(over="ignore"):
+        scores = np.ascontiguousarray(array, np.float32)
+    require_scores(scores, shape=facts.shape, name=facts.id)
+    return Scores(scores, _merged(array))
+
+
+def _canonical(path: Path, facts: SubjectFacts, npy: NpyOrientation) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Scores (X, Y, Z) and where they lie, which an array does not say."""
+    if path.name.endswith(".npy"):
+        array = np.load(path, allow_pickle=False)
+        return (_turned(array, facts.orientation) if npy == "scan" and array.ndim == 3 else array), None
+    volume = read_volume(ImageFile(path))
+    return volume.array, volume.affine
+
+
+def _turned(array: NDArray[Any], codes: str) -> NDArray[Any]:
+    """From a stored axis order such as `LPS` to canonical."""
+    from nibabel import orientations  # imported late
+
+    turned: Any = orientations.apply_orientation(array, orientations.axcodes2ornt(codes))  # type: ignore[no-untyped-call]
+    return np.asarray(turned)
+
+
+def _merged(array: NDArray[Any]) -> int:
+    if array.dtype.type in EXACT:
+        return 0
+    ordered = np.sort(array, axis=None)  # rounding keeps the order, so that one sort serves both counts
+    return int(np.count_nonzero(np.diff(ordered)) - np.count_nonzero(np.diff(ordered.astype(np.float32))))
+
+
+def _short(affine: NDArray[np.float64] | Sequence[Sequence[float]]) -> str:
+    return "; ".join(" ".join(f"{value:g}" for value in row) for row in np.asarray(affine)[:3])
