@@ -74,3 +74,8 @@ def test_the_command_of_a_cell_repeats_its_request(tmp_path):
         "--method": "ae", "--task": "phantom-tiny", "--pair": "flair:t2", "--profile": "published", "--device": "cpu",
         "--runs": str(tmp_path), "--seed": "7", "--folds": "3", "--set": "a=1", "--plugin": str(tmp_path / "p.py"),
     }  # fmt: skip
+
+
+def test_plugin_files_of_a_suite_are_found_beside_it(tmp_path):
+    (tmp_path / "mine.toml").write_text('methods = ["ae"]\ntasks = ["phantom-tiny"]\nplugins = ["my_method.py"]\n')
+    assert load_suite(str(tmp_path / "mine.toml")).plugins == [tmp_path / "my_method.py"]

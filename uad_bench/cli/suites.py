@@ -84,7 +84,7 @@ def _open(
     from uad_bench.suites.suite import cells_of, load_suite
 
     chosen = load_suite(name)
-    common = Request(method="", data=data, device=device, plugins=tuple(plugin or ()), runs=Path(runs))
+    common = Request(method="", data=data, device=device, plugins=(*chosen.plugins, *(plugin or ())), runs=Path(runs))
     with reporting() as reporter:
         return chosen, locate(cells_of(chosen, common), reporter)
 

@@ -28,6 +28,7 @@ class Suite:
         baselines: add the trivial baselines once for every task and pair.
         gpus: that share each training.
         settings: `KEY=VALUE`, as with `run --set`.
+        plugins: files of methods to add, by paths from where the suite's file lies.
         slurm: options of the Slurm executor, in submitit's names (`slurm_partition`, `timeout_min`, ...).
     """
 
@@ -43,6 +44,7 @@ class Suite:
     folds: Annotated[int, Field(ge=0)] = 0
     split: str | None = None
     settings: list[str] = field(default_factory=list)
+    plugins: list[Path] = field(default_factory=list)
     baselines: bool = True
     gpus: Annotated[int, Field(ge=1)] = 1
     slurm: dict[str, Any] = field(default_factory=dict)
@@ -96,6 +98,7 @@ def load_suite(name: str) -> Suite:
     if not path.is_file():
         raise unknown("suite", name, resource_names(FOLDER, ".toml"))
     suite = validate(Suite, {"name": path.stem, **read_toml(path)}, path.name)
+    suite = replace(suite, plugins=[path.parent / plugin for plugin in suite.plugins])
     for task in suite.tasks:
         load_task(task)
     return suite
