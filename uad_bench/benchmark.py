@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from uad_bench.cohort import Cohort, gather
+from uad_bench.cohort import Cohort, check_stripped, gather
 from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
 from uad_bench.console import Reporter
+from uad_bench.data.oddities import find_oddities
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.determinism import check_determinism
 from uad_bench.execution.isolation import Limits
@@ -62,6 +63,8 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
     main = replace(main, origin=resolve_origin(request))
     reporter.start(f"data {main.task.name}")
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
+    check_stripped(cohort)
+    say_oddities(cohort, reporter)
     device = resolve_device(request.device)
     bench = Bench(root=request.runs, device=device, limits=request.limits, report=reporter)
     trivial = [name for name in baselines() if name != request.method and request.baselines]
@@ -89,6 +92,12 @@ def _run(
     if record["status"] != "ok":
         reporter.say(f"{experiment.method}: FAILED({record['reason']}): {record['message']}")
     return record
+
+
+def say_oddities(cohort: Cohort, reporter: Reporter) -> None:
+    """A line for each kind of thing that is odd about the patients; the records repeat them."""
+    for oddity in find_oddities(cohort.census.values()):
+        reporter.say(f"warning: {oddity.message}")
 
 
 def compose_request(request: Request) -> Experiment:

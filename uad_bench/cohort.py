@@ -9,6 +9,7 @@ from typing import Any
 from uad_bench.config import Task
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import check_split
+from uad_bench.data.oddities import skull_state
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, fold_splits, hash_split, named_split
 from uad_bench.data.store import SliceStore
@@ -68,6 +69,22 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     for split in splits:
         check_split(split, census)
     return Cohort(task, subjects, census, splits, data_digest(census))
+
+
+def check_stripped(cohort: Cohort) -> None:
+    """Refuse patients whose skull would count as brain, unless the task says that it may.
+
+    Raises:
+        DataError: most of them fill their volume, and no brain mask says where the brain is.
+    """
+    whole = [name for name, facts in cohort.census.items() if skull_state(facts) == "whole head"]
+    bare = [name for name in whole if cohort.subjects[name].brain_mask is None]
+    if 2 * len(bare) > len(cohort.census) and not cohort.task.whole_head:
+        raise DataError(
+            f"{len(bare)} of {len(cohort.census)} patients, first {bare[0]}, are not skull-stripped: nearly all "
+            "voxels are non-zero and would count as brain; set the background to 0, add brain masks, or accept it with "
+            "--set task.whole_head=true"
+        )
 
 
 def healthy_rule(task: Task) -> HealthyRule:

@@ -34,6 +34,7 @@ class Task:
         margin: a healthy slice has no anomaly in this many slices on either side.
         min_brain: least brain area of a healthy slice, as a fraction of the slice.
         split: `hash`, `dataset`, or a shipped list; `subset` accepts that some of its patients are absent.
+        whole_head: run although most scans are not skull-stripped, so that the skull counts as brain.
     """
 
     __pydantic_config__ = STRICT
@@ -52,6 +53,7 @@ class Task:
     min_brain: Annotated[float, Field(ge=0, le=1)] = 0.05
     split: str = "hash"
     subset: bool = False
+    whole_head: bool = False
     protocol: str = "volume"
     budget: Budget
 

@@ -12,13 +12,11 @@ from uad_bench.data.census import survey
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import LISTED, REFUSED, Twins, equal_scans, near_scans
 from uad_bench.data.inspection import Problem
+from uad_bench.data.oddities import has_empty_label, skull_state
 from uad_bench.data.slices import HealthyRule, count_slices, healthy_keys, scored_slices
 from uad_bench.data.subject import Subject, patient_id
 from uad_bench.errors import UadBenchError
 from uad_bench.method import Modality, Progress
-
-BARE_BORDER = 0.05  # share of non-zero voxels on the in-plane border below which a scan counts as skull-stripped
-WHOLE_HEAD = 0.6  # share of non-zero voxels above which it does not, whatever the border
 
 Report = Callable[[Progress], None]
 
@@ -76,13 +74,6 @@ def usual_modalities(subjects: Sequence[Subject]) -> tuple[Modality, ...]:
     return tuple(sorted(m for m, count in counts.items() if 2 * count >= len(subjects)))
 
 
-def skull_state(facts: SubjectFacts) -> str:
-    """`stripped`, `whole head`, or `remnants` where a stripped scan still touches the border."""
-    if facts.brain_voxels > WHOLE_HEAD * np.prod(facts.shape):
-        return "whole head"
-    return "stripped" if facts.border < BARE_BORDER else "remnants"
-
-
 def _refusals(problems: Iterable[Problem]) -> list[Finding]:
     return [Finding("refused", problem.subject, problem.message) for problem in problems]
 
@@ -102,9 +93,7 @@ def _oddities(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
     """What is unusual about one patient without refusing a run."""
     notes = {
         f"label values {fact.undeclared_values} are not among those the data set declares": fact.undeclared_values,
-        "the label is empty: its voxels count, its own AP and Dice are undefined": fact.labelled
-        and fact.label_digest
-        and not fact.anomaly_voxels,
+        "the label is empty: its voxels count, its own AP and Dice are undefined": has_empty_label(fact),
         "no label: can be neither trained on nor judged": not fact.labelled,
         f"{fact.outside_brain} anomaly voxels lie outside the brain": fact.outside_brain,
         "not skull-stripped: the skull would count as brain": skull_state(fact) == "whole head",

@@ -19,6 +19,8 @@ SHOWN = 5
 def identify(experiment: Experiment, entry: Entry, cohort: Cohort) -> dict[str, Any]:
     """All that defines a run, as plain values. Paths and the harness version are no part of it."""
     task = {key: value for key, value in asdict(cohort.task).items() if key != "summary"}
+    if not task["whole_head"]:
+        del task["whole_head"]  # a permission that was not given leaves the run's name as it is
     return {
         "method": experiment.method,
         "profile": experiment.profile,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from uad_bench.cohort import Cohort
 from uad_bench.config import Experiment
+from uad_bench.data.oddities import find_oddities
 from uad_bench.data.splits import Split
 from uad_bench.errors import MethodError
 from uad_bench.evaluation.evaluation import Evaluation
@@ -74,7 +75,7 @@ def make_record(
         "budget": asdict(asked.cohort.task.budget),
         "subjects": {role: list(getattr(asked.split, role)) for role in ("train", "val", "test")},
         **(numbers(result) if result else NO_NUMBERS),
-        "warnings": _warnings(run),
+        "warnings": [*map(asdict, find_oddities(asked.cohort.census.values())), *_warnings(run)],
         "cost": cost_of(run.read_events()),
         "environment": environment(asked.device),
         "created": now(),

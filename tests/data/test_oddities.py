@@ -1,0 +1,24 @@
+"""What is odd about a cohort is counted by kind, and said in a sentence that names patients."""
+
+from uad_bench.data.oddities import find_oddities
+
+
+def test_a_sound_cohort_has_none(make_facts):
+    assert find_oddities([make_facts()]) == []
+
+
+def test_each_kind_is_counted_and_its_first_patients_are_named(make_facts):
+    sound = make_facts()
+    whole = make_facts(id="head", brain_area=(24 * 28,) * 14)
+    strange = make_facts(id="strange", undeclared_values=(7, 9))
+    empty = make_facts(id="empty", anomaly_area=(0,) * 14)
+    outside = [make_facts(id=f"out{i}", outside_brain=5) for i in range(4)]
+    found = {oddity.kind: oddity for oddity in find_oddities([sound, whole, strange, empty, *outside])}
+    assert {kind: oddity.count for kind, oddity in found.items()} == {
+        "whole_head": 1,
+        "undeclared_label_values": 1,
+        "empty_label": 1,
+        "anomaly_outside_brain": 4,
+    }
+    assert found["undeclared_label_values"].message.endswith("does not declare (7, 9)")
+    assert found["anomaly_outside_brain"].message.startswith("4 of 8 patients (out0, out1, out2, ...)")

@@ -1,0 +1,60 @@
+"""What `run` says or refuses before anything is trained: odd data, and settings that cannot work."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.tiny_bench import save, write_patients
+from uad_bench.cli.app import _run
+
+TASK = """
+dataset = "brats"
+modalities = ["flair", "t2"]
+size = 16
+field_of_view = 16.0
+margin = 0
+budget = { steps = 1, batch_size = 1 }
+"""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    """Runs a baseline on the folder `data`; gives the exit code, what it printed and what it said."""
+    (tmp_path / "tiny.toml").write_text(TASK)
+    places = ("--task", f"{tmp_path}/tiny.toml", "--data", f"{tmp_path}/data", "--runs", f"{tmp_path}/runs")
+
+    def go(*arguments: str, method: str = "random") -> tuple[int, str, str]:
+        code = _run(["run", "--method", method, *places, *arguments], debug=False)
+        return (code, *capsys.readouterr())
+
+    return go
+
+
+def change(file: Path, values) -> None:
+    save(file, values(np.asarray(nib.load(file).dataobj)))
+
+
+def test_scans_with_a_background_that_is_not_zero_are_refused_unless_asked_for(run, quick, tmp_path: Path):
+    for file in write_patients(tmp_path / "data").rglob("*_t2.nii.gz"):
+        change(file, lambda array: np.where(array == 0, 1, array))
+    code, _, said = run("--no-baselines")
+    assert (code, "task.whole_head=true" in said) == (3, True)
+    assert not (tmp_path / "runs").exists()
+    code, printed, said = run("--no-baselines", "--set", "task.whole_head=true", "--json")
+    assert (code, said.count("warning: 8 of 8 patients")) == (0, 1)
+    assert {"whole_head", "constant"} >= {warning["kind"] for warning in json.loads(printed)["warnings"]} != set()
+
+
+def test_label_values_that_are_not_declared_are_said_once_and_recorded_in_every_run(run, quick, tmp_path: Path):
+    data = write_patients(tmp_path / "data")
+    change(data / "P3" / "P3_seg.nii.gz", lambda array: np.where(array, 9, 0).astype(np.uint8))
+    code, _, said = run()
+    assert (code, said.count("the data set does not declare (9)")) == (0, 1)
+    records = [json.loads(path.read_text()) for path in (tmp_path / "runs").rglob("record.json")]
+    assert len(records) == 4
+    for record in records:
+        (found,) = (w for w in record["warnings"] if w["kind"] == "undeclared_label_values")
+        assert (found["count"], found["message"].startswith("1 of 8 patients (P3)")) == (1, True)
