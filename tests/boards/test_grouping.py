@@ -76,6 +76,23 @@ def test_a_baseline_is_one_row_whatever_the_budget():
     assert [r.label for r in board(other, made_result("ae")).rows] == ["ae", "intensity", "random"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"margin": 0}, "margin 0"),
+        ({"size": 64}, "size 64"),
+        ({"scaling": "other"}, "scaling other"),
+        ({"field_of_view": 99.0}, "field_of_view 99.0"),
+    ],
+)
+@pytest.mark.parametrize("method", ["ae", "intensity"])
+def test_a_run_on_other_working_slices_is_another_row_and_replaces_none(method, changes, told):
+    newer = made_result(method, auprc=0.5, task=changes, created="2026-02-01T00:00:00Z")
+    made = board(made_result("ae"), newer)
+    assert row(made, method).number(AUPRC).value == (0.6 if method == "ae" else 0.4)
+    assert row(made, f"{method} #2 ({told})").number(AUPRC).value == 0.5
+
+
 def test_equal_maps_of_all_seeds_are_marked():
     same = [replace(made_result("ae", seed), maps={"P00": "x"}) for seed in range(2)]
     made = board(*same, *(made_result("vae", seed) for seed in range(2)))
@@ -89,6 +106,9 @@ def test_equal_maps_of_all_seeds_are_marked():
         ({"task": {"protocol": "largest-slice"}}, "protocol"),
         ({"task": {"data_digest": "e" * 64}}, "data"),
         ({"task": {"pair": ["t2", "flair"]}}, "pair"),
+        ({"task": {"slices": [0, 9]}}, "slices"),
+        ({"task": {"modalities": ["flair", "t2", "t1"]}}, "modalities of the gate"),
+        ({"task": {"whole_head": True}}, "region"),
         ({"metrics_version": 2}, "metrics version"),
         ({"subjects": {"train": [], "val": [], "test": ["P00"]}}, "test patients"),
     ],

@@ -9,6 +9,7 @@ from tests.scored import Scored, noisy, values
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.comparison import compare, sentence
+from uad_bench.plugins.contestants import require_same, setting_name
 from uad_bench.storage.runs import Run
 
 
@@ -96,3 +97,27 @@ def test_the_command_gives_a_document_with_the_answer_in_words(scored: Scored, c
     assert document["pairs"][0]["shown"]
     assert document["pairs"][0]["sentence"].startswith("strong beats weak")
     assert np.isfinite(document["pairs"][0]["p"])
+
+
+@pytest.mark.parametrize(
+    ("change", "aspect"),
+    [({"slices": [0, 2]}, "slices"), ({"pair": ["t2", "flair"]}, "pair"), ({"modalities": ["t1"]}, "modalities")],
+)
+def test_runs_that_count_other_voxels_are_refused(scored: Scored, change, aspect):
+    first, second = (run.read_record() for run in runs_of(scored, one=1.0, other=1.0))
+    require_same([first, second])
+    with pytest.raises(ConfigError, match=aspect):
+        require_same([first, {**second, "task": {**second["task"], **change}}])
+
+
+def test_runs_of_another_split_of_the_same_test_patients_are_refused(scored: Scored):
+    first, second = (run.read_record() for run in runs_of(scored, one=1.0, other=1.0))
+    other = {**second["task"], "split": {**second["task"]["split"], "digest": "0" * 64}}
+    with pytest.raises(ConfigError, match="split"):
+        require_same([first, {**second, "task": other}])
+
+
+def test_one_method_on_other_working_slices_is_another_contestant(scored: Scored):
+    first = runs_of(scored, one=1.0)[0].read_record()
+    wide = {**first, "task": {**first["task"], "margin": 7}}
+    assert setting_name(first, [first, wide]) != setting_name(wide, [first, wide]) == "one (margin=7)"

@@ -5,11 +5,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from uad_bench.boards.result import Result
+from uad_bench.boards.result import Record, Result
 from uad_bench.boards.row import Row
 from uad_bench.errors import ConfigError
 
 Setting = tuple[str, str]
+WORKING = ("size", "scaling", "field_of_view", "margin")
+"""What a task says of the slices that a method learns from and works on; the voxels that are counted stay the same."""
 
 
 def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: Collection[str]) -> tuple[Row, ...]:
@@ -62,7 +64,7 @@ def newest(results: Sequence[Result], *, baselines: Collection[str] = ()) -> lis
 
 
 def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
-    """What two runs must share to be seeds of one row: method, profile, hyperparameters, budget, folds, first weights.
+    """What two runs must share to be seeds of one row: all that was chosen for the method, and the slices it works on.
 
     The task's budget means nothing to a trivial baseline.
     """
@@ -73,8 +75,14 @@ def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
         "budget": None if result.method in baselines else record.get("budget"),
         "folds": record.get("n_folds"),
         "weights": record["method"].get("weights"),
+        "slices": working(record),
     }
     return result.method, json.dumps(chosen, sort_keys=True)
+
+
+def working(record: Record) -> dict[str, Any]:
+    """Values of `WORKING`; None where an older record does not say."""
+    return {name: record["task"].get(name) for name in WORKING}
 
 
 def _source(result: Result) -> Any:
@@ -89,11 +97,19 @@ def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
     """The method's name; with the profile, and a number, where that alone says too little."""
     labels: dict[Setting, str] = {}
     taken: dict[str, int] = defaultdict(int)
-    several = {name for name in (m for m, _ in settings) if sum(m == name for m, _ in settings) > 1}
+    firsts: dict[str, Result] = {}
     for key, group in sorted(settings.items(), key=lambda item: _age(item[1][0])):
         method = group[0].record["method"]
         label = f"{key[0]} ({method.get('profile')})" if method.get("profile") not in {None, "default"} else key[0]
         label += f" from {weights['run']}" if (weights := method.get("weights")) else ""
         taken[label] += 1
-        labels[key] = f"{label} #{taken[label]}" if key[0] in several and taken[label] > 1 else label
+        first = firsts.setdefault(label, group[0])
+        labels[key] = f"{label} #{taken[label]}{_apart(group[0], first)}" if taken[label] > 1 else label
     return labels
+
+
+def _apart(result: Result, first: Result) -> str:
+    """` (margin 0)`: how its slices differ from those of the first row of that name, if they do."""
+    usual = working(first.record)
+    told = ", ".join(f"{name} {value}" for name, value in working(result.record).items() if value != usual[name])
+    return f" ({told})" if told else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.boards.comparable import differing
+from uad_bench.boards.grouping import working
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.evaluation.metric_rows import key_of
 from uad_bench.storage.replicates import load_replicates
@@ -51,30 +53,28 @@ def finished_record(run: Run) -> dict[str, Any]:
 
 
 def require_same(records: Sequence[Mapping[str, Any]]) -> None:
-    """Only runs whose bootstrap rows are the same patients may be paired."""
-    aspects: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        "metrics version": lambda r: r["metrics_version"],
-        "data": lambda r: r["task"]["data_digest"],
-        "protocol": lambda r: r["task"]["protocol"],
-        "test patients": lambda r: r["subjects"]["test"],
-        "bootstrap rows": lambda r: r["bootstrap"]["rows"],
-    }
-    for aspect, of in aspects.items():
-        other = next((r for r in records if of(r) != of(records[0])), None)
-        if other:
-            way = "; uad-bench rescore brings old runs to the present metrics" if aspect == "metrics version" else ""
+    """Only runs that count the same voxels of the same patients, and resampled them alike, may be paired."""
+    for other in records[1:]:
+        aspects = differing([records[0], other])
+        if records[0]["bootstrap"]["rows"] != other["bootstrap"]["rows"]:
+            aspects.append("bootstrap rows")
+        if aspects:
+            way = "; uad-bench rescore brings old runs to the present metrics" if "metrics version" in aspects else ""
             raise ConfigError(
-                f"{records[0]['run']} and {other['run']} differ in {aspect}: they cannot be compared{way}"
+                f"{records[0]['run']} and {other['run']} differ in {', '.join(aspects)}: they cannot be compared{way}"
             )
 
 
 def setting_name(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:
     """The method, with what sets it apart from its other settings."""
-    method = record["method"]
-    settings = {repr(sorted(r["method"]["params"].items())) for r in records if r["method"]["name"] == method["name"]}
-    if len(settings) == 1:
-        return str(method["name"])
-    return f"{method['name']} ({', '.join(f'{k}={v}' for k, v in sorted(method['params'].items()))})"
+    name = str(record["method"]["name"])
+    settings = [_setting(r) for r in records if r["method"]["name"] == name]
+    told = [f"{k}={v}" for k, v in _setting(record).items() if any(other.get(k) != v for other in settings)]
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def _setting(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**dict(sorted(record["method"]["params"].items())), **working(record)}
 
 
 def make_contestant(name: str, members: Sequence[tuple[Run, Mapping[str, Any]]], metric: str, key: str) -> Contestant:
