@@ -15,6 +15,7 @@ from uad_bench.data.supervision import training_slices
 from uad_bench.errors import MethodError, ResourceError
 from uad_bench.execution.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
 from uad_bench.execution.meter import Meter
+from uad_bench.execution.rescoring import DEPENDS, Sample
 from uad_bench.execution.scoring import score_subject
 from uad_bench.execution.warm_start import starting_from
 from uad_bench.files import atomic
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from uad_bench.execution.distributed import Team
 
 Emit = Callable[..., None]
+LONGEST_REMARK = 300
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
@@ -88,7 +90,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
     team = current_team()
     meter = Meter.of(assignment.device, leads=team.leads)
-    learned = run.checkpoint.exists()
+    learned, resumed = run.checkpoint.exists(), any(run.maps.glob("*.npy"))
     team.wait()  # until all have looked, before one of them writes it
     if not learned:
         _fit(method, store, assignment, emit, meter, team)
@@ -100,7 +102,9 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
         speed = {"ranks": team.size, "calibration": calibrate(assignment.device)}
         emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint), **speed)
     team.wait()  # until that is said, for maps that are reported before belong to an earlier training
-    _score(method, store, assignment, emit, meter, team)
+    first = _score(method, store, assignment, emit, meter, team)
+    if first and not resumed and not getattr(method, "whole_volume", False):
+        _score_again(method, store, assignment, emit, first)
 
 
 def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
@@ -123,8 +127,11 @@ def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, 
         emit("fit", slices=len(keys), ranks=team.size, **spent)
 
 
-def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team) -> None:
-    run = Run(Path(assignment.run))
+def _score(
+    method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team
+) -> Sample | None:
+    """Returns some scores of the first subject, to be compared at the end."""
+    run, first = Run(Path(assignment.run)), None
     mine = list(assignment.score.items())[team.rank :: team.size]
     for done, (subject, slices) in enumerate(mine):
         emit("progress", stage="score", step=done, total=len(mine))
@@ -133,11 +140,26 @@ def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit
         with meter.span() as spent:
             with _calling("score"):
                 scores, remarks = score_subject(method, store, keys, device=assignment.device)
+            first = first or Sample.of(keys, scores)
             score_map = store.to_native(subject, slices, scores)
         for remark in remarks:
             emit("warning", subject=subject, kind=remark)
         stored = save_map(run.map(subject), score_map)
         emit("scored", subject=subject, slices=len(keys), rank=team.rank, **stored, **spent)
+    return first
+
+
+def _score_again(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, first: Sample) -> None:
+    """Warn of scores that depend on what else was scored; all maps are stored, so nothing here fails the method."""
+    subject = first.keys[0].subject_id
+    seed_globals(assignment.seed, "score", subject)
+    try:
+        with _calling("score"):
+            remark = first.remark(method, store, device=assignment.device)
+    except MethodError as error:
+        remark = f"{DEPENDS} ({error})"[:LONGEST_REMARK]
+    if remark:
+        emit("warning", subject=subject, kind=remark)
 
 
 def save_map(path: Path, score_map: NDArray[np.float32]) -> dict[str, Any]:
