@@ -45,6 +45,19 @@ WRONG = {
     "a bundle that is absent": (["bundle", "check", "TMP/x.zip"], "No such file"),
     "a method name as a path": (["run", "-m", "../evil", *TINY], "unknown method '../evil'"),
     "a method name of 5,000 letters": (["run", "-m", "x" * 5000, *TINY], "unknown method"),
+    "a budget of nothing": (
+        ["run", "-m", "random", *TINY, "--set", "budget.steps=0"],
+        "steps and batch_size must be 1",
+    ),
+    "an empty batch": (
+        ["run", "-m", "random", *TINY, "--set", "budget.batch_size=-2"],
+        "steps and batch_size must be 1",
+    ),
+    "a pair of one": (["run", "-m", "random", *TINY, "--pair", "flair:flair"], "the two modalities must differ"),
+    "slices the wrong way round": (["run", "-m", "random", *TINY, "--set", "task.slices=[9,3]"], "not behind the last"),
+    "one fold": (["run", "-m", "random", *TINY, "--folds", "1"], "use 0 for one split, or 2 and more"),
+    "two methods": (["run", "-m", "random", "-m", "ae", *TINY], "--method is given 2 times (random, ae)"),
+    "runs in a file": (["list", "runs", "--runs", __file__], "this is a file"),
     "a number that is none": (
         ["run", "-m", "mean-distance", *TINY, "--set", "smoothing=NaN", "--runs", "TMP"],
         "recorded",

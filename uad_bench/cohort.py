@@ -58,8 +58,11 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     """Find the task's patients, read every scan once, split, and pass the leak gate.
 
     Raises:
+        ConfigError: one fold, which leaves nobody to train on.
         DataError: data is missing, broken, or leaks; each problem is named.
     """
+    if folds == 1:
+        raise ConfigError("--folds 1 leaves nobody to train on: use 0 for one split, or 2 and more")
     dataset = open_dataset(task, data, report=report)
     subjects = {subject.id: subject for subject in dataset.subjects()}
     census = take_census(list(subjects.values()), task.modalities, cache=cache_root(), report=report)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.method import Budget, Modality
@@ -18,6 +19,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid")
+
+
+def _trained(budget: Budget) -> Budget:
+    if min(budget.steps, budget.batch_size) < 1:
+        raise PydanticCustomError("budget", "steps and batch_size must be 1 or more")
+    return budget
+
+
+def _distinct(pair: tuple[Modality, Modality]) -> tuple[Modality, Modality]:
+    if pair[0] == pair[1]:
+        raise PydanticCustomError("pair", "the two modalities must differ")
+    return pair
+
+
+def _ascending(slices: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= slices[0] <= slices[1]:
+        raise PydanticCustomError("slices", "the first slice must be 0 or more, and not behind the last")
+    return slices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +62,9 @@ class Task:
     summary: str = ""
     dataset: str
     options: dict[str, Any] = field(default_factory=dict)
-    pair: tuple[Modality, Modality] = ("flair", "t2")
+    pair: Annotated[tuple[Modality, Modality], AfterValidator(_distinct)] = ("flair", "t2")
     modalities: tuple[Modality, ...]
-    slices: tuple[int, int] | None = None
+    slices: Annotated[tuple[int, int], AfterValidator(_ascending)] | None = None
     size: Annotated[int, Field(ge=8, le=1024)] = 64
     field_of_view: Annotated[float, Field(gt=0)] = 192.0
     scaling: str = "p90"
@@ -55,7 +74,7 @@ class Task:
     subset: bool = False
     whole_head: bool = False
     protocol: str = "volume"
-    budget: Budget
+    budget: Annotated[Budget, AfterValidator(_trained)]
 
 
 @dataclass(frozen=True, kw_only=True)

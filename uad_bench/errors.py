@@ -54,6 +54,6 @@ class NotFittedError(UadBenchError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """The error for a name that is not registered: says the nearest known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.65)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names) or 'none'}"
     return ConfigError(f"unknown {kind} {name!r}; {hint}")

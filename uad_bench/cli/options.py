@@ -9,7 +9,9 @@ import typer
 
 Runs = Annotated[Path, typer.Option("--runs", envvar="UAD_BENCH_RUNS", help="Folder of runs.")]
 RUNS = Path("runs")
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout; nothing at all on exit 1.")
+]
 Task = Annotated[str, typer.Option("--task", "-t", help="A shipped task, or the path of a task's TOML file.")]
 Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder with the patients.", show_default=False)]
 Settings = Annotated[

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, Settings, Task, print_json
+from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
     from uad_bench.benchmark import Guest
 
 
 def run(
-    method: Annotated[str, typer.Option("--method", "-m", help="A registered method; see [b]list methods[/b].")],
+    methods: Annotated[
+        list[str],
+        typer.Option("--method", "-m", metavar="NAME", help="A registered method; see [b]list methods[/b]."),
+    ],
     task: Task = "phantom",
     data: Data = None,
     pair: Annotated[str | None, typer.Option(help="Modality at test and the one translated to, as flair:t2.")] = None,
@@ -45,6 +49,7 @@ def run(
     from uad_bench.execution.isolation import Limits
     from uad_bench.views.tables import run_table
 
+    method = _only(methods)
     request = Request(
         method=method,
         task=task,
@@ -71,6 +76,15 @@ def run(
     else:
         stdout().print(run_table(records, runs=runs))
     return 2 if any(record["status"] != "ok" for record in records) else 0
+
+
+def _only(methods: list[str]) -> str:
+    """The one method that was named."""
+    if len(methods) > 1:
+        raise ConfigError(
+            f"--method is given {len(methods)} times ({', '.join(methods)}): name one; a suite runs several"
+        )
+    return methods[0]
 
 
 def _guest(command: str | None, name: str) -> "Guest | None":

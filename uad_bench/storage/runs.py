@@ -225,7 +225,13 @@ def run_at(root: Path, task: str, method: str, seed: int, digest: str) -> Run:
 
 
 def find_runs(root: Path, task: str | None = None) -> list[Run]:
-    """All finished and failed runs below the runs folder (folds belong to their run), sorted by path."""
+    """All finished and failed runs below the runs folder (folds belong to their run), sorted by path.
+
+    Raises:
+        ConfigError: the place is a file.
+    """
+    if root.is_file():
+        raise ConfigError(f"--runs {root}: this is a file, not a folder of runs")
     pattern = f"{safe_name(task, 'task') if task else '*'}/*/seed*/record.json"
     return [run for run in (Run(path.parent) for path in sorted(root.glob(pattern))) if run.finished or run.failed]
 
