@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from uad_bench.boards.result import Result
+from uad_bench.storage.records import seal
 from uad_bench.storage.runs import Run
 
 PATIENTS = tuple(f"P{i:02d}" for i in range(20))
@@ -85,9 +86,14 @@ def made_board(*results: Result) -> list[Result]:
 def write_run(root: Path, record: dict[str, Any]) -> Run:
     """A run folder with this record and the tables beside it."""
     run = Run(root / record["run"]).create()
-    run.record.write_text(json.dumps(record))
-    if record["status"] != "ok":
-        return run
+    if record["status"] == "ok":
+        _write_tables(run, record)
+        run.done.write_text('{"created": "", "files": {}}')
+    run.record.write_text(json.dumps(seal(record, run)))
+    return run
+
+
+def _write_tables(run: Run, record: dict[str, Any]) -> None:
     auprc = next(m["value"] for m in record["metrics"] if m["name"] == "auprc")
     draws = np.random.Generator(np.random.PCG64(record["seed"])).normal(auprc, 0.01, 2000)
     np.save(run.replicates, np.stack([draws, draws], axis=1))
@@ -98,5 +104,3 @@ def write_run(root: Path, record: dict[str, Any]) -> Run:
     steps = np.linspace(1, 0, 50)
     rows = [f"{t},{t},{1 - t},{t * (1 - t) * 2},{(1 - t) ** 3}" for t in steps]
     run.sweep.write_text("thresholds,precision,sensitivity,dice,fpr\n" + "\n".join(rows) + "\n")
-    run.done.write_text('{"created": "", "files": {}}')
-    return run

@@ -57,3 +57,33 @@ def test_a_report_of_a_task_is_one_file(typed, tmp_path):
 
 def test_a_report_of_nothing_says_what_to_name(typed):
     assert "name runs" in str(typed("report").exception)
+
+
+CHANGES = {
+    "record.json": lambda text: text.replace("0.6", "0.9", 1),
+    "metrics.csv": lambda text: text.replace("0.", "1.", 1),
+    "rescored/volume-common.json": lambda _: '{"digest": "made up"}',
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("leaderboard", "show", "--task", "made"),
+        ("leaderboard", "build", "--task", "made", "-o", "BOARDS"),
+        ("leaderboard", "export", "--task", "made"),
+        ("report", "--task", "made", "-o", "BOARDS/r.html"),
+        ("show", "made/ae"),
+        ("compare", "made/ae", "made/random"),
+    ],
+    ids=" ".join,
+)
+def test_a_run_that_was_changed_by_hand_is_refused_by_name(typed, tmp_path, name, words):
+    changed = tmp_path / "runs/made/ae/seed0-0123abcd" / name
+    changed.parent.mkdir(exist_ok=True)
+    changed.write_text(CHANGES[name](changed.read_text() if changed.exists() else ""))
+    error = typed(*(word.replace("BOARDS", str(tmp_path / "boards")) for word in words)).exception
+    assert getattr(error, "exit_code", None) == 5
+    assert f"made/ae/seed0-0123abcd: {name}" in str(error)
+    assert not (tmp_path / "boards").exists()

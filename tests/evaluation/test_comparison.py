@@ -10,6 +10,7 @@ from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.comparison import compare, sentence
 from uad_bench.plugins.contestants import require_same, setting_name
+from uad_bench.storage.records import seal
 from uad_bench.storage.runs import Run
 
 
@@ -79,7 +80,7 @@ def test_runs_on_other_patients_or_metric_code_are_refused_with_a_way_out(scored
     with pytest.raises(ConfigError, match="test patients"):
         compare([first, everybody])
     record = second.read_record()
-    second.record.write_text(json.dumps({**record, "metrics_version": 0}))
+    second.record.write_text(json.dumps(seal({**record, "metrics_version": 0}, second)))
     with pytest.raises(ConfigError, match=r"metrics version.*rescore"):
         compare([first, second])
 

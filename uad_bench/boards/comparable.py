@@ -14,12 +14,11 @@ ASPECTS: Mapping[str, Callable[[Record], Any]] = {
     "split": lambda r: r["task"]["split"]["digest"],
     "test patients": lambda r: tuple(r["subjects"]["test"]),
     "protocol": lambda r: r["task"]["protocol"],
-    "region": lambda r: _region(r),
     "slices": lambda r: tuple(r["task"].get("slices") or ()),
     "pair": lambda r: tuple(r["task"]["pair"]),
     "metrics version": lambda r: r.get("metrics_version"),
 }
-"""What decides which voxels are counted and how; two runs that differ in any have numbers of different things."""
+"""What decides which voxels are counted and how; the protocol names the region."""
 
 WORDS: Mapping[str, Callable[[Record], str]] = {
     "data": lambda r: f"data {r['task']['data_digest'][:12]}",
@@ -27,7 +26,6 @@ WORDS: Mapping[str, Callable[[Record], str]] = {
     "split": lambda r: f"split {r['task']['split']['name']} ({r['task']['split']['digest'][:8]})",
     "test patients": lambda r: f"{len(r['subjects']['test'])} test patients",
     "protocol": lambda r: f"protocol {r['task']['protocol']}",
-    "region": lambda r: f"region {_region(r)}",
     "slices": lambda r: "slices {} to {}".format(*r["task"]["slices"]) if r["task"].get("slices") else "all slices",
     "pair": lambda r: f"pair {' to '.join(r['task']['pair'])}",
     "metrics version": lambda r: f"metrics version {r.get('metrics_version', '?')}",
@@ -90,11 +88,6 @@ def list_runs(records: Sequence[Record]) -> str:
     """Names of the first two runs, and how many more there are."""
     names = [str(record["run"]) for record in records]
     return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-
-
-def _region(record: Record) -> str:
-    """What counts as brain; in scans that were not skull-stripped it is the whole head."""
-    return "whole head" if record["task"].get("whole_head") else "brain"
 
 
 def _weight(group: Group) -> tuple[int, str]:

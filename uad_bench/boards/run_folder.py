@@ -17,6 +17,7 @@ from uad_bench.fingerprint import digest_file
 from uad_bench.method import Progress
 from uad_bench.storage.replicates import load_replicates
 from uad_bench.storage.runs import Run, find_runs
+from uad_bench.verification.integrity import untouched_record
 
 Report = Callable[[Progress], None]
 CHAINS = ("none", "common")
@@ -33,7 +34,7 @@ def read_results(root: Path, task: str, *, verify: bool = False) -> list[Result]
 
     Raises:
         ConfigError: there are none.
-        VerificationError: a map is not the one that was scored.
+        VerificationError: a record was changed after it was written, or a map is not the one that was scored.
     """
     runs = find_runs(root, task)
     if not runs:
@@ -44,8 +45,12 @@ def read_results(root: Path, task: str, *, verify: bool = False) -> list[Result]
 
 
 def read_result(run: Run, *, verify: bool = False) -> Result:
-    """One run as a leaderboard sees it."""
-    record = run.read_record()
+    """One run as a leaderboard sees it.
+
+    Raises:
+        VerificationError: its record, or a table beside it, was changed after it was written.
+    """
+    record = untouched_record(run)
     maps = _map_digests(run)
     complete = record["status"] == "ok" and bool(maps) and all(_map_files(run).get(name) for name in maps)
     if verify and complete:

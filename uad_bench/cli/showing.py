@@ -19,10 +19,11 @@ def show(
     from uad_bench.errors import ConfigError
     from uad_bench.storage.run_tables import read_curve, read_patients
     from uad_bench.storage.runs import open_run
+    from uad_bench.verification.integrity import untouched_record
     from uad_bench.views.run_view import RunView
 
     found = open_run(Path(runs), run)
-    record = found.read_record()
+    record = untouched_record(found)
     if json:
         print_json(record)
         return

@@ -17,6 +17,7 @@ from uad_bench.errors import ConfigError, unknown
 from uad_bench.evaluation.metric_rows import key_of
 from uad_bench.storage.replicates import load_replicates
 from uad_bench.storage.runs import Run
+from uad_bench.verification.integrity import untouched_record
 
 Values = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ class Contestant:
 
 def finished_record(run: Run) -> dict[str, Any]:
     """The record of a run that has numbers."""
-    record = run.read_record()
+    record = untouched_record(run)
     if record["status"] != "ok":
         raise ConfigError(f"{run.path}: failed ({record['reason']}), there is nothing to compare")
     return record

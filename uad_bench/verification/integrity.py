@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench.data.splits import Split
-from uad_bench.errors import ConfigError, UadBenchError
+from uad_bench.errors import ConfigError, UadBenchError, VerificationError
 from uad_bench.files import read_json
-from uad_bench.fingerprint import digest_file, digest_json
+from uad_bench.fingerprint import digest_file
 from uad_bench.storage.records import METRICS_VERSION, record_digest
 from uad_bench.storage.runs import Run
 from uad_bench.verification.findings import Finding
@@ -21,11 +21,7 @@ STORED = {"scored", "imported"}
 
 def check_files(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
     """The record, the tables beside it, the checkpoint, the manifest and every map against their digests."""
-    if record.get("digest") != record_digest(record):
-        yield Finding("record.json", "was changed after it was written (its digest differs)")
-    for name, digest in record.get("files", {}).items():
-        yield from _check_digest(run.path / name, digest, name)
-    yield from _check_rescored(run)
+    yield from check_numbers(run, record)
     if not run.manifest.exists():
         return
     manifest = read_json(run.manifest)
@@ -35,6 +31,27 @@ def check_files(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
         if run.map(subject).exists():
             yield from _check_digest(run.map(subject), entry["sha256"], f"maps/{subject}.npy")
     yield from _check_log_against(run, manifest["maps"])
+
+
+def check_numbers(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
+    """What tables are made from, without any map: the record, the tables beside it and rescored numbers."""
+    if record.get("digest") != record_digest(record):
+        yield Finding("record.json", "was changed after it was written (its digest differs)")
+    for name, digest in record.get("files", {}).items():
+        yield from _check_digest(run.path / name, digest, name)
+    yield from _check_rescored(run)
+
+
+def untouched_record(run: Run) -> dict[str, Any]:
+    """The record of a run whose numbers, and those of its folds, are as they were written.
+
+    Raises:
+        VerificationError: names the run and the first file that is not.
+    """
+    for part in (*run.folds, run):
+        if finding := next(check_numbers(part, record := part.read_record()), None):
+            raise VerificationError(f"{part.path}: {finding}; remove the run and make it again")
+    return record
 
 
 def check_roles(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
@@ -52,8 +69,6 @@ def check_roles(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
     asked = read_json(run.experiment)
     if digest not in asked["splits"]:
         yield Finding("experiment.json splits", "do not hold the split of the record")
-    if not run.path.name.startswith("fold") and not run.path.name.endswith(f"-{digest_json(asked)[:8]}"):
-        yield Finding("experiment.json", "is not what the folder is named for (digest differs)")
 
 
 def check_version(record: Mapping[str, Any]) -> Iterator[Finding]:
