@@ -63,6 +63,14 @@ def test_a_noisy_copy_is_refused(cohort, cache_root):
         check_split(SPLIT, cohort.census(cache_root))
 
 
+def test_a_copy_with_left_and_right_exchanged_is_refused(cohort, cache_root):
+    folder = copy(cohort, "P0", "P5")
+    for i, modality in enumerate(cohort.modalities):
+        cohort.save(folder / f"P5_{modality}.nii.gz", cohort.texture(i)[::-1])
+    with pytest.raises(LeakError, match=r"P0 \(train\) and P5 \(test\) are mirrored near-duplicates"):
+        check_split(SPLIT, cohort.census(cache_root))
+
+
 def test_a_rough_likeness_is_listed_not_refused(cohort, cache_root):
     folder = copy(cohort, "P0", "P5")
     for i, modality in enumerate(cohort.modalities):

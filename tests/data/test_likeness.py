@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from uad_bench.data.likeness import correlation, difference_hash, hamming, thumbnail
+from uad_bench.data.likeness import (
+    ALONG_X,
+    correlation,
+    difference_hash,
+    hamming,
+    mirror_hash,
+    mirror_thumbnail,
+    thumbnail,
+)
 
 
 def scan(patients, seed):
@@ -40,3 +48,11 @@ def test_a_thumbnail_is_the_average_over_blocks_of_the_box():
     volume = np.kron(np.arange(12**3).reshape(12, 12, 12), np.ones((2, 2, 2)))
     grey = np.frombuffer(base64.b64decode(thumbnail(volume)), np.uint8).reshape(12, 12, 12)
     assert (grey == np.round(255 * np.arange(12**3) / (12**3 - 1)).reshape(12, 12, 12)).all()
+
+
+def test_hash_and_thumbnail_of_a_mirrored_scan_follow_from_those_of_the_scan(patients):
+    volume = scan(patients, 0)
+    mirrored = volume[::-1]
+    differing = (mirror_hash(difference_hash(volume)) ^ difference_hash(mirrored)) & int(ALONG_X)
+    assert differing.bit_count() <= 1
+    assert correlation([mirror_thumbnail(thumbnail(volume)), thumbnail(mirrored)])[0, 1] > 0.9999

@@ -110,9 +110,8 @@ def _twins(facts: Iterable[SubjectFacts]) -> list[Twins]:
 
 
 def _twin_finding(twins: Twins) -> Finding:
-    same = "the same voxels" if twins.equal else f"near-duplicates (correlation {twins.correlation:.4f})"
     level = "refused" if twins.equal or twins.correlation > REFUSED else "warning"
-    return Finding(level, twins.second, f"{twins.modality} of {twins.first} and {twins.second}: {same}")
+    return Finding(level, twins.second, f"{twins.modality} of {twins.first} and {twins.second}: {twins.alikeness}")
 
 
 def _document(

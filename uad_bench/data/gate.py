@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.likeness import correlation
+from uad_bench.data.likeness import ALONG_X, correlation, mirror_hash, mirror_thumbnail
 from uad_bench.data.split import ROLES, Split
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError, LeakError
@@ -31,6 +32,7 @@ class Twins:
         modality: the one in which they agree most.
         correlation: normalised, of the brains reduced to 12 x 12 x 12; 1 for equal voxels.
         equal: every decoded voxel of that modality is the same.
+        mirrored: they agree once left and right of one are exchanged.
     """
 
     first: str
@@ -38,6 +40,14 @@ class Twins:
     modality: Modality
     correlation: float
     equal: bool = False
+    mirrored: bool = False
+
+    @property
+    def alikeness(self) -> str:
+        """How the two agree, in words."""
+        if self.equal:
+            return "the same voxels"
+        return f"{'mirrored ' if self.mirrored else ''}near-duplicates (correlation {self.correlation:.4f})"
 
 
 def check_split(split: Split, census: Mapping[str, SubjectFacts]) -> tuple[Twins, ...]:
@@ -120,18 +130,27 @@ def _facts_of(split: Split, census: Mapping[str, SubjectFacts]) -> list[SubjectF
 
 
 def _near_in(modality: Modality, facts: list[SubjectFacts]) -> Iterator[Twins]:
-    hashes = np.array([int(fact.difference_hashes[modality], 16) for fact in facts], np.uint64)
-    bits = np.bitwise_count(hashes[:, None] ^ hashes)
+    hashes = [int(fact.difference_hashes[modality], 16) for fact in facts]
+    straight, mirrored = (np.array(values, np.uint64) for values in (hashes, [mirror_hash(h) for h in hashes]))
+    yield from _alike(modality, facts, np.bitwise_count(straight[:, None] ^ straight), mirrored=False)
+    yield from _alike(modality, facts, np.bitwise_count((straight[:, None] ^ mirrored) & ALONG_X), mirrored=True)
+
+
+def _alike(
+    modality: Modality, facts: list[SubjectFacts], bits: npt.NDArray[np.uint8], *, mirrored: bool
+) -> Iterator[Twins]:
+    """Of the pairs whose hashes differ in few bits (N, N), those whose brains correlate."""
     for i, j in np.argwhere(np.triu(bits <= NEAR_BITS, 1)):
         first, second = facts[i], facts[j]
-        alike = float(correlation([first.thumbnails[modality], second.thumbnails[modality]])[0, 1])
+        picture = second.thumbnails[modality]
+        other = mirror_thumbnail(picture) if mirrored else picture
+        alike = float(correlation([first.thumbnails[modality], other])[0, 1])
         if alike > LISTED and patient_id(first.id) != patient_id(second.id):
-            yield Twins(first.id, second.id, modality, alike)
+            yield Twins(first.id, second.id, modality, alike, mirrored=mirrored)
 
 
 def _refusal(split: Split, twins: Twins, role: Mapping[str, str]) -> DataError:
     first, second = role[twins.first], role[twins.second]
     what = f"{twins.modality} of {twins.first} ({first}) and {twins.second} ({second})"
-    how = "are the same voxels" if twins.equal else f"are near-duplicates (correlation {twins.correlation:.4f})"
     kind = DataError if first == second else LeakError
-    return kind(f"split {split.name}: {what} {how}; leave one of the two patients out")
+    return kind(f"split {split.name}: {what} are {twins.alikeness}; leave one of the two patients out")

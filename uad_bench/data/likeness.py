@@ -16,6 +16,9 @@ Array = npt.NDArray[Any]
 THUMBNAIL = 12  # voxels along each side
 AXIAL, CORONAL, SAGITTAL = (6, 4), (5, 4), (5, 4)  # differences in each of the three centre slices: 24 + 20 + 20 bits
 
+FLIPPED = str.maketrans("01", "10")
+ALONG_X = ~np.uint64((1 << SAGITTAL[0] * SAGITTAL[1]) - 1)  # the centre slice of a mirrored scan may be its neighbour
+
 
 def difference_hash(box: Array) -> int:
     """64 bits: whether neighbouring patches of the three centre slices grow brighter; (X, Y, Z) inside the box."""
@@ -23,6 +26,23 @@ def difference_hash(box: Array) -> int:
     slices = ((box[:, :, z], AXIAL), (box[:, y, :], CORONAL), (box[x, :, :], SAGITTAL))
     bits = np.concatenate([_brightening(image, grid) for image, grid in slices])
     return int("".join("1" if bit else "0" for bit in bits), 2)
+
+
+def mirror_hash(bits: int) -> int:
+    """The hash of the same brain with left and right exchanged: rows along x in reverse, brighter become darker."""
+    text = f"{bits:064b}"
+    mirrored, start = "", 0
+    for wide, high in (AXIAL, CORONAL):
+        rows = [text[start + x * high : start + (x + 1) * high] for x in range(wide)]
+        mirrored += "".join(reversed(rows)).translate(FLIPPED)
+        start += wide * high
+    return int(mirrored + text[start:], 2)
+
+
+def mirror_thumbnail(picture: str) -> str:
+    """The thumbnail with left and right exchanged."""
+    grey = np.frombuffer(base64.b64decode(picture), np.uint8).reshape(THUMBNAIL, -1)
+    return base64.b64encode(grey[::-1].tobytes()).decode()
 
 
 def hamming(first: int, second: int) -> int:
