@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from uad_bench.errors import ConfigError, ResourceError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LARGEST_JSON = 256 << 20
+SAFE_NAME = re.compile(r"[^\W_][\w.+ -]*(?<! )")
+LONGEST_NAME = 200  # bytes; temporary names add some
 
 
 @contextmanager
@@ -37,6 +40,21 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def safe_name(name: str, what: str) -> str:
+    """`name` if it can be a file name inside a folder and nothing else.
+
+    Raises:
+        ConfigError: it has a separator, a control or formatting character, a leading dot or dash, or is too long.
+    """
+    fits = SAFE_NAME.fullmatch(name) and ".." not in name and len(name.encode()) <= LONGEST_NAME
+    if not fits:
+        shown = name if len(name) < 60 else f"{name[:57]}..."
+        raise ConfigError(
+            f"{what} {shown!r} cannot be a file name: use up to {LONGEST_NAME} letters, digits, '_', '-', '.' and '+'"
+        )
+    return name
 
 
 def storage_error(path: Path, error: OSError) -> ResourceError | ConfigError:

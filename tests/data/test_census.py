@@ -204,3 +204,9 @@ def test_the_shipped_brain_mask_wins_over_non_zero_voxels(patients, cache_root):
     path = patients.save(folder / "mask.nii.gz", mask)
     subject = replace(patients.subjects()[0], brain_mask=ImageFile(path))
     assert take_census([subject], patients.modalities, cache=cache_root)["P0"].brain_voxels == mask.sum()
+
+
+def test_a_patient_who_cannot_name_a_file_is_a_problem_before_anything_runs(cohort, cache_root):
+    cohort.add("<b>p2", 7)
+    with pytest.raises(DataError, match=r"(?s)1 of 7 patients.*patient '<b>p2' cannot be a file name.*rename"):
+        cohort.census(cache_root)

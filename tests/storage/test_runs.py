@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uad_bench.errors import ConfigError
-from uad_bench.files import write_json
-from uad_bench.storage.runs import LONGEST_NAME, Run, find_runs, open_run, run_at, safe_name
+from uad_bench.files import LONGEST_NAME, safe_name, write_json
+from uad_bench.storage.runs import Run, find_runs, open_run, run_at
 
 HOSTILE = [
     "", ".", "..", "../up", "/etc/passwd", "a/b", "a\\b", "a\0b", "a\nb", "-rf", ".hidden", "=cmd()", "<script>",

@@ -5,7 +5,9 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from uad_bench.boards.board import Board, make_boards
+from uad_bench.boards.assembly import assemble_boards, choose_groups, name_left_out
+from uad_bench.boards.board import Board
+from uad_bench.boards.comparable import require_comparable
 from uad_bench.boards.formats.markdown import escape, markdown_text
 from uad_bench.boards.kinds import baseline_methods, bound_methods
 from uad_bench.boards.render import board_sheets
@@ -16,9 +18,9 @@ from uad_bench.boards.run_folder import complete as complete_run
 from uad_bench.boards.sheet import Sheet
 from uad_bench.boards.storage import read_stored, store_results
 from uad_bench.errors import ConfigError
-from uad_bench.files import write_json, write_text
+from uad_bench.files import safe_name, write_json, write_text
 from uad_bench.resources import resource_path
-from uad_bench.storage.runs import Run, find_runs, safe_name
+from uad_bench.storage.runs import Run, find_runs
 
 SHIPPED = "leaderboards"
 
@@ -41,7 +43,7 @@ def find_sheets(runs: Path, task: str, *, apart: bool = False) -> tuple[tuple[Sh
 
 def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
     """Boards with the baselines and bounds that the shipped configuration declares."""
-    return make_boards(results, baselines=baseline_methods(), bounds=bound_methods())
+    return assemble_boards(results, baselines=baseline_methods(), bounds=bound_methods())
 
 
 def all_sheets(boards: Sequence[Board], folder: Path, *, apart: bool = False) -> tuple[Sheet, ...]:
@@ -59,7 +61,9 @@ def build_board(
     complete: bool = True,
     report: Report = lambda _: None,
 ) -> list[Path]:
-    """Write a task's leaderboard anew from all its runs; returns what was written, the table first.
+    """Write a task's leaderboard anew from its runs; returns what was written, the table first.
+
+    A leaderboard on disk is one table of raw maps: of the comparable runs that are most, the newest where two are even.
 
     Args:
         runs: the runs folder.
@@ -70,14 +74,22 @@ def build_board(
         report: receives progress.
 
     Raises:
-        VerificationError: a score map is not the one that was scored.
-        ConfigError: a baseline is missing, or the runs cannot share a table; nothing was written.
+        VerificationError: a number or a score map is not the one that was stored.
+        ConfigError: a baseline is missing; nothing was written.
     """
     name = safe_name(Path(task).stem if task.endswith(".toml") else task, "task")
     boards_of(read_results(runs, name, verify=True))  # refuse before the long work
     for run in find_runs(runs, name) if complete else ():
         complete_run(run, data=data, report=report)
-    return _publish(read_results(runs, name, verify=True), output / name)
+    (largest, *_), _ = choose_groups(read_results(runs, name, verify=True), baselines=baseline_methods())
+    return _publish(largest.results, output / name)
+
+
+def left_out(runs: Path, task: str) -> str:
+    """A sentence that names the runs that `build_board` leaves out; empty where it takes them all."""
+    results = read_results(runs, Path(task).stem if task.endswith(".toml") else task)
+    (_, *smaller), others = choose_groups(results, baselines=baseline_methods())
+    return name_left_out([*smaller, *others], "more or newer runs share another table")
 
 
 def add_run(run: Run, output: Path) -> Path:
@@ -91,6 +103,7 @@ def add_run(run: Run, output: Path) -> Path:
     result = read_result(run, verify=True)
     folder = output / safe_name(str(result.record["task"]["name"]), "task")
     others = read_stored(folder) if any(folder.glob("*-seed*.json")) else []
+    require_comparable([*others, result])
     return _publish([*others, result], folder)[0]
 
 

@@ -16,9 +16,8 @@ import numpy as np
 
 from uad_bench.boards.result import Quantity, Result
 from uad_bench.errors import ConfigError
-from uad_bench.files import atomic, read_json, write_json
+from uad_bench.files import atomic, read_json, safe_name, write_json
 from uad_bench.storage.records import record_digest
-from uad_bench.storage.runs import safe_name
 
 KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
 GENERATED = {"comparison.json"}

@@ -104,7 +104,7 @@ def _execute(
 
 
 def _folder(runs: Path, chosen: "Suite") -> Path:
-    from uad_bench.storage.runs import safe_name
+    from uad_bench.files import safe_name
 
     return Path(runs) / ".suites" / safe_name(chosen.name, "suite")
 

@@ -11,7 +11,7 @@ from uad_bench.data.inspection import Problem, inspect
 from uad_bench.data.subject import ImageFile, Subject
 from uad_bench.data.workers import worker_count
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.files import read_json, write_json
+from uad_bench.files import read_json, safe_name, write_json
 from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality, Progress
 
@@ -56,11 +56,10 @@ def survey(
     subjects: Sequence[Subject], modalities: Sequence[Modality], *, cache: Path, report: Report | None = None
 ) -> Survey:
     """As `take_census`, but problems are returned instead of raised."""
-    doubled = _doubled(subjects)
     folder = cache / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, SubjectFacts] = {}
-    problems = list(doubled)
+    problems = [*_doubled(subjects), *_misnamed(subjects)]
     for done, (subject, (fact, faults)) in enumerate(_inspections(subjects, modalities, folder), 1):
         problems += faults
         if fact:
@@ -118,6 +117,15 @@ def _doubled(subjects: Sequence[Subject]) -> list[Problem]:
     ids = [subject.id for subject in subjects]
     twice = sorted({id_ for id_ in ids if ids.count(id_) > 1}) if len(set(ids)) < len(ids) else []
     return [Problem(id_, "doubled", f"{id_}: two patients have this id; rename one") for id_ in twice]
+
+
+def _misnamed(subjects: Sequence[Subject]) -> Iterator[Problem]:
+    """A patient's score map will be named for the patient."""
+    for subject in subjects:
+        try:
+            safe_name(subject.id, "patient")
+        except ConfigError as error:
+            yield Problem(subject.id, "name", f"{error}; rename the patient")
 
 
 def _sentence(problems: Sequence[Problem], patients: int) -> str:

@@ -29,7 +29,7 @@ class Problem:
 
     Attributes:
         subject: id.
-        kind: `missing`, `broken`, `shape`, `affine`, `empty` or `label`.
+        kind: `missing`, `broken`, `shape`, `affine`, `empty` or `label`; of a cohort `doubled` or `name`.
         message: one sentence that names the file.
     """
 

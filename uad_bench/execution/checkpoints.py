@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uad_bench.errors import ConfigError, MethodError, VerificationError
-from uad_bench.files import atomic, read_json, write_json
+from uad_bench.files import atomic, read_json, safe_name, write_json
 from uad_bench.fingerprint import digest_file
-from uad_bench.storage.runs import safe_name
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,11 +14,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 import numpy as np
 
 from uad_bench.errors import ConfigError, VerificationError
-from uad_bench.files import parse_json
+from uad_bench.files import parse_json, safe_name
 from uad_bench.storage.bundle import FORMAT, INDEX, TABLES
 from uad_bench.storage.records import record_digest
 from uad_bench.storage.redaction import hide_paths
-from uad_bench.storage.runs import safe_name
 
 MOST_MEMBERS = 100_000
 LARGEST_MEMBER = 1 << 30

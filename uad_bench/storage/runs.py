@@ -8,7 +8,6 @@ runs/<task>/<method>/seed<k>-<digest8>/   (folds below it as fold<i>/)
 import fcntl
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,26 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from uad_bench.errors import ConfigError
-from uad_bench.files import read_json, storage_error, write_json, write_text
+from uad_bench.files import read_json, safe_name, storage_error, write_json, write_text
 
-SAFE_NAME = re.compile(r"[^\W_][\w.+ -]*(?<! )")
-LONGEST_NAME = 200  # bytes; temporary names add some
 WAIT_S = 0.2
-
-
-def safe_name(name: str, what: str) -> str:
-    """`name` if it can be a file name inside the run folder and nothing else.
-
-    Raises:
-        ConfigError: it has a separator, a control or formatting character, a leading dot or dash, or is too long.
-    """
-    fits = SAFE_NAME.fullmatch(name) and ".." not in name and len(name.encode()) <= LONGEST_NAME
-    if not fits:
-        shown = name if len(name) < 60 else f"{name[:57]}..."
-        raise ConfigError(
-            f"{what} {shown!r} cannot be a file name: use up to {LONGEST_NAME} letters, digits, '_', '-', '.' and '+'"
-        )
-    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.execution.checkpoints import is_intact
-from uad_bench.files import read_json, write_json
+from uad_bench.files import read_json, safe_name, write_json
 from uad_bench.fingerprint import digest_file
 from uad_bench.storage.records import record_digest
-from uad_bench.storage.runs import Run, safe_name
+from uad_bench.storage.runs import Run
 
 
 def damaged(run: Run) -> list[str]:

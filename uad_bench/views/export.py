@@ -12,10 +12,10 @@ from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import native_orientation, to_native
 from uad_bench.errors import ConfigError
-from uad_bench.files import atomic, write_text
+from uad_bench.files import atomic, safe_name, write_text
 from uad_bench.method import Progress
 from uad_bench.metrics.overlap import smallest_float32
-from uad_bench.storage.runs import Run, safe_name
+from uad_bench.storage.runs import Run
 from uad_bench.storage.stored import Stored, open_stored
 from uad_bench.views.methods_paragraph import bibliography, paragraph
 
