@@ -39,11 +39,15 @@ class Board:
         rows: in the order of names.
         chain: post-processing, `none` or `common`.
         looks: runs that read the test labels, counting those that newer ones replaced.
+        apart: what sets it apart from other boards of the task; empty for the only one.
+        left_out: runs of the task that stand in no table, and why, in a sentence.
     """
 
     rows: tuple[Row, ...]
     chain: str
     looks: int
+    apart: str = ""
+    left_out: str = ""
 
     @cached_property
     def ranking(self) -> Ranking:

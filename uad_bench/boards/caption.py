@@ -69,4 +69,6 @@ def _warnings(board: Board) -> Sequence[str]:
         said.append("Seeds marked = gave the same score maps, byte for byte.")
     if any(not row.complete for row in board.rows):
         said.append("A row that lacks a seed has no rank.")
+    if board.left_out:
+        said.append(board.left_out)
     return said

@@ -24,15 +24,16 @@ def board_sheets(board: Board, *, apart: bool = False) -> tuple[Sheet, ...]:
     """
     columns = columns_of(board)
     title = f"{board.record['task']['name']}: {CHAINS.get(board.chain, board.chain)}"
+    title += f", {board.apart}" if board.apart else ""
     main = _sheet(title, board, board.ordered, columns, caption(board))
-    sheets = _apart(main, costs=board.chain == "none") if apart else (main,)
+    sheets = _split(main, costs=board.chain == "none") if apart else (main,)
     if not board.bounds:
         return sheets
     note = "Trained with labels; what is possible on these data, not a competitor. Never ranked."
     return *sheets, _sheet(f"{title}, upper bounds", board, board.bounds, columns, (note,))
 
 
-def _apart(sheet: Sheet, *, costs: bool) -> tuple[Sheet, ...]:
+def _split(sheet: Sheet, *, costs: bool) -> tuple[Sheet, ...]:
     """Numbers in one table and, since post-processing changes none of them, costs and provenance in one other."""
     dear_headings = {column.column.heading for column in (*COSTS, *HARDWARE)}
     kept = [i for i, column in enumerate(sheet.columns) if column.heading not in dear_headings]

@@ -42,11 +42,13 @@ def build(
     complete: Annotated[bool, typer.Option(help="First compute lesions and the common chain where they lack.")] = True,
 ) -> None:
     """Write a task's table, and a record for each row from which the table can be made again without any run."""
-    from uad_bench.boards.publishing import build_board
+    from uad_bench.boards.publishing import build_board, left_out
     from uad_bench.console import reporting, stderr
 
     with reporting() as reporter:
         written = build_board(Path(runs), task, output, data=data, complete=complete, report=reporter)
+    if sentence := left_out(Path(runs), task):
+        stderr().print(sentence, markup=False)
     stderr().print(f"{len(written) - 2} rows, {written[0]}", markup=False)
 
 

@@ -1,12 +1,14 @@
 """What a report is made of: the board, and each method's curve and patients."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.boards.assembly import name_left_out
 from uad_bench.boards.board import Board, make_boards
+from uad_bench.boards.comparable import comparable_groups
 from uad_bench.boards.kinds import baseline_methods, bound_methods
 from uad_bench.boards.result import Result
 from uad_bench.boards.row import Row
@@ -85,7 +87,8 @@ def gather_material(runs: Sequence[Run]) -> Material:
     """Read the records and tables of runs; several seeds of a method become one.
 
     Raises:
-        ConfigError: no run, or runs that cannot be compared.
+        ConfigError: no run.
+        VerificationError: a run was changed after it was written.
     """
     if not runs:
         raise ConfigError("a report needs at least one run; see uad-bench list runs")
@@ -95,12 +98,20 @@ def gather_material(runs: Sequence[Run]) -> Material:
         result = read_result(run)
         by_name[result.name] = run
         results.append(result)
-    present = {result.method for result in results}
-    trivial = [name for name in baseline_methods() if name in present]
-    boards = make_boards(results, baselines=trivial, bounds=bound_methods())
+    boards = _boards(results)
     rows = (*boards[0].ordered, *boards[0].bounds)
     drawn = styles([row.baseline for row in rows])
     return Material(boards, tuple(_method(row, style, by_name) for row, style in zip(rows, drawn, strict=True)))
+
+
+def _boards(results: Sequence[Result]) -> tuple[Board, ...]:
+    """Of the comparable runs that are most, since a figure shows one kind of numbers; the caption names the others."""
+    group, *others = comparable_groups(results)
+    present = {result.method for result in group.results}
+    trivial = [name for name in baseline_methods() if name in present]
+    raw, *after = make_boards(group.results, baselines=trivial, bounds=bound_methods())
+    left_out = name_left_out(others, "more or newer runs share another table")
+    return replace(raw, left_out=left_out), *after
 
 
 def _method(row: Row, style: Style, runs: Mapping[str, Run]) -> MethodMaterial:

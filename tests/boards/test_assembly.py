@@ -1,0 +1,84 @@
+"""An odd run gets a table of its own, or is named; it never takes the others' table away."""
+
+import pytest
+
+from tests.made_results import BASELINES, made_board, made_failure, made_record, made_result, write_run
+from uad_bench.boards.assembly import assemble_boards
+from uad_bench.boards.caption import caption
+from uad_bench.boards.publishing import build_board, find_sheets, left_out
+from uad_bench.boards.render import board_sheets
+from uad_bench.boards.result import Result
+from uad_bench.errors import ConfigError
+from uad_bench.report.material import gather_material
+
+FOLDS = {"task": {"split": {"name": "3 folds", "digest": "9" * 64, "note": ""}}, "n_folds": 3}
+
+
+def boards(*odd):
+    return assemble_boards([*made_board(made_result("ae")), *odd], baselines=BASELINES)
+
+
+def all_of(**changes):
+    return [made_result(name, auprc=0.3, **changes) for name in ("random", "intensity")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "usual", "words"),
+    [
+        (FOLDS, "split made (55555555)", "split 3 folds (99999999)"),
+        ({"task": {"slices": [0, 9]}}, "all slices", "slices 0 to 9"),
+        ({"task": {"protocol": "largest-slice"}}, "protocol volume", "protocol largest-slice"),
+    ],
+)
+def test_each_kind_of_runs_has_a_table_whose_title_says_what_differs(changes, usual, words):
+    made = boards(*all_of(**changes))
+    assert [board_sheets(board)[0].title for board in made] == [f"made: raw maps, {usual}", f"made: raw maps, {words}"]
+    assert [[row.label for row in board.ordered] for board in made] == [["ae", "intensity", "random"],
+                                                                        ["intensity", "random"]]  # fmt: skip
+
+
+def test_runs_of_every_kind_count_as_looks_at_the_same_patients():
+    assert [board.looks for board in boards(*all_of(**FOLDS))] == [5, 5]
+
+
+@pytest.mark.parametrize("odd", [made_result("vae", **FOLDS), Result(made_failure("vae", **FOLDS))])
+def test_a_run_without_baselines_beside_it_is_named_and_the_others_keep_their_table(odd):
+    (made,) = boards(odd)
+    assert [row.label for row in made.ordered] == ["ae", "intensity", "random"]
+    assert "made/vae/seed0-0123abcd (split 3 folds (99999999))" in " ".join(caption(made))
+
+
+def test_without_baselines_anywhere_the_error_names_them():
+    with pytest.raises(ConfigError, match="lacks the trivial baselines intensity, random"):
+        assemble_boards([made_result("ae"), made_result("ae", **FOLDS)], baselines=BASELINES)
+
+
+@pytest.fixture
+def mixed(tmp_path, monkeypatch):
+    """Runs of a task, and two over folds that are newer."""
+    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: BASELINES)
+    for name, auprc in (("random", 0.02), ("intensity", 0.4), ("ae", 0.6)):
+        write_run(tmp_path, made_record(name, 0, auprc))
+    for name in BASELINES:
+        write_run(tmp_path, made_record(name, 0, 0.3, run=f"made/{name}/seed0-99999999", **FOLDS))
+    return tmp_path
+
+
+def test_a_folder_of_both_kinds_is_shown_as_two_tables(mixed):
+    sheets, _ = find_sheets(mixed, "made")
+    assert [sheet.title.partition(", ")[2][:11] for sheet in sheets] == ["split made ", "split 3 fol"]
+
+
+def test_a_built_leaderboard_holds_one_kind_and_names_the_others(mixed):
+    table, _, *rows = build_board(mixed, "made", mixed / "boards", complete=False)
+    assert [path.stem for path in rows] == ["ae-seed0", "intensity-seed0", "random-seed0"]
+    assert "made/random/seed0-99999999" in left_out(mixed, "made")
+    assert "folds" not in table.read_text()
+
+
+def test_a_report_shows_one_kind_and_names_the_others(mixed):
+    from uad_bench.storage.runs import find_runs
+
+    material = gather_material(find_runs(mixed, "made"))
+    assert [method.name for method in material.methods] == ["ae", "intensity", "random"]
+    assert "made/random/seed0-99999999" in " ".join(caption(material.board))
