@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.tiny_bench import save, write_patients
+from tests.tiny_bench import SameProcess, save, write_patients
 from uad_bench.cli.app import _run
 
 TASK = """
@@ -58,3 +58,24 @@ def test_label_values_that_are_not_declared_are_said_once_and_recorded_in_every_
     for record in records:
         (found,) = (w for w in record["warnings"] if w["kind"] == "undeclared_label_values")
         assert (found["count"], found["message"].startswith("1 of 8 patients (P3)")) == (1, True)
+
+
+WRONG = {
+    "a hyperparameter": (["--set", "smoothign=3"], "unknown hyperparameter of ae 'smoothign'"),
+    "a protocol": (["--set", "task.protocol=nope"], "unknown protocol 'nope'; known: "),
+    "slices outside the volume": (["--set", "task.slices=[900,905]"], "theirs lies in slices 0 to 5"),
+    "a margin that leaves nothing": (["--set", "task.margin=9"], "lower the margin of 9 with --set task.margin=0"),
+    "brain that nobody has": (["--set", "task.min_brain=1"], "lower task.min_brain or widen task.slices"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_setting_of_the_method_is_named_before_any_baseline_runs(
+    run, quick, tiny_data, tmp_path, monkeypatch, what
+):
+    monkeypatch.setattr("uad_bench.execution.preflight.WorkerProcess", SameProcess)
+    (tmp_path / "data").symlink_to(tiny_data)
+    arguments, says = WRONG[what]
+    code, _, said = run(*arguments, method="mean-distance" if "hyper" not in what else "ae")
+    assert (code, says in said) == (1, True), said
+    assert not (tmp_path / "runs").exists()

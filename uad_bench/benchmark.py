@@ -13,10 +13,13 @@ from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.determinism import check_determinism
 from uad_bench.execution.isolation import Limits
 from uad_bench.execution.origin import Origin
+from uad_bench.execution.preflight import check_healthy, check_method, check_protocol, check_slices
 from uad_bench.execution.runner import Bench
 from uad_bench.plugins import registry
 from uad_bench.resources import resource_path
 from uad_bench.storage.runs import open_run
+
+WARNINGS = {"label_access": "tried to read labels or source images", "constant": "the same score in a whole map"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +64,10 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
     if guest:
         main = replace(main, params={**guest.params, **main.params})
     main = replace(main, origin=resolve_origin(request))
+    check_protocol(main.task)
     reporter.start(f"data {main.task.name}")
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
+    check_slices(cohort)
     check_stripped(cohort)
     say_oddities(cohort, reporter)
     device = resolve_device(request.device)
@@ -70,12 +75,22 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
     trivial = [name for name in baselines() if name != request.method and request.baselines]
     # Another budget for the method does not make other baselines.
     experiments = [compose(name, replace(main.task, budget=task.budget), seed=request.seed) for name in trivial]
+    if not all(bench.locate(one, entries[one.method], cohort).finished for one in experiments):
+        _check_before_baselines(bench, main, entries[main.method], cohort)
     records = [_run(bench, experiment, entries[experiment.method], cohort, reporter) for experiment in experiments]
     shared = replace(bench, ranks=resolve_ranks(request.gpus, device))
     records.append(_run(shared, main, entries[main.method], cohort, reporter))
     if request.check_determinism and records[-1]["status"] == "ok":
         reporter.say(check_determinism(bench, main, entries[main.method], cohort))
     return records
+
+
+def _check_before_baselines(bench: Bench, main: Experiment, entry: registry.Entry, cohort: Cohort) -> None:
+    """What the method would be refused for, before the time for the baselines is spent."""
+    for split in cohort.splits:
+        check_healthy(cohort, split)
+    if not bench.locate(main, entry, cohort).finished:
+        check_method(main, entry, cohort, bench.limits)
 
 
 def _run(
@@ -91,7 +106,16 @@ def _run(
     record = bench.run(experiment, entry, cohort)
     if record["status"] != "ok":
         reporter.say(f"{experiment.method}: FAILED({record['reason']}): {record['message']}")
+    say_warnings(record, reporter)
     return record
+
+
+def say_warnings(record: dict[str, Any], reporter: Reporter) -> None:
+    """A line for each kind of thing that was strange about the method; what is odd about the patients comes apart."""
+    for warning in record["warnings"]:
+        if "message" not in warning:
+            kind = WARNINGS.get(warning["kind"], warning["kind"])
+            reporter.say(f"{record['method']['name']}: warning: {kind} ({warning['count']} x)")
 
 
 def say_oddities(cohort: Cohort, reporter: Reporter) -> None:

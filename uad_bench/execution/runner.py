@@ -17,11 +17,12 @@ from uad_bench.data.slices import Preprocessing
 from uad_bench.data.splits import Split
 from uad_bench.data.store import FOLDER, SliceStore
 from uad_bench.data.supervision import ANOMALY, prepare_masks
-from uad_bench.errors import ConfigError, MethodError, UadBenchError
+from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.evaluation.judging import judge
 from uad_bench.execution.checkpoints import read_description
 from uad_bench.execution.isolation import Limits, WorkerProcess
 from uad_bench.execution.label_guard import Fence
+from uad_bench.execution.preflight import check_healthy, check_modalities
 from uad_bench.execution.stages import Assignment
 from uad_bench.files import write_json
 from uad_bench.method import Progress
@@ -174,14 +175,10 @@ class Bench:
         bound = bool(needs["fit"]) and _is_bound(asked)
         if bound:
             needs = {**needs, "fit": [name for name in needs["fit"] if name != ANOMALY]}
-        _require_modalities(asked.experiment.method, {*needs["fit"], *needs["score"]}, task.modalities)
+        check_modalities(asked.experiment.method, {*needs["fit"], *needs["score"]}, task.modalities)
         train = _slices_to_learn(asked, bound=bound) if needs["fit"] else {}
         if needs["fit"] and not any(train.values()):
-            raise UadBenchError(
-                f"task {task.name}: no healthy slice is left to train on; lower the margin with --set task.margin=0"
-            )
-        for name in left:
-            run.map(name)  # refuses a name that cannot be a file's before anything is trained
+            check_healthy(cohort, asked.split)
         store = self._prepare(cohort, [*train, *left], needs)
         return Assignment(
             run=str(run.path.resolve()),
@@ -280,11 +277,6 @@ def _training_set(asked: Outcome) -> dict[str, Any]:
     """Everybody that the weights will have seen, those of a run that they started from included."""
     origin = asked.experiment.origin
     return {**(origin.training_set if origin else {}), **training_manifest(asked.split, asked.cohort.census)}
-
-
-def _require_modalities(method: str, needed: set[str], available: tuple[str, ...]) -> None:
-    if lacking := sorted(needed - set(available)):
-        raise ConfigError(f"method {method} needs {', '.join(lacking)}; the task has {', '.join(available)}")
 
 
 def _close(run: Run, record: dict[str, Any]) -> dict[str, Any]:
