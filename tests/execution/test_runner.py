@@ -121,3 +121,10 @@ def test_what_stops_a_run_is_in_its_log(quick: TinyBench, monkeypatch: pytest.Mo
 
     with quick.folder_of(entry).lock() as dead:  # it is free again, and nobody died
         assert dead == ""
+
+
+def test_a_warning_of_any_fold_is_in_the_record_over_folds_once(quick: TinyBench, tiny_data: Path):
+    quick.cohort = gather_tiny(tiny_data, folds=2)
+    first = quick.cohort.splits[0].test[0]
+    record = quick.run(quick.write("flat", score=f"return batch.image[:, 0] * (batch.keys[0].subject_id != {first!r})"))
+    assert [w for w in record["warnings"] if w["kind"] == "constant"] == [{"kind": "constant", "count": 1}]

@@ -1,5 +1,6 @@
 """Methods that crash, hang, flood, spy or spoil: each fails alone, and what the others store keeps its bytes."""
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from uad_bench.cli.app import _run
 from uad_bench.cohort import Cohort
 from uad_bench.errors import MethodError
 from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
+from uad_bench.execution.rescoring import DEPENDS
 
 
 @dataclass
@@ -233,3 +235,23 @@ def test_limits_are_options_of_the_command(tiny: TinyBench, capsys: pytest.Captu
     words = ["run", "-m", "slow", "--plugin", str(plugin), "--task", "phantom-tiny", "--no-baselines"]
     assert _run([*words, "--runs", str(tiny.folder / "runs"), "--time-limit", "0.5"], debug=False) == 2
     assert "FAILED(timeout)" in capsys.readouterr().out
+
+
+def test_attempts_and_dependent_scores_are_said_on_standard_error_and_kept_in_the_record(
+    tiny: TinyBench, capsys: pytest.CaptureFixture[str]
+):
+    spies = """
+    import os
+    from uad_bench.cohort import cache_root
+    try:
+        os.listdir(cache_root() / "references")
+    except OSError:
+        pass
+    """
+    plugin = tiny.write("spy", top=spies, score="x = batch.image[:, 0]; return x / x.abs().mean()").file
+    words = ["run", "-m", "spy", "--plugin", str(plugin), "--task", "phantom-tiny", "--no-baselines", "--json"]
+    assert _run([*words, "--runs", str(tiny.folder / "runs")], debug=False) == 0
+    shown = capsys.readouterr()
+    assert "spy: warning: tried to read labels or source images (1 x)" in shown.err
+    assert "spy: warning: scores depend on the batch or on other cases (difference" in shown.err
+    assert [w["kind"].partition(" (")[0] for w in json.loads(shown.out)["warnings"]] == ["label_access", DEPENDS]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from uad_bench.benchmark import resolve_device, say_oddities
+from uad_bench.benchmark import resolve_device, say_oddities, say_warnings
 from uad_bench.cohort import Cohort, cache_root, gather, open_dataset
 from uad_bench.config import Experiment, Task, change_task, load_task
 from uad_bench.console import Reporter
@@ -74,7 +74,9 @@ def apply_run(asked: Application, reporter: Reporter) -> dict[str, Any]:
     bench = Bench(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)
     cohort = _cohort(task, asked, reporter)
     say_oddities(cohort, reporter)
-    return bench.run(experiment, entry, cohort)
+    record = bench.run(experiment, entry, cohort)
+    say_warnings(record, reporter)
+    return record
 
 
 def _task(asked: Application, learned: Task, reporter: Reporter) -> Task:

@@ -1,6 +1,6 @@
 """The record over folds: K models, every patient tested once, each fold with its own threshold and score scale."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -23,6 +23,7 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     """
     last = records[-1]
     record = {**last, **NO_NUMBERS, "run": run_name(run), "fold": None, "n_folds": n_folds}
+    record["warnings"] = _distinct(warning for fold in records for warning in fold["warnings"])
     if last["status"] != "ok":
         return seal(record, run)
     replicates = mean_of_folds([load_replicates(fold) for fold in run.folds])
@@ -35,6 +36,11 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     record["cost"] = cost_of_folds([r["cost"] for r in records])
     save_replicates(run, replicates)
     return seal(record, run)
+
+
+def _distinct(warnings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each warning of any fold, once."""
+    return list({digest_json(warning): warning for warning in warnings}.values())
 
 
 def mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[np.float64] | None) -> dict[str, Any]:
