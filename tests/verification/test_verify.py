@@ -1,7 +1,9 @@
 """Verification recomputes by another road: sound runs pass, and each kind of tampering is found and named."""
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +11,30 @@ import pytest
 
 from tests.scored import Scored, noisy
 from uad_bench.cli.app import _run
+from uad_bench.evaluation.rescore import rescore
 from uad_bench.files import read_json, write_json
 from uad_bench.fingerprint import digest_file
+from uad_bench.metrics.uncertainty import resample
 from uad_bench.storage.records import record_digest
-from uad_bench.storage.runs import Run
+from uad_bench.storage.runs import Run, find_runs
+from uad_bench.verification.claims import _parameters
 from uad_bench.verification.verify import verify_run
 
 
+@pytest.fixture(scope="module")
+def judged(boxes_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Scored:
+    """A run that every test takes a copy of; judging takes longer than copying."""
+    made = Scored(boxes_data, tmp_path_factory.mktemp("judged"), 11)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=300))
+        made.judge("noisy")
+    return made
+
+
 @pytest.fixture
-def run(scored: Scored) -> Run:
-    return scored.run_of(scored.judge("noisy"))
+def run(scored: Scored, judged: Scored) -> Run:
+    shutil.copytree(judged.runs, scored.runs)
+    return find_runs(scored.runs)[0]
 
 
 def test_a_sound_run_passes_with_every_number_recomputed(run: Run, scored: Scored):
@@ -113,6 +129,63 @@ def undefine_a_value(record: dict) -> None:
     row["value"], row["undefined"] = None, "empty_pred"
 
 
+def metric(record: dict, name: str) -> dict:
+    return next(row for row in record["metrics"] if row["name"] == name)
+
+
+def drop_a_metric(record: dict) -> None:
+    record["metrics"].remove(metric(record, "fpr95"))
+
+
+def double_a_metric(record: dict) -> None:
+    record["metrics"].append(metric(record, "fpr95"))
+
+
+def add_a_metric(record: dict) -> None:
+    record["metrics"].append({**metric(record, "auroc"), "name": "auroc_pro"})
+
+
+def drop_a_group(record: dict) -> None:
+    record["groups"] = [row for row in record["groups"] if row["group"] != "size=small"]
+
+
+def drop_an_interval(record: dict) -> None:
+    for end in ("low", "high"):
+        del metric(record, "auprc")[end]
+
+
+def give_an_interval(record: dict) -> None:
+    metric(record, "fpr95").update(low=0.1, high=0.2)
+
+
+def narrow_a_group(record: dict) -> None:
+    next(row for row in record["groups"] if row["name"] == "dice" and row.get("low"))["low"] += 1e-3
+
+
+def change_patients(record: dict) -> None:
+    metric(record, "auprc")["n_subjects"] = 800
+
+
+def change_level(record: dict) -> None:
+    metric(record, "auprc")["level"] = 0.99
+
+
+def change_region(record: dict) -> None:
+    metric(record, "auprc")["region"] = "all"
+
+
+def change_realised(record: dict) -> None:
+    record["chosen_on"]["hFPR5"]["realised"] = 0.01
+
+
+def change_rows(record: dict) -> None:
+    record["bootstrap"]["rows"] = "0" * 64
+
+
+def change_cuts(record: dict) -> None:
+    record["size_cuts_mm3"][0] += 1
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
@@ -121,6 +194,19 @@ def undefine_a_value(record: dict) -> None:
         (widen_an_interval, "auroc@all/pooled high"),
         (move_a_threshold, "threshold hFPR5"),
         (undefine_a_value, "precision@"),
+        (drop_a_metric, "fpr95@all/pooled"),
+        (double_a_metric, "fpr95@all/pooled"),
+        (add_a_metric, "auroc_pro@all/pooled"),
+        (drop_a_group, "auprc@all/pooled#size=small"),
+        (drop_an_interval, "auprc@all/pooled low"),
+        (give_an_interval, "fpr95@all/pooled"),
+        (narrow_a_group, "#size="),
+        (change_patients, "auprc@all/pooled n_subjects"),
+        (change_level, "auprc@all/pooled level"),
+        (change_region, "auprc@all/pooled region"),
+        (change_realised, "chosen_on hFPR5"),
+        (change_rows, "bootstrap rows"),
+        (change_cuts, "size_cuts_mm3"),
     ],
 )
 def test_a_forged_record_with_fitting_digests_is_found_by_the_maps(
@@ -129,6 +215,98 @@ def test_a_forged_record_with_fitting_digests_is_found_by_the_maps(
     forge(run, change)
     findings = verify_run(run, data=scored.data).findings
     assert any(name in finding.where for finding in findings), findings
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda record: record["method"].update(name="better"), "method name"),
+        (lambda record: record["method"].update(profile="paper"), "method profile"),
+        (lambda record: record.update(seed=7), "seed"),
+        (lambda record: record["budget"].update(steps=10), "budget"),
+        (lambda record: record["task"].update(pair=["t1", "t2"]), "task pair"),
+        (lambda record: record["task"].update(protocol="largest-slice"), "task protocol"),
+        (lambda record: record["task"].update(data_digest="0" * 64), "task data_digest"),
+    ],
+)
+def test_a_record_of_another_experiment_is_found_without_any_map(
+    run: Run, scored: Scored, change: Callable[[dict], None], name: str
+):
+    forge(run, change)
+    assert [f.where for f in verify_run(run, data=scored.data).findings] == [f"record.json {name}"]
+
+
+def test_parameters_that_were_asked_for_cannot_be_told_otherwise():
+    assert _parameters({"depth": 3, "default": 1}, {"depth": 2}) == {"method params depth": (3, 2)}
+
+
+def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
+    keys = run.read_record()["bootstrap"]["metrics"]
+    values = np.load(run.replicates)
+    values[123, keys.index("dice@hFPR5/pooled")] *= 0.99
+    np.save(run.replicates, values)
+    forge(run, lambda _: None)
+    findings = verify_run(run, data=scored.data).findings
+    assert any(f.where == "replicates.npy row 123 dice@hFPR5/pooled" for f in findings)
+
+
+def test_curves_of_replicates_are_recomputed_too(run: Run, scored: Scored):
+    keys = run.read_record()["bootstrap"]["metrics"]
+    values = np.load(run.replicates)
+    values[:, keys.index("auprc@all/pooled")] += 0.01
+    np.save(run.replicates, values)
+    forge(run, lambda _: None)
+    findings = verify_run(run, data=scored.data).findings
+    assert any(f.where.startswith("replicates.npy") and "auprc@all/pooled" in f.where for f in findings)
+
+
+def drop_a_row_of_the_sweep(run: Run) -> None:
+    lines = run.sweep.read_text().splitlines(keepends=True)
+    run.sweep.write_text("".join(lines[:5] + lines[6:]))
+
+
+def drop_a_column(run: Run) -> None:
+    rows = [line.rpartition(",")[0] for line in run.metrics.read_text().splitlines()]
+    run.metrics.write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.parametrize(("tamper", "name"), [(drop_a_row_of_the_sweep, "sweep.csv"), (drop_a_column, "metrics.csv")])
+def test_what_is_left_out_of_a_table_is_found(run: Run, scored: Scored, tamper: Callable[[Run], None], name: str):
+    tamper(run)
+    forge(run, lambda _: None)
+    assert [finding.where for finding in verify_run(run, data=scored.data).findings] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("record.json", '{"metrics": []}'),
+        ("record.json", "[]"),
+        ("record.json", "{"),
+        ("MANIFEST.json", "{}"),
+        ("MANIFEST.json", '{"maps": {"P5": 3}, "checkpoint": null}'),
+        ("experiment.json", "{}"),
+        ("experiment.json", None),
+        ("DONE", None),
+    ],
+)
+def test_a_broken_or_missing_file_is_a_finding_that_names_it(run: Run, scored: Scored, name: str, text: str | None):
+    (run.path / name).unlink() if text is None else (run.path / name).write_text(text)
+    result = verify_run(run, data=scored.data)
+    assert result.exit_code == 5
+    assert all(finding.where.startswith(name) for finding in result.findings)
+
+
+def test_nonsense_deep_inside_a_sealed_record_is_a_finding_and_no_traceback(run: Run, scored: Scored):
+    forge(run, lambda record: record["thresholds"].update(hFPR5=[]))
+    assert verify_run(run, data=scored.data).exit_code == 5
+
+
+def test_rescored_results_are_said_not_to_be_verified(run: Run, scored: Scored):
+    rescore(run, data=scored.data)
+    result = verify_run(run, data=scored.data)
+    assert (result.findings, result.unchecked) == ((), ("rescored/volume-none.json",))
+    assert "rescored/volume-none.json: not verified" in str(result)
 
 
 def test_a_forged_table_with_fitting_digests_is_found_by_the_maps(run: Run, scored: Scored):

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.scored import Scored, noisy
 from uad_bench.boards.publishing import build_board
+from uad_bench.files import read_json, write_json
+from uad_bench.fingerprint import digest_file
+from uad_bench.storage.records import record_digest
 from uad_bench.verification.verify_board import verify
 
 BASELINES = ("random", "intensity", "intensity-equalised", "mean-distance")
@@ -53,3 +57,26 @@ def test_a_board_without_its_runs_is_unverifiable_but_its_tables_are_checked(
 ):
     results = verify(str(board), runs=tmp_path / "none", data=scored.data)
     assert [result.exit_code for result in results] == [3, 3, 3, 3, 3, 0]
+
+
+def test_a_board_is_found_by_its_table_and_by_the_folder_of_all_boards(board: Path, scored: Scored):
+    names = [result.run for result in verify(str(board), runs=scored.runs, data=scored.data)]
+    for target in (board.parent, board.with_suffix(".md")):
+        assert [result.run for result in verify(str(target), runs=scored.runs, data=scored.data)] == names
+
+
+def test_a_replaced_array_of_replicates_is_found_by_its_digest(board: Path, scored: Scored, tmp_path: Path):
+    row = read_json(board / "mine-seed0.json")
+    values = board / "mine-seed0.npy"
+    row["board"]["replicates_sha256"] = digest_file(values)
+    write_json(board / "mine-seed0.json", {**row, "digest": record_digest(row)})
+    assert not any(".npy" in finding for finding in found(board, scored, tmp_path / "none"))
+    np.save(values, np.load(values) + 0.01)
+    assert any(finding.startswith("mine-seed0.npy: is not") for finding in found(board, scored, tmp_path / "none"))
+
+
+def test_a_broken_row_is_a_finding_that_names_it(board: Path, scored: Scored):
+    (board / "mine-seed0.json").write_text("{}")
+    results = verify(str(board), runs=scored.runs, data=scored.data)
+    assert {result.exit_code for result in results} == {0, 5}
+    assert any("mine-seed0.json" in str(result) for result in results if result.exit_code == 5)

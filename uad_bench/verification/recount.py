@@ -47,20 +47,26 @@ class Patient:
         return np.array(reduced).astype(np.float32).astype(np.float64), np.array([ill for _, ill in found], bool)
 
 
-def recount(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> dict[str, float]:
-    """Values by metric key (NaN where undefined) of these patients at the given thresholds."""
-    return {
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One metric, NaN where undefined, and how many patients it is about."""
+
+    value: float
+    n_subjects: int
+
+
+def recount(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> dict[str, Number]:
+    """Numbers by metric key of these patients at the given thresholds."""
+    everybody = {
         **dict(_over_thresholds(patients)),
         **{key: value for policy, t in thresholds.items() for key, value in _at(patients, policy, t)},
-        **dict(_means(patients, thresholds)),
-        **{
-            key: value
-            for policy in HEALTHY
-            if policy in thresholds
-            for key, value in _healthy(patients, policy, thresholds[policy])
-        },
         **dict(_slices(patients)),
     }
+    numbers = {key: Number(value, len(patients)) for key, value in everybody.items()}
+    numbers |= _means([recount_patient(patient, thresholds) for patient in patients])
+    for policy in HEALTHY.keys() & thresholds.keys():
+        numbers |= _healthy(patients, policy, thresholds[policy])
+    return numbers
 
 
 def recount_patient(patient: Patient, thresholds: Mapping[str, float]) -> dict[str, float]:
@@ -204,23 +210,32 @@ def _at(patients: Sequence[Patient], policy: str, threshold: float) -> Iterator[
         yield f"{name}@{policy}/pooled", value
 
 
-def _means(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    rows = [recount_patient(patient, thresholds) for patient in patients]
-    for key in ("auprc", "auroc", "dice@own-oracle", *(f"dice@{policy}" for policy in thresholds)):
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, Number]:
+    """Means over the patients in whom a metric exists."""
+    numbers = {}
+    for key in rows[0]:
         name, _, policy = key.partition("@")
-        yield f"{name}@{policy or 'all'}/mean", _mean([row[key] for row in rows])
+        known = [row[key] for row in rows if not math.isnan(row[key])]
+        if name == "dice" or key in {"auprc", "auroc"}:
+            mean = float(sum(known) / len(known)) if known else NAN
+            numbers[f"{name}@{policy or 'all'}/mean"] = Number(mean, len(known))
+    return numbers
 
 
-def _healthy(patients: Sequence[Patient], policy: str, threshold: float) -> Iterator[tuple[str, float]]:
+def _healthy(patients: Sequence[Patient], policy: str, threshold: float) -> dict[str, Number]:
     rate = false_alarms(patients, threshold)
-    yield f"fpr_healthy@{policy}/pooled", rate
-    yield f"fpr_healthy_ratio@{policy}/pooled", rate / HEALTHY[policy]
     each = np.array([false_alarms([patient], threshold) for patient in patients])
     known = np.sort(each[~np.isnan(each)])
-    for percent in (10, 90):
-        place = (known.size - 1) * percent / 100
-        value = np.interp(place, np.arange(known.size), known) if known.size else NAN
-        yield f"fpr_healthy@{policy}/p{percent}", float(value)
+    ends = {percent: _quantile(known, percent / 100) for percent in (10, 90)}
+    return {
+        f"fpr_healthy@{policy}/pooled": Number(rate, len(patients)),
+        f"fpr_healthy_ratio@{policy}/pooled": Number(rate / HEALTHY[policy], len(patients)),
+        **{f"fpr_healthy@{policy}/p{percent}": Number(value, known.size) for percent, value in ends.items()},
+    }
+
+
+def _quantile(ordered: Values, share: float) -> float:
+    return float(np.interp(share * (ordered.size - 1), np.arange(ordered.size), ordered)) if ordered.size else NAN
 
 
 def _slices(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]:
@@ -233,8 +248,3 @@ def _slices(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]:
 
 def _divide(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator else NAN
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return float(sum(known) / len(known)) if known else NAN

@@ -8,8 +8,9 @@ from typing import Any
 
 from uad_bench.boards.publishing import tables
 from uad_bench.boards.storage import without_paths
-from uad_bench.errors import ConfigError
+from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import read_json
+from uad_bench.fingerprint import digest_file
 from uad_bench.method import Progress
 from uad_bench.storage.records import record_digest
 from uad_bench.storage.runs import Run, find_runs, open_run
@@ -25,24 +26,35 @@ def verify(target: str, *, runs: Path, data: Path | None = None, report: Report 
     """Verify a run, all runs of a folder, or a stored leaderboard.
 
     Args:
-        target: a run as `open_run` takes it, a folder of runs, or `leaderboards/<task>`.
+        target: a run as `open_run` takes it, a folder of runs, or a leaderboard: `leaderboards/<task>`,
+            `leaderboards/<task>.md`, or the folder of them all.
         runs: where the leaderboard's runs are looked for.
         data: folder with the patients, where the task's data is not embedded.
         report: receives progress.
     """
     folder = Path(target)
-    if any(folder.glob("*-seed*.json")):
-        return list(_verify_board(folder, runs, data, report))
+    if boards := _boards(folder):
+        return [found for board in boards for found in _verify_board(board, runs, data, report)]
     if folder.is_dir() and not (folder / "record.json").exists() and (found := find_runs(folder)):
         return [verify_run(run, data=data, report=report) for run in found]
     return [verify_run(open_run(runs, target), data=data, report=report)]
 
 
+def _boards(target: Path) -> list[Path]:
+    """The stored leaderboards that a folder or a table's file stands for; runs lie deeper and have other names."""
+    folder = target.with_suffix("") if target.suffix == ".md" else target
+    return sorted({path.parent for pattern in ("*-seed*.json", "*/*-seed*.json") for path in folder.glob(pattern)})
+
+
 def _verify_board(folder: Path, runs: Path, data: Path | None, report: Report) -> Iterator[Verification]:
     for path in sorted(folder.glob("*-seed*.json")):
-        row = read_json(path)
-        run = Run(runs / row["run"])
-        findings = list(_check_row(row, run, path.name))
+        try:
+            row = read_json(path)
+            run = Run(runs / row["run"])
+            findings = [*_check_row(row, run, path.name), *_check_replicates(row, path)]
+        except (ConfigError, KeyError, TypeError, AttributeError) as error:
+            yield Verification(str(path), 0, (Finding(path.name, f"is not a row of a leaderboard ({error})"),))
+            continue
         if findings or not run.record.exists():
             gone = "" if run.record.exists() else f"its run is not in {runs}"
             yield Verification(str(path), 0, tuple(findings), "" if findings else gone)
@@ -62,9 +74,22 @@ def _check_row(row: Mapping[str, Any], run: Run, name: str) -> Iterator[Finding]
             yield Finding(f"{name} {key}", "is not what the run's record says")
 
 
+def _check_replicates(row: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+    """The array beside a row, where the row says its digest."""
+    digest, values = row["board"].get("replicates_sha256"), path.with_suffix(".npy")
+    if digest and not values.exists():
+        yield Finding(values.name, "is missing")
+    elif digest and digest_file(values) != digest:
+        yield Finding(values.name, "is not the file that was stored (SHA-256 differs)")
+
+
 def _check_tables(folder: Path) -> Iterator[Finding]:
     """The tables as they are made from the rows again."""
-    text, comparison = tables(folder)
+    try:
+        text, comparison = tables(folder)
+    except (ConfigError, VerificationError) as error:
+        yield Finding(folder.name, f"tables cannot be made again: {error}")
+        return
     table = folder.with_suffix(".md")
     stored = table.read_text(encoding="utf-8") if table.exists() else ""
     pairs = enumerate(zip(stored.splitlines(), text.splitlines(), strict=False), 1)

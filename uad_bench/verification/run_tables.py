@@ -1,0 +1,86 @@
+"""The tables beside a record, cell by cell: metrics.csv and sweep.csv."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from uad_bench.verification.findings import Finding, differs
+from uad_bench.verification.recount import NAN, Curve, Patient, pooled, recount_patient
+
+POINTS = 1_000  # of a sweep
+
+
+def check_metrics(path: Path, test: Sequence[Patient], thresholds: Mapping[str, float]) -> Iterator[Finding]:
+    """One row a test patient with every metric of the patient, and nothing else."""
+    header, rows = _read(path)
+    known = [recount_patient(patient, thresholds) for patient in test]
+    if [row.get("subject") for row in rows] != [p.name for p in test]:
+        yield Finding("metrics.csv", "does not hold exactly the test patients")
+        return
+    if sorted(header) != sorted(["subject", *known[0]]):
+        yield Finding("metrics.csv", _columns(header, ["subject", *known[0]]))
+        return
+    for patient, row, again in zip(test, rows, known, strict=True):
+        for key, value in again.items():
+            yield from differs(f"metrics.csv {patient.name} {key}", _number(row[key]), value)
+
+
+def check_sweep(path: Path, test: Sequence[Patient]) -> Iterator[Finding]:
+    """Every threshold that a sweep must hold, and what it gives."""
+    header, rows = _read(path)
+    again = list(_sweep(pooled(test)))
+    if len(rows) != len(again):
+        yield Finding("sweep.csv", f"has {len(rows)} rows, the maps give {len(again)}")
+        return
+    if again and sorted(header) != sorted(again[0]):
+        yield Finding("sweep.csv", _columns(header, list(again[0])))
+        return
+    for number, (row, values) in enumerate(zip(rows, again, strict=True), 1):
+        for name, value in values.items():
+            yield from differs(f"sweep.csv row {number} {name}", _number(row[name]), value)
+
+
+def count_cells(path: Path) -> int:
+    """Cells with a number or its reason."""
+    header, rows = _read(path)
+    return len(rows) * (len(header) - 1)
+
+
+def _sweep(curve: Curve) -> Iterator[dict[str, float]]:
+    """Distinct scores of positives, at even ranks where they are many; the best Dice is always among them."""
+    places = np.flatnonzero(np.diff(curve.tp, prepend=0.0))
+    if places.size > POINTS:
+        even = np.linspace(0, places.size - 1, POINTS - 1).round().astype(int)
+        places = places[np.union1d(even, np.argmax(curve.dice[places]))]
+    n_negative = curve.n - curve.n_positive
+    for k in places:
+        tp, marked = curve.tp[k], curve.marked[k]
+        yield {
+            "thresholds": float(curve.scores[k]),
+            "precision": tp / marked,
+            "sensitivity": tp / curve.n_positive,
+            "dice": curve.dice[k],
+            "fpr": (marked - tp) / n_negative if n_negative else NAN,
+        }
+
+
+def _columns(found: Sequence[str], wanted: Sequence[str]) -> str:
+    lacking, more = set(wanted) - set(found), set(found) - set(wanted)
+    return f"lacks columns {sorted(lacking)}, has further ones {sorted(more)}, or has one twice"
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None  # the reason of an undefined value
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        return list(reader.fieldnames or ()), list(reader)

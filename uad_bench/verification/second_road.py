@@ -1,0 +1,246 @@
+"""All voxels of a run's patients in memory, and the record that they must give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.data.reference import Reference
+from uad_bench.evaluation.judging import bootstrap_seed, cases_of, read_map, validated
+from uad_bench.evaluation.metric_rows import key_of
+from uad_bench.evaluation.protocol import Protocol, load_protocol
+from uad_bench.method import Progress
+from uad_bench.storage.replicates import load_replicates
+from uad_bench.storage.stored import Stored
+from uad_bench.verification.draws import Values, curve_draws, digest_of, draw, interval, summed_draws, times_drawn
+from uad_bench.verification.findings import TOLERANCE, Finding, differs
+from uad_bench.verification.recount import HEALTHY, NAN, Number, Patient, recount, recount_thresholds
+from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
+
+Report = Callable[[Progress], None]
+Row = Mapping[str, Any]
+REPLICATE_TOLERANCE = 1e-3  # of pooled ranks, which the bootstrap counts in 16,384 bins
+ROWS_CHECKED = 30  # bootstrap rows whose curves are recomputed; all rows are where a metric is a sum over patients
+LEVEL = 0.95
+OF_ALL_ONLY = ("fpr_healthy", "slice_")  # metrics that groups do not have begin so
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondRoad:
+    """A stored run and its patients.
+
+    Attributes:
+        healthy: scores (V,) of healthy slices of validation patients.
+    """
+
+    stored: Stored
+    protocol: Protocol
+    test: Sequence[Patient]
+    val: Sequence[Patient]
+    healthy: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, stored: Stored, report: Report) -> SecondRoad:
+        """Read maps and references."""
+        protocol = load_protocol(stored.cohort.task.protocol)
+        references = cases_of(stored.run, stored.cohort, stored.split, protocol, report).references
+        slices = stored.cohort.task.slices
+
+        def read(subject: str, chosen: Protocol) -> Patient | None:
+            return _patient(references[subject], read_map(stored.run.map(subject)), chosen, slices)
+
+        val = sorted(validated(stored.run, stored.split))
+        everything = [p for s in val if (p := read(s, load_protocol("volume")))]
+        return cls(
+            stored,
+            protocol,
+            [p for s in sorted(stored.split.test) if (p := read(s, protocol))],
+            [p for s in val if (p := read(s, protocol))],
+            np.concatenate([p.scores[p.healthy] for p in everything] or [np.empty(0, np.float32)]),
+        )
+
+    def compare(self) -> tuple[int, list[Finding]]:
+        """How many numbers were recomputed, and what differs."""
+        record, run = self.stored.record, self.stored.run
+        thresholds = record["thresholds"]
+        known = {p: float.fromhex(text) for p, text in thresholds.items() if text is not None}
+        replicates = load_replicates(run)
+        parts = self._groups()
+        found = [
+            *self._check_thresholds(thresholds, record["chosen_on"]),
+            *self._check_rows(record["metrics"], "", self.test, known),
+            *(f for name, who in parts.items() for f in self._check_group(record["groups"], name, who, known)),
+            *_further_groups(record["groups"], parts),
+            *self._check_cuts(record["size_cuts_mm3"]),
+            *self._check_replicates(record, replicates, known),
+            *check_metrics(run.metrics, self.test, known),
+            *check_sweep(run.sweep, self.test),
+        ]
+        rows = len(record["metrics"]) + len(record["groups"])
+        return rows + len(known) + count_cells(run.metrics), found
+
+    def _check_thresholds(self, stored: Mapping[str, str | None], chosen: Mapping[str, Any]) -> Iterator[Finding]:
+        if set(stored) != set(self.protocol.thresholds):
+            yield Finding("record.json thresholds", f"are {sorted(stored)}, not those of the task's protocol")
+        for policy, value in recount_thresholds(self.val, self.healthy, self.test).items():
+            if policy in stored:
+                text = stored[policy]
+                yield from differs(f"record.json threshold {policy}", float.fromhex(text) if text else None, value)
+        for policy, text in stored.items():
+            if policy in HEALTHY and text is not None:
+                realised = float(np.mean(self.healthy >= float.fromhex(text)))
+                yield from differs(f"record.json chosen_on {policy}", chosen.get(policy, {}).get("realised"), realised)
+
+    def _check_group(
+        self, stored: Sequence[Row], group: str, members: Sequence[Patient], known: Mapping[str, float]
+    ) -> Iterator[Finding]:
+        rows = [row for row in stored if row.get("group") == group]
+        yield from self._check_rows(rows, group, members, known)
+        weights = times_drawn(self._draw(len(members)))
+        again = summed_draws(members, known, weights) if len(weights) else {}
+        for row in rows:
+            yield from _check_interval(row, again.get(key_of({**row, "group": None})))
+
+    def _check_rows(
+        self, rows: Sequence[Row], group: str, patients: Sequence[Patient], known: Mapping[str, float]
+    ) -> Iterator[Finding]:
+        """Every metric of these patients once, with its value and all that gives it its meaning."""
+        again = self._numbers(patients, known, group)
+        keys = [key_of(row) for row in rows]
+        for key in sorted(set(again) - set(keys)):
+            yield Finding(f"record.json {key}", "is missing")
+        for key in sorted({key for key in keys if keys.count(key) > 1}):
+            yield Finding(f"record.json {key}", f"is there {keys.count(key)} times")
+        for key, row in zip(keys, rows, strict=True):
+            if number := again.get(key):
+                yield from differs(f"record.json {key}", row["value"], number.value)
+                yield from self._check_labels(key, row, number)
+            else:
+                yield Finding(f"record.json {key}", "is no metric of this protocol")
+
+    def _numbers(self, patients: Sequence[Patient], known: Mapping[str, float], group: str) -> dict[str, Number]:
+        """What the rows must hold: where there is no threshold, one undefined Dice stands for its metrics."""
+        policies = self.stored.record["thresholds"]
+        numbers = recount(patients, known)
+        lacking = [p for p, text in policies.items() if text is None and p != "oracle"]
+        numbers |= {f"dice@{policy}/pooled": Number(NAN, len(patients)) for policy in lacking}
+        if "oracle" not in policies:
+            numbers.pop("dice@oracle/pooled")
+        if not group:
+            return numbers
+        return {f"{key}#{group}": n for key, n in numbers.items() if not key.startswith(OF_ALL_ONLY)}
+
+    def _check_labels(self, key: str, row: Row, number: Number) -> Iterator[Finding]:
+        meaning = {
+            "n_subjects": number.n_subjects,
+            "level": LEVEL,
+            "region": self.protocol.region,
+            "chain": self.protocol.chain_name,
+        }
+        for name, value in meaning.items():
+            if row.get(name) != value:
+                yield Finding(f"record.json {key} {name}", f"says {row.get(name)!r}, the run gives {value!r}")
+
+    def _check_replicates(
+        self, record: Mapping[str, Any], replicates: Mapping[str, Values], known: Mapping[str, float]
+    ) -> Iterator[Finding]:
+        drawn = self._draw(len(self.test))
+        if record["bootstrap"]["rows"] != digest_of(drawn):
+            yield Finding("record.json bootstrap rows", "is not the digest of the rows of these patients")
+        weights = times_drawn(drawn)
+        summed = summed_draws(self.test, known, weights) if len(weights) else {}
+        for row in record["metrics"]:
+            key = key_of(row)
+            yield from _check_interval(row, replicates.get(key, summed.get(key)), stored=key in replicates)
+        chosen = np.random.default_rng(0).permutation(len(weights))[:ROWS_CHECKED]
+        curves = curve_draws(self.test, weights[chosen]) if len(weights) else {}
+        for key, values in replicates.items():
+            if key in curves:
+                yield from _first_differing(key, values[chosen], curves[key], chosen, within=REPLICATE_TOLERANCE)
+            elif key in summed:
+                yield from _first_differing(key, values, summed[key], np.arange(len(values)), within=TOLERANCE)
+            else:
+                yield Finding(f"replicates.npy {key}", "is no metric with replicates")
+
+    def _draw(self, n_patients: int) -> NDArray[np.int64]:
+        rows = next((values.size for values in load_replicates(self.stored.run).values()), 0)
+        return draw(n_patients, seed=bootstrap_seed(self.stored.split.test), rows=rows)
+
+    def _check_cuts(self, stored: Sequence[float]) -> Iterator[Finding]:
+        again = self._cuts()
+        if len(stored) != len(again):
+            yield Finding("record.json size_cuts_mm3", f"are {len(stored)} numbers, not {len(again)}")
+            return
+        for cut, value in zip(stored, again, strict=True):
+            yield from differs("record.json size_cuts_mm3", cut, value)
+
+    def _groups(self) -> dict[str, list[Patient]]:
+        """Tertiles of lesion size."""
+        if not (cuts := self._cuts()):
+            return {}
+        ill = [p for p in self.test if p.anomaly_mm3 > 0]
+        parts = {"small": (-1.0, cuts[0]), "middle": cuts, "large": (cuts[1], math.inf)}
+        return {f"size={n}": m for n, (a, b) in parts.items() if (m := [p for p in ill if a < p.anomaly_mm3 <= b])}
+
+    def _cuts(self) -> tuple[float, ...]:
+        volumes = [p.anomaly_mm3 for p in self.test if p.anomaly_mm3 > 0]
+        return tuple(map(float, np.percentile(volumes, [100 / 3, 200 / 3]))) if len(volumes) > 2 else ()
+
+
+def check_stored_intervals(record: Mapping[str, Any], replicates: Mapping[str, Values]) -> Iterator[Finding]:
+    """Intervals of a record against the replicates beside it, and nothing else."""
+    for row in record["metrics"]:
+        yield from _check_interval(row, replicates.get(key_of(row)), stored=key_of(row) in replicates)
+
+
+def _check_interval(row: Row, replicates: Values | None, *, stored: bool = True) -> Iterator[Finding]:
+    """The ends of a row's interval; one that should have none, and one that should have, are findings."""
+    where = f"record.json {key_of(row)}"
+    if replicates is None:
+        if not row.get("group") and (row.get("low") is not None or row.get("high") is not None):
+            yield Finding(where, "has an interval, but no replicates")
+        return
+    exists = row["value"] is not None and row.get("n_subjects", 0) > 1
+    low, high = interval(replicates) if exists else (NAN, NAN)
+    if not stored and not math.isnan(low):
+        yield Finding(where, "has no replicates")
+    yield from differs(f"{where} low", row.get("low"), low)
+    yield from differs(f"{where} high", row.get("high"), high)
+
+
+def _further_groups(stored: Sequence[Row], known: Mapping[str, Any]) -> Iterator[Finding]:
+    for group in sorted({str(row.get("group")) for row in stored} - set(known)):
+        yield Finding(f"record.json group {group}", "is no group of these patients")
+
+
+def _first_differing(
+    key: str, stored: Values, again: Values, rows: NDArray[np.int64], *, within: float
+) -> Iterator[Finding]:
+    """One finding a metric is enough."""
+    same = np.isclose(stored, again, rtol=within, atol=within, equal_nan=True)
+    for k in np.flatnonzero(~same)[:1]:
+        yield from differs(f"replicates.npy row {rows[k]} {key}", stored[k], again[k], within=within)
+
+
+def _patient(
+    reference: Reference, score_map: NDArray[np.float32], protocol: Protocol, slices: tuple[int, int] | None
+) -> Patient | None:
+    """The voxels that count, found on the scan's whole grid; None where no slice does."""
+    low, high = reference.box
+    inside = np.asarray(score_map)[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    z = np.broadcast_to(np.arange(low[2], high[2]), inside.shape)
+    first, last = slices or (0, reference.shape[2])
+    area = np.where((np.arange(low[2], high[2]) >= first) & (np.arange(low[2], high[2]) <= last), 1, 0)
+    if protocol.slices == "largest":
+        area = area * reference.anomaly.sum(axis=(0, 1))
+        area = (np.arange(area.size) == int(np.argmax(area))) * (area > 0)
+    if not area.any():
+        return None
+    counted = (reference.brain | reference.anomaly) & (area > 0)
+    volume = float((reference.anomaly & (area > 0)).sum() * np.prod(reference.spacing))
+    return Patient(reference.id, inside[counted], reference.anomaly[counted], z[counted], volume)
