@@ -59,6 +59,27 @@ def test_each_row_has_a_command_that_makes_it_again(runs):
     assert "uad-bench run --method ae --task made --data DIR --seed 2" in table.read_text()
 
 
+def test_a_row_keeps_the_digest_of_its_replicates(runs):
+    _, _, row, *_ = build(runs)
+    assert json.loads(row.read_text())["board"]["replicates_sha256"] == digest_file(row.with_suffix(".npy"))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+def test_a_stored_board_with_a_changed_row_is_not_read(runs, suffix):
+    _, _, row, *_ = build(runs)
+    changed = row.with_suffix(suffix)
+    changed.write_bytes(changed.read_bytes().replace(b"0.6", b"0.9") if suffix == ".json" else b"another array")
+    with pytest.raises(VerificationError, match=changed.name):
+        tables(runs.parent / "boards" / "made")
+
+
+def test_a_stored_board_without_a_rows_replicates_is_not_read(runs):
+    _, _, row, *_ = build(runs)
+    row.with_suffix(".npy").unlink()
+    with pytest.raises(VerificationError, match=r"ae-seed0.npy: is missing"):
+        read_stored(row.parent)
+
+
 def test_an_added_run_replaces_its_seed_and_ranks_anew(runs):
     build(runs)
     newer = made_record("ae", 0, 0.3, run="made/ae/seed0-99999999", created="2026-03-01T00:00:00Z")

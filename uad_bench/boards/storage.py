@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from uad_bench.boards.result import Quantity, Result
-from uad_bench.errors import ConfigError
+from uad_bench.boards.result import Quantity, Result, Values
+from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import atomic, read_json, safe_name, write_json
+from uad_bench.fingerprint import digest_file
 from uad_bench.storage.records import record_digest
 
 KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
@@ -32,10 +33,11 @@ def store_results(results: Sequence[Result], folder: Path) -> list[Path]:
     names = file_names(results)
     for result, name in zip(results, names, strict=True):
         keys = [key for key in _kept_keys(result) if key in result.replicates]
-        write_json(folder / f"{name}.json", document(result, keys))
+        values = folder / f"{name}.npy"
         if keys:
-            with atomic(folder / f"{name}.npy") as file:
+            with atomic(values) as file:
                 np.save(file, np.stack([result.replicates[key] for key in keys]).astype(np.float32), allow_pickle=False)
+        write_json(folder / f"{name}.json", document(result, keys, digest_file(values) if keys else None))
     return [folder / f"{name}.json" for name in names]
 
 
@@ -46,8 +48,14 @@ def file_names(results: Sequence[Result]) -> list[str]:
     return [name if plain.count(name) == 1 else f"{name}-{d}" for name, d in zip(plain, digests, strict=True)]
 
 
-def document(result: Result, keys: Sequence[str]) -> dict[str, Any]:
-    """The record without paths of this machine, under `board` what a table needs besides, and the digest of it all."""
+def document(result: Result, keys: Sequence[str], sha256: str | None) -> dict[str, Any]:
+    """The record without paths of this machine, under `board` what a table needs besides, and the digest of it all.
+
+    Args:
+        result: one run.
+        keys: of the replicates that are stored beside it.
+        sha256: of their file, if there is one.
+    """
     record = {key: value for key, value in result.record.items() if key != BOARD}
     record["environment"] = {k: v for k, v in record.get("environment", {}).items() if k != "command"}
     proof = {
@@ -55,6 +63,7 @@ def document(result: Result, keys: Sequence[str]) -> dict[str, Any]:
         "experiment": dict(result.experiment),
         "maps": dict(result.maps),
         "replicates": list(keys),
+        "replicates_sha256": sha256,
         "rescored": [dict(row) for row in result.rescored],
         "verified": result.verified,
     }
@@ -67,6 +76,7 @@ def read_stored(folder: Path) -> list[Result]:
 
     Raises:
         ConfigError: there are none, or a file is not a leaderboard's row.
+        VerificationError: a row, or the replicates beside it, was changed after it was written.
     """
     files = [path for path in sorted(folder.glob("*.json")) if path.name not in GENERATED]
     if not files:
@@ -95,15 +105,26 @@ def _read(path: Path) -> Result:
     record = read_json(path)
     if not isinstance(record, dict) or BOARD not in record:
         raise ConfigError(f"{path}: not a row of a leaderboard; write rows with: uad-bench leaderboard build")
+    if record.get("digest") != record_digest(record):
+        raise VerificationError(f"{path}: was changed after it was written (its digest differs); build the board again")
     proof = record.pop(BOARD)
-    values = path.with_suffix(".npy")
-    columns = np.load(values, allow_pickle=False).astype(np.float64) if values.exists() else np.empty((0, 0))
     return Result(
         record=record,
-        replicates=dict(zip(proof["replicates"], columns, strict=False)),
+        replicates=_replicates(path.with_suffix(".npy"), proof),
         rescored=tuple(proof["rescored"]),
         maps=proof["maps"],
         experiment=proof["experiment"],
         command=proof["command"],
         verified=proof["verified"],
     )
+
+
+def _replicates(path: Path, proof: Mapping[str, Any]) -> dict[str, Values]:
+    """The array beside a row by quantity key, once it is known to be the one that the row was stored with."""
+    if not proof["replicates"]:
+        return {}
+    if not path.exists() or digest_file(path) != proof["replicates_sha256"]:
+        state = "is not the file that was stored (SHA-256 differs)" if path.exists() else "is missing"
+        raise VerificationError(f"{path}: {state}; build the board again")
+    columns = np.load(path, allow_pickle=False).astype(np.float64)
+    return dict(zip(proof["replicates"], columns, strict=True))
