@@ -23,7 +23,7 @@ def caption(board: Board) -> tuple[str, ...]:
 def setting(record: Record, chain: str = "none") -> tuple[str, ...]:
     """Data, split and protocol of a record in two sentences."""
     task, subjects, split = record["task"], record["subjects"], record["task"]["split"]
-    counts = f"{len(subjects['test'])} test and {len(subjects.get('val', []))} validation patients"
+    counts = f"{len(subjects['test'])} test and {_validation(record)}"
     note = f" ({split['note']})" if split.get("note") else ""
     digests = f"Split {split['name']} ({split['digest'][:12]}){note}, data {task['data_digest'][:12]}"
     pair = f"input {task['pair'][0]}, pair {' to '.join(task['pair'])}"
@@ -39,6 +39,14 @@ def prevalence_text(record: Record) -> str:
     if found is None or found["value"] is None:
         return f"prevalence {(found or {}).get('undefined') or 'unknown'}"
     return f"prevalence {found['value']:.4f}"
+
+
+def _validation(record: Record) -> str:
+    """How many patients chose the thresholds: of each fold where there are folds, for they overlap."""
+    if not record.get("n_folds"):
+        return f"{len(record['subjects'].get('val', []))} validation patients"
+    counts = [str(count) for count in dict.fromkeys(sorted(record.get("fold_validation", [])))]
+    return f"{' or '.join(counts) or 'an unknown number of'} validation patients in each of {record['n_folds']} folds"
 
 
 def _maps(chain: str) -> str:

@@ -18,6 +18,8 @@ from uad_bench.views.tables import write_value
 Rows = list[dict[str, Any]]
 JSON_ONLY = {"class", "file", "problem"}  # too wide for a terminal, or said in another column
 
+WIDEST = 60  # of a name that stays on one line
+
 
 def list_methods(_: Path, plugins: Sequence[Path]) -> Rows:
     """Every registered method with its origin and what its configuration says of it."""
@@ -88,7 +90,10 @@ def inventory_table(kind: str, rows: Rows) -> Table | str:
     if not rows:
         return f"no {kind}"
     columns = [column for column in rows[0] if column not in JSON_ONLY]
-    table = Table(*columns)
+    table = Table()
+    for column in columns:  # a name that is cut cannot be typed: it keeps its width, and others are folded
+        longest = max(len(str(row[column])) for row in rows)
+        table.add_column(column, overflow="fold", min_width=min(longest, WIDEST) if column == columns[0] else None)
     for row in rows:
         table.add_row(*(escape("" if row[column] is None else str(row[column])) for column in columns))
     return table

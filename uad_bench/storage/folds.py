@@ -24,6 +24,7 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     last = records[-1]
     record = {**last, **NO_NUMBERS, "run": run_name(run), "fold": None, "n_folds": n_folds}
     record["warnings"] = _distinct(warning for fold in records for warning in fold["warnings"])
+    record["fold_validation"] = [len(fold["subjects"].get("val", ())) for fold in records]
     if last["status"] != "ok":
         return seal(record, run)
     replicates = mean_of_folds([load_replicates(fold) for fold in run.folds])
