@@ -95,8 +95,9 @@ def test_scores_that_float32_cannot_tell_apart_are_a_warning(scored: Scored, cap
     def close(i: int) -> np.ndarray:
         return 1 + noisy(i).astype(np.float64) * 1e-9
 
-    assert scored.judge("close", close)["warnings"] == [{"kind": MERGED, "count": 11}]
-    assert scored.judge("exact", lambda i: noisy(i).astype(np.float64))["warnings"] == []
+    assert {"kind": MERGED, "count": 11} in scored.judge("close", close)["warnings"]
+    exact = scored.judge("exact", lambda i: noisy(i).astype(np.float64))
+    assert MERGED not in {warning["kind"] for warning in exact["warnings"]}
     arguments = ["evaluate", str(scored.folder / "close-test"), "--name", "cli", "--task", str(scored.task), "--json"]
     arguments += ["--data", str(scored.data), "--runs", str(scored.runs), "--threshold-maps"]
     assert _run([*arguments, str(scored.folder / "close-val")], debug=False) == 0

@@ -114,7 +114,9 @@ def evaluate(
 
 
 def verify(
-    target: Annotated[str, typer.Argument(help="A run, a folder of runs, or a leaderboard's folder.")],
+    target: Annotated[
+        str, typer.Argument(help="A run, a folder of runs, a board's folder or .md, or all boards' folder.")
+    ],
     data: Data = None,
     runs: Runs = RUNS,
     json: AsJson = False,
