@@ -63,7 +63,7 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """One line above the display."""
-        self.console.print(text)
+        self.console.print(text, markup=False)
 
     def _bar(self, bars: Bars, progress: Progress) -> None:
         name = f"{self.title}: {progress.stage}" if self.title else progress.stage

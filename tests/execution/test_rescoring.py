@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TinyBench
+from uad_bench.benchmark import say_warnings
+from uad_bench.console import Reporter, stderr
 from uad_bench.execution import rescoring
 from uad_bench.execution.rescoring import DEPENDS, Sample
 from uad_bench.method import SliceKey
@@ -80,3 +82,9 @@ def test_a_sample_is_spread_over_the_patient_and_keeps_its_range():
     assert [key.z for key in sample.keys] == [0, 3, 6, 9]
     assert sample.spread == 9
     assert [key.z for key in Sample.of(keys[:2], scores[:2]).keys] == [0, 1]
+
+
+def test_a_methods_own_brackets_are_said_as_they_are(capsys: pytest.CaptureFixture[str]):
+    record = {"method": {"name": "m"}, "warnings": [{"kind": f"{DEPENDS} (score raised E: [/x] [1])", "count": 1}]}
+    say_warnings(record, Reporter(stderr()))
+    assert "score raised E: [/x] [1]) (1 x)" in capsys.readouterr().err
