@@ -123,7 +123,7 @@ def _replicates(path: Path, proof: Mapping[str, Any]) -> dict[str, Values]:
     """The array beside a row by quantity key, once it is known to be the one that the row was stored with."""
     if not proof["replicates"]:
         return {}
-    if not path.exists() or digest_file(path) != proof["replicates_sha256"]:
+    if not path.exists() or digest_file(path) != proof.get("replicates_sha256"):
         state = "is not the file that was stored (SHA-256 differs)" if path.exists() else "is missing"
         raise VerificationError(f"{path}: {state}; build the board again")
     columns = np.load(path, allow_pickle=False).astype(np.float64)
