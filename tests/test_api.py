@@ -143,7 +143,7 @@ def test_maps_of_a_run_can_be_judged_again_as_anybodys(run, runs, tmp_path):
         (tmp_path / role).mkdir()
         for subject in result.record["subjects"][role]:
             shutil.copy(result.path / "maps" / f"{subject}.npy", tmp_path / role)
-    places = {"threshold_maps": tmp_path / "val", "split": "dataset", "runs": runs}
+    places = {"threshold_maps": tmp_path / "val", "split": "dataset", "npy_orientation": "ras", "runs": runs}
     again = uad_bench.evaluate(tmp_path / "test", "phantom-tiny", name="again", **places)
     assert again.metric("auprc") == result.metric("auprc")
 

@@ -85,7 +85,7 @@ def test_folds_test_every_patient_once(tmp_path: Path):
         (
             ["run", "--method", "ae", "--pair", "flair:t3"],
             1,
-            "unknown modality of task phantom 't3'; did you mean 't2'",
+            "unknown modality of task phantom 't3'; known: flair, t1, t1ce, t2",
         ),
         (["run", "--method", "ae", "--pair", "flair"], 1, "SOURCE:TARGET"),
         (["run", "--method", "ae", "--set", "task.siez=1"], 1, "did you mean 'size'"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ class SupervisedUNet(NetworkMethod):
         unet: size of the network.
     """
 
+    excused_checks: ClassVar[Mapping[str, str]] = {"polarity": "the check's slices hold no anomaly to learn from"}
     source: Modality = "flair"
     unet: UNetShape = SMALL
 
