@@ -11,7 +11,7 @@ from torch import Tensor
 from uad_bench.method import SliceKey
 from uad_bench.seeding import derive
 from uad_methods.ddpm import DDPM
-from uad_methods.noise import simplex_noise, simplex_std
+from uad_methods.simplex import simplex_noise, simplex_std
 
 REFERENCE = 256  # pixels of the slices for which the source set its wavelength
 

@@ -6,9 +6,10 @@ import torch.nn.functional as F
 
 from uad_bench.method import Budget, Compute, SliceBatch, SliceKey
 from uad_bench.training import Optimisation, train
+from uad_methods import simplex
 from uad_methods.mmccd import MMCCD
 from uad_methods.nn.unet import PUBLISHED, UNet
-from uad_methods.noise import simplex_noise
+from uad_methods.simplex import simplex_noise
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +81,11 @@ def test_training_steps(benchmark, how):
 
 @pytest.mark.benchmark(group="simplex noise, 256 x 256, six octaves, per call")
 @pytest.mark.parametrize("planes", [1, 16])
-def test_simplex_noise(benchmark, planes):
+@pytest.mark.parametrize("compiled", [False, True], ids=["torch", "numba"])
+def test_simplex_noise(benchmark, monkeypatch, planes, compiled):
+    if compiled:
+        pytest.importorskip("numba")
+    monkeypatch.setattr(simplex, "has_numba", lambda: compiled)
     field = benchmark(simplex_noise, range(planes), (256, 256))
     assert field.shape == (planes, 256, 256)
 

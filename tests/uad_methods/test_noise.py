@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from uad_methods.noise import EDGES, OCTAVE_STD, _corners, coarse_noise, simplex_noise, simplex_std
+from uad_methods import simplex
+from uad_methods.noise import coarse_noise
+from uad_methods.simplex import EDGES, OCTAVE_STD, _corners, simplex_noise, simplex_std
 
 
 def reference_plane(points, edges, *, wavelength, z, size):
@@ -93,3 +95,13 @@ def test_coarse_noise_repeats_with_its_generator():
 def test_all_pixels_vary_alike():
     spread = simplex_noise(range(512), (32, 32), wavelength=8.0).std(dim=0)
     assert spread.std() / spread.mean() < 0.08  # 0.03 of it is the error of 512 draws
+
+
+def test_compiled_fields_are_the_same_to_rounding(monkeypatch):
+    pytest.importorskip("numba")
+    fields = []
+    for compiled in (True, False):
+        monkeypatch.setattr(simplex, "has_numba", lambda compiled=compiled: compiled)
+        fields.append(simplex_noise([3, 1, 4], (40, 33), wavelength=16.0))
+    assert torch.allclose(*fields, atol=2e-6)
+    assert fields[0].std() > 0.1
