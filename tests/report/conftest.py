@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from tests.made_results import made_failure, made_record, write_run
+from tests.tiny_bench import SameProcess, TinyBench, gather_tiny
 
 HOSTILE = '<script>alert("1")</script> a_b $x^2$ =cmd()'
 
@@ -39,3 +40,15 @@ def seen_runs(quick):
     for entry in (bright, dull):
         assert quick.run(entry)["status"] == "ok"
     return [quick.folder_of(bright), quick.folder_of(dull)]
+
+
+@pytest.fixture(scope="session")
+def folded_runs(tiny_data, tmp_path_factory):
+    """The same over two folds, whose validation patients and so thresholds differ; nobody may write there."""
+    bench = TinyBench(gather_tiny(tiny_data, folds=2), tmp_path_factory.mktemp("folded"))
+    bright = bench.write("bright")
+    dull = bench.write("dull", score="return (batch.image[:, 0] * 37.0) % 11.0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uad_bench.execution.runner.WorkerProcess", SameProcess)
+        assert [bench.run(entry)["n_folds"] for entry in (bright, dull)] == [2, 2]
+    return [bench.folder_of(bright), bench.folder_of(dull)]

@@ -10,17 +10,31 @@ import pytest
 
 from uad_bench.report.building import _script_json, write_report
 from uad_bench.report.pictures import _turn, pack
+from uad_bench.storage.run_tables import read_patients
 
 
 def unpack(text, dtype):
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype)
 
 
+def payload_of(runs, data, folder):
+    write_report(runs, folder / "r.html", data=data, images=True)
+    text = (folder / "r.html").read_text()
+    return json.loads(re.search(r'id="payload">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def scale_of(payload, case, method):
+    return payload["scales"][case["scale"]]["methods"][method]
+
+
 @pytest.fixture
 def payload(seen_runs, tiny_data, tmp_path):
-    write_report(seen_runs, tmp_path / "r.html", data=tiny_data, images=True)
-    text = (tmp_path / "r.html").read_text()
-    return json.loads(re.search(r'id="payload">(.*?)</script>', text, re.DOTALL)[1])
+    return payload_of(seen_runs, tiny_data, tmp_path)
+
+
+@pytest.fixture
+def folded_payload(folded_runs, tiny_data, tmp_path):
+    return payload_of(folded_runs, tiny_data, tmp_path)
 
 
 def test_the_patients_right_and_front_come_out_left_and_on_top():
@@ -36,19 +50,35 @@ def test_packed_arrays_come_back_little_endian():
     assert unpack(pack(array), "<u4").tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_the_slider_at_a_policy_gives_the_patients_recorded_dice(payload, seen_runs):
-    from uad_bench.storage.run_tables import read_patients
-
-    for m, run in enumerate(seen_runs):
-        name = payload["methods"][m]["name"]
-        run = next(r for r in seen_runs if r.read_record()["method"]["name"] == name)
-        recorded = read_patients(run)
-        level = payload["methods"][m]["policies"]["hFPR5"]
+@pytest.mark.parametrize("kind", ["plain", "folded"])
+def test_the_slider_at_a_policy_gives_the_patients_recorded_dice(kind, request):
+    runs = request.getfixturevalue("seen_runs" if kind == "plain" else "folded_runs")
+    payload = request.getfixturevalue("payload" if kind == "plain" else "folded_payload")
+    by_name = {run.read_record()["method"]["name"]: run for run in runs}
+    for m, method in enumerate(payload["methods"]):
+        recorded = read_patients(by_name[method["name"]])
         for case in payload["cases"]:
+            level = scale_of(payload, case, m)["policies"]["hFPR5"]
             counts = unpack(case["counts"][m], "<u4").reshape(-1, 2, 256)[-1].astype(int)
             found = 2 * counts[1, level:].sum() / (counts[1].sum() + counts[0, level:].sum())
             expected = recorded.values["dice@hFPR5"][recorded.names.index(case["name"])]
             assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_patient_stands_on_the_thresholds_of_the_fold_that_tested_them(folded_payload, folded_runs):
+    by_name = {run.read_record()["method"]["name"]: run for run in folded_runs}
+    assert {scale["fold"] for scale in folded_payload["scales"]} == {"fold0", "fold1"}
+    for case in folded_payload["cases"]:
+        for m, method in enumerate(folded_payload["methods"]):
+            records = [fold.read_record() for fold in by_name[method["name"]].folds]
+            (record,) = [record for record in records if case["name"] in record["subjects"]["test"]]
+            scale = scale_of(folded_payload, case, m)
+            shown = scale["thresholds"][scale["policies"]["hFPR5"] - 1]
+            assert shown == pytest.approx(float.fromhex(record["thresholds"]["hFPR5"]), rel=1e-4)
+
+
+def test_a_run_without_folds_has_one_scale_without_a_name(payload):
+    assert [scale["fold"] for scale in payload["scales"]] == [""]
 
 
 def test_slices_hold_as_many_pixels_as_they_say(payload):

@@ -15,7 +15,7 @@ from uad_bench.method import Progress
 from uad_bench.plugins import registry
 from uad_bench.report.cases import ChosenCase, case_sheet, choose_cases
 from uad_bench.report.figures import inline_figures, save_figures
-from uad_bench.report.material import Material, gather_material
+from uad_bench.report.material import Material, MethodMaterial, gather_material
 from uad_bench.report.pictures import browser_payload
 from uad_bench.report.templating import render
 from uad_bench.storage.runs import Run
@@ -63,6 +63,8 @@ def report_page(material: Material, payload: dict[str, Any] | None) -> str:
         boards=[sheet for board in material.boards for sheet in board_sheets(board, apart=True)],
         pictures=inline_figures(material),
         methods=material.sound,
+        training=_training(material),
+        folds=material.over_folds,
         failed=[method for method in material.methods if method.row.failure],
         cases=case_sheet(chosen, material.patients, table, methods) if methods else None,
         payload=None if payload is None else _script_json(payload),
@@ -71,16 +73,29 @@ def report_page(material: Material, payload: dict[str, Any] | None) -> str:
 
 def _payload(material: Material, data: Path | None, show: bool, report: Report) -> dict[str, Any] | None:
     """The case browser's content, or None where images may not be shown or no map is there."""
-    methods = [m for m in material.sound if m.run is not None and m.curve is not None and m.row.sound[0].present]
     cases = _chosen(material)
-    if not show or not methods or not cases:
+    methods = [method for method in material.sound if _has_maps(method, cases)]
+    if not show or not cases or not methods or methods[0].run is None:
         return None
-    stored = [open_stored(method.run, data, report)[0] for method in methods if method.run is not None]
-    return browser_payload(cases, methods, stored, cache_root())
+    cohort = open_stored(methods[0].run, data, report)[0].cohort  # of all, for they share one table
+    return browser_payload(cases, methods, cohort, cache_root())
+
+
+def _has_maps(method: MethodMaterial, cases: Sequence[ChosenCase]) -> bool:
+    """Whether every patient to be shown has a map and thresholds."""
+    parts = [method.part_of(case.subject) for case in cases]
+    return method.row.sound[0].present and all(part is not None and part.curve is not None for part in parts)
 
 
 def _chosen(material: Material) -> list[ChosenCase]:
     return choose_cases(material.patients, material.by_patient(COLUMN), [method.name for method in material.sound])
+
+
+def _training(material: Material) -> str:
+    """How many patients each model was fitted on."""
+    records = [part.record for method in material.sound[:1] for part in method.parts] or [material.board.record]
+    counts = sorted({len(record["subjects"].get("train") or ()) for record in records})
+    return " or ".join(map(str, counts)) + (" a fold" if material.over_folds else "")
 
 
 def _may_show(material: Material, images: bool | None) -> bool:

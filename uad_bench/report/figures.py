@@ -35,12 +35,15 @@ class Picture:
     """A figure inside the page."""
 
     plot: Plot
+    caption: str
     svg: Markup
 
 
 def inline_figures(material: Material) -> list[Picture]:
     """Every figure that the material allows, as SVG whose text and grid follow the page's colours."""
-    return [Picture(plot, _inline(plot, material)) for plot in PLOTS if plot.possible(material)]
+    return [
+        Picture(plot, plot.caption_for(material), _inline(plot, material)) for plot in PLOTS if plot.possible(material)
+    ]
 
 
 def save_figures(material: Material, folder: Path) -> list[Path]:
@@ -84,7 +87,8 @@ def _draw(plot: Plot, material: Material, *, ink: str, grid: str, legend: bool) 
         plot.draw(axes, material)
         if legend and axes.get_legend() is None:
             _add_legend(figure, material)
-        axes.tick_params(length=0)
+        axes.tick_params(length=0, pad=5)
+        axes.tick_params(axis="x", which="minor", length=0)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What a report is made of: the board, and each method's curve and patients."""
+"""What a report is made of: the board, and each method's curves and patients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from uad_bench.boards.assembly import name_left_out
 from uad_bench.boards.board import Board, make_boards
 from uad_bench.boards.comparable import comparable_groups
 from uad_bench.boards.kinds import baseline_methods, bound_methods
-from uad_bench.boards.result import Result
+from uad_bench.boards.result import Record, Result
 from uad_bench.boards.row import Row
 from uad_bench.boards.run_folder import read_result
 from uad_bench.errors import ConfigError
@@ -18,7 +18,20 @@ from uad_bench.report.palette import Style, styles
 from uad_bench.storage.run_tables import Curve, Patients, read_curve, read_patients
 from uad_bench.storage.runs import Run
 
-CURVE_POINTS = 220  # of one line in a figure
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One fitted model, which gives scores their scale: a run without folds, or one fold.
+
+    Attributes:
+        name: `fold0` and so on; empty for a run without folds.
+        curve: None where no test patient has an anomaly.
+    """
+
+    name: str
+    run: Run
+    record: Record
+    curve: Curve | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,21 +39,30 @@ class MethodMaterial:
     """One method.
 
     Attributes:
-        run: the sound run of its lowest seed, whose maps and curve are shown; None for a failed method.
-        curve: of that run.
+        run: the sound run of its lowest seed, whose maps and curves are shown; None for a failed method.
+        parts: of that run.
         patients: values by column, mean over seeds.
     """
 
     row: Row
     style: Style
     run: Run | None
-    curve: Curve | None
+    parts: tuple[Part, ...]
     patients: Patients
 
     @property
     def name(self) -> str:
         """The row's label."""
         return self.row.label
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """Those that exist, one a part."""
+        return tuple(part.curve for part in self.parts if part.curve is not None)
+
+    def part_of(self, subject: str) -> Part | None:
+        """The part that tested a patient; over folds there is one."""
+        return next((part for part in self.parts if subject in part.record["subjects"]["test"]), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +87,11 @@ class Material:
     def sound(self) -> tuple[MethodMaterial, ...]:
         """Methods with numbers."""
         return tuple(method for method in self.methods if method.row.sound)
+
+    @property
+    def over_folds(self) -> bool:
+        """Whether every number is a mean over folds."""
+        return bool(self.board.record.get("n_folds"))
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -116,14 +143,18 @@ def _boards(results: Sequence[Result]) -> tuple[Board, ...]:
 
 def _method(row: Row, style: Style, runs: Mapping[str, Run]) -> MethodMaterial:
     sound = [runs[result.name] for result in row.sound]
-    curve = read_curve(sound[0]) if sound else None
     return MethodMaterial(
         row=row,
         style=style,
         run=sound[0] if sound else None,
-        curve=curve,
+        parts=_parts(sound[0]) if sound else (),
         patients=_mean_over_seeds([read_patients(run) for run in sound]),
     )
+
+
+def _parts(run: Run) -> tuple[Part, ...]:
+    runs = run.folds or (run,)
+    return tuple(Part(one.path.name if run.folds else "", one, one.read_record(), read_curve(one)) for one in runs)
 
 
 def _mean_over_seeds(seeds: Sequence[Patients]) -> Patients:

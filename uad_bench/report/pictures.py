@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.cohort import Cohort
 from uad_bench.data.reference import Reference, build_references
 from uad_bench.data.volume import read_volume
 from uad_bench.metrics.overlap import smallest_float32
 from uad_bench.report.cases import ChosenCase
 from uad_bench.report.findings import Finding, find_errors
 from uad_bench.report.levels import OUTSIDE, Levels, count_levels, make_levels
-from uad_bench.report.material import MethodMaterial
-from uad_bench.storage.stored import Stored
+from uad_bench.report.material import MethodMaterial, Part
 
 POLICY = "hFPR5"
 LONGEST_SIDE = 192  # pixels of a shown slice; larger ones are thinned
@@ -29,12 +29,14 @@ class Viewed:
     """One patient inside the box of brain and anomaly; arrays are (x, y, z).
 
     Attributes:
+        fold: the one that tested the patient; empty without folds.
         image: grey values, 0..255.
         levels: by method, in their order.
         findings: by method, in their order.
     """
 
     case: ChosenCase
+    fold: str
     reference: Reference
     image: NDArray[np.uint8]
     levels: tuple[NDArray[np.uint8], ...]
@@ -42,44 +44,46 @@ class Viewed:
 
 
 def browser_payload(
-    cases: Sequence[ChosenCase], methods: Sequence[MethodMaterial], stored: Sequence[Stored], cache: Any
+    cases: Sequence[ChosenCase], methods: Sequence[MethodMaterial], cohort: Cohort, cache: Any
 ) -> dict[str, Any]:
     """Everything that the case browser needs, as plain values.
 
     Args:
         cases: patients to show.
-        methods: those with maps, in order.
-        stored: each method's run with its patients, in the same order.
+        methods: those with maps and curves of all these patients, in order.
+        cohort: the patients; all methods were run on them.
         cache: folder of the references.
     """
-    scales = [_levels(method) for method in methods]
-    viewed = [_view(case, scales, stored, cache) for case in cases]
+    parts = [[part for method in methods if (part := method.part_of(case.subject))] for case in cases]
+    scales = {fold[0].name: [_levels(part) for part in fold] for fold in parts}
+    viewed = [_view(case, fold, scales[fold[0].name], cohort, cache) for case, fold in zip(cases, parts, strict=True)]
     pixels = sum(v.image.shape[0] * v.image.shape[1] for v in viewed) * (len(methods) + 1)
     most = int(np.clip(MOST_BYTES // max(pixels, 1), *SLICES))
     return {
         "policy": POLICY,
-        "methods": [_method(method, levels) for method, levels in zip(methods, scales, strict=True)],
-        "cases": [_case(v, most) for v in viewed],
+        "methods": [{"name": method.name, "colour": method.style.colour} for method in methods],
+        "scales": [{"fold": fold, "methods": [_scale(one) for one in scale]} for fold, scale in scales.items()],
+        "cases": [{"scale": [*scales].index(v.fold), **_case(v, most)} for v in viewed],
     }
 
 
-def _levels(method: MethodMaterial) -> Levels:
-    assert method.curve is not None
-    thresholds = method.row.sound[0].record["thresholds"]
-    return make_levels(method.curve, {name: float.fromhex(text) for name, text in thresholds.items() if text})
+def _levels(part: Part) -> Levels:
+    assert part.curve is not None
+    thresholds = part.record["thresholds"]
+    return make_levels(part.curve, {name: float.fromhex(text) for name, text in thresholds.items() if text})
 
 
-def _view(case: ChosenCase, scales: Sequence[Levels], stored: Sequence[Stored], cache: Any) -> Viewed:
-    cohort = stored[0].cohort
+def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], cohort: Cohort, cache: Any) -> Viewed:
     subject = cohort.subjects[case.subject]
     reference = build_references([subject], cohort.census, modalities=cohort.task.modalities, cache=cache)[case.subject]
     image = reference.crop(read_volume(subject.images[cohort.task.pair[0]]).array)
     levels, findings = [], []
-    for scale, one in zip(scales, stored, strict=True):
-        scores = reference.crop(np.load(one.run.map(case.subject), mmap_mode="r", allow_pickle=False))
-        levels.append(np.where(reference.brain | reference.anomaly, scale.quantise(scores), OUTSIDE).astype(np.uint8))
-        findings.append(_findings(scores, reference, one.record["thresholds"].get(POLICY)))
-    return Viewed(case, reference, _grey(image, reference.brain), tuple(levels), tuple(findings))
+    for part, thresholds in zip(parts, scale, strict=True):
+        scores = reference.crop(np.load(part.run.map(case.subject), mmap_mode="r", allow_pickle=False))
+        marks = np.where(reference.brain | reference.anomaly, thresholds.quantise(scores), OUTSIDE)
+        levels.append(marks.astype(np.uint8))
+        findings.append(_findings(scores, reference, part.record["thresholds"].get(POLICY)))
+    return Viewed(case, parts[0].name, reference, _grey(image, reference.brain), tuple(levels), tuple(findings))
 
 
 def _findings(scores: NDArray[np.float32], reference: Reference, threshold: str | None) -> list[Finding]:
@@ -97,10 +101,8 @@ def _grey(image: NDArray[Any], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.where(image > 0, 20 + 235 * shown, 0).astype(np.uint8)
 
 
-def _method(method: MethodMaterial, levels: Levels) -> dict[str, Any]:
+def _scale(levels: Levels) -> dict[str, Any]:
     return {
-        "name": method.name,
-        "colour": method.style.colour,
         "thresholds": [float(f"{value:.5g}") for value in levels.thresholds],
         "dice": [round(float(value), 4) for value in levels.dice],
         "fpr": [float(f"{value:.3g}") for value in levels.fpr],

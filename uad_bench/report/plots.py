@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from uad_bench.boards.result import Quantity, find_metric
-from uad_bench.report.material import CURVE_POINTS, Material, MethodMaterial
+from uad_bench.boards.result import Quantity
+from uad_bench.report.curve_plots import draw_dice, draw_precision_recall, draw_roc, has_curves, plain_powers
+from uad_bench.report.material import Material, MethodMaterial
 
 Draw = Callable[[Any, Material], None]
 
-POLICY_MARKERS = {"hFPR1": "<", "hFPR5": "o", "valDice": "s", "oracle": "*"}
 SIZES = ("small", "middle", "large")
 
 
@@ -25,6 +24,7 @@ class Plot:
         caption: what is seen, one sentence or two; also the text read out in its place.
         draw: fills matplotlib axes.
         possible: whether the material has what it shows.
+        over_folds: what is to be said besides where runs are over folds.
         wide: takes the page's whole width.
         size: inches.
     """
@@ -36,70 +36,11 @@ class Plot:
     possible: Callable[[Material], bool]
     wide: bool = False
     size: tuple[float, float] = (5.2, 3.7)
+    over_folds: str = ""
 
-
-def _line(axes: Any, method: MethodMaterial, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    width = 1.3 if method.row.baseline else 1.9
-    (line,) = axes.plot(x, y, color=method.style.colour, linewidth=width, label=method.name)
-    if method.style.dashes:
-        line.set_dashes(method.style.dashes)
-
-
-def _precision_recall(axes: Any, material: Material) -> None:
-    for method in _with_curve(material):
-        assert method.curve is not None
-        curve = method.curve.thinned(CURVE_POINTS)
-        _line(axes, method, curve.sensitivity, curve.precision)
-    prevalence = find_metric(material.board.record, "prevalence")
-    if prevalence and prevalence["value"]:
-        axes.axhline(prevalence["value"], color="#8A929C", linewidth=0.8, dashes=(2, 2))
-        axes.annotate("prevalence", (0.99, prevalence["value"]), xytext=(0, 3), textcoords="offset points", ha="right",
-                      fontsize=8, color="#6B7480")  # fmt: skip
-    axes.set(xlabel="sensitivity", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-
-
-def _roc(axes: Any, material: Material) -> None:
-    for method in _with_curve(material):
-        assert method.curve is not None
-        curve = method.curve.thinned(CURVE_POINTS)
-        x, y = np.concatenate(([0.0], curve.fpr, [1.0])), np.concatenate(([0.0], curve.sensitivity, [1.0]))
-        _line(axes, method, x, y)
-    axes.plot([0, 1], [0, 1], color="#8A929C", linewidth=0.8, dashes=(2, 2))
-    axes.set(xlabel="false-positive rate", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.02))
-
-
-def _dice(axes: Any, material: Material) -> None:
-    for method in _with_curve(material):
-        assert method.curve is not None
-        curve = method.curve.thinned(2 * CURVE_POINTS)
-        shown = curve.fpr > 0
-        _line(axes, method, curve.fpr[shown], curve.dice[shown])
-        for policy, marker in POLICY_MARKERS.items():
-            point = _operating_point(method, policy)
-            if point and point[0] > 0:
-                hollow = policy == "oracle"
-                axes.plot(*point, marker=marker, markersize=9 if hollow else 6.5, color=method.style.colour, zorder=5,
-                          markerfacecolor="none" if hollow else method.style.colour, linestyle="none")  # fmt: skip
-    for policy, marker in POLICY_MARKERS.items():
-        face = "none" if policy == "oracle" else "#6B7480"
-        axes.plot([], [], marker=marker, linestyle="none", color="#6B7480", markerfacecolor=face, label=policy)
-    handles = axes.get_lines()[-len(POLICY_MARKERS) :]
-    axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=9, title="operating points",
-                title_fontsize=9, alignment="left")  # fmt: skip
-    axes.set(xscale="log", xlabel="threshold, as the false-positive rate it gives (higher thresholds to the left)",
-             ylabel="Dice, pooled", ylim=(0, 1))  # fmt: skip
-    axes.set_xlim(left=max(axes.get_xlim()[0], 1e-5), right=1)
-    _plain_powers(axes)
-
-
-def _operating_point(method: MethodMaterial, policy: str) -> tuple[float, float] | None:
-    """FPR and Dice of the shown run under a policy."""
-    record = method.row.sound[0].record
-    found = [find_metric(record, name, policy) for name in ("fpr", "dice")]
-    if any(metric is None or metric["value"] is None for metric in found):
-        return None
-    fpr, dice = (float(metric["value"]) for metric in found if metric is not None)
-    return fpr, dice
+    def caption_for(self, material: Material) -> str:
+        """What is seen in this report."""
+        return f"{self.caption} {self.over_folds}".rstrip() if material.over_folds else self.caption
 
 
 def _patients(axes: Any, material: Material) -> None:
@@ -162,7 +103,7 @@ def _pareto(axes: Any, material: Material) -> None:
     axes.set(xscale="log", xlabel="seconds a slice", ylabel="AUPRC", ylim=(0, 1.03))
     seconds = [cost for cost, *_ in points]
     axes.set_xlim(10 ** np.floor(np.log10(min(seconds) / 1.5)), 10 ** np.ceil(np.log10(max(seconds) * 4)))
-    _plain_powers(axes)
+    plain_powers(axes)
 
 
 def _lifts(points: list[tuple[float, float]]) -> list[int]:
@@ -206,23 +147,6 @@ def _method_axis(axes: Any, material: Material) -> None:
     axes.set_ylim(len(material.sound) - 0.5, -0.5)
 
 
-def _plain_powers(axes: Any) -> None:
-    """Powers of ten as decimals, since formulas are switched off."""
-    from matplotlib.ticker import NullFormatter
-
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _with_curve(material: Material) -> list[MethodMaterial]:
-    """Baselines first, so that they lie under the others."""
-    return sorted((m for m in material.sound if m.curve is not None), key=lambda method: not method.row.baseline)
-
-
-def _has_curves(material: Material) -> bool:
-    return bool(_with_curve(material))
-
-
 def _has_sizes(material: Material) -> bool:
     return any(_group_metric(method, "size=small") for method in material.sound)
 
@@ -236,17 +160,22 @@ PLOTS = (
         "dice-threshold", "Dice against threshold",
         "What every threshold would give, on the pooled test patients, with the operating point of each policy. "
         "The hollow star is chosen on the test patients themselves.",
-        _dice, _has_curves, wide=True, size=(10.4, 4.0),
+        draw_dice, has_curves, wide=True, size=(10.4, 4.0),
+        over_folds="Thin: one line a fold, for scores of different folds have no common scale; bold: their mean at "
+        "equal false-positive rate. Each fold has its own operating points.",
     ),
     Plot(
         "precision-recall", "Precision and sensitivity",
         "The area under each line is the AUPRC; a map that knows nothing stays at the prevalence.",
-        _precision_recall, _has_curves,
+        draw_precision_recall, has_curves,
+        over_folds="Thin: one line a fold, for scores of different folds have no common scale; bold: their mean at "
+        "equal sensitivity.",
     ),
     Plot(
         "roc", "ROC",
         "Sensitivity against false positives among all healthy voxels; flattering where anomalies are rare.",
-        _roc, _has_curves,
+        draw_roc, has_curves,
+        over_folds="Thin: one line a fold; bold: their mean at equal false-positive rate.",
     ),
     Plot(
         "patients", "Patients",

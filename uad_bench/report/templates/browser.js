@@ -12,6 +12,9 @@
   };
   const opened = new Map();
 
+  // Thresholds, Dice and policies of a method; over folds they are those of the fold that tested the patient.
+  const scaleOf = ({ case: index, method }) => payload.scales[payload.cases[index].scale].methods[method];
+
   async function unpack(text, type) {
     const raw = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -52,7 +55,7 @@
     target.imageSmoothingQuality = "high";
     target.drawImage(grey, 0, 0, canvas.width, canvas.height);
     if (scored) {
-      const levels = arrays.levels[state.method], steps = payload.methods[state.method].thresholds.length;
+      const levels = arrays.levels[state.method], steps = scaleOf(state).thresholds.length;
       const tints = layer(width, height, (i) => tint(levels[start + i], arrays.anomaly[start + i], steps));
       target.imageSmoothingEnabled = false;  // every voxel is marked or not
       target.drawImage(tints, 0, 0, canvas.width, canvas.height);
@@ -111,43 +114,45 @@
   }
 
   async function draw() {
-    const one = payload.cases[state.case], method = payload.methods[state.method];
+    const one = payload.cases[state.case], method = payload.methods[state.method], scale = scaleOf(state);
+    const fold = payload.scales[one.scale].fold;
     const arrays = await open(state.case);
     state.slice = Math.min(state.slice, one.slices.length - 1);
     paint(byId("plain"), one, arrays, false);
     paint(byId("scored"), one, arrays, true);
     const slice = diceOf(arrays.counts[state.method], state.slice, state.level);
     const patient = diceOf(arrays.counts[state.method], one.slices.length, state.level);
-    const pooled = method.dice[state.level - 1].toFixed(3);
+    const pooled = scale.dice[state.level - 1].toFixed(3);
     byId("dice-slice").textContent = slice;
     byId("dice-patient").textContent = patient;
     byId("dice-pooled").textContent = pooled;
+    byId("pooled-name").textContent = fold ? `test set of ${fold}` : "test set";
     byId("slice").max = one.slices.length - 1;
     byId("slice").value = state.slice;
     byId("slice-name").textContent = `z ${one.slices[state.slice]} (${state.slice + 1}/${one.slices.length})`;
-    byId("threshold").max = method.thresholds.length;
+    byId("threshold").max = scale.thresholds.length;
     byId("threshold").value = state.level;
     byId("threshold").style.accentColor = method.colour;
     byId("threshold-name").textContent =
-      `score ≥ ${method.thresholds[state.level - 1]}, marks ${(100 * method.fpr[state.level - 1]).toPrecision(2)} % of healthy voxels`;
-    byId("threshold").setAttribute("aria-valuetext", `score ${method.thresholds[state.level - 1]}, Dice of the patient ${patient}`);
-    byId("why").textContent = `${one.reasons.join("; ")}; anomaly ${one.ml} ml`;
+      `score ≥ ${scale.thresholds[state.level - 1]}, marks ${(100 * scale.fpr[state.level - 1]).toPrecision(2)} % of healthy voxels`;
+    byId("threshold").setAttribute("aria-valuetext", `score ${scale.thresholds[state.level - 1]}, Dice of the patient ${patient}`);
+    byId("why").textContent = `${one.reasons.join("; ")}; anomaly ${one.ml} ml${fold ? `; tested in ${fold}` : ""}`;
     byId("plain-caption").textContent = "image";
     byId("scored-caption").textContent = method.name;
     const told = `${one.name}, slice ${one.slices[state.slice]}`;
     byId("plain").setAttribute("aria-label", `${told}: image, anomaly outlined`);
-    byId("scored").setAttribute("aria-label", `${told}: ${method.name} at threshold ${method.thresholds[state.level - 1]}; Dice of the slice ${slice}, of the patient ${patient}`);
-    spark(method);
+    byId("scored").setAttribute("aria-label", `${told}: ${method.name} at threshold ${scale.thresholds[state.level - 1]}; Dice of the slice ${slice}, of the patient ${patient}`);
+    spark(scale, method.colour);
     key();
     remember();
     browser.dataset.ready = "yes";
   }
 
-  function spark(method) {
-    const count = method.dice.length, x = (k) => count > 1 ? 100 * k / (count - 1) : 50;
-    const points = method.dice.map((value, k) => `${x(k).toFixed(2)},${(29 - 28 * value).toFixed(2)}`).join(" ");
-    const ticks = Object.values(method.policies).map((level) => `<line x1="${x(level - 1)}" x2="${x(level - 1)}" y1="0" y2="30" stroke="var(--line)" vector-effect="non-scaling-stroke"/>`).join("");
-    byId("spark").innerHTML = `${ticks}<polyline points="${points}" fill="none" stroke="${method.colour}" stroke-width="2" vector-effect="non-scaling-stroke"/>` +
+  function spark(scale, colour) {
+    const count = scale.dice.length, x = (k) => count > 1 ? 100 * k / (count - 1) : 50;
+    const points = scale.dice.map((value, k) => `${x(k).toFixed(2)},${(29 - 28 * value).toFixed(2)}`).join(" ");
+    const ticks = Object.values(scale.policies).map((level) => `<line x1="${x(level - 1)}" x2="${x(level - 1)}" y1="0" y2="30" stroke="var(--line)" vector-effect="non-scaling-stroke"/>`).join("");
+    byId("spark").innerHTML = `${ticks}<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2" vector-effect="non-scaling-stroke"/>` +
       `<line x1="${x(state.level - 1)}" x2="${x(state.level - 1)}" y1="0" y2="30" stroke="var(--focus)" stroke-width="2" vector-effect="non-scaling-stroke"/>`;
   }
 
@@ -173,7 +178,7 @@
       button.type = "button";
       button.append(dot, `${finding.kind}, ${finding.ml} ml, z ${finding.z}`);
       button.addEventListener("click", () => {
-        const level = payload.methods[state.method].policies[payload.policy];
+        const level = scaleOf(state).policies[payload.policy];
         set({ slice: finding.slice, finding, level: level ?? state.level });
       });
       item.append(button);
@@ -188,7 +193,7 @@
   }
 
   function listPolicies() {
-    const policies = Object.entries(payload.methods[state.method].policies);
+    const policies = Object.entries(scaleOf(state).policies);
     byId("policies").replaceChildren(...policies.map(([name, level]) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -201,10 +206,10 @@
   function set(changes) {
     const before = { ...state };
     Object.assign(state, changes);
-    const method = payload.methods[state.method], count = method.thresholds.length;
-    if (state.method !== before.method) {  // keep the operating point, not the number: scores have no common scale
-      const old = payload.methods[before.method], at = Object.keys(old.policies).find((name) => old.policies[name] === before.level);
-      state.level = method.policies[at] ?? method.policies[payload.policy] ?? state.level;
+    const scale = scaleOf(state), old = scaleOf(before);
+    if (scale !== old) {  // keep the operating point, not the number: scores have no common scale
+      const at = Object.keys(old.policies).find((name) => old.policies[name] === before.level);
+      state.level = scale.policies[at] ?? nearest(scale.fpr, old.fpr[before.level - 1]);
     }
     if (state.case !== before.case) state.slice = largest(state.case);
     if (state.case !== before.case || state.method !== before.method) {
@@ -213,7 +218,7 @@
       listPolicies();
     }
     state.slice = Math.max(0, Math.min(state.slice, payload.cases[state.case].slices.length - 1));
-    state.level = Math.max(1, Math.min(state.level, count));
+    state.level = Math.max(1, Math.min(state.level, scale.thresholds.length));
     byId("case").value = state.case;
     byId("method").value = state.method;
     byId("outline").setAttribute("aria-pressed", state.outline);
@@ -221,6 +226,9 @@
     draw();
   }
 
+  // The place on the slider whose false-positive rate comes nearest.
+  const nearest = (rates, rate) =>
+    1 + rates.reduce((best, one, k) => Math.abs(one - rate) < Math.abs(rates[best] - rate) ? k : best, 0);
   const largest = (index) => payload.cases[index].start;
 
   function remember() {
@@ -277,8 +285,7 @@
     state.method = Math.min(number("method", 0), payload.methods.length - 1);
     listFindings();
     listPolicies();
-    const method = payload.methods[state.method];
-    set({ slice: number("slice", largest(state.case)), level: number("level", method.policies[payload.policy] ?? 1) });
+    set({ slice: number("slice", largest(state.case)), level: number("level", scaleOf(state).policies[payload.policy] ?? 1) });
   }
   begin();
 })();
