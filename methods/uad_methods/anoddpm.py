@@ -28,7 +28,7 @@ class AnoDDPM(DDPM):
     """
 
     train_times: int = 800
-    noise_level: int = 400
+    noise_level: int | None = 400
     octaves: int = 6
     persistence: float = 0.8
     wavelength: float = 64.0

@@ -6,8 +6,8 @@ Ho et al. (2020) for the model; Wyatt et al. (2022), Behrendt et al. (2023) and 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 import torch
@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset, SliceKey
-from uad_bench.seeding import slice_noise
+from uad_bench.metrics.ranks import count_ranks_of
+from uad_bench.metrics.voxel import average_precision
+from uad_bench.seeding import generator, slice_noise
 from uad_methods.diffusion import (
     at,
     cumulative_alphas,
@@ -27,10 +29,14 @@ from uad_methods.diffusion import (
 )
 from uad_methods.networks import NetworkMethod, Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
+from uad_methods.pseudo_lesions import foreign_patches
 from uad_methods.residual import Residual, residual_map
 
 T = 1000
 ALPHA_BAR = cumulative_alphas(linear_betas(T))
+
+LEVELS = (50, 100, 200, 300, 400, 500, 600)
+TRIALS = 64  # training slices that receive a foreign patch
 
 Sampler = Literal["ddim", "ancestral"]
 Target = Literal["x0", "eps"]
@@ -45,7 +51,8 @@ class DDPM(NetworkMethod):
         unet: size of the network.
         predicts: what the network is trained to say, the image or its noise.
         train_times: training draws t below this.
-        noise_level: time t* to which a slice is noised, 1 .. T.
+        noise_level: time t* to which a slice is noised, 1 .. T; None chooses one of `LEVELS` after training, by how
+            well foreign patches in training slices are found.
         steps: network calls from t* back to the image; 1 takes the first prediction as the answer.
         sampler: DDIM without fresh noise, or ancestral sampling with it.
         clip: largest absolute intensity that a prediction may have while sampling; None does not clip.
@@ -56,11 +63,12 @@ class DDPM(NetworkMethod):
     unet: UNetShape = SMALL
     predicts: Target = "x0"
     train_times: int = T
-    noise_level: int = 400
+    noise_level: int | None = 400
     steps: int = 1
     sampler: Sampler = "ddim"
     clip: float | None = None
     residual: Residual = "l2"
+    level_: int = field(init=False, repr=False, compare=False)
 
     @property
     def modalities(self) -> Modalities:
@@ -76,7 +84,15 @@ class DDPM(NetworkMethod):
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
         self.start(train, compute)
         self.learn("denoiser", self._loss, train, budget)
+        self.level_ = self.noise_level or self._choose_level(train)
         return self
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {**super().state_dict(), "level": torch.tensor(self.level_)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:
+        self.level_ = self.noise_level or int(state["level"])
+        return super().load_state_dict(state, compute=compute)
 
     def score(self, batch: SliceBatch) -> Tensor:
         batch = self.ready(batch)
@@ -98,9 +114,21 @@ class DDPM(NetworkMethod):
         prediction = self.networks_["denoiser"](q_sample(x_0, eps, at(ALPHA_BAR, t)), t)
         return F.mse_loss(prediction, {"x0": x_0, "eps": eps}[self.predicts])
 
+    def _choose_level(self, train: SliceDataset) -> int:
+        """The level at which patches of other slices, blended into healthy ones, have the highest AUPRC."""
+        draws = generator(self.compute_.seed, "foreign patches")
+        chosen = torch.randperm(len(train), generator=draws)[:TRIALS].tolist()
+        batch, changed = foreign_patches(train.take(chosen), draws)
+        brain = batch.brain_mask[:, 0]
+        truth, found = changed[brain].numpy(), {}
+        for level in LEVELS:
+            self.level_ = level
+            found[level] = average_precision(count_ranks_of(self.score(batch).cpu()[brain].numpy(), truth)).value
+        return max(LEVELS, key=found.__getitem__)
+
     def _denoise(self, x: Tensor, keys: Sequence[SliceKey]) -> Tensor:
         """Noise to t*, then back to an image in `steps` calls."""
-        visited = _descent(self.noise_level, self.steps)
+        visited = _descent(self.noise_level or self.level_, self.steps)
         t = visited[0]
         x_t = q_sample(x, self.draw_slice_noise(x, keys, "start", t), float(ALPHA_BAR[t]))
         for t, s in zip(visited, [*visited[1:], None], strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,8 @@ from uad_methods.stripes import random_stripes, stripe_masks
 T = 1000
 ALPHA_BAR = cumulative_alphas(linear_betas(T))
 
+TrainTimes = Literal["all", "visited"]
+
 
 @dataclass(kw_only=True)
 class MMCCD(NetworkMethod):
@@ -36,6 +38,8 @@ class MMCCD(NetworkMethod):
         stripe_width: pixels hidden, on slices of 128 pixels; scaled with the slice.
         stripe_stride: pixels between the stripes of scoring, likewise.
         stripe_per_batch: one stripe for all slices of a training step (as published) instead of one each.
+        hidden_weight: how much more than elsewhere an error under the stripe counts in training; 0 as published.
+        train_times: training draws its times from all T (as published), or from those that scoring visits.
         steps: DDIM steps from noise to image.
         spacing: which steps (see `diffusion.times`).
         forward_share: part of the budget that trains the diffusion model.
@@ -47,6 +51,8 @@ class MMCCD(NetworkMethod):
     stripe_width: int = 16
     stripe_stride: int = 8
     stripe_per_batch: bool = False
+    hidden_weight: float = 0.0
+    train_times: TrainTimes = "all"
     steps: int = 1
     spacing: Spacing = "trailing"
     forward_share: float = 0.6
@@ -77,15 +83,30 @@ class MMCCD(NetworkMethod):
         starts = range(0, len(batch), n)
         return torch.cat([self._score_slices(batch.image[i : i + n], batch.keys[i : i + n], masks) for i in starts])
 
+    @property
+    def _visited(self) -> list[int]:
+        return times(T, self.steps, spacing=self.spacing)
+
     def _diffusion_loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Squared error of the predicted y over the whole slice, hidden or not."""
         x, y = batch.image[:, :1], batch.image[:, 1:]
         n = 1 if self.stripe_per_batch else len(x)
         mask = random_stripes(n, _size(x), width=self.stripe_width, generator=generator)
-        t = torch.randint(T, (len(x),), generator=generator, device=x.device)
+        t = self._draw_times(len(x), generator)
         y_t = q_sample(y, _normal_like(y, generator), at(ALPHA_BAR, t))
         condition = torch.where(mask, _normal_like(x, generator), x)
-        return F.mse_loss(self.networks_["forward"](torch.cat([y_t, condition], dim=1), t), y)
+        error = (self.networks_["forward"](torch.cat([y_t, condition], dim=1), t) - y).square()
+        weight = 1 + self.hidden_weight * mask.expand_as(error)
+        loss: Tensor = (weight * error).sum() / weight.sum()
+        return loss
+
+    def _draw_times(self, n: int, generator: torch.Generator) -> Tensor:
+        """Times (n,) of a training step."""
+        device = generator.device
+        if self.train_times == "all":
+            return torch.randint(T, (n,), generator=generator, device=device)
+        visited = torch.tensor(self._visited, device=device)
+        return visited[torch.randint(len(visited), (n,), generator=generator, device=device)]
 
     def _translation_loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         x, y = batch.image[:, :1], batch.image[:, 1:]
@@ -107,8 +128,7 @@ class MMCCD(NetworkMethod):
         shape, seed = x.shape[1:], self.compute_.seed
         start = slice_noise(keys, shape, "start", seed=seed).to(x.device)  # (n, 1, H, W)
         y_t = start.repeat_interleave(len(masks), dim=0)  # (nR, 1, H, W)
-        visited = times(T, self.steps, spacing=self.spacing)
-        for t, s in zip(visited, [*visited[1:], None], strict=True):
+        for t, s in zip(self._visited, [*self._visited[1:], None], strict=True):
             hiding = slice_noise(keys, (len(masks), *shape), "hiding", t, seed=seed).to(x.device)
             condition = torch.where(masks, hiding, x[:, None]).flatten(0, 1)
             y_0 = self.predict("forward", torch.cat([y_t, condition], dim=1), t)

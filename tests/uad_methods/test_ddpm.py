@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from uad_bench.method import Compute, SliceBatch, SliceKey
+from uad_bench.seeding import generator
 from uad_methods.anoddpm import AnoDDPM
 from uad_methods.ddpm import ALPHA_BAR, DDPM
 
@@ -60,3 +61,35 @@ def test_training_noise_of_anoddpm_is_simplex_and_scaled_with_the_slice():
     assert AnoDDPM(octaves=1, unit_variance=True).draw_noise(
         torch.zeros(64, 1, 64, 64), torch.Generator().manual_seed(0)
     ).std() == pytest.approx(1, rel=0.1)
+
+
+class Blurs(nn.Module):
+    """Forgets more than the noise did above one time, and nothing below it."""
+
+    def __init__(self, x, best):
+        super().__init__()
+        self.x, self.best = x, best
+
+    def forward(self, x_t, t):
+        return self.x[: len(x_t)] if int(t[0]) == self.best - 1 else x_t * 0 + 9
+
+
+def test_the_level_is_chosen_by_foreign_patches_and_kept_with_the_weights():
+    x = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    x += torch.arange(4.0).view(4, 1, 1, 1)
+    slices = SliceBatch(x, torch.ones_like(x, dtype=torch.bool), tuple(SliceKey("p", z) for z in range(4)))
+
+    class Four:
+        def __len__(self):
+            return 4
+
+        def take(self, indices):
+            self.order = list(indices)
+            return SliceBatch(x[self.order], slices.brain_mask, slices.keys)
+
+    method, train = DDPM(noise_level=None), Four()
+    method.compute_ = Compute()
+    order = torch.randperm(4, generator=generator(0, "foreign patches"))
+    method.networks_ = {"denoiser": Blurs(x[order], best=300)}
+    assert method._choose_level(train) == 300
+    assert train.order == order.tolist()

@@ -96,3 +96,30 @@ def test_the_stated_number_of_calls_is_made():
     calls = sum(len(x) for x, _ in forward.asked)
     assert calls + calls / 3 == method.network_calls_per_slice
     assert [int(t[0]) for _, t in forward.asked] == [999, 666, 332]
+
+
+def losing(x_error, **params):
+    """Loss of a forward model that is wrong by `x_error(hidden)` where the condition is noise instead of 5."""
+    x, y = torch.full((4, 1, 32, 32), 5.0), torch.zeros(4, 1, 32, 32)
+    method = method_with(Forward(lambda _, condition: x_error((condition != 5).float())), nn.Identity(), **params)
+    batch = SliceBatch(torch.cat([x, y], dim=1), x > 0, tuple(SliceKey("p", z) for z in range(4)))
+    return method, method._diffusion_loss(batch, torch.Generator().manual_seed(0)).item()
+
+
+def test_published_training_weighs_hidden_and_visible_pixels_alike():
+    method, loss = losing(lambda hidden: hidden)
+    share = (method.networks_["forward"].asked[0][0][:, 1:] != 5).float().mean().item()
+    assert loss == pytest.approx(share)
+
+
+def test_hidden_pixels_weigh_more_when_asked():
+    method, loss = losing(lambda hidden: hidden, hidden_weight=4.0)
+    share = (method.networks_["forward"].asked[0][0][:, 1:] != 5).float().mean().item()
+    assert loss == pytest.approx(5 * share / (1 + 4 * share))
+
+
+def test_training_can_draw_the_times_that_scoring_visits_and_no_other():
+    method = MMCCD(train_times="visited", steps=2)
+    assert set(method._draw_times(64, torch.Generator().manual_seed(0)).tolist()) == {999, 499}
+    every = MMCCD()._draw_times(64, torch.Generator().manual_seed(0))
+    assert len(set(every.tolist())) > 50
