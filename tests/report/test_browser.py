@@ -83,4 +83,11 @@ def test_going_to_a_patient_of_another_fold_keeps_the_policy_and_takes_the_folds
     assert moved[1] != first[1]
     assert moved[2:4] != first[2:4]
     assert lowest[2:4] != moved[2:4]
-    assert (other[0], lowest[4], other[4]) == ("test set of fold0", "1", "1")  # both mark every voxel
+    assert other[0] == "test set of fold0"
+    assert abs(share_marked(other) - share_marked(lowest)) < 3  # no policy stood there; scores have no common scale
+    assert share_marked(lowest) > 20
+
+
+def share_marked(told):
+    """Percent of the healthy voxels, as the page says it."""
+    return float(re.search(r"marks (\S+) %", told[1])[1])

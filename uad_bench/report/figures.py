@@ -87,8 +87,8 @@ def _draw(plot: Plot, material: Material, *, ink: str, grid: str, legend: bool) 
         plot.draw(axes, material)
         if legend and axes.get_legend() is None:
             _add_legend(figure, material)
-        axes.tick_params(length=0, pad=5)
-        axes.tick_params(axis="x", which="minor", length=0)
+        axes.tick_params(which="both", length=0, pad=5)
+        axes.tick_params(axis="x", pad=8)  # the first number of either axis lies near the other's
     return figure
 
 
