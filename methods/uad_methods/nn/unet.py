@@ -39,6 +39,8 @@ class UNetShape:
 
 M = TypeVar("M", bound=nn.Module)
 
+MOST_PLACES = 1024  # of attention as plain matrix products, whose memory grows with their square
+
 SMALL = UNetShape()
 PUBLISHED = UNetShape(
     width=32, multipliers=(1, 1, 2, 3, 4), blocks=2, attention=(4, 8, 16), dropout=0.1, groups=16
@@ -174,9 +176,18 @@ class _Attention(nn.Module):
     def forward(self, h: Tensor, _: Tensor | None) -> Tensor:
         tokens = self.norm(h).flatten(2).transpose(1, 2)  # (N, HW, C)
         q, k, v = self.qkv(tokens).unflatten(-1, (self.heads, 3, -1)).permute(3, 0, 2, 1, 4)  # (N, heads, HW, C/heads)
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)  # (N, HW, C)
+        mixed = _attend(q, k, v).transpose(1, 2).flatten(2)  # (N, HW, C)
         out: Tensor = self.out(mixed).transpose(1, 2).reshape(h.shape)
         return h + out
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention of (N, heads, places, channels). On processors two matrix products are faster than the fused kernel."""
+    if q.device.type != "cpu" or q.shape[-2] > MOST_PLACES:
+        return F.scaled_dot_product_attention(q, k, v)
+    weights: Tensor = (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(dim=-1)  # (N, heads, HW, HW)
+    mixed: Tensor = weights @ v
+    return mixed
 
 
 class _TimeEmbedding(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from uad_methods.nn.unet import PUBLISHED, UNet, UNetShape
+from uad_methods.nn.unet import PUBLISHED, UNet, UNetShape, _attend
 
 TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, attention=(2,), heads=2, groups=4)
 
@@ -58,3 +58,11 @@ def test_attention_mixes_the_whole_slice():
 def test_slices_of_a_batch_do_not_meet():
     network, x = randomised(UNet(1, shape=TINY)), torch.randn(4, 1, 16, 16)
     assert torch.allclose(network(x)[2:3], network(x[2:3]), atol=1e-5)
+
+
+@pytest.mark.parametrize("places", [16, 1025])
+def test_attention_is_the_weighted_mean_of_the_values(places):
+    q, k, v = torch.randn(3, 2, 2, places, 4, generator=torch.Generator().manual_seed(0))
+    weights = torch.exp(q @ k.transpose(-1, -2) / 2)
+    expected = weights @ v / weights.sum(dim=-1, keepdim=True)
+    assert torch.allclose(_attend(q, k, v), expected, atol=1e-5)
