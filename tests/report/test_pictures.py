@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from uad_bench.report.building import _script_json, write_report
-from uad_bench.report.pictures import _turn, pack
+from uad_bench.report.pictures import pack
+from uad_bench.report.radiology import turn
 from uad_bench.storage.run_tables import read_patients
 
 
@@ -40,7 +41,7 @@ def folded_payload(folded_runs, tiny_data, tmp_path):
 def test_the_patients_right_and_front_come_out_left_and_on_top():
     volume = np.zeros((4, 3, 2), np.uint8)
     volume[3, 2, 1] = 9  # rightmost, most anterior, upper slice in RAS+
-    turned = _turn(volume)
+    turned = turn(volume)
     assert turned.shape == (2, 3, 4)
     assert np.argwhere(turned).tolist() == [[1, 0, 0]]
 

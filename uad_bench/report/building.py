@@ -9,13 +9,12 @@ from markupsafe import Markup
 
 from uad_bench.boards.render import board_sheets
 from uad_bench.cohort import cache_root
-from uad_bench.errors import ConfigError
 from uad_bench.files import write_text
 from uad_bench.method import Progress
-from uad_bench.plugins import registry
 from uad_bench.report.cases import ChosenCase, case_sheet, choose_cases
 from uad_bench.report.figures import inline_figures, save_figures
 from uad_bench.report.material import Material, MethodMaterial, gather_material
+from uad_bench.report.permission import may_show
 from uad_bench.report.pictures import browser_payload
 from uad_bench.report.templating import render
 from uad_bench.storage.runs import Run
@@ -49,7 +48,7 @@ def write_report(
     if figures:
         save_figures(material, figures)
     report(Progress("report", 1, 3))
-    write_text(output, report_page(material, _payload(material, data, _may_show(material, images), report)))
+    write_text(output, report_page(material, _payload(material, data, may_show(material.board.record, images), report)))
     report(Progress("report", 3, 3))
 
 
@@ -96,17 +95,6 @@ def _training(material: Material) -> str:
     records = [part.record for method in material.sound[:1] for part in method.parts] or [material.board.record]
     counts = sorted({len(record["subjects"].get("train") or ()) for record in records})
     return " or ".join(map(str, counts)) + (" a fold" if material.over_folds else "")
-
-
-def _may_show(material: Material, images: bool | None) -> bool:
-    """Pictures of real people are shown only when asked for."""
-    if images is not None:
-        return images
-    name = str(material.board.record["task"]["dataset"])
-    known = registry.datasets()
-    if name not in known:
-        raise ConfigError(f"data set {name!r} is not installed here; add --no-images, or --with-images and --data DIR")
-    return bool(getattr(known[name].load(), "embedded", False))
 
 
 def _script_json(value: Any) -> Markup:

@@ -17,6 +17,7 @@ from uad_bench.report.cases import ChosenCase
 from uad_bench.report.findings import Finding, find_errors
 from uad_bench.report.levels import OUTSIDE, Levels, count_levels, make_levels
 from uad_bench.report.material import MethodMaterial, Part
+from uad_bench.report.radiology import to_grey, turn
 
 POLICY = "hFPR5"
 LONGEST_SIDE = 192  # pixels of a shown slice; larger ones are thinned
@@ -83,7 +84,7 @@ def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], coho
         marks = np.where(reference.brain | reference.anomaly, thresholds.quantise(scores), OUTSIDE)
         levels.append(marks.astype(np.uint8))
         findings.append(_findings(scores, reference, part.record["thresholds"].get(POLICY)))
-    return Viewed(case, parts[0].name, reference, _grey(image, reference.brain), tuple(levels), tuple(findings))
+    return Viewed(case, parts[0].name, reference, to_grey(image, reference.brain), tuple(levels), tuple(findings))
 
 
 def _findings(scores: NDArray[np.float32], reference: Reference, threshold: str | None) -> list[Finding]:
@@ -91,14 +92,6 @@ def _findings(scores: NDArray[np.float32], reference: Reference, threshold: str 
         return []
     marked = (scores >= smallest_float32(float.fromhex(threshold))) & (reference.brain | reference.anomaly)
     return find_errors(marked, reference.anomaly, voxel_mm3=float(np.prod(reference.spacing)))
-
-
-def _grey(image: NDArray[Any], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The patient's brain from black to white at its 0.5 and 99.8 percentile."""
-    inside = image[brain] if brain.any() else image.ravel()
-    low, high = np.percentile(inside, (0.5, 99.8))
-    shown = np.clip((image.astype(np.float32) - low) / max(float(high - low), 1e-6), 0, 1)
-    return np.where(image > 0, 20 + 235 * shown, 0).astype(np.uint8)
 
 
 def _scale(levels: Levels) -> dict[str, Any]:
@@ -114,7 +107,7 @@ def _case(viewed: Viewed, most: int) -> dict[str, Any]:
     reference = viewed.reference
     chosen = choose_slices(viewed, most)
     step = -(-max(viewed.image.shape[:2]) // LONGEST_SIDE)
-    shape = _turn(viewed.image[::step, ::step, :1]).shape
+    shape = turn(viewed.image[::step, ::step, :1]).shape
     spacing = reference.spacing
     return {
         "name": viewed.case.subject,
@@ -125,9 +118,9 @@ def _case(viewed: Viewed, most: int) -> dict[str, Any]:
         "width": shape[2],
         "height": shape[1],
         "aspect": round(float(shape[2] * spacing[0] / (shape[1] * spacing[1])), 4),
-        "image": pack(_turn(viewed.image[::step, ::step, chosen])),
-        "anomaly": pack(_turn(reference.anomaly[::step, ::step, chosen].astype(np.uint8))),
-        "levels": [pack(_turn(levels[::step, ::step, chosen])) for levels in viewed.levels],
+        "image": pack(turn(viewed.image[::step, ::step, chosen])),
+        "anomaly": pack(turn(reference.anomaly[::step, ::step, chosen].astype(np.uint8))),
+        "levels": [pack(turn(levels[::step, ::step, chosen])) for levels in viewed.levels],
         "counts": [pack(_counts(viewed, levels, chosen)) for levels in viewed.levels],
         "findings": [[_finding(f, chosen, viewed, step) for f in found] for found in viewed.findings],
     }
@@ -167,11 +160,6 @@ def _finding(finding: Finding, chosen: Sequence[int], viewed: Viewed, step: int)
         "x": (width - 1 - x) // step,
         "y": (height - 1 - y) // step,
     }
-
-
-def _turn(array: NDArray[Any]) -> NDArray[Any]:
-    """(x, y, S) to (S, rows, columns) as radiologists look: anterior on top, the patient's right on the left."""
-    return array[::-1, ::-1].transpose(2, 1, 0)
 
 
 def pack(array: NDArray[Any]) -> str:
