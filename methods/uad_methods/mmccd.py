@@ -48,10 +48,10 @@ class MMCCD(NetworkMethod):
     source: Modality = "flair"
     target: Modality = "t2"
     unet: UNetShape = SMALL
-    stripe_width: int = 16
+    stripe_width: int = 8
     stripe_stride: int = 8
     stripe_per_batch: bool = False
-    hidden_weight: float = 0.0
+    hidden_weight: float = 8.0
     train_times: TrainTimes = "all"
     steps: int = 1
     spacing: Spacing = "trailing"

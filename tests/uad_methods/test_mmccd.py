@@ -42,7 +42,7 @@ def test_a_perfect_cycle_scores_zero():
 def test_only_hidden_voxels_are_scored():
     """A forward model that copies its condition is right where it sees and noisy where it does not."""
     x = torch.full((16, 16), 5.0)
-    method = method_with(Forward(lambda _, condition: condition), nn.Identity(), stripe_stride=16)
+    method = method_with(Forward(lambda _, condition: condition), nn.Identity(), stripe_width=16, stripe_stride=16)
     scores = method.score(slices(x))
     assert scores.min() > 0
     assert scores.mean() == pytest.approx(26, rel=0.1)  # E (noise - 5)^2
@@ -66,7 +66,7 @@ def test_the_score_averages_the_squared_error_over_the_stripes_that_hide():
 def test_the_condition_shows_the_slice_outside_the_stripe_and_fresh_noise_inside():
     x = torch.full((16, 16), 7.0)
     forward = Forward(lambda y_t, _: y_t)
-    method_with(forward, nn.Identity(), stripe_stride=64, steps=2).score(slices(x))
+    method_with(forward, nn.Identity(), stripe_width=16, stripe_stride=64, steps=2).score(slices(x))
     first, second = (asked[0, 1] for asked, _ in forward.asked)
     hidden = torch.zeros(16, 16, dtype=torch.bool)
     hidden[:, :2] = True
@@ -107,7 +107,7 @@ def losing(x_error, **params):
 
 
 def test_published_training_weighs_hidden_and_visible_pixels_alike():
-    method, loss = losing(lambda hidden: hidden)
+    method, loss = losing(lambda hidden: hidden, hidden_weight=0.0)
     share = (method.networks_["forward"].asked[0][0][:, 1:] != 5).float().mean().item()
     assert loss == pytest.approx(share)
 
