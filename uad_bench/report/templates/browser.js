@@ -134,7 +134,7 @@
     byId("threshold").value = state.level;
     byId("threshold").style.accentColor = method.colour;
     byId("threshold-name").textContent =
-      `score ≥ ${scale.thresholds[state.level - 1]}, marks ${(100 * scale.fpr[state.level - 1]).toPrecision(2)} % of healthy voxels`;
+      `score ≥ ${scale.thresholds[state.level - 1]}, marks ${percent(scale.fpr[state.level - 1])} % of healthy voxels`;
     byId("threshold").setAttribute("aria-valuetext", `score ${scale.thresholds[state.level - 1]}, Dice of the patient ${patient}`);
     byId("why").textContent = `${one.reasons.join("; ")}; anomaly ${one.ml} ml${fold ? `; tested in ${fold}` : ""}`;
     byId("plain-caption").textContent = "image";
@@ -225,6 +225,8 @@
     byId("errors").setAttribute("aria-pressed", state.errors);
     draw();
   }
+
+  const percent = (share) => share < 0.1 ? (100 * share).toPrecision(2) : (100 * share).toFixed(0);
 
   // The place on the slider whose false-positive rate comes nearest.
   const nearest = (rates, rate) =>
