@@ -12,7 +12,7 @@ KINDS = {
     store.FOLDER: "prepared slices",
     reference.FOLDER: "brain and anomaly masks on the scans' grids",
     supervision.FOLDER: "anomaly masks of training patients, for bounds alone",
-    "datasets": "generated phantoms",
+    "datasets": "generated phantoms, and volumes stacked of slices",
 }
 
 

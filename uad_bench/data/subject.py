@@ -38,6 +38,7 @@ class Subject:
             value above 0 is still no healthy slice.
         declared_values: label values above 0 that the data set is known to use; others are reported. Empty: unknown.
         healthy: the cohort declares this person free of anomalies, so that no label is needed.
+        sources: folders of what the files were made from; like the files, they are out of a method's reach.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Subject:
     anomaly_values: tuple[int, ...] | None = None
     declared_values: tuple[int, ...] = ()
     healthy: bool = False
+    sources: tuple[Path, ...] = ()
 
 
 def patient_id(subject_id: str) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from uad_bench.data.subject import Subject
 from uad_bench.errors import DataError
 
+NIFTI = (".nii", ".nii.gz")
 ID_COLUMNS = ("id", "subject", "patient", "participant_id", "subject_id", "patient_id")
 
 
@@ -27,15 +28,15 @@ class Dataset(Protocol):
         ...
 
 
-def image_files(root: Path) -> Iterator[Path]:
-    """All `.nii` and `.nii.gz` below a folder, sorted, hidden ones left out; links are followed, circles are not.
+def image_files(root: Path, *, suffixes: tuple[str, ...] = NIFTI) -> Iterator[Path]:
+    """All files so named below a folder, sorted, hidden ones left out; links are followed, circles are not.
 
     Raises:
         DataError: there is no such folder.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; name the data with --data DIR")
-    yield from _walk(root, set())
+    yield from _walk(root, suffixes, set())
 
 
 def stem(path: Path) -> str:
@@ -62,7 +63,7 @@ def read_attributes(root: Path, name: str = "patients.csv") -> dict[str, dict[st
     return _by_id(path, rows)
 
 
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, suffixes: tuple[str, ...], seen: set[Path]) -> Iterator[Path]:
     place = folder.resolve()
     if place in seen:
         return
@@ -71,8 +72,8 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            yield from _walk(path, seen)
-        elif path.name.endswith((".nii", ".nii.gz")):
+            yield from _walk(path, suffixes, seen)
+        elif path.name.endswith(suffixes):
             yield path
 
 

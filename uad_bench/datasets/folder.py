@@ -1,4 +1,4 @@
-"""Any layout of NIfTI files, described by a few patterns in the task's options or in `dataset.toml` beside the data.
+"""Any layout of NIfTI files or slices, described by patterns in the task's options or in a `dataset.toml` beside.
 
     healthy = false                                  # true: nobody here has an anomaly, no label needed
     label = "{id}/lesions.nii.gz"                    # optional, as is brain_mask
@@ -7,11 +7,11 @@
     t1 = "{site}/{id}/**/t1.nii"
 
 A pattern is matched against the path below the root: `{id}` names the subject, any other `{word}` becomes an attribute,
-`*` stands for anything inside one name, `**/` for any folders. A file is a 3-D scan, or a 2-D one (a single slice);
-slices of one patient in several files must be stacked first, or the split cannot keep them together.
+`*` stands for anything inside one name, `**/` for any folders. A file is a 3-D scan, or a 2-D one (a single slice).
+Where patterns hold `{slice}`, a whole number, each file is one slice, picture or NIfTI, and a subject's slices are
+stacked in the order of their numbers; `spacing`, `orientation` and `channels` of `Layout` say how.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,37 +20,14 @@ from typing import Any
 
 from uad_bench.config import read_toml, validate
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.datasets.dataset import image_files, no_patients, read_attributes
+from uad_bench.datasets.dataset import NIFTI, image_files, no_patients, read_attributes
+from uad_bench.datasets.layout import Layout, check_layout
+from uad_bench.datasets.pictures import PICTURES
+from uad_bench.datasets.stacking import Stacking
 from uad_bench.errors import ConfigError, DataError
 
 DESCRIPTION = "dataset.toml"
-SPECIAL = re.compile(r"\*\*/|\*|\{\w+\}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """Where the files of a subject lie, and what is known of everybody.
-
-    Attributes:
-        images: pattern of each modality.
-        label: pattern of the anomaly mask, if there is one.
-        brain_mask: pattern of the brain mask, if there is one.
-        healthy: everybody is declared free of anomalies.
-        anomaly_values: label values that count as anomaly; None means any above 0.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
-
-    images: dict[str, str]
-    label: str | None = None
-    brain_mask: str | None = None
-    healthy: bool = False
-    anomaly_values: tuple[int, ...] | None = None
-
-    def patterns(self) -> dict[str, re.Pattern[str]]:
-        """A compiled pattern for each modality, and for `=label` and `=brain` where they exist."""
-        texts = {**self.images, "=label": self.label, "=brain": self.brain_mask}
-        return {role: compile_pattern(text) for role, text in texts.items() if text}
+SLICES = (*NIFTI, *PICTURES, *(suffix.upper() for suffix in PICTURES))
 
 
 class Folder:
@@ -69,60 +46,62 @@ class Folder:
         """All subjects of whom any image is found, sorted by id.
 
         Raises:
-            ConfigError: no patterns, or one without `{id}`.
-            DataError: no folder, nobody found, or two files fit one pattern for one subject.
+            ConfigError: no patterns, one without `{id}`, or keys that do not go with them.
+            DataError: no folder, nobody found, two files fit one place of a subject, or slices make no volume.
         """
         layout = self._layout()
-        found = _find(self.root, layout.patterns())
-        table = read_attributes(self.root)
-        people = [_subject(id_, files, layout, table.get(id_, {})) for id_, files in found.items() if files.images]
-        if not people:
+        found = {id_: files for id_, files in _find(self.root, layout).items() if files.has_images}
+        if not found:
             raise no_patients(self.root, "files that fit " + ", ".join(layout.images.values()))
-        return sorted(people, key=lambda subject: subject.id)
+        table = read_attributes(self.root)
+        return [_subject(id_, files, layout, table.get(id_, {})) for id_, files in sorted(found.items())]
 
     def _layout(self) -> Layout:
         if self.options:
-            return validate(Layout, self.options, "folder")
+            return _checked(self.options, "folder")
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder; name the data with --data DIR")
         path = self.root / DESCRIPTION
         if not path.is_file():
             raise ConfigError(f"{self.root}: no patterns given, and no {DESCRIPTION} there that holds them")
-        return validate(Layout, read_toml(path), str(path))
-
-
-def compile_pattern(text: str) -> re.Pattern[str]:
-    """The regular expression of a path pattern; a `{word}` used twice must match the same text twice."""
-    parts, rest, words = [], 0, set[str]()
-    for part in SPECIAL.finditer(text):
-        parts += [re.escape(text[rest : part.start()]), _expression(part[0], words)]
-        rest = part.end()
-    if "id" not in words:
-        raise ConfigError(f"pattern {text!r} does not say where the subject's {{id}} stands")
-    return re.compile("".join([*parts, re.escape(text[rest:])]))
+        return _checked(read_toml(path), str(path))
 
 
 @dataclass
 class _Files:
-    """The files found so far of one subject, and the words captured from their paths."""
+    """The files found so far of one subject, by role and slice (0 for volumes), and the words of their paths."""
 
-    paths: dict[str, Path] = field(default_factory=dict)
+    series: dict[str, dict[int, Path]] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
 
     @property
-    def images(self) -> dict[str, Path]:
-        return {role: path for role, path in self.paths.items() if not role.startswith("=")}
+    def has_images(self) -> bool:
+        return any(not role.startswith("=") for role in self.series)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return tuple(dict.fromkeys(path.parent for files in self.series.values() for path in files.values()))
 
     def add(self, role: str, path: Path, words: Mapping[str, str]) -> None:
-        if role in self.paths:
-            raise DataError(f"{path}: subject {words['id']} has another {role.strip('=')}, {self.paths[role]}")
-        self.paths[role] = path
-        self.words.update({word: value for word, value in words.items() if word != "id"})
+        number = words.get("slice")
+        files, index = self.series.setdefault(role, {}), int(number or 0)
+        if index in files:
+            what = role.strip("=") + (f" for slice {index}" if number else "")
+            raise DataError(f"{path}: subject {words['id']} has another {what}, {files[index]}")
+        files[index] = path
+        self.words.update({word: value for word, value in words.items() if word not in {"id", "slice"}})
 
 
-def _find(root: Path, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, _Files]:
+def _checked(options: Mapping[str, Any], where: str) -> Layout:
+    layout = validate(Layout, options, where)
+    check_layout(layout, where)
+    return layout
+
+
+def _find(root: Path, layout: Layout) -> dict[str, _Files]:
+    patterns = layout.patterns()
     found: dict[str, _Files] = defaultdict(_Files)
-    for path in image_files(root):
+    for path in image_files(root, suffixes=SLICES if layout.sliced else NIFTI):
         place = path.relative_to(root).as_posix()
         for role, pattern in patterns.items():
             if match := pattern.fullmatch(place):
@@ -131,27 +110,25 @@ def _find(root: Path, patterns: Mapping[str, re.Pattern[str]]) -> dict[str, _Fil
 
 
 def _subject(subject_id: str, files: _Files, layout: Layout, attributes: Mapping[str, str]) -> Subject:
+    scans = {role: ImageFile(path) for role, path in _volumes(subject_id, files, layout).items()}
     return Subject(
         id=subject_id,
-        images={role: ImageFile(path) for role, path in files.images.items()},
-        label=_file(files, "=label"),
-        brain_mask=_file(files, "=brain"),
+        images={role: file for role, file in scans.items() if not role.startswith("=")},
+        label=scans.get("=label"),
+        brain_mask=scans.get("=brain"),
         attributes={**files.words, **attributes},
         anomaly_values=layout.anomaly_values,
         healthy=layout.healthy,
+        sources=files.folders if layout.sliced else (),
     )
 
 
-def _expression(special: str, words: set[str]) -> str:
-    if special == "**/":
-        return "(?:.*/)?"
-    if special == "*":
-        return "[^/]*"
-    word = special[1:-1]
-    again = word in words
-    words.add(word)
-    return f"(?P={word})" if again else f"(?P<{word}>[^/]+?)"
+def _volumes(subject_id: str, files: _Files, layout: Layout) -> dict[str, Path]:
+    """The volume of each role: as found, or stacked below the cache."""
+    if layout.spacing is None:
+        return {role: series[0] for role, series in files.series.items()}
+    from uad_bench.cohort import cache_root  # late, because a cohort is gathered from data sets
 
-
-def _file(files: _Files, role: str) -> ImageFile | None:
-    return ImageFile(files.paths[role]) if role in files.paths else None
+    cache = cache_root() / "datasets" / "slices"
+    stacking = Stacking(cache=cache, spacing=layout.spacing, orientation=layout.orientation, channels=layout.channels)
+    return stacking.volumes(subject_id, {role: files.series[role] for role in layout.texts if role in files.series})

@@ -57,9 +57,11 @@ class Fence:
         people = list(subjects)
         files = [f.path for s in people for f in (*s.images.values(), s.label, s.brain_mask) if f]
         folders = {os.path.realpath(path.parent) for path in files}
+        sources = {os.path.realpath(folder) for s in people for folder in s.sources}
         kept_open = {os.path.realpath(path) for path in (*allowed, *_python_folders())}
+        roots = {*folders, *sources, *_shared_root(folders, kept_open), *_shared_root(sources, kept_open)}
         return cls(
-            forbidden=frozenset({*folders, *_shared_root(folders, kept_open), os.path.realpath(cache)}),
+            forbidden=frozenset({*roots, os.path.realpath(cache)}),
             allowed=frozenset(kept_open),
             names=frozenset(s.label.path.name for s in people if s.label),
         )

@@ -1,0 +1,158 @@
+"""Slices in files of their own become volumes: NIfTI files in the cache, written once, named by the slices' content."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from uad_bench.data.nifti import MAX_VOXELS
+from uad_bench.datasets.pictures import Slice, is_picture, read_slice
+from uad_bench.errors import DataError
+from uad_bench.files import atomic, safe_name
+from uad_bench.fingerprint import digest_file, digest_json
+from uad_bench.method import Modality
+
+Series = Mapping[int, Path]
+Array = npt.NDArray[Any]
+
+VERSION = 1  # raise it when the same slices would make another volume
+DIRECTIONS = {"R": (0, 1.0), "L": (0, -1.0), "A": (1, 1.0), "P": (1, -1.0), "S": (2, 1.0), "I": (2, -1.0)}
+"""Axis and sign, in mm towards right, anterior and superior, of each letter."""
+LOSSY = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stacking:
+    """How slices make a volume.
+
+    Attributes:
+        cache: the folder that volumes are written below.
+        spacing: mm from column to column, row to row, slice to slice.
+        orientation: where columns, rows and slices run to; None leaves it to the files.
+        channels: which channel of coloured pictures a modality is.
+    """
+
+    cache: Path
+    spacing: tuple[float, float, float]
+    orientation: str | None = None
+    channels: Mapping[Modality, int]
+
+    def volumes(self, subject: str, series: Mapping[str, Series]) -> dict[str, Path]:
+        """The NIfTI file of each role, written unless it is there: column, row and slice are its three axes.
+
+        Args:
+            subject: id.
+            series: slices by number, of each modality and of masks (`=label`, `=brain`).
+
+        Raises:
+            DataError: a number is missing, a mask has no image, or the slices do not fit together.
+            ConfigError: the subject or a modality cannot be a file name.
+        """
+        _check_numbers(subject, series)
+        files = {role: [slices[number] for number in sorted(slices)] for role, slices in series.items()}
+        folder = self._folder(subject, files)
+        paths = {role: folder / _file_name(subject, role) for role in files}
+        if not all(path.is_file() for path in paths.values()):
+            self._write(files, paths)
+        return paths
+
+    def _folder(self, subject: str, files: Mapping[str, Sequence[Path]]) -> Path:
+        content = {role: [_digest(path) for path in paths] for role, paths in files.items()}
+        how = [VERSION, self.spacing, self.orientation, dict(self.channels)]
+        return self.cache / f"{safe_name(subject, 'patient')}-{digest_json([*how, content])[:16]}"
+
+    def _write(self, files: Mapping[str, Sequence[Path]], paths: Mapping[str, Path]) -> None:
+        role, (first, *_) = next(iter(files.items()))
+        model = read_slice(first, channel=self.channels.get(role))
+        affine = _affine(self.orientation or model.axes, self.spacing)
+        for role, slices in files.items():
+            volume = np.stack(list(self._pixels(role, slices, first, model)), axis=2)
+            paths[role].parent.mkdir(parents=True, exist_ok=True)
+            with atomic(paths[role]) as file:
+                file.write(_nifti(volume, affine))
+
+    def _pixels(self, role: str, files: Sequence[Path], first: Path, model: Slice) -> Iterator[Array]:
+        """Pixels of each slice, once they are known to fit the subject's first."""
+        if model.pixels.size * len(files) > MAX_VOXELS:
+            raise DataError(f"{first}: {len(files)} slices of its size are over the cap of {MAX_VOXELS} voxels")
+        depth = None
+        for path in files:
+            found = read_slice(path, channel=self.channels.get(role))
+            depth = depth or found.pixels.dtype
+            _check_size(path, found, first, model)
+            if self.orientation is None:
+                _check_axes(path, found, first, model)
+            if is_picture(path) and found.pixels.dtype != depth:
+                raise DataError(f"{path}: {found.pixels.dtype}, {files[0]} is {depth}; save all with the same bits")
+            if role.startswith("="):
+                _check_mask(path, found.pixels)
+            yield found.pixels
+
+
+def _check_numbers(subject: str, series: Mapping[str, Series]) -> None:
+    """Every role has every slice from the first image's to the last's, and no other."""
+    images = [number for role, slices in series.items() if not role.startswith("=") for number in slices]
+    wanted = range(min(images), max(images) + 1)
+    for role, slices in series.items():
+        for number in sorted(slices):
+            if number not in wanted:
+                raise DataError(f"{slices[number]}: a mask without its image; {subject} has no slice {number}")
+        if lacking := len(wanted) - len(slices):
+            raise DataError(_gap(subject, role, slices, next(n for n in wanted if n not in slices), lacking))
+
+
+def _gap(subject: str, role: str, slices: Series, number: int, lacking: int) -> str:
+    beside = slices[min(slices, key=lambda other: abs(other - number))]
+    others = f" (and {lacking - 1} more)" if lacking > 1 else ""
+    way_out = "a slice without anomaly needs a mask of zeros" if role == "=label" else "add it, or renumber the slices"
+    return f"{beside}: beside it, slice {number}{others} of {subject}'s {role.strip('=')} is missing; {way_out}"
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; make it readable or leave it out") from error
+
+
+def _check_size(path: Path, found: Slice, first: Path, model: Slice) -> None:
+    if found.pixels.shape != model.pixels.shape:
+        sizes = ["x".join(map(str, pixels.shape)) for pixels in (found.pixels, model.pixels)]
+        raise DataError(f"{path}: {sizes[0]} pixels, {first} has {sizes[1]}; slices of a patient must have one size")
+
+
+def _check_axes(path: Path, found: Slice, first: Path, model: Slice) -> None:
+    if found.axes != model.axes:
+        raise DataError(
+            f"{path}: its axes run to {found.axes}, those of {first} to {model.axes}; say which holds with orientation"
+        )
+
+
+def _check_mask(path: Path, pixels: Array) -> None:
+    if path.name.lower().endswith(LOSSY) and len(np.unique(pixels)) > 2:
+        raise DataError(f"{path}: JPEG has blurred this mask to many values; save masks as PNG")
+
+
+def _file_name(subject: str, role: str) -> str:
+    name = f"{role[1:]}-mask" if role.startswith("=") else safe_name(role, "modality")
+    return safe_name(f"{subject}_{name}.nii", "patient's file")
+
+
+def _affine(axes: str, spacing: Sequence[float]) -> npt.NDArray[np.float64]:
+    """4x4, voxel -> mm towards right, anterior, superior; the first voxel is the origin."""
+    affine = np.diag([0.0, 0.0, 0.0, 1.0])
+    for column, (letter, mm) in enumerate(zip(axes, spacing, strict=True)):
+        axis, sign = DIRECTIONS[letter]
+        affine[axis, column] = sign * mm
+    return affine
+
+
+def _nifti(volume: Array, affine: npt.NDArray[np.float64]) -> bytes:
+    from nibabel.nifti1 import Nifti1Image
+
+    image: Any = Nifti1Image(volume, affine, dtype=volume.dtype)  # type: ignore[no-untyped-call]
+    image.header.set_xyzt_units("mm")
+    return bytes(image.to_bytes())
