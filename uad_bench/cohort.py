@@ -111,7 +111,8 @@ def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:
         return cls(cache_root() / "datasets", report=report, **task.options)
     if data is None:
         raise DataError(f"task {task.name} needs a data folder: add --data DIR (dataset {task.dataset})")
-    return cls(data, **task.options)
+    shown = {"report": report} if getattr(cls, "reports", False) else {}
+    return cls(data, **shown, **task.options)
 
 
 def _splits(task: Task, dataset: Any, census: dict[str, SubjectFacts], folds: int) -> tuple[Split, ...]:

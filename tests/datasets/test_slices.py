@@ -207,6 +207,24 @@ def test_a_gap_names_the_missing_slice(root, case):
         opened(root)
 
 
+def test_every_patient_with_a_fault_is_named_at_once(root, case, draw):
+    for name in ("p2", "p3"):
+        draw(f"{name}/flair/1.png", PIXELS[0])
+        draw(f"{name}/flair/3.png", PIXELS[0])
+    with pytest.raises(DataError, match=r"slice 2 of p2's flair is missing.*\n.*slice 2 of p3's flair is missing"):
+        opened(root)
+
+
+def test_stacking_tells_how_far_it_is(root, case, draw):
+    seen = []
+    draw("p2/flair/1.png", PIXELS[0])
+    opened(root, report=seen.append)
+    assert [(progress.stage, progress.step, progress.total) for progress in seen] == [
+        ("stacking slices", 1, 2),
+        ("stacking slices", 2, 2),
+    ]
+
+
 def test_a_far_number_is_a_gap_like_any(root, case, draw):
     draw(f"p1/flair/{10**15}.png", PIXELS[0])
     with pytest.raises(DataError, match=r"008\.png: beside it, slice 9 \(and \d+ more\) of p1's flair is missing"):

@@ -16,14 +16,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from uad_bench.config import read_toml, validate
 from uad_bench.data.subject import ImageFile, Subject
 from uad_bench.datasets.dataset import NIFTI, image_files, no_patients, read_attributes
 from uad_bench.datasets.layout import Layout, check_layout
 from uad_bench.datasets.pictures import PICTURES
-from uad_bench.datasets.stacking import Stacking
+from uad_bench.datasets.stacking import Report, Stacking, stack_patients
 from uad_bench.errors import ConfigError, DataError
 
 DESCRIPTION = "dataset.toml"
@@ -35,11 +35,15 @@ class Folder:
 
     Args:
         root: the folder that patterns start from.
+        report: receives `Progress` while slices are stacked.
         options: the fields of `Layout`; without any, `dataset.toml` in the root holds them.
     """
 
-    def __init__(self, root: Path, **options: Any) -> None:
+    reports: ClassVar[bool] = True  # the first look at a large cohort of slices takes minutes
+
+    def __init__(self, root: Path, *, report: Report | None = None, **options: Any) -> None:
         self.root = root
+        self.report = report
         self.options = options
 
     def subjects(self) -> list[Subject]:
@@ -47,14 +51,25 @@ class Folder:
 
         Raises:
             ConfigError: no patterns, one without `{id}`, or keys that do not go with them.
-            DataError: no folder, nobody found, two files fit one place of a subject, or slices make no volume.
+            DataError: no folder, nobody found, two files fit one place of a subject, or the slices of some make no
+                volume; each of these is named.
         """
         layout = self._layout()
         found = {id_: files for id_, files in _find(self.root, layout).items() if files.has_images}
         if not found:
             raise no_patients(self.root, "files that fit " + ", ".join(layout.images.values()))
+        volumes = self._volumes(found, layout)
         table = read_attributes(self.root)
-        return [_subject(id_, files, layout, table.get(id_, {})) for id_, files in sorted(found.items())]
+        return [_subject(id_, found[id_], volumes[id_], layout, table.get(id_, {})) for id_ in sorted(found)]
+
+    def _volumes(self, found: Mapping[str, "_Files"], layout: Layout) -> dict[str, dict[str, Path]]:
+        """The file of each role of each subject: as found, or stacked."""
+        if not layout.sliced:
+            return {id_: {role: series[0] for role, series in files.series.items()} for id_, files in found.items()}
+        series = {
+            id_: {role: s for role in layout.texts if (s := found[id_].series.get(role))} for id_ in sorted(found)
+        }
+        return stack_patients(series, _stacking(layout), report=self.report)
 
     def _layout(self) -> Layout:
         if self.options:
@@ -109,8 +124,22 @@ def _find(root: Path, layout: Layout) -> dict[str, _Files]:
     return found
 
 
-def _subject(subject_id: str, files: _Files, layout: Layout, attributes: Mapping[str, str]) -> Subject:
-    scans = {role: ImageFile(path) for role, path in _volumes(subject_id, files, layout).items()}
+def _stacking(layout: Layout) -> Stacking:
+    from uad_bench.cohort import cache_root  # late, because a cohort is gathered from data sets
+
+    assert layout.spacing is not None
+    return Stacking(
+        cache=cache_root() / "datasets" / "slices",
+        spacing=layout.spacing,
+        orientation=layout.orientation,
+        channels=layout.channels,
+    )
+
+
+def _subject(
+    subject_id: str, files: _Files, volumes: Mapping[str, Path], layout: Layout, attributes: Mapping[str, str]
+) -> Subject:
+    scans = {role: ImageFile(path) for role, path in volumes.items()}
     return Subject(
         id=subject_id,
         images={role: file for role, file in scans.items() if not role.startswith("=")},
@@ -121,14 +150,3 @@ def _subject(subject_id: str, files: _Files, layout: Layout, attributes: Mapping
         healthy=layout.healthy,
         sources=files.folders if layout.sliced else (),
     )
-
-
-def _volumes(subject_id: str, files: _Files, layout: Layout) -> dict[str, Path]:
-    """The volume of each role: as found, or stacked below the cache."""
-    if layout.spacing is None:
-        return {role: series[0] for role, series in files.series.items()}
-    from uad_bench.cohort import cache_root  # late, because a cohort is gathered from data sets
-
-    cache = cache_root() / "datasets" / "slices"
-    stacking = Stacking(cache=cache, spacing=layout.spacing, orientation=layout.orientation, channels=layout.channels)
-    return stacking.volumes(subject_id, {role: files.series[role] for role in layout.texts if role in files.series})

@@ -1,6 +1,7 @@
 """Slices in files of their own become volumes: NIfTI files in the cache, written once, named by the slices' content."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ from uad_bench.datasets.pictures import Slice, is_picture, read_slice
 from uad_bench.errors import DataError
 from uad_bench.files import atomic, safe_name
 from uad_bench.fingerprint import digest_file, digest_json
-from uad_bench.method import Modality
+from uad_bench.method import Modality, Progress
 
 Series = Mapping[int, Path]
 Array = npt.NDArray[Any]
+Report = Callable[[Progress], None]
 
 VERSION = 1  # raise it when the same slices would make another volume
 DIRECTIONS = {"R": (0, 1.0), "L": (0, -1.0), "A": (1, 1.0), "P": (1, -1.0), "S": (2, 1.0), "I": (2, -1.0)}
 """Axis and sign, in mm towards right, anterior and superior, of each letter."""
 LOSSY = (".jpg", ".jpeg")
+SHOWN_FAULTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,36 @@ class Stacking:
             if role.startswith("="):
                 _check_mask(path, found.pixels)
             yield found.pixels
+
+
+def stack_patients(
+    series: Mapping[str, Mapping[str, Series]], stacking: Stacking, *, report: Report | None = None
+) -> dict[str, dict[str, Path]]:
+    """`Stacking.volumes` of each subject.
+
+    Raises:
+        DataError: the first fault of every subject that has one, each on a line.
+        ConfigError: as there.
+    """
+    volumes: dict[str, dict[str, Path]] = {}
+    faults: list[str] = []
+    for done, (subject, slices) in enumerate(series.items(), 1):
+        with _noting(faults):
+            volumes[subject] = stacking.volumes(subject, slices)
+        if report:
+            report(Progress("stacking slices", done, len(series)))
+    if faults:
+        more = [f"... and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else []
+        raise DataError("\n".join([*faults[:SHOWN_FAULTS], *more]))
+    return volumes
+
+
+@contextmanager
+def _noting(faults: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        faults.append(str(error))
 
 
 def _check_numbers(subject: str, series: Mapping[str, Series]) -> None:
