@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class AnoDDPM(DDPM):
     """
 
     train_times: int = 800
-    noise_level: int | None = 400
+    noise_level: int | Literal["auto"] = 400
     octaves: int = 6
     persistence: float = 0.8
     wavelength: float = 64.0

@@ -51,7 +51,7 @@ class DDPM(NetworkMethod):
         unet: size of the network.
         predicts: what the network is trained to say, the image or its noise.
         train_times: training draws t below this.
-        noise_level: time t* to which a slice is noised, 1 .. T; None chooses one of `LEVELS` after training, by how
+        noise_level: time t* to which a slice is noised, 1 .. T; "auto" chooses one of `LEVELS` after training, by how
             well foreign patches in training slices are found.
         steps: network calls from t* back to the image; 1 takes the first prediction as the answer.
         sampler: DDIM without fresh noise, or ancestral sampling with it.
@@ -63,7 +63,7 @@ class DDPM(NetworkMethod):
     unet: UNetShape = SMALL
     predicts: Target = "x0"
     train_times: int = T
-    noise_level: int | None = 400
+    noise_level: int | Literal["auto"] = 400
     steps: int = 1
     sampler: Sampler = "ddim"
     clip: float | None = None
@@ -84,14 +84,14 @@ class DDPM(NetworkMethod):
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
         self.start(train, compute)
         self.learn("denoiser", self._loss, train, budget)
-        self.level_ = self.noise_level or self._choose_level(train)
+        self.level_ = self._choose_level(train) if self.noise_level == "auto" else self.noise_level
         return self
 
     def state_dict(self) -> dict[str, Tensor]:
         return {**super().state_dict(), "level": torch.tensor(self.level_)}
 
     def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:
-        self.level_ = self.noise_level or int(state["level"])
+        self.level_ = int(state["level"]) if self.noise_level == "auto" else self.noise_level
         return super().load_state_dict(state, compute=compute)
 
     def score(self, batch: SliceBatch) -> Tensor:
@@ -128,7 +128,7 @@ class DDPM(NetworkMethod):
 
     def _denoise(self, x: Tensor, keys: Sequence[SliceKey]) -> Tensor:
         """Noise to t*, then back to an image in `steps` calls."""
-        visited = _descent(self.noise_level or self.level_, self.steps)
+        visited = _descent(self.level_ if self.noise_level == "auto" else self.noise_level, self.steps)
         t = visited[0]
         x_t = q_sample(x, self.draw_slice_noise(x, keys, "start", t), float(ALPHA_BAR[t]))
         for t, s in zip(visited, [*visited[1:], None], strict=True):

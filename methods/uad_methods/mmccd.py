@@ -37,6 +37,7 @@ class MMCCD(NetworkMethod):
         unet: size of each network.
         stripe_width: pixels hidden, on slices of 128 pixels; scaled with the slice.
         stripe_stride: pixels between the stripes of scoring, likewise.
+        stripes_per_pass: far-apart stripes of one direction that scoring hides together; 1 as published.
         stripe_per_batch: one stripe for all slices of a training step (as published) instead of one each.
         hidden_weight: how much more than elsewhere an error under the stripe counts in training; 0 as published.
         train_times: training draws its times from all T (as published), or from those that scoring visits.
@@ -50,6 +51,7 @@ class MMCCD(NetworkMethod):
     unet: UNetShape = SMALL
     stripe_width: int = 8
     stripe_stride: int = 8
+    stripes_per_pass: int = 4
     stripe_per_batch: bool = False
     hidden_weight: float = 8.0
     train_times: TrainTimes = "all"
@@ -64,7 +66,8 @@ class MMCCD(NetworkMethod):
     @property
     def network_calls_per_slice(self) -> int:
         """Evaluations of either network for one slice, with square slices."""
-        return 2 * -(-128 // self.stripe_stride) * (self.steps + 1)
+        stripes = -(-128 // self.stripe_stride)
+        return 2 * -(-stripes // self.stripes_per_pass) * (self.steps + 1)
 
     def build(self, size: Size) -> dict[str, nn.Module]:  # noqa: ARG002 - convolutions fit any size
         return {"forward": UNet(2, shape=self.unet), "backward": UNet(1, shape=self.unet)}
@@ -113,7 +116,9 @@ class MMCCD(NetworkMethod):
         return F.mse_loss(self.networks_["backward"](y), x)
 
     def _masks(self, batch: SliceBatch) -> Tensor:
-        masks = stripe_masks(_size(batch.image), width=self.stripe_width, stride=self.stripe_stride)
+        masks = stripe_masks(
+            _size(batch.image), width=self.stripe_width, stride=self.stripe_stride, per_mask=self.stripes_per_pass
+        )
         return masks.to(batch.image.device)
 
     def _score_slices(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:

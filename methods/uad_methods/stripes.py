@@ -11,16 +11,17 @@ REFERENCE = 128
 
 
 @lru_cache(maxsize=8)
-def stripe_masks(size: tuple[int, int], *, width: int, stride: int) -> Tensor:
+def stripe_masks(size: tuple[int, int], *, width: int, stride: int, per_mask: int = 1) -> Tensor:
     """Bool masks (R, 1, H, W), True where hidden: stripes at 0, stride, 2 stride ... of columns, then of rows.
 
-    A voxel away from the low border lies in about width / stride masks of each direction, every voxel in at least one
-    of each if stride <= width; stripes are cut at the high border.
+    With several stripes per mask, those of one direction that are farthest apart share one. A voxel away from the low
+    border lies in about width / stride stripes of each direction, every voxel in at least one of each if
+    stride <= width; stripes are cut at the high border.
     """
     height, breadth = size
-    columns = _intervals(breadth, width=width, stride=stride)[:, None, None, :].expand(-1, 1, height, -1)
-    rows = _intervals(height, width=width, stride=stride)[:, None, :, None].expand(-1, 1, -1, breadth)
-    return torch.cat([columns, rows])
+    columns = _share(_intervals(breadth, width=width, stride=stride), per_mask)[:, None, None, :]
+    rows = _share(_intervals(height, width=width, stride=stride), per_mask)[:, None, :, None]
+    return torch.cat([columns.expand(-1, 1, height, -1), rows.expand(-1, 1, -1, breadth)])
 
 
 def random_stripes(n: int, size: tuple[int, int], *, width: int, generator: torch.Generator) -> Tensor:
@@ -35,3 +36,9 @@ def _intervals(length: int, *, width: int, stride: int) -> Tensor:
     first = torch.arange(0, REFERENCE, stride)[:, None]
     place = torch.arange(length)[None, :]
     return (place >= (first * scale).round()) & (place < ((first + width) * scale).round())
+
+
+def _share(intervals: Tensor, per_mask: int) -> Tensor:
+    """Rows k, k + n, k + 2 n ... of a (count, length) matrix become row k of n = count / per_mask."""
+    n = -(-len(intervals) // per_mask)
+    return torch.stack([intervals[k::n].any(dim=0) for k in range(n)])

@@ -87,7 +87,7 @@ def test_the_level_is_chosen_by_foreign_patches_and_kept_with_the_weights():
             self.order = list(indices)
             return SliceBatch(x[self.order], slices.brain_mask, slices.keys)
 
-    method, train = DDPM(noise_level=None), Four()
+    method, train = DDPM(noise_level="auto"), Four()
     method.compute_ = Compute()
     order = torch.randperm(4, generator=generator(0, "foreign patches"))
     method.networks_ = {"denoiser": Blurs(x[order], best=300)}

@@ -21,7 +21,7 @@ class Forward(nn.Module):
 
 
 def method_with(forward, backward, **params):
-    method = MMCCD(**params)
+    method = MMCCD(**{"stripes_per_pass": 1, **params})
     method.networks_, method.compute_ = {"forward": forward, "backward": backward}, Compute(seed=1)
     return method
 
@@ -84,13 +84,14 @@ def test_stripes_of_a_slice_start_from_one_noise():
 
 
 def test_published_settings_call_the_networks_as_often_as_the_source():
-    published = MMCCD(stripe_stride=2, steps=100, spacing="leading")
+    published = MMCCD(stripe_stride=2, stripes_per_pass=1, steps=100, spacing="leading")
     assert published.network_calls_per_slice == 128 * 100 + 128
 
 
-def test_the_stated_number_of_calls_is_made():
+@pytest.mark.parametrize("together", [1, 4])
+def test_the_stated_number_of_calls_is_made(together):
     forward = Forward(lambda y_t, _: y_t)
-    method = method_with(forward, nn.Identity(), stripe_stride=16, steps=3)
+    method = method_with(forward, nn.Identity(), stripe_stride=16, stripes_per_pass=together, steps=3)
     batch = slices(torch.zeros(16, 16))
     method.score(batch)
     calls = sum(len(x) for x, _ in forward.asked)

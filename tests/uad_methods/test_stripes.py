@@ -48,3 +48,12 @@ def test_random_stripes_are_published_stripes_of_both_directions():
     assert {tuple(mask.flatten().tolist()) for mask in drawn} <= known
     vertical = drawn[:, 0].all(dim=1).any(dim=1)
     assert 70 < vertical.sum() < 130
+
+
+def test_stripes_that_share_a_mask_are_far_apart_and_hide_what_they_hide_alone():
+    alone = stripe_masks((128, 128), width=8, stride=8)
+    shared = stripe_masks((128, 128), width=8, stride=8, per_mask=4)
+    assert len(shared) == 8
+    assert torch.equal(shared.sum(dim=0), alone.sum(dim=0))
+    first = shared[0, 0, 0]  # the first row of the first mask of columns
+    assert first.nonzero().flatten().tolist() == [start + i for start in (0, 32, 64, 96) for i in range(8)]
