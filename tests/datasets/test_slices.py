@@ -1,7 +1,9 @@
 """Cohorts stored as one file a slice: stacked once, pixel by pixel where they belong."""
 
 import struct
+import tomllib
 import zlib
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -110,6 +112,38 @@ def test_names_may_hold_patient_and_slice_together(root, draw):
     assert subject.id == "TCGA_1_1996"
     assert subject.attributes == {}
     assert set(np.unique(read_volume(subject.label).array)) == {0, 255}
+
+
+def documented(title):
+    page = (Path(__file__).parents[2] / "docs/add-a-dataset.md").read_text(encoding="utf-8")
+    return tomllib.loads(page.partition(f'toml title="{title}"\n')[2].partition("```")[0])
+
+
+def test_the_documented_pictures_are_found(root, draw):
+    for number in range(7, 10):
+        for kind in ("flair", "t2", "mask"):
+            draw(f"case12/{kind}/{number:03}.png", PIXELS[0])
+    (subject,) = Folder(root, **documented("slices/dataset.toml")).subjects()
+    assert sorted(subject.images) == ["flair", "t2"]
+    assert read_volume(subject.label).array.shape == (COLUMNS, ROWS, 3)
+
+
+def test_the_documented_channels_are_found(root, draw):
+    name = "TCGA_CS_4941_19960909"
+    for number in range(1, 11):
+        draw(f"{name}/{name}_{number}.tif", np.dstack([PIXELS[0], PIXELS[1], PIXELS[2]]))
+        draw(f"{name}/{name}_{number}_mask.tif", np.uint8(255) * (PIXELS[0] > 9))
+    (subject,) = Folder(root, **documented("kaggle/dataset.toml")).subjects()
+    for channel, modality in enumerate(("t1", "flair", "t1ce")):
+        volume = read_volume(subject.images[modality]).array
+        np.testing.assert_array_equal(volume[::-1, ::-1, 4].T, PIXELS[channel])
+
+
+def test_the_documented_orientation_of_saved_arrays_is_right(root, draw):
+    scan = PIXELS.transpose(2, 1, 0)  # (X, Y, Z) in RAS+
+    for z in range(DEPTH):
+        draw(f"p1/flair/{z}.png", scan[:, :, z])
+    np.testing.assert_array_equal(flair(root, orientation="ARS").array, scan)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ def _pixels(path: Path, picture: "Image") -> Array:
     if _loses_bits(picture):
         raise DataError(f"{path}: 16 bits a channel in colour would be cut to 8; save it as 16-bit grey")
     upright = ImageOps.exif_transpose(picture)
+    if picture.format == "PNG" and upright.mode == "I":
+        return np.asarray(upright).astype(np.uint16)  # what the first versions of Pillow 10 give for 16 bits
     if upright.mode in GREY or upright.mode.startswith("I;16"):
         return np.asarray(upright)
     return np.asarray(upright.convert(_plain_mode(upright)))
@@ -109,7 +111,7 @@ def _loses_bits(picture: "Image") -> bool:
 def _plain_mode(picture: "Image") -> str:
     if picture.mode == "1":
         return "L"
-    return "RGBA" if picture.has_transparency_data else "RGB"
+    return "RGBA" if "A" in picture.getbands() or "transparency" in picture.info else "RGB"
 
 
 def _grey(path: Path, pixels: Array, channel: int | None) -> Array:
