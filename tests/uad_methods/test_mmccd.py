@@ -88,10 +88,10 @@ def test_published_settings_call_the_networks_as_often_as_the_source():
     assert published.network_calls_per_slice == 128 * 100 + 128
 
 
-@pytest.mark.parametrize("together", [1, 4])
-def test_the_stated_number_of_calls_is_made(together):
+@pytest.mark.parametrize(("stride", "together"), [(16, 1), (4, 4)])
+def test_the_stated_number_of_calls_is_made(stride, together):
     forward = Forward(lambda y_t, _: y_t)
-    method = method_with(forward, nn.Identity(), stripe_stride=16, stripes_per_pass=together, steps=3)
+    method = method_with(forward, nn.Identity(), stripe_stride=stride, stripes_per_pass=together, steps=3)
     batch = slices(torch.zeros(16, 16))
     method.score(batch)
     calls = sum(len(x) for x, _ in forward.asked)
