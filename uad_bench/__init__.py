@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from uad_bench.api import compare, evaluate, leaderboard, run
+    from uad_bench.api import compare, evaluate, leaderboard, run, score
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "evaluate", "leaderboard", "run"]
+__all__ = ["__version__", "compare", "evaluate", "leaderboard", "run", "score"]
 
 
 def __getattr__(name: str) -> Any:

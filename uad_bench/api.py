@@ -1,4 +1,4 @@
-"""The same verbs as on the command line, for Python: `uad_bench.run`, `evaluate`, `compare`, `leaderboard`.
+"""The same verbs as on the command line, for Python: `uad_bench.run`, `score`, `evaluate`, `compare`, `leaderboard`.
 
 Each reports its progress on standard error and returns something that prints as a table.
 """
@@ -110,6 +110,40 @@ def run(
     return result
 
 
+def score(
+    run: "Result | str | Path",
+    data: str | Path | None = None,
+    task: str | None = None,
+    *,
+    runs: str | Path = RUNS,
+    **options: Any,
+) -> Result:
+    """Apply the weights of a trained run to other patients; scored patients become a run like any other.
+
+    Args:
+        run: what `run` returned, or the name of a run (of a fold, where there are folds).
+        data: folder with the patients, where the task's data is not embedded.
+        task: how they lie there, and the protocol; by default the run's own.
+        runs: the folder of runs, where the new one is put.
+        options: `split`, `plugins`, `device`, as on the command line.
+
+    Raises:
+        MethodError: scoring failed.
+        UadBenchError: the weights have seen a patient, or the request or the data is wrong.
+    """
+    from uad_bench.execution.applying import Application, apply_run
+
+    trained = Run(run.path) if isinstance(run, Result) else open_run(Path(runs), str(run))
+    plugins = tuple(Path(path) for path in options.pop("plugins", ()))
+    folder = Path(data) if data else None
+    asked = Application(run=trained, data=folder, task=task, plugins=plugins, runs=Path(runs), **options)
+    with console.reporting() as reporter:
+        record = apply_run(asked, reporter)
+    if record["status"] == "failed":
+        raise MethodError(f"{record['run']}: {record['message']}", reason=record["reason"])
+    return Result((record,), Path(runs))
+
+
 def evaluate(maps: str | Path, task: str = "phantom", *, name: str, runs: str | Path = RUNS, **options: Any) -> Result:
     """Judge a folder of score maps that any program made; they become a run like any other.
 
@@ -118,7 +152,7 @@ def evaluate(maps: str | Path, task: str = "phantom", *, name: str, runs: str | 
         task: whose protocol holds.
         name: of the row.
         runs: the folder of runs.
-        options: `data`, `split`, `threshold_maps`, as on the command line.
+        options: `data`, `split`, `threshold_maps` and `npy_orientation`, as on the command line.
 
     Raises:
         MethodError: a map is missing or is not what it should be.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import uad_bench
 from tests.tiny_bench import TRAINED, TinyBench, save
 from uad_bench.cli.applying import score
 from uad_bench.console import Reporter
@@ -193,3 +194,17 @@ def test_all_unseen_patients_are_tested_but_two_who_choose_thresholds():
     split = unseen_split([f"P{i}" for i in range(9)])
     assert (len(split.train), len(split.val), len(split.test)) == (0, 2, 7)
     assert (unseen_split(["a", "b", "c"]).val, unseen_split(["b", "a"]).test) == ((), ("a", "b"))
+
+
+def test_the_verb_of_python_scores_as_the_function_does(asked: Application) -> None:
+    name = str(asked.run.path.relative_to(asked.runs))
+    result = uad_bench.score(
+        name, asked.data, asked.task, runs=asked.runs, plugins=[str(path) for path in asked.plugins], device="cpu"
+    )
+    assert result.record["status"] == "ok"
+    assert result.metric("auprc") == find_auprc(apply_run(asked, Reporter(Console(file=io.StringIO()))))
+    assert all(name.startswith("Q") for name in result.record["subjects"]["test"])
+
+
+def find_auprc(record: dict) -> float:
+    return next(row["value"] for row in record["metrics"] if row["name"] == "auprc")
