@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,9 +20,8 @@ PEAK = 60.8  # brings an octave to that
 SIGNS = ((1.0, 1.0), (1.0, -1.0), (-1.0, -1.0))
 EDGES = torch.tensor(sorted({edge for pair in SIGNS for edge in permutations((*pair, 0.0))}))
 """Gradients that a lattice point may have: from a cube's centre to the middles of its edges, (12, 3)."""
-PACKED_EDGES = ((EDGES + 1).to(torch.uint8) << torch.tensor([0, 2, 4], dtype=torch.uint8)).sum(1, dtype=torch.uint8)
-"""The same in a byte each: components plus 1 in bits 0-1, 2-3 and 4-5, (12,)."""
-LANES = 8  # fields computed at once cost as much as one
+LANES = 8  # planes summed at once cost about as much as one
+WORD = 4  # lattice points whose edges one random word of 64 bits chooses
 
 
 def simplex_noise(
@@ -37,19 +37,18 @@ def simplex_noise(
 
     A plane is sum_i persistence^i s(x / nu_i, y / nu_i, z_i) with wavelengths nu_i = wavelength / 2^i in pixels.
     Simplex noise is linear in the gradients of its lattice points, and the points around a pixel are the same for
-    every seed. So they are found once, and a plane is one weighted sum per pixel of freshly drawn gradients. It is
-    cut from a larger plane at a random place, so that no pixel is always near a lattice point.
+    every seed. So they are found once, and all planes are one sparse matrix times freshly drawn gradients. A plane is
+    cut from a larger one at a random place, so that no pixel is always near a lattice point.
     """
     margin = math.ceil(wavelength)
     large = (size[0] + margin, size[1] + margin)
-    shape: dict[str, Any] = {"octaves": octaves, "persistence": persistence, "wavelength": wavelength}
+    lattice = _lattice(large, str(device), octaves=octaves, persistence=persistence, wavelength=wavelength)
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-    points = _lattice(large, **shape).points
-    edges = torch.stack([torch.randint(len(EDGES), (points,), generator=draw) for draw in draws])  # (N, points)
+    choices = _choices(draws, lattice.points)
     cuts = [tuple(torch.randint(margin + 1, (2,), generator=draw).tolist()) for draw in draws]
     if has_numba() and torch.device(device).type == "cpu":
-        return _compiled_planes(_rows_of_corners(large, **shape), edges, cuts, size)
-    planes = _planes(_lattice_on(str(device), large, **shape), edges.to(device)).view(len(draws), *large)
+        return _compiled_planes(lattice, choices, large, cuts, size)
+    planes = _planes(lattice, choices.to(device)).view(len(draws), *large)
     return torch.stack([plane[y : y + size[0], x : x + size[1]] for plane, (y, x) in zip(planes, cuts, strict=True)])
 
 
@@ -64,65 +63,66 @@ def has_numba() -> bool:
     return find_spec("numba") is not None
 
 
-def _planes(lattice: _Lattice, edges: Tensor) -> Tensor:
-    """Sum of the weighted gradients around each pixel: edges (N, points) to (N, pixels)."""
-    lanes = F.pad(edges.T, (0, -len(edges) % LANES))  # (points, lanes)
-    table = EDGES.T.to(edges.device)[:, lanes].flatten(0, 1)  # (3 points, lanes)
-    sums = F.embedding_bag(lattice.rows, table, per_sample_weights=lattice.weights, mode="sum")  # (pixels, lanes)
-    return sums.T[: len(edges)]
+def _choices(draws: Sequence[torch.Generator], points: int) -> Tensor:
+    """16 random bits (as int16) for each lattice point, (N, at least points)."""
+    words = torch.empty(len(draws), -(-points // WORD), dtype=torch.int64)
+    for row, draw in zip(words, draws, strict=True):
+        row.random_(-(2**63), None, generator=draw)
+    return words.view(torch.int16)
+
+
+def _planes(lattice: _Lattice, choices: Tensor) -> Tensor:
+    """Sum of the weighted gradients around each pixel, (N, pixels).
+
+    Of 65,536 choices each of the twelve edges has a twelfth, to 2e-4 of it.
+    """
+    edges = (choices[:, : lattice.points].int() & 0xFFFF) * len(EDGES) >> 16
+    lanes = F.pad(edges.T, (0, -len(choices) % LANES)).contiguous()  # (points, lanes)
+    components = [component.take(lanes.long()) for component in EDGES.T.to(choices.device)]
+    table = torch.stack(components, dim=1).flatten(0, 1)  # (3 points, lanes)
+    rows, weights, starts = lattice[:3]
+    sums = F.embedding_bag(rows, table, starts, per_sample_weights=weights, mode="sum", include_last_offset=True)
+    return sums.T[: len(choices)]  # of (pixels, lanes)
 
 
 def _compiled_planes(
-    corners: tuple[Tensor, Tensor], edges: Tensor, cuts: Sequence[tuple[int, ...]], size: tuple[int, int]
+    lattice: _Lattice, choices: Tensor, large: tuple[int, int], cuts: Sequence[tuple[int, ...]], size: tuple[int, int]
 ) -> Tensor:
     """The same, of the cuts alone, (N, h, w)."""
-    from uad_methods.simplex_compiled import sum_gradients
+    from uad_methods.simplex_compiled import pack_gradients, sum_gradients
 
-    points, weights = (part.numpy() for part in corners)
-    gradients = PACKED_EDGES[edges].numpy()
-    planes = torch.empty(len(edges), *size)
-    for plane, gradient, cut in zip(planes, gradients, cuts, strict=True):
-        sum_gradients(points, weights, gradient, cut, plane.numpy())
+    n = len(choices)
+    gradients = np.empty((lattice.points, n), np.uint8)
+    pack_gradients(choices.numpy().view(np.uint16), (EDGES + 1).byte().numpy(), gradients)
+    matrix = (lattice.rows.numpy(), lattice.weights.numpy(), lattice.starts.numpy())
+    planes = torch.empty(n, *size)
+    sum_gradients(matrix, gradients, large[1], np.array(cuts), planes.numpy())
     return planes
 
 
 class _Lattice(NamedTuple):
-    """Which gradients make a pixel: row k points + p of the gradient table is component k of lattice point p."""
+    """A sparse matrix: what the components of the lattice points' gradients add to each pixel of a plane."""
 
-    rows: Tensor  # (HW, octaves x 4 corners x 3 components) int64
+    rows: Tensor  # 3 p + c for component c of lattice point p, three times the corners of each pixel, (entries,) int64
     weights: Tensor  # likewise, float32
+    starts: Tensor  # where each pixel's entries begin, and the end of all, (HW + 1,) int64
     points: int
 
 
 @lru_cache(maxsize=2)
-def _lattice_on(device: str, size: tuple[int, int], **shape: Any) -> _Lattice:
-    lattice = _lattice(size, **shape)
-    return _Lattice(lattice.rows.to(device), lattice.weights.to(device), lattice.points)
-
-
-@lru_cache(maxsize=2)
-def _rows_of_corners(
-    size: tuple[int, int], *, octaves: int, persistence: float, wavelength: float
-) -> tuple[Tensor, Tensor]:
-    """The lattice as compiled code reads it, row by row: points (H, corners, W) and weights (H, corners, 3, W)."""
-    lattice = _lattice(size, octaves=octaves, persistence=persistence, wavelength=wavelength)
-    corners = lattice.rows.shape[1] // 3
-    points = lattice.rows.view(*size, corners, 3)[..., 0].permute(0, 2, 1)
-    weights = lattice.weights.view(*size, corners, 3).permute(0, 2, 3, 1)
-    return points.to(torch.uint32).contiguous(), weights.contiguous()
-
-
-@lru_cache(maxsize=2)
-def _lattice(size: tuple[int, int], *, octaves: int, persistence: float, wavelength: float) -> _Lattice:
-    places, weights, points = [], [], 0
+def _lattice(size: tuple[int, int], device: str, *, octaves: int, persistence: float, wavelength: float) -> _Lattice:
+    names, weights, points = [], [], 0
     for i in range(octaves):
         corners, influence = _corners(size, wavelength / 2**i, z=(i + 1) * 0.381966)  # golden: no octave on the lattice
-        names, point = torch.unique(_name(corners), return_inverse=True)  # (HW, 4)
-        places.append(points + point)
-        weights.append((persistence**i * PEAK * influence).flatten(1).float())
-        points += len(names)
-    rows = torch.cat(places, dim=1)[..., None] + points * torch.arange(3)  # (HW, 4 octaves, 3)
-    return _Lattice(rows.flatten(1), torch.cat(weights, dim=1), points)
+        unique, point = torch.unique(_name(corners), return_inverse=True)  # (HW, 4)
+        names.append(points + point)
+        weights.append((persistence**i * PEAK * influence).float())
+        points += len(unique)
+    weight = torch.cat(weights, dim=1)  # (HW, 4 octaves, 3)
+    near = weight.any(dim=2)  # a fourth of a simplex's corners are out of reach
+    rows = 3 * torch.cat(names, dim=1)[near][:, None] + torch.arange(3)
+    starts = F.pad(3 * near.sum(dim=1).cumsum(0), (1, 0))
+    return _Lattice(rows.flatten().to(device), weight[near].flatten().to(device), starts.to(device), points)
 
 
 def _corners(size: tuple[int, int], wavelength: float, *, z: float) -> tuple[Tensor, Tensor]:
