@@ -7,17 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.tiny_bench import SameProcess, save, write_patients
+from tests.tiny_bench import TASK, SameProcess, save, write_patients
 from uad_bench.cli.app import _run
-
-TASK = """
-dataset = "brats"
-modalities = ["flair", "t2"]
-size = 16
-field_of_view = 16.0
-margin = 0
-budget = { steps = 1, batch_size = 1 }
-"""
 
 
 @pytest.fixture

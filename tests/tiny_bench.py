@@ -22,6 +22,14 @@ from uad_bench.plugins.registry import Entry
 from uad_bench.storage.runs import Run
 
 SHAPE = (16, 16, 6)
+TASK = """
+dataset = "brats"
+modalities = ["flair", "t2"]
+size = 16
+field_of_view = 16.0
+margin = 0
+budget = { steps = 4, batch_size = 2 }
+"""  # the file of a task that reads such patients
 TEMPLATE = """
 import dataclasses
 from uad_bench.method import Modalities

@@ -13,20 +13,12 @@ from textwrap import dedent
 import pytest
 import typer
 
-from tests.tiny_bench import TRAINED, TinyBench, living, result_files
+from tests.tiny_bench import TASK, TRAINED, TinyBench, living, result_files
 from uad_bench.cli.app import app, main
 from uad_bench.execution.processes import GRACE_S
 from uad_bench.storage.runs import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-TASK = """
-dataset = "brats"
-modalities = ["flair", "t2"]
-size = 16
-field_of_view = 16.0
-margin = 0
-budget = { steps = 4, batch_size = 2 }
-"""
 PAUSE = """
 import pathlib, time
 marker = pathlib.Path({marker!r})

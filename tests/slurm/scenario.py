@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "methods")]
 
-from tests.tiny_bench import write_patients  # noqa: E402 - the checkout need not be installed
+from tests.tiny_bench import TASK, write_patients  # noqa: E402 - the checkout need not be installed
 
 PATIENCE_S = 240
 METHODS = '''
@@ -60,14 +60,6 @@ class Slow(Good):
 
 METHODS = {{"good": Good, "bad": Bad, "slow": Slow}}
 '''
-TASK = """
-dataset = "brats"
-modalities = ["flair", "t2"]
-size = 16
-field_of_view = 16.0
-margin = 0
-budget = { steps = 4, batch_size = 2 }
-"""
 SUITE = """
 methods = ["good", "bad", "slow"]
 tasks = ["{folder}/small.toml"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uad_bench.errors import ConfigError
-from uad_bench.files import LONGEST_NAME, safe_name, write_json
+from uad_bench.files import LONGEST_NAME, safe_name
 from uad_bench.storage.runs import Run, find_runs, open_run, run_at
 
 HOSTILE = [
@@ -55,7 +55,7 @@ def test_no_task_or_method_name_leads_out_of_the_runs_folder(task: str, method: 
 def finished(root: Path, name: str, status: str = "ok") -> Run:
     run = Run(root / "task" / name / "seed0-12345678").create()
     record = {"run": name, "status": status, "metrics": [], "created": "now"}
-    run.finish(record) if status == "ok" else write_json(run.record, record)
+    run.finish(record)
     return run
 
 

@@ -5,19 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny_bench import TASK
 from uad_bench.benchmark import Request
 from uad_bench.storage.runs import Run
 from uad_bench.suites.states import Place, Standing, State
 from uad_bench.suites.suite import Cell
-
-TASK = """
-dataset = "brats"
-modalities = ["flair", "t2"]
-size = 16
-field_of_view = 16.0
-margin = 0
-budget = { steps = 4, batch_size = 2 }
-"""
 
 
 @dataclass

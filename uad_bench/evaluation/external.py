@@ -122,11 +122,7 @@ def _judged(run: Run, asked: Outcome, maps: Maps, npy: NpyOrientation, report: R
     except MethodError as error:
         run.log_event("failed", reason=error.reason, message=str(error), notes=[])
         record = make_record(asked, run, failure=error)
-    run.log_event("end", status=record["status"])
-    if record["status"] == "ok":
-        run.finish(record)
-    else:
-        write_json(run.record, record)
+    run.finish(record)
     return record
 
 

@@ -146,7 +146,9 @@ class Bench:
             records.append(self._run_fold(self._asked(experiment, entry, cohort, split), fold))
             if records[-1]["status"] != "ok":
                 break
-        return _close(run, pool_folds(run, records, n_folds=len(cohort.splits)))
+        record = pool_folds(run, records, n_folds=len(cohort.splits))
+        run.finish(record)
+        return record
 
     def _run_fold(self, asked: Outcome, fold: Run) -> dict[str, Any]:
         with fold.lock() as dead:
@@ -166,7 +168,8 @@ class Bench:
         except MethodError as error:
             run.log_event("failed", reason=error.reason, message=str(error), notes=getattr(error, "__notes__", []))
             record = make_record(asked, run, failure=error)
-        return _close(run, record)
+        run.finish(record)
+        return record
 
     def _assign(self, asked: Outcome, run: Run, needs: dict[str, Any], left: list[str]) -> Assignment:
         cohort, task = asked.cohort, asked.cohort.task
@@ -277,12 +280,3 @@ def _training_set(asked: Outcome) -> dict[str, Any]:
     """Everybody that the weights will have seen, those of a run that they started from included."""
     origin = asked.experiment.origin
     return {**(origin.training_set if origin else {}), **training_manifest(asked.split, asked.cohort.census)}
-
-
-def _close(run: Run, record: dict[str, Any]) -> dict[str, Any]:
-    run.log_event("end", status=record["status"])
-    if record["status"] == "ok":
-        run.finish(record)
-    else:
-        write_json(run.record, record)
-    return record

@@ -153,9 +153,11 @@ class Run:
         return [event for line in lines if (event := _event(line))]
 
     def finish(self, record: dict[str, Any]) -> None:
-        """Write the record and, last of all, the marker."""
+        """Log how it ended and write the record; last of all the marker, unless the method failed."""
+        self.log_event("end", status=record["status"])
         write_json(self.record, record)
-        write_text(self.done, f"{record['created']}\n")
+        if record["status"] == "ok":
+            write_text(self.done, f"{record['created']}\n")
 
     def read_record(self) -> dict[str, Any]:
         """The stored record."""
