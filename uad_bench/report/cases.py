@@ -32,15 +32,24 @@ def choose_cases(patients: Sequence[str], table: NDArray[np.float64], methods: S
     known = np.flatnonzero(defined)
     if not known.size:
         return [ChosenCase(name, ("shown without a number: no anomaly in any test patient",)) for name in patients[:3]]
-    mean = np.nanmean(table[:, known], axis=0)
-    order = known[np.argsort(mean, kind="stable")]
-    reasons: dict[int, list[str]] = {}
-    places = (("worst", order[0]), ("median", order[(len(order) - 1) // 2]), ("best", order[-1]))
-    for name, index in places:
-        reasons.setdefault(int(index), []).append(f"{name} patient (mean Dice {np.nanmean(table[:, index]):.2f})")
+    mean = np.full(len(patients), np.nan)
+    mean[known] = np.nanmean(table[:, known], axis=0)
+    reasons = {
+        index: [f"{place} patient (mean Dice {mean[index]:.2f})" for place in places]
+        for index, places in worst_median_best(mean).items()
+    }
     for index, reason in _disagreements(table, known, methods):
         reasons.setdefault(index, []).append(reason)
     return [ChosenCase(patients[index], tuple(why)) for index, why in reasons.items()]
+
+
+def worst_median_best(values: NDArray[np.float64]) -> dict[int, list[str]]:
+    """Where the worst, the median and the best of the finite values are; of few, one may be several of these."""
+    order = [int(i) for i in np.argsort(values, kind="stable") if np.isfinite(values[i])]
+    places: dict[int, list[str]] = {}
+    for name, k in (("worst", 0), ("median", (len(order) - 1) // 2), ("best", -1)) if order else ():
+        places.setdefault(order[k], []).append(name)
+    return places
 
 
 def case_sheet(

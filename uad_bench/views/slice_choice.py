@@ -11,6 +11,7 @@ from uad_bench.data.volume import read_volume
 from uad_bench.errors import ConfigError
 from uad_bench.method import Progress
 from uad_bench.metrics.overlap import smallest_float32
+from uad_bench.report.cases import worst_median_best
 from uad_bench.report.permission import may_show
 from uad_bench.report.radiology import to_grey, turn
 from uad_bench.storage.run_tables import Patients, read_patients
@@ -36,7 +37,7 @@ def find_slices(
         raise ConfigError(f"{record['run']}: failed, so it has no maps to show")
     if not may_show(record, images):
         raise ConfigError(f"{record['run']}: its patients may be real people; to see them, add --with-images")
-    chosen = _worst_median_best(read_patients(run))
+    chosen = _choose(read_patients(run))
     if not chosen:
         raise ConfigError(f"{record['run']}: no test patient has a Dice at {POLICY}")
     parts = open_stored(run, data, report)
@@ -46,16 +47,11 @@ def find_slices(
     )
 
 
-def _worst_median_best(patients: Patients) -> dict[str, str]:
+def _choose(patients: Patients) -> dict[str, str]:
     """Why each of up to three patients is shown."""
     dice = patients.values.get(f"dice@{POLICY}", np.array([]))
-    order = [i for i in np.argsort(dice, kind="stable") if np.isfinite(dice[i])]
-    if not order:
-        return {}
-    words: dict[int, list[str]] = {}
-    for name, index in (("worst", order[0]), ("median", order[(len(order) - 1) // 2]), ("best", order[-1])):
-        words.setdefault(int(index), []).append(name)
-    return {patients.names[i]: f"{' and '.join(n)} patient, Dice {dice[i]:.3f} at {POLICY}" for i, n in words.items()}
+    places = worst_median_best(dice).items()
+    return {patients.names[i]: f"{' and '.join(n)} patient, Dice {dice[i]:.3f} at {POLICY}" for i, n in places}
 
 
 def _slice(stored: Stored, subject: str, words: str) -> PatientSlice:
