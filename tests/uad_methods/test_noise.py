@@ -6,7 +6,7 @@ import torch
 
 from uad_methods import simplex
 from uad_methods.noise import coarse_noise
-from uad_methods.simplex import EDGES, OCTAVE_STD, _corners, simplex_noise, simplex_std
+from uad_methods.simplex import EDGES, OCTAVE_STD, WORD, _choices, _corners, simplex_noise, simplex_std
 
 
 def reference_plane(points, edges, *, wavelength, z, size):
@@ -41,9 +41,19 @@ def test_gradients_point_to_the_twelve_edges_of_a_cube():
     assert not EDGES.sum(dim=0).any()
 
 
+def test_a_word_chooses_among_all_edges_for_each_of_its_points():
+    choices = _choices([torch.Generator().manual_seed(k) for k in range(4)], 40_000)
+    edges = (choices.int() & 0xFFFF) * len(EDGES) >> 16
+    counts = torch.stack([edges[:, place::WORD].flatten().bincount(minlength=12) for place in range(WORD)])
+    assert counts.shape == (4, 12)
+    assert (counts / counts.sum(dim=1, keepdim=True) * 12 - 1).abs().max() < 0.05  # five standard errors
+
+
 def test_a_plane_depends_on_its_seed_alone():
     together = simplex_noise([7, 8, 9], (32, 32), wavelength=8.0)
     assert torch.equal(simplex_noise([8], (32, 32), wavelength=8.0)[0], together[1])
+    many = simplex_noise(range(40), (32, 32), wavelength=8.0)
+    assert torch.equal(many[7:10], together)
     assert not torch.allclose(together[0], together[1])
 
 
