@@ -42,7 +42,7 @@ def test_gradients_point_to_the_twelve_edges_of_a_cube():
 
 
 def test_a_word_chooses_among_all_edges_for_each_of_its_points():
-    choices = _choices([torch.Generator().manual_seed(k) for k in range(4)], 40_000)
+    choices = _choices([torch.Generator().manual_seed(k) for k in range(4)], 160_000)
     edges = (choices.int() & 0xFFFF) * len(EDGES) >> 16
     counts = torch.stack([edges[:, place::WORD].flatten().bincount(minlength=12) for place in range(WORD)])
     assert counts.shape == (4, 12)
