@@ -46,6 +46,7 @@ def test_a_value_is_json_where_it_is_json_and_text_elsewhere(text: str, value: o
         ("budget.stepz=3", "unknown key|unexpected keyword"),
         ("budget.steps=many", "budget.steps"),
         ("other.x=1", "'task' or 'budget'"),
+        ("method.noise_std=1", "without one, as --set noise_std="),
         ("nothing", "KEY=VALUE"),
         ("=1", "KEY=VALUE"),
     ],

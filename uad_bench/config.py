@@ -145,7 +145,10 @@ def compose(
         where, _, rest = key.rpartition(".")
         target = {"": params, "budget": budget, "task": changes}.get(where)
         if target is None:
-            raise ConfigError(f"--set {key}: before the dot only 'task' or 'budget' is possible")
+            raise ConfigError(
+                f"--set {key}: before the dot only 'task' or 'budget' is possible; what is the method's own stands "
+                f"without one, as --set {rest}=..."
+            )
         target[rest] = value
     return Experiment(
         method=method,
