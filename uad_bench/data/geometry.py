@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from uad_bench.data.facts import Triple
 from uad_bench.data.inspection import inside
-from uad_bench.data.resampling import linear_weights
+from uad_bench.data.resampling import linear_weights, one_thread
 from uad_bench.errors import DataError
 
 Mask = npt.NDArray[np.bool_]
@@ -107,4 +107,5 @@ def _enlarge(scores: Scores, geometry: SliceGeometry) -> tuple[Scores, Mask]:
         return scores[:, x0:x1, y0:y1], np.ones(geometry.brain.shape[:2], bool)
     across, along = geometry.weights()
     visible = np.logical_and.outer(across.any(1), along.any(1))
-    return np.asarray(across @ scores @ along.T, np.float32), np.asarray(visible)
+    with one_thread():
+        return np.asarray(across @ scores @ along.T, np.float32), np.asarray(visible)

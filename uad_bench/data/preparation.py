@@ -10,7 +10,7 @@ import numpy.typing as npt
 from uad_bench.data.facts import Triple
 from uad_bench.data.geometry import SliceGeometry, Span
 from uad_bench.data.inspection import bounding_box, inside
-from uad_bench.data.resampling import area_weights
+from uad_bench.data.resampling import area_weights, one_thread
 from uad_bench.data.scaling import scale_for
 from uad_bench.errors import DataError
 from uad_bench.fingerprint import digest_json
@@ -115,13 +115,17 @@ def _plane(geometry: SliceGeometry) -> tuple[int, int]:
 
 
 def shrink(volume: npt.NDArray[np.float32], geometry: SliceGeometry) -> npt.NDArray[np.float32]:
-    """Slices first: (bx, by, bz) -> (bz, h, w), averaged over each working pixel; what the field lacks counts 0."""
+    """Slices first: (bx, by, bz) -> (bz, h, w), averaged over each working pixel; what the field lacks counts 0.
+
+    One thread: how many share a product decides its last bits, and with them what is learned.
+    """
     if geometry.field is None or geometry.size is None:
         return volume.transpose(2, 0, 1)
     low, high = geometry.box
     across, along = (area_weights(geometry.shape[i], *geometry.field[i], geometry.size) for i in (0, 1))
-    rows = np.tensordot(across[:, low[0] : high[0]], volume, axes=1)  # (h, by, bz)
-    small = np.tensordot(rows, along[:, low[1] : high[1]], axes=(1, 1))  # (h, bz, w)
+    with one_thread():
+        rows = np.tensordot(across[:, low[0] : high[0]], volume, axes=1)  # (h, by, bz)
+        small = np.tensordot(rows, along[:, low[1] : high[1]], axes=(1, 1))  # (h, bz, w)
     return small.transpose(1, 0, 2)
 
 

@@ -1,9 +1,27 @@
 """Resampling along one axis as a small matrix: area averages to shrink an image, linear interpolation to come back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 Weights = npt.NDArray[np.float32]
+
+
+_ALONE = Lock()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Matrix products inside have the same bytes on any machine's number of threads.
+
+    How many share a product decides its last bits. The limit holds for the whole process, so one enters at a time.
+    """
+    with _ALONE, threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def area_weights(length: int, start: float, stop: float, size: int) -> Weights:
