@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.scored import Scored, write_cohort
 from tests.tiny_bench import SameProcess, TinyBench, gather_tiny, write_patients
@@ -16,10 +17,14 @@ REAL = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache folder of this session; phantom patients are made once a worker."""
+    """The cache folder of this session; phantom patients are made once a worker.
+
+    A fork of a process whose OpenMP threads have begun would wait for them for ever: this process has none either.
+    """
     folder = tmp_path_factory.mktemp("cache")
     os.environ["UAD_BENCH_CACHE"] = str(folder)
     os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
     return folder
 
 
