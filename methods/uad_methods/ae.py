@@ -48,7 +48,7 @@ class AE(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x = self.ready(batch).image
-        return residual_map(x, self.predict("autoencoder", x), kind=self.residual)
+        return residual_map(x, self.predict("autoencoder", x), kind=self.residual, modality=self.source)
 
     def _loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         return F.l1_loss(self.networks_["autoencoder"](batch.image), batch.image)

@@ -32,7 +32,7 @@ class CycleOnly(NetworkMethod):
     source: Modality = "flair"
     target: Modality = "t2"
     unet: UNetShape = SMALL
-    residual: Residual = "l2"
+    residual: Residual = "auto"
 
     @property
     def modalities(self) -> Modalities:
@@ -51,7 +51,7 @@ class CycleOnly(NetworkMethod):
     def score(self, batch: SliceBatch) -> Tensor:
         x = self.ready(batch).image
         x_hat = self.predict("backward", self.predict("forward", x))
-        return residual_map(x, x_hat, kind=self.residual)
+        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
 
     def _forward_loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         x, y = batch.image[:, :1], batch.image[:, 1:]

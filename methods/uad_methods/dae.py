@@ -34,7 +34,7 @@ class DAE(NetworkMethod):
     unet: UNetShape = SMALL
     noise_std: float = 1.2
     noise_grid: int = 16
-    residual: Residual = "l1"
+    residual: Residual = "auto"
 
     @property
     def modalities(self) -> Modalities:
@@ -50,7 +50,7 @@ class DAE(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x = self.ready(batch).image
-        return residual_map(x, self.predict("denoiser", x), kind=self.residual)
+        return residual_map(x, self.predict("denoiser", x), kind=self.residual, modality=self.source)
 
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Squared error inside the brain, where the noise was added."""

@@ -67,7 +67,7 @@ class DDPM(NetworkMethod):
     steps: int = 1
     sampler: Sampler = "ddim"
     clip: float | None = None
-    residual: Residual = "l2"
+    residual: Residual = "auto"
     level_: int = field(init=False, repr=False, compare=False)
 
     @property
@@ -96,7 +96,7 @@ class DDPM(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         batch = self.ready(batch)
-        return residual_map(batch.image, self._denoise(batch.image, batch.keys), kind=self.residual)
+        return residual_map(batch.image, self._denoise(batch.image, batch.keys), kind=self.residual, modality=self.source)
 
     def draw_noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Noise for a training batch like x."""

@@ -19,6 +19,7 @@ from uad_bench.seeding import slice_noise
 from uad_methods.diffusion import Spacing, at, cumulative_alphas, ddim_step, linear_betas, q_sample, times
 from uad_methods.networks import NetworkMethod, Size, share
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
+from uad_methods.residual import Residual, residual_map
 from uad_methods.stripes import random_stripes, stripe_masks
 
 T = 1000
@@ -29,7 +30,7 @@ TrainTimes = Literal["all", "visited"]
 
 @dataclass(kw_only=True)
 class MMCCD(NetworkMethod):
-    """score = mean over stripes r that hide a voxel of (g(f(x hidden by r)) - x)^2.
+    """score = mean over stripes r that hide a voxel of the residual of x and g(f(x hidden by r)).
 
     Attributes:
         source: modality X, the only one needed at test.
@@ -44,6 +45,7 @@ class MMCCD(NetworkMethod):
         steps: DDIM steps from noise to image.
         spacing: which steps (see `diffusion.times`).
         forward_share: part of the budget that trains the diffusion model.
+        residual: how what came back is compared with the slice; squared as published.
     """
 
     source: Modality = "flair"
@@ -58,6 +60,7 @@ class MMCCD(NetworkMethod):
     steps: int = 1
     spacing: Spacing = "trailing"
     forward_share: float = 0.6
+    residual: Residual = "auto"
 
     @property
     def modalities(self) -> Modalities:
@@ -123,10 +126,11 @@ class MMCCD(NetworkMethod):
 
     def _score_slices(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
         """Score maps (n, H, W) of slices x (n, 1, H, W) from masks (R, 1, H, W)."""
-        y_hat = self._imagine(x, keys, masks)  # (nR, 1, H, W)
-        x_hat = self.predict("backward", y_hat).view(len(x), len(masks), *x.shape[1:])  # (n, R, 1, H, W)
-        error: Tensor = (x_hat - x[:, None]).square() * masks
-        return (error.sum(dim=1) / masks.sum(dim=0).clamp(min=1))[:, 0]
+        x_hat = self.predict("backward", self._imagine(x, keys, masks))  # (nR, 1, H, W)
+        whole = x.repeat_interleave(len(masks), dim=0)
+        error = residual_map(whole, x_hat, kind=self.residual, modality=self.source)  # (nR, H, W)
+        under = error.view(len(x), *masks[:, 0].shape) * masks[:, 0]
+        return under.sum(dim=1) / masks[:, 0].sum(dim=0).clamp(min=1)
 
     def _imagine(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
         """DDIM from one noise per slice to y_hat (nR, 1, H, W); the hiding noise is fresh at every step."""

@@ -8,14 +8,26 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-Residual = Literal["l1", "l2", "positive", "ssim"]
+Residual = Literal["auto", "l1", "l2", "positive", "ssim"]
+
+BRIGHT = frozenset({"flair", "t2"})  # modalities on which oedema, tumours and plaques are brighter than healthy tissue
 
 SSIM_WINDOW = 7
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # of Wang et al. (2004), for images of about unit range
 
 
-def residual_map(x: Tensor, x_hat: Tensor, *, kind: Residual) -> Tensor:
-    """Score maps (N, H, W) from slices and their reconstructions, both (N, C, H, W); channels are averaged."""
+def residual_map(x: Tensor, x_hat: Tensor, *, kind: Residual, modality: str | None = None) -> Tensor:
+    """Score maps (N, H, W) from slices and their reconstructions, both (N, C, H, W); channels are averaged.
+
+    Args:
+        x: slices.
+        x_hat: their reconstructions.
+        kind: "auto" is "positive" where lesions are known to be bright, which plain intensity takes for granted too, and
+            "l1" elsewhere.
+        modality: what the slices show; only "auto" asks.
+    """
+    if kind == "auto":
+        kind = "positive" if modality in BRIGHT else "l1"
     return RESIDUALS[kind](x, x_hat).mean(dim=1)
 
 
@@ -45,7 +57,7 @@ def dissimilarity(x: Tensor, x_hat: Tensor) -> Tensor:
     return (1 - luminance * structure) / 2
 
 
-RESIDUALS: Mapping[Residual, Callable[[Tensor, Tensor], Tensor]] = {
+RESIDUALS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": l1,
     "l2": l2,
     "positive": positive,

@@ -32,7 +32,7 @@ class Translate(NetworkMethod):
     source: Modality = "flair"
     target: Modality = "t2"
     unet: UNetShape = SMALL
-    residual: Residual = "l2"
+    residual: Residual = "auto"
 
     @property
     def modalities(self) -> Modalities:
@@ -48,7 +48,7 @@ class Translate(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x, y = _pair(self.ready(batch))
-        return residual_map(y, self.predict("forward", x), kind=self.residual)
+        return residual_map(y, self.predict("forward", x), kind=self.residual, modality=self.target)
 
     def _loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         x, y = _pair(batch)

@@ -40,3 +40,10 @@ def test_data_that_is_not_embedded_must_be_named():
     brats = asdict(load_task("brats"))
     result = replace(made_result("ae", task={"name": "brats"}), experiment={"task": brats, "params": {}})
     assert command_of(result) == "uad-bench run --method ae --task brats --data DIR --seed 0"
+
+
+def test_a_chosen_number_of_threads_stands_in_front():
+    result = made_result("ae", task={"name": "phantom-tiny"})
+    record = {**result.record, "environment": {"settings": {"OMP_NUM_THREADS": "1"}}}
+    words = command_of(replace(result, record=record, experiment={"task": TASK, "params": {}}))
+    assert words == "OMP_NUM_THREADS=1 uad-bench run --method ae --task phantom-tiny --seed 0"

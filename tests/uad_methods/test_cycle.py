@@ -18,7 +18,7 @@ class Times(nn.Module):
 
 
 def test_the_score_is_the_squared_cycle_error():
-    method = CycleOnly()
+    method = CycleOnly(residual="l2")
     method.networks_ = {"forward": Times(3.0), "backward": Times(0.5)}
     method.compute_ = Compute()
     x = torch.tensor([[[[2.0, -4.0]]]])

@@ -50,7 +50,7 @@ def test_the_chain_visits_every_time_below_the_noise_level():
 
 def test_predictions_are_clipped_to_the_data_range():
     x = torch.full((1, 1, 8, 8), 5.0)
-    method = with_truth(DDPM, x, clip=3.0)
+    method = with_truth(DDPM, x, clip=3.0, residual="l2")
     assert method.score(SliceBatch(x, x > 0, (SliceKey("p", 0),))).mean() == pytest.approx(4.0)
 
 

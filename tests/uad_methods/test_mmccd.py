@@ -21,7 +21,7 @@ class Forward(nn.Module):
 
 
 def method_with(forward, backward, **params):
-    method = MMCCD(**{"stripes_per_pass": 1, **params})
+    method = MMCCD(**{"stripes_per_pass": 1, "residual": "l2", **params})
     method.networks_, method.compute_ = {"forward": forward, "backward": backward}, Compute(seed=1)
     return method
 
@@ -61,6 +61,13 @@ def test_the_score_averages_the_squared_error_over_the_stripes_that_hide():
     assert scores[0, 0] == (columns[0] ** 2 + rows[0] ** 2) / 2
     assert scores[0, 31] == (columns[1] ** 2 + rows[0] ** 2) / 2
     assert scores[31, 0] == (columns[0] ** 2 + rows[1] ** 2) / 2
+
+
+def test_brighter_than_imagined_counts_and_darker_does_not():
+    x = torch.tensor([3.0, -2.0]).repeat(32, 16)
+    dark = Forward(lambda _, condition: torch.zeros_like(condition))
+    scores = method_with(dark, nn.Identity(), residual="auto").score(slices(x))[0]
+    assert torch.equal(scores, x.clamp(min=0))
 
 
 def test_the_condition_shows_the_slice_outside_the_stripe_and_fresh_noise_inside():

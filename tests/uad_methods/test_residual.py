@@ -14,6 +14,13 @@ def test_residuals_of_a_hand_case(kind, expected):
     assert residual_map(X, X_HAT, kind=kind)[0, 0].tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("modality", "expected"), [("flair", [0.0, 3.0]), ("t2", [0.0, 3.0]), ("t1", [2.0, 3.0]), (None, [2.0, 3.0])]
+)
+def test_only_where_lesions_are_known_to_be_bright_darker_counts_nothing(modality, expected):
+    assert residual_map(X, X_HAT, kind="auto", modality=modality)[0, 0].tolist() == expected
+
+
 @pytest.mark.parametrize("kind", sorted(RESIDUALS))
 def test_a_perfect_reconstruction_scores_zero(kind):
     x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))

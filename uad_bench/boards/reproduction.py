@@ -14,12 +14,20 @@ NEVER_SET = {"name", "summary", "pair", "split", "budget"}
 
 
 def command_of(result: Result) -> str:
-    """`uad-bench run --method … --seed …` with every choice that differs from the shipped task and profile."""
+    """`uad-bench run --method … --seed …` with every choice that differs from the shipped task and profile.
+
+    Where the number of threads was chosen it stands in front: another number trains other weights.
+    """
+    threads = result.record.get("environment", {}).get("settings", {}).get("OMP_NUM_THREADS")
+    return (f"OMP_NUM_THREADS={shlex.quote(threads)} " if threads else "") + shlex.join(_words(result))
+
+
+def _words(result: Result) -> list[str]:
     weights = result.record["method"].get("weights")
     if weights and not weights["further"]:
-        return shlex.join(["uad-bench", "score", weights["run"], *_applied(result)])
+        return ["uad-bench", "score", weights["run"], *_applied(result)]
     words = ["uad-bench", "run", "--method", result.method, "--task", str(result.record["task"]["name"])]
-    return shlex.join([*words, *_choices(result), "--seed", str(result.seed)])
+    return [*words, *_choices(result), "--seed", str(result.seed)]
 
 
 def _applied(result: Result) -> Iterator[str]:
