@@ -95,8 +95,8 @@ class DDPM(NetworkMethod):
         return super().load_state_dict(state, compute=compute)
 
     def score(self, batch: SliceBatch) -> Tensor:
-        batch = self.ready(batch)
-        return residual_map(batch.image, self._denoise(batch.image, batch.keys), kind=self.residual, modality=self.source)
+        x, keys = self.ready(batch).image, batch.keys
+        return residual_map(x, self._denoise(x, keys), kind=self.residual, modality=self.source)
 
     def draw_noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Noise for a training batch like x."""

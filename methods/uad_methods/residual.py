@@ -22,8 +22,8 @@ def residual_map(x: Tensor, x_hat: Tensor, *, kind: Residual, modality: str | No
     Args:
         x: slices.
         x_hat: their reconstructions.
-        kind: "auto" is "positive" where lesions are known to be bright, which plain intensity takes for granted too, and
-            "l1" elsewhere.
+        kind: "auto" is "positive" where lesions are known to be bright, which plain intensity takes for granted too,
+            and "l1" elsewhere.
         modality: what the slices show; only "auto" asks.
     """
     if kind == "auto":

@@ -32,7 +32,7 @@ class Translate(NetworkMethod):
     source: Modality = "flair"
     target: Modality = "t2"
     unet: UNetShape = SMALL
-    residual: Residual = "auto"
+    residual: Residual = "l2"
 
     @property
     def modalities(self) -> Modalities:
