@@ -1,6 +1,6 @@
 """The figures of a report, drawn with matplotlib on axes that are handed in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from uad_bench.report.material import Material, MethodMaterial
 Draw = Callable[[Any, Material], None]
 
 SIZES = ("small", "middle", "large")
+PLACES = [(dx, dy) for dy in (5, -12, 14, -20, 23, -29) for dx in (7, -7)]  # of a label, the best first
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,6 @@ def _pareto(axes: Any, material: Material) -> None:
         if number.low is not None and number.high is not None:
             axes.plot([cost, cost], [number.low, number.high], color=method.style.colour, linewidth=1.4)
         axes.plot(cost, value, marker=method.style.marker, markersize=8, color=method.style.colour)
-    for (cost, value, _, method), lift in zip(points, _lifts([(p[0], p[1]) for p in points]), strict=True):
-        axes.annotate(method.name, (cost, value), xytext=(7, lift), textcoords="offset points", fontsize=8.5)
     best, front = -1.0, []
     for cost, value, *_ in sorted(points, key=lambda point: (point[0], -point[1])):
         if value > best:
@@ -104,16 +103,37 @@ def _pareto(axes: Any, material: Material) -> None:
     seconds = [cost for cost, *_ in points]
     axes.set_xlim(10 ** np.floor(np.log10(min(seconds) / 1.5)), 10 ** np.ceil(np.log10(max(seconds) * 4)))
     plain_powers(axes)
+    places = axes.transData.transform([(cost, value) for cost, value, *_ in points]) * 72 / axes.figure.dpi
+    labels = [(*place, method.name) for place, (*_, method) in zip(places, points, strict=True)]
+    for (cost, value, _, method), place in zip(points, _label_places(labels), strict=True):
+        axes.annotate(
+            method.name,
+            (cost, value),
+            xytext=place,
+            textcoords="offset points",
+            fontsize=8.5,
+            horizontalalignment="left" if place[0] > 0 else "right",
+        )
 
 
-def _lifts(points: list[tuple[float, float]]) -> list[int]:
-    """Heights in points at which labels of neighbouring (x, y) do not cover each other; x on a logarithmic scale."""
-    lifts: list[int] = []
-    for i, (x, y) in enumerate(points):
-        near = [lifts[j] + 230 * (points[j][1] - y) for j in range(i) if abs(np.log10(points[j][0] / x)) < 1.3]
-        free = (lift for lift in (5, -12, 17, -24, 29, -36, 41) if all(abs(lift - other) > 10 for other in near))
-        lifts.append(next(free, 5))
-    return lifts
+def _label_places(points: Sequence[tuple[float, float, str]]) -> list[tuple[int, int]]:
+    """Where the labels of (x, y, label) cover no other label and no mark: from the mark to the label's inner end.
+
+    All in points; letters are about 5.3 wide and 9 high, marks 12.
+    """
+    taken, places = [(x - 6, y - 6, x + 6, y + 6) for x, y, _ in points], []
+    for x, y, label in points:
+        width = 5.3 * len(label)
+        boxes = {(dx, dy): (left := x + dx - (width if dx < 0 else 0), y + dy - 1, left + width, y + dy + 8)
+                 for dx, dy in PLACES}  # fmt: skip
+        free = (place for place, box in boxes.items() if not any(_overlap(box, other) for other in taken))
+        places.append(next(free, PLACES[0]))
+        taken.append(boxes[places[-1]])
+    return places
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return all(one[k] < other[k + 2] and other[k] < one[k + 2] for k in (0, 1))
 
 
 def _costs(material: Material) -> list[tuple[float, Any, MethodMaterial]]:
