@@ -1,4 +1,4 @@
-"""Baselines without training: the brightness of the slice itself, raw or equalised, and chance."""
+"""Baselines without training: the brightness of the slice itself, raw, coarse or equalised, and chance."""
 
 from __future__ import annotations
 
@@ -45,6 +45,18 @@ class Intensity(Untrained):
 
     def score(self, batch: SliceBatch) -> Tensor:
         return batch.image[:, 0]
+
+
+@dataclass(kw_only=True)
+class IntensityCoarse(Intensity):
+    """score = the scaled intensity at the task's working size: all that a network sees, and nothing learned.
+
+    Averaging alone makes a map better. What a network adds shows against this baseline, not against the fine one.
+    """
+
+    @property
+    def modalities(self) -> Modalities:
+        return Modalities(fit=(), score=(self.source,))
 
 
 @dataclass(kw_only=True)

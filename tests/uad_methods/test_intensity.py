@@ -5,7 +5,7 @@ import torch
 
 from uad_bench.errors import NotFittedError
 from uad_bench.method import Budget, Compute, SliceBatch, SliceKey
-from uad_methods.intensity import Intensity, IntensityEqualised, Random, equalise
+from uad_methods.intensity import Intensity, IntensityCoarse, IntensityEqualised, Random, equalise
 
 
 def volume(values, subject="p"):
@@ -16,6 +16,13 @@ def volume(values, subject="p"):
 def test_intensity_is_the_score(sick):
     batch, _ = sick()
     assert torch.equal(Intensity().score(batch), batch.image[:, 0])
+
+
+def test_coarse_intensity_is_what_a_network_sees(sick):
+    batch, _ = sick()
+    assert torch.equal(IntensityCoarse().score(batch), batch.image[:, 0])
+    assert Intensity().modalities.native
+    assert not IntensityCoarse().modalities.native
 
 
 def test_equalised_intensity_is_the_share_of_brain_below():

@@ -12,7 +12,7 @@ from uad_methods.anoddpm import AnoDDPM
 from uad_methods.cycle import CycleOnly
 from uad_methods.dae import DAE
 from uad_methods.ddpm import DDPM
-from uad_methods.intensity import Intensity, IntensityEqualised, Random
+from uad_methods.intensity import Intensity, IntensityCoarse, IntensityEqualised, Random
 from uad_methods.mean_distance import MeanDistance
 from uad_methods.mmccd import MMCCD
 from uad_methods.nn.unet import UNetShape
@@ -20,7 +20,7 @@ from uad_methods.translate import Translate
 from uad_methods.vae import VAE
 
 TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, CycleOnly, Translate, MMCCD]
-UNTRAINED = [Random, Intensity, IntensityEqualised, MeanDistance]
+UNTRAINED = [Random, Intensity, IntensityCoarse, IntensityEqualised, MeanDistance]
 TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
 BUDGET = Budget(4, 4)
 
