@@ -16,6 +16,7 @@ from uad_bench.execution.origin import Origin
 from uad_bench.execution.preflight import check_healthy, check_method, check_protocol, check_slices
 from uad_bench.execution.runner import Bench
 from uad_bench.plugins import registry
+from uad_bench.plugins.declared_fields import check_names
 from uad_bench.resources import resource_path
 from uad_bench.storage.runs import open_run
 
@@ -64,6 +65,7 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
     if guest:
         main = replace(main, params={**guest.params, **main.params})
     main = replace(main, origin=resolve_origin(request))
+    check_names(entries[main.method], main.params)
     check_protocol(main.task)
     reporter.start(f"data {main.task.name}")
     cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
