@@ -50,7 +50,7 @@ def test_a_wrong_name_is_refused_with_its_neighbour(entry):
 @pytest.mark.parametrize(
     "text", [
         "class Mine:\n    def __init__(self, **anything): ...\n",
-        "from elsewhere_unread import Base\nimport dataclasses\n@dataclasses.dataclass\nclass Mine(Base):\n    a: int = 1\n",
+        "from unread import Base\nfrom dataclasses import dataclass\n@dataclass\nclass Mine(Base):\n    a: int = 1\n",
         "Mine = object\n",
         "class Mine(:\n",
     ],

@@ -1,4 +1,4 @@
-"""Names of a method's hyperparameters, told from source alone, so that a slip of the pen is told before data is read."""
+"""Names of a method's hyperparameters, told from source alone: a slip of the pen is told before data is read."""
 
 import ast
 from collections.abc import Iterable, Iterator
