@@ -48,7 +48,8 @@ class AE(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x = self.ready(batch).image
-        return residual_map(x, self.predict("autoencoder", x), kind=self.residual, modality=self.source)
+        x, x_hat = self.in_task_units(x, self.predict("autoencoder", x))
+        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
 
     def _loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         return F.l1_loss(self.networks_["autoencoder"](batch.image), batch.image)

@@ -50,7 +50,7 @@ class CycleOnly(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x = self.ready(batch).image
-        x_hat = self.predict("backward", self.predict("forward", x))
+        x, x_hat = self.in_task_units(x, self.predict("backward", self.predict("forward", x)))
         return residual_map(x, x_hat, kind=self.residual, modality=self.source)
 
     def _forward_loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:

@@ -50,7 +50,8 @@ class DAE(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x = self.ready(batch).image
-        return residual_map(x, self.predict("denoiser", x), kind=self.residual, modality=self.source)
+        x, x_hat = self.in_task_units(x, self.predict("denoiser", x))
+        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
 
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Squared error inside the brain, where the noise was added."""

@@ -96,7 +96,8 @@ class DDPM(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x, keys = self.ready(batch).image, batch.keys
-        return residual_map(x, self._denoise(x, keys), kind=self.residual, modality=self.source)
+        x, x_hat = self.in_task_units(x, self._denoise(x, keys))
+        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
 
     def draw_noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Noise for a training batch like x."""

@@ -127,7 +127,7 @@ class MMCCD(NetworkMethod):
     def _score_slices(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
         """Score maps (n, H, W) of slices x (n, 1, H, W) from masks (R, 1, H, W)."""
         x_hat = self.predict("backward", self._imagine(x, keys, masks))  # (nR, 1, H, W)
-        whole = x.repeat_interleave(len(masks), dim=0)
+        whole, x_hat = self.in_task_units(x.repeat_interleave(len(masks), dim=0), x_hat)
         error = residual_map(whole, x_hat, kind=self.residual, modality=self.source)  # (nR, H, W)
         under = error.view(len(x), *masks[:, 0].shape) * masks[:, 0]
         return under.sum(dim=1) / masks[:, 0].sum(dim=0).clamp(min=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -15,6 +15,7 @@ from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
 from uad_bench.precision import autocast
 from uad_bench.seeding import derive
 from uad_bench.training import Loss, Optimisation, train
+from uad_methods.units import Rescale, Units
 
 Size = tuple[int, int]
 
@@ -28,14 +29,21 @@ class NetworkMethod(ABC):
 
     Attributes:
         optimisation: how the networks' weights are updated.
+        rescale: "auto" gives the networks slices in units of the healthy brain's spread where the task's own are far
+            from that (see `uad_methods.units`); "never" takes them as they come, as published.
         fits_: slices per network call that memory was not too small for.
     """
 
     optimisation: Optimisation = DEFAULT_OPTIMISATION
+    rescale: Rescale = "auto"
     networks_: dict[str, nn.Module] = field(init=False, repr=False, compare=False)
     size_: Size = field(init=False, repr=False, compare=False)
     compute_: Compute = field(init=False, repr=False, compare=False)
+    units_: Units = field(init=False, repr=False, compare=False)
     fits_: int = field(init=False, repr=False, compare=False, default=max(PASS_SIZE.values()))
+
+    def __post_init__(self) -> None:
+        self.units_ = Units()
 
     @abstractmethod
     def build(self, size: Size) -> dict[str, nn.Module]:
@@ -44,13 +52,14 @@ class NetworkMethod(ABC):
     def start(self, train_slices: SliceDataset, compute: Compute) -> None:
         """Forget everything and build networks from the run's seed."""
         height, width = train_slices[0].image.shape[-2:]
-        self._prepare((height, width), compute)
+        units = Units.of(train_slices) if self.rescale == "auto" else Units()
+        self._prepare((height, width), compute, units)
 
     def learn(self, name: str, loss: Loss, train_slices: SliceDataset, budget: Budget) -> None:
-        """Train one network."""
+        """Train one network; its loss sees slices as `ready` gives them."""
         train(
             self.networks_[name],
-            loss,
+            lambda batch, generator: loss(self._entered(batch), generator),
             train_slices,
             name=name,
             budget=budget,
@@ -84,40 +93,49 @@ class NetworkMethod(ABC):
             torch.cuda.empty_cache()  # nothing happens where there is no GPU
 
     def ready(self, batch: SliceBatch) -> SliceBatch:
-        """The batch on the method's device.
+        """The batch on the method's device, in its networks' units.
 
         Raises:
             NotFittedError: nothing was learned or restored yet.
         """
         if not hasattr(self, "networks_"):
             raise NotFittedError(f"{type(self).__name__} scores only after fit or load_state_dict")
-        return batch.to(self.compute_.device)
+        return self._entered(batch.to(self.compute_.device))
+
+    def in_task_units(self, *images: Tensor, channel: int = 0) -> tuple[Tensor, ...]:
+        """Images (N, 1, H, W) of one channel, as it stood before `ready`."""
+        return tuple(self.units_.leave(image, channel) for image in images)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Weights by network, and the slice size they were trained at."""
+        """Weights by network, the slice size they were trained at, and the units."""
         weights = {
             f"{name}.{key}": value.contiguous()
             for name, network in self.networks_.items()
             for key, value in network.state_dict().items()
         }
-        return {"size": torch.tensor(self.size_), **weights}
+        units = torch.stack([self.units_.shift, self.units_.spread])
+        return {"size": torch.tensor(self.size_), "units": units, **weights}
 
     def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:
         height, width = state["size"].tolist()
-        self._prepare((height, width), compute)
+        units = Units(*state["units"]) if "units" in state else Units()
+        self._prepare((height, width), compute, units)
         for name, network in self.networks_.items():
             prefix = f"{name}."
             own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
             network.load_state_dict(own)
         return self
 
-    def _prepare(self, size: Size, compute: Compute) -> None:
+    def _entered(self, batch: SliceBatch) -> SliceBatch:
+        return replace(batch, image=self.units_.enter(batch.image))
+
+    def _prepare(self, size: Size, compute: Compute, units: Units) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive(compute.seed, type(self).__name__, "initial weights"))
             self.networks_ = self.build(size)
         for network in self.networks_.values():
             network.to(compute.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.size_, self.compute_ = size, compute
+        self.size_, self.compute_, self.units_ = size, compute, units.to(compute.device)
 
 
 def share(budget: Budget, part: float) -> tuple[Budget, Budget]:

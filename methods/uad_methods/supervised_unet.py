@@ -46,7 +46,7 @@ class SupervisedUNet(NetworkMethod):
 
     def _loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         """Cross-entropy inside the brain and soft Dice, in equal parts. Isensee et al. (2021), section Methods."""
-        x, y = batch.image[:, :1], batch.image[:, 1:]
+        x, y = batch.image[:, :1], (batch.image[:, 1:] > 0).float()
         logit, brain = self.networks_["segmenter"](x).float(), batch.brain_mask
         entropy = F.binary_cross_entropy_with_logits(logit, y, reduction="none")
         p = logit.sigmoid() * brain

@@ -48,7 +48,8 @@ class Translate(NetworkMethod):
 
     def score(self, batch: SliceBatch) -> Tensor:
         x, y = _pair(self.ready(batch))
-        return residual_map(y, self.predict("forward", x), kind=self.residual, modality=self.target)
+        y, y_hat = self.in_task_units(y, self.predict("forward", x), channel=1)
+        return residual_map(y, y_hat, kind=self.residual, modality=self.target)
 
     def _loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         x, y = _pair(batch)

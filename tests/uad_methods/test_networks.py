@@ -7,6 +7,7 @@ from torch import nn
 from uad_bench.method import Compute
 from uad_methods.dae import DAE
 from uad_methods.nn.unet import UNetShape
+from uad_methods.units import Units
 
 SHAPE = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
 
@@ -27,7 +28,7 @@ class SmallMemory(nn.Module):
 
 def method(most: int) -> DAE:
     made = DAE(unet=SHAPE)
-    made._prepare((16, 16), Compute())
+    made._prepare((16, 16), Compute(), Units())
     made.networks_ = {"denoiser": SmallMemory(most)}
     return made
 
