@@ -7,6 +7,7 @@ import pytest
 
 from tests.made_results import made_board, made_result
 from uad_bench.boards.board import make_boards
+from uad_bench.boards.caption import caption
 from uad_bench.boards.ranking import difference_p, differences_p, pairs_p
 from uad_bench.boards.result import Result
 
@@ -30,13 +31,24 @@ def test_methods_within_the_noise_share_a_range():
     assert (found["ae"], found["vae"], found["intensity"]) == ("1–2", "1–2", "3")
 
 
-def test_beating_intensity_is_said_with_a_p():
+def test_beating_the_strongest_baseline_is_said_with_a_p():
     made = board(made_result("ae", auprc=0.6), made_result("bad", auprc=0.1))
     standing = {row.label: made.standing(row) for row in made.rows}
     assert standing["ae"].better
     assert not standing["bad"].better
     assert standing["ae"].p < 0.001
     assert standing["intensity"].p is None
+    assert standing["random"].better is False
+
+
+def test_whichever_baseline_is_strongest_is_the_one_to_beat():
+    results = made_board(made_result("ae", auprc=0.5), made_result("coarse", auprc=0.6))
+    made = make_boards(results, baselines=(*BASELINES, "coarse"))[0]
+    standing = {row.label: made.standing(row) for row in made.rows}
+    assert made.yardstick.label == "coarse"
+    assert standing["ae"].better is False
+    assert standing["coarse"].better is None
+    assert any("compares with coarse" in sentence for sentence in caption(made))
 
 
 def test_two_patients_can_separate_nobody():

@@ -12,9 +12,6 @@ from uad_bench.boards.row import Row
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.ranking import RankRange
 
-REFERENCE = "intensity"
-"""The baseline that a method must beat to be worth its training."""
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -22,8 +19,8 @@ class Standing:
 
     Attributes:
         ranks: the ranks it may have; None for rows that are not ranked.
-        better: whether its AUPRC is above the reference baseline's; None for the baseline itself and without a p.
-        p: of the difference to that baseline, adjusted for all pairs of the board.
+        better: whether its AUPRC is above the yardstick's; None for the yardstick itself and without a p.
+        p: of the difference to the yardstick, adjusted for all pairs of the board.
     """
 
     ranks: RankRange | None = None
@@ -74,16 +71,21 @@ class Board:
         others.sort(key=lambda row: (bool(row.failure), -(row.number(quantity).value or 0.0), row.label))
         return (*ranked, *others)
 
+    @property
+    def yardstick(self) -> Row | None:
+        """The strongest trivial baseline here, which a method must beat to be worth its training."""
+        return next((row for row in self.ranking.rows if row.baseline), None)
+
     def standing(self, row: Row) -> Standing:
-        """Rank range of a row, and whether it beats the reference baseline."""
+        """Rank range of a row, and whether it beats the yardstick."""
         ranking = self.ranking
         if row not in ranking.rows:
             return Standing()
         place = ranking.rows.index(row)
-        reference = next((i for i, other in enumerate(ranking.rows) if other.label == REFERENCE), None)
-        if reference is None or reference == place or ranking.reason:
+        if self.yardstick in (None, row) or ranking.reason:
             return Standing(ranking.ranges[place])
-        return Standing(ranking.ranges[place], place < reference, float(ranking.p[place, reference]))
+        yardstick = ranking.rows.index(self.yardstick)
+        return Standing(ranking.ranges[place], place < yardstick, float(ranking.p[place, yardstick]))
 
     def too_good(self, row: Row) -> bool:
         """Whether a row that saw no label is above a bound that did: a sign of a leak."""

@@ -16,7 +16,7 @@ POLICIES = (
 
 def caption(board: Board) -> tuple[str, ...]:
     """Sentences under a board."""
-    ranks = (_ranks(board.ranking), *_agreement(board))
+    ranks = (_ranks(board.ranking), *_yardstick(board), *_agreement(board))
     return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
 
 
@@ -59,6 +59,15 @@ def _ranks(ranking: Ranking) -> str:
         return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
     agreement = "" if isnan(ranking.tau) else f" (mean Kendall tau over replicates {ranking.tau:.2f})"
     return f"{drawn}; a rank range leaves out only what Holm-adjusted paired p < 0.05 excludes{agreement}."
+
+
+def _yardstick(board: Board) -> Sequence[str]:
+    """Which baseline a method had to beat."""
+    if board.yardstick is None:
+        return []
+    return [
+        f"Beats baselines? compares with {board.yardstick.label}, the strongest here of those that need no training."
+    ]
 
 
 def _agreement(board: Board) -> Sequence[str]:

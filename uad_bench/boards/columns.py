@@ -93,7 +93,7 @@ def _spread(board: Board, row: Row) -> Cell:
 
 def _beats(board: Board, row: Row) -> Cell:
     standing = board.standing(row)
-    values = (("beats_intensity", None if standing.better is None else int(standing.better)), ("beats_p", standing.p))
+    values = (("beats_baselines", None if standing.better is None else int(standing.better)), ("beats_p", standing.p))
     if standing.p is None:
         return Cell(DASH, "quiet", values)
     sure = standing.p < 0.05
@@ -161,7 +161,7 @@ RESULTS = (
     _column("method", _method, numeric=False, identity=True),
     _column("AUPRC [95 % CI]", _metric("auprc", interval=True, best=True)),
     _column("dice@hFPR5 [95 % CI]", _metric("dice", "hFPR5", interval=True)),
-    _column("beats intensity?", _beats, numeric=False),
+    _column("beats baselines?", _beats, numeric=False),
     _column("seeds", _seeds, numeric=False),
     _column("AUPRC gain", _metric("auprc_gain")),
     _column("dice@valDice", _metric("dice", "valDice")),
