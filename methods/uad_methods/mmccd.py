@@ -52,8 +52,8 @@ class MMCCD(NetworkMethod):
     target: Modality = "t2"
     unet: UNetShape = SMALL
     stripe_width: int = 8
-    stripe_stride: int = 8
-    stripes_per_pass: int = 4
+    stripe_stride: int = 4
+    stripes_per_pass: int = 8
     stripe_per_batch: bool = False
     hidden_weight: float = 8.0
     train_times: TrainTimes = "all"

@@ -15,7 +15,7 @@ from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
 from uad_bench.precision import autocast
 from uad_bench.seeding import derive
 from uad_bench.training import Loss, Optimisation, train
-from uad_methods.units import Rescale, Units
+from uad_methods.units import Rescale, Units, spread_out
 
 Size = tuple[int, int]
 
@@ -51,8 +51,9 @@ class NetworkMethod(ABC):
 
     def start(self, train_slices: SliceDataset, compute: Compute) -> None:
         """Forget everything and build networks from the run's seed."""
-        height, width = train_slices[0].image.shape[-2:]
-        units = Units.of(train_slices) if self.rescale == "auto" else Units()
+        sample = spread_out(train_slices)
+        height, width = sample.image.shape[-2:]
+        units = Units.of(sample) if self.rescale == "auto" else Units()
         self._prepare((height, width), compute, units)
 
     def learn(self, name: str, loss: Loss, train_slices: SliceDataset, budget: Budget) -> None:

@@ -14,6 +14,7 @@ from uad_bench.data.supervision import ANOMALY
 from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
 from uad_methods.networks import NetworkMethod, Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
+from uad_methods.units import Rescale
 
 
 @dataclass(kw_only=True)
@@ -28,6 +29,7 @@ class SupervisedUNet(NetworkMethod):
     excused_checks: ClassVar[Mapping[str, str]] = {"polarity": "the check's slices hold no anomaly to learn from"}
     source: Modality = "flair"
     unet: UNetShape = SMALL
+    rescale: Rescale = "never"  # a mask has no units, and nothing here adds noise of a given size
 
     @property
     def modalities(self) -> Modalities:
@@ -46,7 +48,7 @@ class SupervisedUNet(NetworkMethod):
 
     def _loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         """Cross-entropy inside the brain and soft Dice, in equal parts. Isensee et al. (2021), section Methods."""
-        x, y = batch.image[:, :1], (batch.image[:, 1:] > 0).float()
+        x, y = batch.image[:, :1], batch.image[:, 1:]
         logit, brain = self.networks_["segmenter"](x).float(), batch.brain_mask
         entropy = F.binary_cross_entropy_with_logits(logit, y, reduction="none")
         p = logit.sigmoid() * brain

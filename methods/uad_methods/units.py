@@ -12,12 +12,17 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from uad_bench.method import SliceDataset
+from uad_bench.method import SliceBatch, SliceDataset
 
 Rescale = Literal["auto", "never"]
 
 NEAR_ONE = 0.5, 2.0  # a standard deviation between these is left alone
 SAMPLE = 256  # training slices that are measured
+
+
+def spread_out(slices: SliceDataset) -> SliceBatch:
+    """All slices, or every n-th where there are more than enough to measure."""
+    return slices.take(range(0, len(slices), max(1, len(slices) // SAMPLE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,8 @@ class Units:
     spread: Tensor = field(default_factory=lambda: torch.ones(1))
 
     @classmethod
-    def of(cls, slices: SliceDataset) -> Self:
+    def of(cls, batch: SliceBatch) -> Self:
         """Mean and standard deviation inside the brain of those channels whose deviation is far from one."""
-        batch = slices.take(range(0, len(slices), max(1, len(slices) // SAMPLE)))
         values = batch.image.double().movedim(1, 0)[:, batch.brain_mask[:, 0]]  # (C, voxels)
         mean, std = values.mean(dim=1), values.std(dim=1)
         low, high = NEAR_ONE
