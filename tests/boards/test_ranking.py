@@ -8,8 +8,9 @@ import pytest
 from tests.made_results import made_board, made_result
 from uad_bench.boards.board import make_boards
 from uad_bench.boards.caption import caption
-from uad_bench.boards.ranking import difference_p, differences_p, pairs_p
+from uad_bench.boards.ranking import adjusted, difference_p, differences_p, pairs_p
 from uad_bench.boards.result import Result
+from uad_bench.metrics.significance import holm
 
 BASELINES = ("random", "intensity")
 
@@ -51,6 +52,26 @@ def test_whichever_baseline_is_strongest_is_the_one_to_beat():
     assert any("compares with coarse" in sentence for sentence in caption(made))
 
 
+def test_beating_the_baseline_is_adjusted_for_what_is_compared_with_it_not_for_every_pair():
+    made = board(made_result("ae", auprc=0.6), made_result("bad", auprc=0.1), made_result("vae", auprc=0.5))
+    ranking, yardstick = made.ranking, made.ranking.rows.index(made.yardstick)
+    others = [i for i in range(len(ranking.rows)) if i != yardstick]
+    np.testing.assert_array_equal(made.yardstick_p[others], holm(ranking.raw[others, yardstick]))
+    assert np.isnan(made.yardstick_p[yardstick])
+    assert np.all(made.yardstick_p[others] <= ranking.p[others, yardstick])
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(12, "12 patients allow no p below 0.001."), (5, "0.188, so nothing can be sure"), (20, None)]
+)
+def test_a_caption_says_how_small_a_p_so_few_patients_allow(n, said):
+    subjects = {"train": ["T0"], "val": ["V0", "V1"], "test": [f"P{i}" for i in range(n)]}
+    named = [("random", 0.02), ("intensity", 0.4), ("ae", 0.6), ("vae", 0.5)]
+    results = [made_result(name, auprc=auprc, subjects=subjects) for name, auprc in named]
+    found = [s for s in caption(make_boards(results, baselines=BASELINES)[0]) if "allow no p" in s]
+    assert any(said in sentence for sentence in found) if said else not found
+
+
 def test_two_patients_can_separate_nobody():
     draws = np.random.default_rng(0).normal(0.5, 0.001, 2000)
     assert difference_p(draws, n_patients=2) == 0.5
@@ -59,8 +80,7 @@ def test_two_patients_can_separate_nobody():
 
 def test_fifty_pairs_do_not_make_a_clear_difference_unclear():
     draws = np.stack([np.random.default_rng(i).normal(0.05 * i, 0.005, 2000) for i in range(12)])
-    adjusted = pairs_p(draws, n_patients=100)
-    assert np.nanmax(adjusted) < 0.001
+    assert np.nanmax(adjusted(pairs_p(draws, n_patients=100))) < 0.001
 
 
 def test_all_pairs_at_once_are_each_pair_alone():

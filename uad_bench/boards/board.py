@@ -4,6 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uad_bench.boards.comparable import require_comparable
 from uad_bench.boards.grouping import make_rows, newest
 from uad_bench.boards.ranking import AUPRC, Ranking, rank_rows
@@ -11,6 +14,7 @@ from uad_bench.boards.result import Record, Result
 from uad_bench.boards.row import Row
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.ranking import RankRange
+from uad_bench.metrics.significance import holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Standing:
     Attributes:
         ranks: the ranks it may have; None for rows that are not ranked.
         better: whether its AUPRC is above the yardstick's; None for the yardstick itself and without a p.
-        p: of the difference to the yardstick, adjusted for all pairs of the board.
+        p: of the difference to the yardstick, adjusted for all that are compared with it.
     """
 
     ranks: RankRange | None = None
@@ -85,7 +89,18 @@ class Board:
         if self.yardstick in (None, row) or ranking.reason:
             return Standing(ranking.ranges[place])
         yardstick = ranking.rows.index(self.yardstick)
-        return Standing(ranking.ranges[place], place < yardstick, float(ranking.p[place, yardstick]))
+        return Standing(ranking.ranges[place], place < yardstick, float(self.yardstick_p[place]))
+
+    @cached_property
+    def yardstick_p(self) -> NDArray[np.float64]:
+        """P (M,) of the ranked rows' differences to the yardstick after Holm over these alone; NaN where unknown.
+
+        "Is it worth its training?" is one question a row, not one a pair: adjusted over all pairs, no answer of twelve
+        patients could be below 0.05 as soon as a board has fifteen rows.
+        """
+        if self.yardstick is None:
+            return np.full(len(self.ranking.rows), np.nan)
+        return holm(self.ranking.raw[self.ranking.rows.index(self.yardstick)])
 
     def too_good(self, row: Row) -> bool:
         """Whether a row that saw no label is above a bound that did: a sign of a leak."""

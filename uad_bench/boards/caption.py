@@ -5,7 +5,7 @@ from math import isnan
 
 from uad_bench.boards.agreement import agreements
 from uad_bench.boards.board import Board
-from uad_bench.boards.ranking import Ranking
+from uad_bench.boards.ranking import LEVEL, least_p
 from uad_bench.boards.result import Record, find_metric
 
 POLICIES = (
@@ -16,7 +16,7 @@ POLICIES = (
 
 def caption(board: Board) -> tuple[str, ...]:
     """Sentences under a board."""
-    ranks = (_ranks(board.ranking), *_yardstick(board), *_agreement(board))
+    ranks = (_ranks(board), *_yardstick(board), *_agreement(board))
     return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
 
 
@@ -53,21 +53,35 @@ def _maps(chain: str) -> str:
     return "raw maps" if chain == "none" else f"maps after the {chain} post-processing chain"
 
 
-def _ranks(ranking: Ranking) -> str:
+def _ranks(board: Board) -> str:
+    ranking, m = board.ranking, len(board.ranking.rows)
     drawn = "Intervals: 2,000 bootstraps over patients, the same for every row and averaged over seeds"
     if ranking.reason:
         return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
-    agreement = "" if isnan(ranking.tau) else f" (mean Kendall tau over replicates {ranking.tau:.2f})"
-    return f"{drawn}; a rank range leaves out only what Holm-adjusted paired p < 0.05 excludes{agreement}."
+    excluded = "a rank range leaves out only what paired p < 0.05 excludes, after Holm over all pairs"
+    agreement = "" if isnan(ranking.tau) else f"; mean Kendall tau over replicates {ranking.tau:.2f}"
+    return f"{drawn}; {excluded}{_least(board, m * (m - 1) // 2)}{agreement}."
 
 
 def _yardstick(board: Board) -> Sequence[str]:
     """Which baseline a method had to beat."""
     if board.yardstick is None:
         return []
-    return [
-        f"Beats baselines? compares with {board.yardstick.label}, the strongest here of those that need no training."
-    ]
+    strongest = f"{board.yardstick.label}, the strongest here of those that need no training"
+    if board.ranking.reason:
+        return [f"Beats baselines? compares with {strongest}."]
+    after = f"p after Holm over the {len(board.ranking.rows) - 1} rows compared"
+    return [f"Beats baselines? compares with {strongest}; {after}{_least(board, len(board.ranking.rows) - 1)}."]
+
+
+def _least(board: Board, n_comparisons: int) -> str:
+    """What the smallest adjusted p can be with so few patients, where that is worth knowing."""
+    n_patients = len(board.record["subjects"]["test"])
+    least = min(1.0, least_p(n_patients) * n_comparisons)
+    if least < 0.001:
+        return ""
+    verdict = ", so nothing can be sure" if least >= LEVEL else ""
+    return f"; {n_patients} patients allow no p below {least:.3f}{verdict}"
 
 
 def _agreement(board: Board) -> Sequence[str]:

@@ -23,6 +23,7 @@ class Ranking:
         rows: the ranked rows, best first.
         ranges: ranks that each may have, or None where nothing is known.
         p: Holm-adjusted p (M, M) of all pairs; NaN where unknown.
+        raw: the same, not adjusted.
         first: (M,) share of the replicates in which a row ranks first; NaN where unknown.
         intervals: 95 % of the ranks over replicates, by row.
         tau: mean Kendall tau of the replicates with this ranking; NaN where unknown.
@@ -32,6 +33,7 @@ class Ranking:
     rows: tuple[Row, ...]
     ranges: tuple[RankRange | None, ...]
     p: NDArray[np.float64]
+    raw: NDArray[np.float64]
     first: NDArray[np.float64]
     intervals: tuple[tuple[int, int] | None, ...]
     tau: float
@@ -49,12 +51,14 @@ def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
     replicates = np.stack([column for column in columns if column is not None])
     n_patients = len(ranked[0].sound[0].record["subjects"]["test"])
     estimates = np.array([_value(row, quantity) for row in ranked])
-    p = pairs_p(replicates, n_patients=n_patients)
+    raw = pairs_p(replicates, n_patients=n_patients)
+    p = adjusted(raw)
     spread = rank_distribution(estimates, replicates)
     return Ranking(
         rows=tuple(ranked),
         ranges=tuple(rank_ranges(estimates, p, level=LEVEL)),
         p=p,
+        raw=raw,
         first=spread.first,
         intervals=tuple((int(low), int(high)) for low, high in zip(spread.low, spread.high, strict=True)),
         tau=spread.kendall_tau.value,
@@ -62,10 +66,15 @@ def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
 
 
 def pairs_p(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
-    """Holm-adjusted p (M, M) of all pairs of rows from replicates (M, R); NaN on the diagonal."""
+    """Unadjusted p (M, M) of all pairs of rows from replicates (M, R); NaN on the diagonal."""
     rows = enumerate(replicates[:-1], 1)
-    raw = [differences_p(one - replicates[after:], n_patients=n_patients) for after, one in rows]
-    return pairwise(holm(np.concatenate(raw) if raw else np.empty(0)), n_methods=len(replicates))
+    pairs = [differences_p(one - replicates[after:], n_patients=n_patients) for after, one in rows]
+    return pairwise(np.concatenate(pairs) if pairs else np.empty(0), n_methods=len(replicates))
+
+
+def adjusted(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symmetric p (M, M) after Holm over all pairs."""
+    return pairwise(holm(raw[np.triu_indices(len(raw), 1)]), n_methods=len(raw))
 
 
 def difference_p(differences: NDArray[np.float64], *, n_patients: int) -> float:
@@ -86,7 +95,12 @@ def differences_p(differences: NDArray[np.float64], *, n_patients: int) -> NDArr
     mean, spread = np.abs(differences[clear].mean(axis=1)), differences[clear].std(axis=1)
     tails = [_normal_tail(m / s) if s > 0 else 1.0 for m, s in zip(mean, spread, strict=True)]
     p[clear] = np.minimum(p[clear], tails)
-    return np.where(np.isnan(differences).any(axis=1), np.nan, np.maximum(p, 2.0 ** (1 - n_patients)))
+    return np.where(np.isnan(differences).any(axis=1), np.nan, np.maximum(p, least_p(n_patients)))
+
+
+def least_p(n_patients: int) -> float:
+    """The smallest p that so many patients can show, before any adjustment."""
+    return 2.0 ** (1 - n_patients)
 
 
 def _normal_tail(z: float) -> float:
@@ -110,7 +124,7 @@ def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None])
 def _unranked(rows: Sequence[Row], reason: str) -> Ranking:
     none = np.full(len(rows), np.nan)
     table = np.full((len(rows), len(rows)), np.nan)
-    return Ranking(tuple(rows), (None,) * len(rows), table, none, (None,) * len(rows), float("nan"), reason)
+    return Ranking(tuple(rows), (None,) * len(rows), table, table, none, (None,) * len(rows), float("nan"), reason)
 
 
 def _value(row: Row, quantity: Quantity) -> float:
