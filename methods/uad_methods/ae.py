@@ -25,13 +25,13 @@ class AE(NetworkMethod):
     Attributes:
         source: the modality.
         latent: length of the code.
-        dropout: on the code while training.
+        dropout: while training.
         residual: how the reconstruction is compared with the slice.
     """
 
     source: Modality = "flair"
     latent: int = 128
-    dropout: float = 0.1
+    dropout: float = 0.2
     residual: Residual = "positive"
 
     @property

@@ -25,6 +25,7 @@ class VAE(AE):
     """
 
     beta: float = 1.0
+    dropout: float = 0.1
 
     def build(self, size: Size) -> dict[str, nn.Module]:
         network = AutoEncoder(1, size, latent=self.latent, dropout=self.dropout, variational=True)

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FIRST, LAST = 32, 128  # channels: 32 after the first convolution, doubled per stage up to 128
+FIRST, LAST = 32, 128  # channels: 32 after the first convolution, doubled per stage up to 128, and back
 GRID = 8  # pixels of the shortest side at the bottleneck
 SQUEEZE = 8  # the bottleneck's 1 x 1 convolution divides channels by this
+SLOPE = 0.3  # of leaky ReLU
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class AutoEncoder(nn.Module):
         channels: of the slices.
         size: their (height, width); inside, both are filled up to what can be halved at every stage.
         latent: length of the code.
-        dropout: on the code while training.
+        dropout: on the code while training; where variational, also on its spread and on what the code is unfolded to.
         variational: also predict the spread of the code.
     """
 
@@ -47,6 +48,7 @@ class AutoEncoder(nn.Module):
     ) -> None:
         super().__init__()
         widths = _widths(size)
+        narrowing = [max(FIRST, LAST // 2**i) for i in range(len(widths))]
         self.size = size
         grid = [-(-length // 2 ** len(widths)) for length in size]
         self.filled = [length * 2 ** len(widths) for length in grid]
@@ -57,10 +59,13 @@ class AutoEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.decoder = nn.Sequential(
             nn.Linear(latent, squeezed * math.prod(grid)),
+            nn.Dropout(dropout if variational else 0.0),
             nn.Unflatten(1, (squeezed, *grid)),
             nn.Conv2d(squeezed, widths[-1], 1),
-            *_decoder([widths[-1], *reversed(widths)]),
-            nn.Conv2d(widths[0], channels, 1),
+            nn.BatchNorm2d(widths[-1]),
+            nn.ReLU(),
+            *_decoder([widths[-1], *narrowing]),
+            nn.Conv2d(narrowing[-1], channels, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,11 +75,12 @@ class AutoEncoder(nn.Module):
     def encode(self, x: Tensor) -> Code:
         bottom, right = (full - length for full, length in zip(self.filled, self.size, strict=True))
         h = self.encoder(F.pad(x, (0, right, 0, bottom), mode="replicate"))
-        mean: Tensor = self.mean(h)
-        return Code(mean.float(), torch.zeros_like(mean) if self.log_std is None else self.log_std(h).float())
+        mean: Tensor = self.dropout(self.mean(h))
+        log_std = torch.zeros_like(mean) if self.log_std is None else self.dropout(self.log_std(h))
+        return Code(mean.float(), log_std.float())
 
     def decode(self, z: Tensor) -> Tensor:
-        x_hat: Tensor = self.decoder(self.dropout(z))
+        x_hat: Tensor = self.decoder(z)
         height, width = self.size
         return x_hat[..., :height, :width].float()
 
@@ -90,7 +96,7 @@ def _encoder(widths: list[int]) -> list[nn.Module]:
     return [
         part
         for before, after in pairs
-        for part in (nn.Conv2d(before, after, 5, stride=2, padding=2), nn.BatchNorm2d(after), nn.LeakyReLU(0.2))
+        for part in (nn.Conv2d(before, after, 5, stride=2, padding=2), nn.BatchNorm2d(after), nn.LeakyReLU(SLOPE))
     ]
 
 
@@ -102,6 +108,6 @@ def _decoder(widths: list[int]) -> list[nn.Module]:
         for part in (
             nn.ConvTranspose2d(before, after, 5, stride=2, padding=2, output_padding=1),
             nn.BatchNorm2d(after),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(SLOPE),
         )
     ]
