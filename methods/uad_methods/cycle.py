@@ -20,7 +20,7 @@ from uad_methods.residual import Residual, residual_map
 
 @dataclass(kw_only=True)
 class CycleOnly(NetworkMethod):
-    """score = (g(f(x)) - x)^2 with f: X -> Y and g: Y -> X trained apart on healthy slices.
+    """score = residual of x and g(f(x)), with f: X -> Y and g: Y -> X trained apart on healthy slices.
 
     Attributes:
         source: modality X, the only one needed at test.

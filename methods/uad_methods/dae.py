@@ -20,7 +20,7 @@ from uad_methods.residual import Residual, residual_map
 
 @dataclass(kw_only=True)
 class DAE(NetworkMethod):
-    """score = |x - x_hat|, x_hat the network's answer to the slice as it is; it learned to remove coarse blobs.
+    """score = residual of x and x_hat, the network's answer to the slice as it is; it learned to remove coarse blobs.
 
     Attributes:
         source: the modality.

@@ -1,6 +1,6 @@
 """Translation error: how far the real Y is from the Y that X predicts. Needs both modalities at test.
 
-The bound of what cycles through Y can see; Liang et al. (2023) motivate their cycles with it.
+What cycles through Y would show if Y could be seen; Liang et al. (2023) motivate their cycles with it.
 """
 
 from __future__ import annotations
