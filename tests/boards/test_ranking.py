@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from tests.made_results import made_board, made_result
 from uad_bench.boards.board import make_boards
@@ -72,6 +73,12 @@ def test_a_caption_says_how_small_a_p_so_few_patients_allow(n, said):
     assert any(said in sentence for sentence in found) if said else not found
 
 
+@pytest.mark.parametrize(("n", "p"), [(12, 0.0873), (60, 0.0567), (100_000, 0.0500)])
+def test_few_patients_need_more_than_the_draws_say(n, p):
+    draws = norm.ppf((np.arange(20_000) + 0.5) / 20_000, loc=norm.ppf(0.975))  # 2.5 % beyond zero
+    assert difference_p(draws, n_patients=n) == pytest.approx(p, abs=2e-3)
+
+
 def test_two_patients_can_separate_nobody():
     draws = np.random.default_rng(0).normal(0.5, 0.001, 2000)
     assert difference_p(draws, n_patients=2) == 0.5
@@ -87,8 +94,8 @@ def test_all_pairs_at_once_are_each_pair_alone():
     rng = np.random.default_rng(3)
     draws = rng.normal(0, 0.01, (7, 500)) + np.linspace(0, 0.05, 7)[:, None]
     draws[5, 3] = np.nan
-    found = differences_p(draws[0] - draws[1:], n_patients=30)
-    expected = [difference_p(draws[0] - other, n_patients=30) for other in draws[1:]]
+    found = differences_p(draws[0] - draws[1:], n_patients=10_000)
+    expected = [difference_p(draws[0] - other, n_patients=10_000) for other in draws[1:]]
     np.testing.assert_array_equal(found, expected)
     assert np.isnan(found[4])
     share = np.mean(draws[0] - draws[1] >= 0)

@@ -6,6 +6,7 @@ Both studies have the 251 patients of a real test set; the one with more voxels 
 import numpy as np
 import pytest
 
+from uad_bench.boards.ranking import difference_p
 from uad_bench.metrics.pooled_bins import count_patients, shared_thresholds
 from uad_bench.metrics.ranks import count_ranks
 from uad_bench.metrics.significance import bootstrap_p, sign_flip_p
@@ -49,6 +50,17 @@ def test_intervals_cover_and_tests_keep_their_level(n_patients, n_voxels, n_stud
         rejected.append(bootstrap_p(first - second).value <= 0.05)
     assert 0.92 <= np.mean(covered) <= 0.97
     assert 0.03 <= np.mean(rejected) <= 0.07
+
+
+def test_a_board_of_twelve_patients_keeps_the_level_too():
+    """As the draws say it, 10 % of equal methods would differ."""
+    rng, found = np.random.default_rng(22), []
+    for number in range(300):
+        (one, other), anomaly = study(rng, 12, 100)
+        resamples = resample(12, seed=number, replicates=300)
+        difference = pooled_ap(one, anomaly, resamples) - pooled_ap(other, anomaly, resamples)
+        found.append(difference_p(difference, n_patients=12))
+    assert 0.02 <= np.mean(np.array(found) <= 0.05) <= 0.075
 
 
 def test_sign_flips_of_equal_methods_reject_at_their_level():
