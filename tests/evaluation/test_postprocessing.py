@@ -8,6 +8,7 @@ from tests.scored import SHAPE, brain_of, noisy, reference_of
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.postprocessing import Chain, Erode, Gaussian, Median, MinComponent, describe
 from uad_bench.evaluation.protocol import Protocol
+from uad_bench.storage.memo import Memo
 
 
 def test_a_masked_out_voxel_gets_the_lowest_score_and_stays_in_the_domain():
@@ -61,9 +62,8 @@ def test_filtering_inside_the_box_of_the_brain_gives_what_filtering_the_whole_vo
 
 
 def test_a_filtered_map_is_read_from_the_memo_the_second_time(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    cases = Cases(
-        references={"P0": reference_of(0)}, read=noisy_of, protocol=Protocol(chain=(Median(size=3),)), memo=tmp_path
-    )
+    median = Protocol(chain=(Median(size=3),))
+    cases = Cases(references={"P0": reference_of(0)}, read=noisy_of, protocol=median, memo=Memo(tmp_path))
     first = cases["P0"].scores
     monkeypatch.setattr(Chain, "filter", lambda *_: pytest.fail("the chain ran again"))
     assert np.array_equal(cases["P0"].scores, first)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ from uad_bench.data.reference import Reference
 from uad_bench.data.resampling import area_weights
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.protocol import Protocol
-from uad_bench.files import atomic
 from uad_bench.metrics.ranks import Voxels
 from uad_bench.metrics.validity import require_scores
+from uad_bench.storage.memo import Memo
 
 ScoreMap = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -88,14 +87,14 @@ class Cases:
         read: gives a subject's score map, (X, Y, Z) float32.
         protocol: what is looked at.
         slices: first and last slice of the task; None means all.
-        memo: folder where filtered maps are kept, because a 3-D median takes seconds a patient.
+        memo: where filtered maps are kept, because a 3-D median takes seconds a patient.
     """
 
     references: Mapping[str, Reference]
     read: Callable[[str], ScoreMap]
     protocol: Protocol
     slices: tuple[int, int] | None = None
-    memo: Path | None = None
+    memo: Memo | None = None
 
     def __getitem__(self, subject: str) -> Case:
         """The patient under this protocol.
@@ -159,14 +158,7 @@ class Cases:
         """Apply the chain, or read what it gave before for the same voxels."""
         if self.memo is None or chain.planar:
             return chain.filter(volumes.scores, volumes.brain)
-        path = self.memo / f"{_key(chain, volumes)}.npy"
-        if path.exists():
-            return np.asarray(np.load(path, allow_pickle=False), np.float32)
-        filtered = np.ascontiguousarray(chain.filter(volumes.scores, volumes.brain))
-        self.memo.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as file:
-            np.save(file, filtered, allow_pickle=False)
-        return filtered
+        return self.memo.recall(_key(chain, volumes), lambda: chain.filter(volumes.scores, volumes.brain))
 
 
 def _all(_: Reference, inside: Sequence[int]) -> Sequence[int]:

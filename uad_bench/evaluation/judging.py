@@ -16,6 +16,7 @@ from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.files import read_json
 from uad_bench.fingerprint import digest_json
 from uad_bench.method import Progress
+from uad_bench.storage.memo import Memo
 from uad_bench.storage.runs import Run
 
 Report = Callable[[Progress], None]
@@ -48,7 +49,7 @@ def cases_of(run: Run, cohort: Cohort, split: Split, protocol: Protocol, report:
         read=lambda name: read_map(run.map(name)),
         protocol=protocol,
         slices=cohort.task.slices,
-        memo=cache_root() / FILTERED,
+        memo=Memo(cache_root() / FILTERED),
     )
 
 
