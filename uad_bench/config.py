@@ -147,7 +147,7 @@ def compose(
         if target is None:
             raise ConfigError(
                 f"--set {key}: before the dot only 'task' or 'budget' is possible; what is the method's own stands "
-                f"without one, as --set {rest}=..."
+                f"without one, as --set {rest}=..., or as a table, --set '{where}={{\"{rest}\": ...}}'"
             )
         target[rest] = value
     return Experiment(
