@@ -17,3 +17,8 @@ def test_over_folds_the_validation_patients_of_each_fold_are_counted(counts, tol
 
 def test_without_folds_the_validation_patients_are_counted():
     assert "20 test and 2 validation patients" in setting(made_record())[0]
+
+
+def test_with_folds_the_numbers_are_said_to_be_means_over_folds():
+    assert any("mean over folds" in sentence for sentence in setting(made_record(n_folds=3, fold_validation=[2])))
+    assert not any("mean over folds" in sentence for sentence in setting(made_record()))

@@ -39,3 +39,13 @@ def test_over_the_limit_what_was_not_used_for_longest_is_forgotten(tmp_path: Pat
 def test_an_array_larger_than_the_limit_is_given_and_not_kept(tmp_path: Path):
     assert np.array_equal(Memo(tmp_path, limit=SIZE - 1).recall("a", lambda: numbers(7)), numbers(7))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_of_another_user_is_read_though_nothing_in_it_can_be_touched(tmp_path: Path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    memo = Memo(tmp_path)
+    memo.recall("a", lambda: numbers(3))
+    monkeypatch.setattr(os, "utime", refuse)
+    assert np.array_equal(memo.recall("a", forbidden), numbers(3))

@@ -8,6 +8,7 @@ from uad_bench.boards.board import Board
 from uad_bench.boards.ranking import LEVEL, least_p
 from uad_bench.boards.result import Record, find_metric
 
+FOLDS = "Each number is the mean over folds: a fold has its own model, so scores of two are never pooled."
 POLICIES = (
     "hFPR5: threshold with 5 % false positives on healthy slices of validation patients; valDice: best Dice on "
     "validation patients (sees lesions); oracle: best Dice on the test patients themselves, never ranked."
@@ -21,7 +22,7 @@ def caption(board: Board) -> tuple[str, ...]:
 
 
 def setting(record: Record, chain: str = "none") -> tuple[str, ...]:
-    """Data, split and protocol of a record in two sentences."""
+    """Data, split and protocol of a record in two sentences, and in a third what folds make of the numbers."""
     task, subjects, split = record["task"], record["subjects"], record["task"]["split"]
     counts = f"{len(subjects['test'])} test and {_validation(record)}"
     note = f" ({split['note']})" if split.get("note") else ""
@@ -30,6 +31,7 @@ def setting(record: Record, chain: str = "none") -> tuple[str, ...]:
     return (
         f"Protocol {task['protocol']}, region brain, {_maps(chain)}; {counts}, {prevalence_text(record)}.",
         f"{digests}, {pair}, metrics version {record.get('metrics_version', '?')}.",
+        *([FOLDS] if record.get("n_folds") else []),
     )
 
 

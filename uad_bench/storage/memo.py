@@ -34,7 +34,8 @@ class Memo:
         path = self.folder / f"{key}.npy"
         with suppress(FileNotFoundError):  # another process may forget it at any time
             kept = np.load(path, allow_pickle=False)
-            os.utime(path)
+            with suppress(OSError):  # the cache may be another user's
+                os.utime(path)
             return np.asarray(kept, np.float32)
         made = np.ascontiguousarray(make())
         self._keep(path, made)
@@ -48,7 +49,8 @@ class Memo:
         for _, size, kept in sorted(self._kept(), reverse=True):
             total += size
             if total > self.limit:
-                kept.unlink(missing_ok=True)
+                with suppress(OSError):  # gone already, or another user's
+                    kept.unlink()
 
     def _kept(self) -> Iterator[tuple[float, int, Path]]:
         """Time of last use, bytes and path of each array."""
