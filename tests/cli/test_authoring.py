@@ -46,7 +46,8 @@ def test_methods_are_listed_with_origin_modalities_and_faults(typed, tmp_path):
     rows = {
         row["name"]: row for row in json.loads(typed("list", "methods", "--json", "--plugin", file).stdout)["methods"]
     }
-    assert rows["mmccd"]["learns from"] == "source, target"
+    assert rows["mmccd"]["fit"] == "source, target"
+    assert (rows["mmccd"]["family"], rows["mmccd"]["trained on"]) == ("translation", "healthy slices")
     assert rows["mmccd"]["origin"].startswith("uad-bench ")
-    assert (rows["needy"]["origin"], rows["needy"]["trained"]) == (str(file), "?")
+    assert (rows["needy"]["origin"], rows["needy"]["trained on"]) == (str(file), "?")
     assert rows["needy"]["problem"] == "needs 'surely_not_installed', which is not installed"

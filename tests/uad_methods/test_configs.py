@@ -31,8 +31,9 @@ def test_every_method_has_a_profile_and_every_profile_a_method():
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_profiles_say_what_and_whose_a_method_is(name):
     profile = read(name)
-    assert {"summary", "paper", "code", "trained", "default"} <= set(profile)
-    assert profile["trained"] == ("optimisation" in load(name).__dataclass_fields__)
+    assert {"summary", "family", "paper", "code", "code_licence", "learns_from", "default"} <= set(profile)
+    assert bool(profile["code"]) == bool(profile["code_licence"])
+    assert (profile["learns_from"] == "nothing") == (not load(name)().modalities.fit)
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

@@ -16,7 +16,7 @@ from uad_bench.storage.runs import find_runs
 from uad_bench.views.tables import write_value
 
 Rows = list[dict[str, Any]]
-JSON_ONLY = {"class", "file", "problem"}  # too wide for a terminal, or said in another column
+JSON_ONLY = {"fit", "score", "paper", "code", "code_licence", "class", "file", "problem"}  # wide, or said elsewhere
 
 WIDEST = 60  # of a name that stays on one line
 
@@ -93,7 +93,8 @@ def inventory_table(kind: str, rows: Rows) -> Table | str:
     table = Table()
     for column in columns:  # a name that is cut cannot be typed: it keeps its width, and others are folded
         longest = max(len(str(row[column])) for row in rows)
-        table.add_column(column, overflow="fold", min_width=min(longest, WIDEST) if column == columns[0] else None)
+        width = min(longest, WIDEST) if column == columns[0] else None
+        table.add_column(column, overflow="fold", min_width=width, no_wrap=width == longest)
     for row in rows:
         table.add_row(*(escape("" if row[column] is None else str(row[column])) for column in columns))
     return table
@@ -103,13 +104,16 @@ def _method(entry: registry.Entry) -> dict[str, Any]:
     path = resource_path(f"configs/methods/{entry.name}.toml")
     facts = read_toml(path) if path.is_file() else {}
     declared = declaration(entry)
-    learns = facts.get("trained", None if declared.fit is None else bool(declared.fit))
     return {
         "name": entry.name,
-        "learns from": _listed(declared.fit),
-        "scores": _listed(declared.score),
-        "trained": {True: "yes", False: "no", None: "?"}[learns],
+        "family": facts.get("family", "?"),
+        "trained on": facts.get("learns_from", "?"),
+        "fit": _listed(declared.fit),
+        "score": _listed(declared.score),
         "origin": entry.origin,
+        "paper": facts.get("paper"),
+        "code": facts.get("code"),
+        "code_licence": facts.get("code_licence"),
         "class": entry.target,
         "file": str(declared.file or ""),
         "summary": f"BROKEN: {declared.problem}" if declared.problem else facts.get("summary", ""),
