@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-BASELINES = {"intensity", "intensity-coarse", "intensity-equalised", "mean-distance", "random"}
+BASELINES = {"intensity", "intensity-coarse", "intensity-equalised", "mean-distance", "random", "symmetry", "z-score"}
 
 
 def uad_bench(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from uad_bench.errors import NotFittedError
 from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
+from uad_methods.heights import HeightSums
 
 
 @dataclass(kw_only=True)
@@ -32,20 +33,23 @@ class MeanDistance:
         return Modalities(fit=(self.source,), score=(self.source,))
 
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:  # noqa: ARG002
-        totals, counts = _sum_by_height(train)
-        self.lowest_, highest = min(totals), max(totals)
-        known = torch.tensor(sorted(totals))
-        weights = self._window(torch.arange(self.lowest_, highest + 1), known)  # (heights, known)
-        total = torch.stack([totals[z] for z in known.tolist()])
-        count = torch.tensor([counts[z] for z in known.tolist()], dtype=torch.float64)
-        self.mean_ = (torch.tensordot(weights, total, 1) / (weights @ count)[:, None, None]).float()
+        self.learn(HeightSums.of(train))
         return self
+
+    def learn(self, sums: HeightSums) -> None:
+        """Keep what scoring needs."""
+        self.lowest_ = int(sums.z[0])
+        self.mean_ = sums.mean(sums.window(self.smoothing)).float()
 
     def score(self, batch: SliceBatch) -> Tensor:
         if not hasattr(self, "mean_"):
-            raise NotFittedError("MeanDistance scores only after fit or load_state_dict")
-        height = torch.tensor([key.z - self.lowest_ for key in batch.keys]).clamp(0, len(self.mean_) - 1)
-        return (batch.image[:, 0] - self.mean_[height].to(batch.image.device)).abs()
+            raise NotFittedError(f"{type(self).__name__} scores only after fit or load_state_dict")
+        return (batch.image[:, 0] - self.at_heights(self.mean_, batch)).abs()
+
+    def at_heights(self, planes: Tensor, batch: SliceBatch) -> Tensor:
+        """Of planes (heights, H, W) those that the batch's slices lie at, (N, H, W); beyond the ends the nearest."""
+        height = torch.tensor([key.z - self.lowest_ for key in batch.keys]).clamp(0, len(planes) - 1)
+        return planes[height].to(batch.image.device)
 
     def state_dict(self) -> dict[str, Tensor]:
         return {"mean": self.mean_, "lowest": torch.tensor(self.lowest_)}
@@ -53,19 +57,3 @@ class MeanDistance:
     def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:  # noqa: ARG002
         self.mean_, self.lowest_ = state["mean"], int(state["lowest"])
         return self
-
-    def _window(self, heights: Tensor, known: Tensor) -> Tensor:
-        distance = (heights[:, None] - known[None, :]).double()
-        nearest = distance.abs().min(dim=1, keepdim=True).values  # a gap in z borrows from its nearest slices
-        return torch.exp(-(distance**2 - nearest**2) / (2 * self.smoothing**2))
-
-
-def _sum_by_height(train: SliceDataset) -> tuple[dict[int, Tensor], dict[int, int]]:
-    totals: dict[int, Tensor] = {}
-    counts: dict[int, int] = {}
-    for i in range(len(train)):
-        one = train[i]
-        z, x = one.keys[0].z, one.image[0, 0].double()
-        totals[z] = totals[z] + x if z in totals else x
-        counts[z] = counts.get(z, 0) + 1
-    return totals, counts

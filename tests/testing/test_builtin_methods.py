@@ -5,7 +5,7 @@ import pytest
 from uad_bench.plugins.registry import methods
 from uad_bench.testing import parametrize_with_checks
 
-QUICK = ("random", "intensity", "intensity-coarse", "intensity-equalised", "mean-distance")
+QUICK = ("random", "intensity", "intensity-coarse", "intensity-equalised", "mean-distance", "symmetry", "z-score")
 TRAINED = tuple(name for name in methods() if name not in QUICK)
 
 

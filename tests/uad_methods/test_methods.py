@@ -16,11 +16,13 @@ from uad_methods.intensity import Intensity, IntensityCoarse, IntensityEqualised
 from uad_methods.mean_distance import MeanDistance
 from uad_methods.mmccd import MMCCD
 from uad_methods.nn.unet import UNetShape
+from uad_methods.symmetry import Symmetry
 from uad_methods.translate import Translate
 from uad_methods.vae import VAE
+from uad_methods.z_score import ZScore
 
 TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, CycleOnly, Translate, MMCCD]
-UNTRAINED = [Random, Intensity, IntensityCoarse, IntensityEqualised, MeanDistance]
+UNTRAINED = [Random, Intensity, IntensityCoarse, IntensityEqualised, MeanDistance, ZScore, Symmetry]
 TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
 BUDGET = Budget(4, 4)
 

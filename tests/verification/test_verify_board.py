@@ -12,7 +12,7 @@ from uad_bench.fingerprint import digest_file
 from uad_bench.storage.records import record_digest
 from uad_bench.verification.verify_board import verify
 
-BASELINES = ("random", "intensity", "intensity-coarse", "intensity-equalised", "mean-distance")
+BASELINES = ("random", "intensity", "intensity-coarse", "intensity-equalised", "mean-distance", "symmetry", "z-score")
 
 
 @pytest.fixture

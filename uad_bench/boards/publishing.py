@@ -37,13 +37,21 @@ def find_sheets(runs: Path, task: str, *, apart: bool = False) -> tuple[tuple[Sh
     shipped = resource_path(SHIPPED) / name
     if find_runs(runs, name) or not shipped.is_dir():
         return all_sheets(boards_of(read_results(runs, name)), shipped, apart=apart), str(runs)
-    stored = boards_of(read_stored(shipped)) if any(shipped.glob("*-seed*.json")) else ()
-    return all_sheets(stored, shipped, apart=apart), f"the leaderboard shipped as {SHIPPED}/{name}.md"
+    return all_sheets(stored_boards(shipped), shipped, apart=apart), f"the leaderboard shipped as {SHIPPED}/{name}.md"
 
 
 def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
     """Boards with the baselines and bounds that the shipped configuration declares."""
     return assemble_boards(results, baselines=baseline_methods(), bounds=bound_methods())
+
+
+def stored_boards(folder: Path) -> tuple[Board, ...]:
+    """Boards of a stored leaderboard, if it has rows; a baseline declared after it was built is not missed."""
+    if not any(folder.glob("*-seed*.json")):
+        return ()
+    results = read_stored(folder)
+    held = {result.method for result in results}
+    return assemble_boards(results, baselines=held.intersection(baseline_methods()), bounds=bound_methods())
 
 
 def all_sheets(boards: Sequence[Board], folder: Path, *, apart: bool = False) -> tuple[Sheet, ...]:
@@ -128,8 +136,7 @@ def write_tables(folder: Path) -> list[Path]:
 
 def tables(folder: Path) -> tuple[str, list[dict[str, Any]]]:
     """The text of `<task>.md` and the content of `comparison.json`, from a stored leaderboard alone."""
-    stored = any(folder.glob("*-seed*.json"))
-    boards = boards_of(read_stored(folder)) if stored else ()
+    boards = stored_boards(folder)
     sheets = all_sheets(boards, folder, apart=True)
     if not sheets:
         raise ConfigError(f"{folder}: no rows and no reported.toml; build it with: uad-bench leaderboard build")
