@@ -9,7 +9,7 @@ import torch
 
 from tests.scored import Scored, write_cohort
 from tests.tiny_bench import SameProcess, TinyBench, gather_tiny, write_patients
-from uad_bench.cohort import Cohort
+from uad_bench.data.cohort import Cohort
 from uad_bench.metrics.uncertainty import resample
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
@@ -57,7 +57,7 @@ def tiny(tiny_cohort: Cohort, tmp_path: Path) -> TinyBench:
 @pytest.fixture
 def quick(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch) -> TinyBench:
     """A bench whose methods run in this process: for what does not depend on isolation."""
-    monkeypatch.setattr("uad_bench.execution.runner.WorkerProcess", SameProcess)
+    monkeypatch.setattr("uad_bench.benchmark.runner.WorkerProcess", SameProcess)
     return tiny
 
 

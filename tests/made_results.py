@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from uad_bench.boards.result import Result
-from uad_bench.storage.records import seal
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
+from uad_bench.runs.record import seal
 
 PATIENTS = tuple(f"P{i:02d}" for i in range(20))
 KEYS = ("auprc@all/pooled", "dice@hFPR5/pooled")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tests.tiny_bench import save
+from uad_bench.benchmark.evaluate_maps import Submission, evaluate_maps
 from uad_bench.data.reference import Reference
-from uad_bench.evaluation.external import Submission, evaluate_maps
-from uad_bench.evaluation.metric_rows import key_of
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
+from uad_bench.runs.metric_rows import key_of
 
 SHAPE = (12, 12, 6)
 TASK = """

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uad_bench.fingerprint import digest_file, digest_json, digest_source
+from uad_bench.digests import digest_file, digest_json
 from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.source_digest import digest_source
 
 
 def test_the_order_of_keys_does_not_matter_and_that_of_items_does():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TASK, SameProcess, save, write_patients
-from uad_bench.benchmark import baselines
+from uad_bench.benchmark.request import baselines
 from uad_bench.cli.app import _run
 
 
@@ -65,7 +65,7 @@ WRONG = {
 def test_a_wrong_setting_of_the_method_is_named_before_any_baseline_runs(
     run, quick, tiny_data, tmp_path, monkeypatch, what
 ):
-    monkeypatch.setattr("uad_bench.execution.preflight.WorkerProcess", SameProcess)
+    monkeypatch.setattr("uad_bench.benchmark.preflight.WorkerProcess", SameProcess)
     (tmp_path / "data").symlink_to(tiny_data)
     arguments, says = WRONG[what]
     code, _, said = run(*arguments, method="mean-distance" if "hyper" not in what else "ae")

@@ -10,16 +10,16 @@ from typing import Any, Self
 import nibabel as nib
 import numpy as np
 
-from uad_bench.cohort import Cohort, gather
+from uad_bench.benchmark.runner import Bench
 from uad_bench.config import Experiment, change_task, compose, load_task
+from uad_bench.data.cohort import Cohort, gather
 from uad_bench.execution.isolation import Limits, _failure
 from uad_bench.execution.processes import PROC
-from uad_bench.execution.runner import Bench
 from uad_bench.execution.stages import Assignment, describe, work
 from uad_bench.execution.worker import describe_failure
 from uad_bench.plugins import registry
 from uad_bench.plugins.registry import Entry
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
 
 SHAPE = (16, 16, 6)
 TASK = """

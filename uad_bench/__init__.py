@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uad_bench.api import compare, evaluate, leaderboard, run, score
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "compare", "evaluate", "leaderboard", "run", "score"]
 
 
 def __getattr__(name: str) -> Any:
     """The verbs are imported when they are first used, so that `import uad_bench` costs nothing."""
+    if name == "__version__":
+        from uad_bench.version import VERSION
+
+        return VERSION
     if name not in __all__:
         raise AttributeError(f"module 'uad_bench' has no attribute {name!r}")
     from uad_bench import api

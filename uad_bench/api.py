@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench import console
-from uad_bench.benchmark import Guest, Request, run_request
+from uad_bench.benchmark.request import Guest, Request, run_request
 from uad_bench.boards.result import find_metric
 from uad_bench.errors import ConfigError, MethodError
+from uad_bench.output.tables import run_table
 from uad_bench.plugins import registry
-from uad_bench.storage.runs import Run, open_run
-from uad_bench.views.tables import run_table
+from uad_bench.runs.folder import Run, open_run
 
 RUNS = Path("runs")
 
@@ -131,7 +131,7 @@ def score(
         MethodError: scoring failed.
         UadBenchError: the weights have seen a patient, or the request or the data is wrong.
     """
-    from uad_bench.execution.applying import Application, apply_run
+    from uad_bench.benchmark.score import Application, apply_run
 
     trained = Run(run.path) if isinstance(run, Result) else open_run(Path(runs), str(run))
     plugins = tuple(Path(path) for path in options.pop("plugins", ()))
@@ -157,7 +157,7 @@ def evaluate(maps: str | Path, task: str = "phantom", *, name: str, runs: str | 
     Raises:
         MethodError: a map is missing or is not what it should be.
     """
-    from uad_bench.evaluation.external import Submission, evaluate_maps
+    from uad_bench.benchmark.evaluate_maps import Submission, evaluate_maps
 
     places = {key: Path(value) for key, value in options.items() if key in {"data", "threshold_maps"} and value}
     given = Submission(folder=Path(maps), name=name, task=task, **{**options, **places})
@@ -176,7 +176,7 @@ def compare(*results: "Result | str | Path", metric: str = "auprc", runs: str | 
         metric: `auprc`, `auroc`, or with a threshold as `dice@hFPR5`.
         runs: the folder of runs.
     """
-    from uad_bench.evaluation.comparison import compare as compute
+    from uad_bench.boards.comparison import compare as compute
 
     found = [Run(r.path) if isinstance(r, Result) else open_run(Path(runs), str(r)) for r in results]
     return Versus(compute(found, metric=metric))
@@ -193,7 +193,7 @@ class Versus:
     comparison: Any
 
     def __str__(self) -> str:
-        from uad_bench.evaluation.comparison_table import comparison_tables
+        from uad_bench.output.comparison_table import comparison_tables
 
         return as_text(comparison_tables(self.comparison))
 
@@ -202,7 +202,7 @@ class Versus:
 
 def leaderboard(task: str = "phantom", *, runs: str | Path = RUNS) -> "Board":
     """All runs of a task, ranked; without runs of it, the leaderboard that ships with the package."""
-    from uad_bench.boards.publishing import find_sheets
+    from uad_bench.output.publishing import find_sheets
 
     sheets, origin = find_sheets(Path(runs), task)
     return Board(sheets, origin)
@@ -222,7 +222,7 @@ class Board:
 
     def to(self, form: str) -> str:
         """As text: `md`, `csv`, `json`, `latex`, `html` or `table`."""
-        from uad_bench.boards.formats import FORMATS
+        from uad_bench.output.formats import FORMATS
 
         return FORMATS[form](self.sheets)
 
@@ -241,12 +241,12 @@ def as_text(table: Any) -> str:
 
 def _guest(method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]) -> Guest | None:
     if command is not None:
-        from uad_bench.plugins.external_command import command_entry
+        from uad_bench.execution.external_command import command_entry
 
         return Guest(command_entry(command, str(method)))
     if isinstance(method, str | Path):
         return None
-    from uad_bench.plugins.live import live_entry, live_params
+    from uad_bench.execution.live import live_entry, live_params
 
     own = [key for key in settings if "." not in key]
     if own and not isinstance(method, type):

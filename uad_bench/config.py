@@ -15,7 +15,7 @@ from uad_bench.method import Budget, Modality
 from uad_bench.resources import resource_names, resource_path
 
 if TYPE_CHECKING:
-    from uad_bench.execution.origin import Origin
+    from uad_bench.runs.origin import Origin
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid")

@@ -17,8 +17,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from uad_bench.distributed import Team, backward, divided
 from uad_bench.errors import MethodError
-from uad_bench.execution.distributed import Team, backward, divided
 from uad_bench.method import Budget, Compute, Progress, SliceBatch, SliceDataset
 from uad_bench.precision import autocast
 from uad_bench.seeding import derive, generator

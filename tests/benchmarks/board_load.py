@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from uad_bench.boards.kinds import baseline_methods
-from uad_bench.boards.publishing import boards_of, write_tables
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import read_result
 from uad_bench.boards.storage import read_stored, store_results
-from uad_bench.storage.runs import Run
+from uad_bench.output.publishing import boards_of, write_tables
+from uad_bench.plugins.kinds import baseline_methods
+from uad_bench.runs.folder import Run
 
 
 def made_results(template: Result, count: int) -> list[Result]:

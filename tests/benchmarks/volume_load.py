@@ -17,9 +17,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "methods")]
 import numpy as np  # noqa: E402 - the checkout need not be installed
 
 from tests.tiny_bench import save  # noqa: E402
-from uad_bench.benchmark import Request, run_request  # noqa: E402
+from uad_bench.benchmark.request import Request, run_request  # noqa: E402
 from uad_bench.console import reporting  # noqa: E402
-from uad_bench.storage.runs import find_runs  # noqa: E402
+from uad_bench.runs.folder import find_runs  # noqa: E402
 
 SHAPE = (240, 240, 155)
 

@@ -5,7 +5,7 @@ import pytest
 from tests.made_results import made_metric, made_result
 from uad_bench.boards.agreement import agreements
 from uad_bench.boards.board import make_boards
-from uad_bench.boards.caption import caption
+from uad_bench.output.caption import caption
 
 
 def board(dices):

@@ -4,12 +4,12 @@ import pytest
 
 from tests.made_results import BASELINES, made_board, made_failure, made_record, made_result, write_run
 from uad_bench.boards.assembly import assemble_boards
-from uad_bench.boards.caption import caption
-from uad_bench.boards.publishing import build_board, find_sheets, left_out
-from uad_bench.boards.render import board_sheets
 from uad_bench.boards.result import Result
 from uad_bench.errors import ConfigError
-from uad_bench.report.material import gather_material
+from uad_bench.output.caption import caption
+from uad_bench.output.publishing import build_board, find_sheets, left_out
+from uad_bench.output.render import board_sheets
+from uad_bench.output.report.material import gather_material
 
 FOLDS = {"task": {"split": {"name": "3 folds", "digest": "9" * 64, "note": ""}}, "n_folds": 3}
 
@@ -56,7 +56,7 @@ def test_without_baselines_anywhere_the_error_names_them():
 @pytest.fixture
 def mixed(tmp_path, monkeypatch):
     """Runs of a task, and two over folds that are newer."""
-    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: BASELINES)
+    monkeypatch.setattr("uad_bench.output.publishing.baseline_methods", lambda: BASELINES)
     for name, auprc in (("random", 0.02), ("intensity", 0.4), ("ae", 0.6)):
         write_run(tmp_path, made_record(name, 0, auprc))
     for name in BASELINES:
@@ -77,7 +77,7 @@ def test_a_built_leaderboard_holds_one_kind_and_names_the_others(mixed):
 
 
 def test_a_report_shows_one_kind_and_names_the_others(mixed):
-    from uad_bench.storage.runs import find_runs
+    from uad_bench.runs.folder import find_runs
 
     material = gather_material(find_runs(mixed, "made"))
     assert [method.name for method in material.methods] == ["ae", "intensity", "random"]

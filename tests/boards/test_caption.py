@@ -3,7 +3,7 @@
 import pytest
 
 from tests.made_results import made_record
-from uad_bench.boards.caption import setting
+from uad_bench.output.caption import setting
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from tests.made_results import made_failure, made_record, made_result, write_run
-from uad_bench.boards.formats.markdown import escape
-from uad_bench.boards.publishing import add_run, build_board, find_sheets, tables
 from uad_bench.boards.result import Quantity
 from uad_bench.boards.storage import read_stored, store_results, without_paths
+from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import write_json
-from uad_bench.fingerprint import digest_file
+from uad_bench.output.formats.markdown import escape
+from uad_bench.output.publishing import add_run, build_board, find_sheets, tables
 from uad_bench.resources import resource_path
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """A folder with runs of two baselines and a method, three seeds each."""
-    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: ("random", "intensity"))
+    monkeypatch.setattr("uad_bench.output.publishing.baseline_methods", lambda: ("random", "intensity"))
     for method, auprc in (("random", 0.02), ("intensity", 0.4), ("ae", 0.6)):
         for seed in range(3):
             write_run(tmp_path / "runs", made_record(method, seed, auprc + 0.001 * seed))
@@ -159,7 +159,7 @@ def test_two_settings_of_a_method_have_two_files(tmp_path):
 
 
 def test_building_adds_lesions_and_the_common_chain_from_the_maps(quick, tiny_data, monkeypatch):
-    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: ("dull",))
+    monkeypatch.setattr("uad_bench.output.publishing.baseline_methods", lambda: ("dull",))
     for entry in (quick.write("bright"), quick.write("dull", score="return (batch.image[:, 0] * 37.0) % 11.0")):
         assert quick.run(entry)["status"] == "ok"
     folder = quick.folder / "boards"

@@ -8,10 +8,10 @@ from scipy.stats import norm
 
 from tests.made_results import made_board, made_result
 from uad_bench.boards.board import make_boards
-from uad_bench.boards.caption import caption
 from uad_bench.boards.ranking import adjusted, difference_p, differences_p, pairs_p
 from uad_bench.boards.result import Result
 from uad_bench.metrics.significance import holm
+from uad_bench.output.caption import caption
 
 BASELINES = ("random", "intensity")
 

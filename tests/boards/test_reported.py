@@ -2,9 +2,9 @@
 
 import pytest
 
-from uad_bench.boards.publishing import all_sheets
 from uad_bench.boards.reported import read_reported
 from uad_bench.errors import ConfigError
+from uad_bench.output.publishing import all_sheets
 from uad_bench.resources import resource_path
 
 

@@ -12,7 +12,7 @@ from uad_bench.cli.app import app
 @pytest.fixture
 def typed(tmp_path, monkeypatch):
     """Function that types a command about runs of two baselines and a method."""
-    monkeypatch.setattr("uad_bench.boards.publishing.baseline_methods", lambda: ("random", "intensity"))
+    monkeypatch.setattr("uad_bench.output.publishing.baseline_methods", lambda: ("random", "intensity"))
     for method, auprc in (("random", 0.02), ("intensity", 0.4), ("ae", 0.6)):
         write_run(tmp_path / "runs", made_record(method, 0, auprc))
     return lambda *words: CliRunner().invoke(app, [*map(str, words), "--runs", str(tmp_path / "runs")])

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from tests.tiny_bench import TinyBench
-from uad_bench.cohort import cache_root, prepare_working_slices
+from uad_bench.data.cohort import cache_root, prepare_working_slices
 from uad_bench.data.reference import build_references
 from uad_bench.data.supervision import FOLDER, prepare_masks, training_slices
 from uad_bench.errors import ConfigError
+from uad_bench.execution.job import Outcome
 from uad_bench.method import SliceKey
 from uad_bench.plugins import registry
 from uad_bench.plugins.registry import Entry
-from uad_bench.storage.records import Outcome
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.scored import Scored, noisy, values
+from uad_bench.boards.comparison import compare, sentence
+from uad_bench.boards.contestants import require_same, setting_name
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
-from uad_bench.evaluation.comparison import compare, sentence
-from uad_bench.plugins.contestants import require_same, setting_name
-from uad_bench.storage.records import seal
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
+from uad_bench.runs.record import seal
 
 
 def runs_of(scored: Scored, **strengths: float) -> list[Run]:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.scored import SHAPE, Scored, brain_of, lesion_of, noisy, values
-from uad_bench.storage.records import METRICS_VERSION
+from uad_bench.runs.record import METRICS_VERSION
 
 TEST = range(3, 11)
 

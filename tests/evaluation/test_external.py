@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.scored import SHAPE, Scored, noisy, values
+from uad_bench.benchmark.evaluate_maps import MERGED, Submission, evaluate_maps
 from uad_bench.cli.app import _run
-from uad_bench.cohort import gather
 from uad_bench.config import load_task
+from uad_bench.data.cohort import gather
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.evaluation.external import MERGED, Submission, evaluate_maps
-from uad_bench.storage.runs import find_runs
+from uad_bench.runs.folder import find_runs
 
 
 def test_a_folder_becomes_a_finished_run_and_is_never_judged_twice(scored: Scored):

@@ -5,10 +5,10 @@ import pytest
 from scipy import ndimage
 
 from tests.scored import SHAPE, brain_of, noisy, reference_of
+from uad_bench.data.memo import Memo
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.postprocessing import Chain, Erode, Gaussian, Median, MinComponent, describe
 from uad_bench.evaluation.protocol import Protocol
-from uad_bench.storage.memo import Memo
 
 
 def test_a_masked_out_voxel_gets_the_lowest_score_and_stays_in_the_domain():

@@ -11,7 +11,7 @@ from tests.scored import Scored, brain_of, lesion_of, noisy, values
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.rescore import crosswalk, read_rescored, rescore
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
 
 TEST = range(3, 11)
 

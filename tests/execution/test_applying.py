@@ -11,14 +11,14 @@ from rich.console import Console
 
 import uad_bench
 from tests.tiny_bench import TRAINED, TinyBench, save
+from uad_bench.benchmark.score import Application, apply_run
 from uad_bench.cli.applying import score
 from uad_bench.console import Reporter
 from uad_bench.data.splits import unseen_split
 from uad_bench.errors import ConfigError, LeakError
-from uad_bench.execution.applying import Application, apply_run
 from uad_bench.plugins.registry import Entry
-from uad_bench.storage.runs import Run, find_runs
-from uad_bench.verification.integrity import check_log
+from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.integrity import check_log
 
 TASK = """
 dataset = "brats"

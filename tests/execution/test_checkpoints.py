@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from uad_bench.errors import ConfigError, MethodError, VerificationError
-from uad_bench.execution.checkpoints import DiskSnapshots, is_intact, load_checkpoint, read_description, save_checkpoint
+from uad_bench.runs.checkpoints import DiskSnapshots, is_intact, load_checkpoint, read_description, save_checkpoint
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "steps": torch.tensor(7)}
 

@@ -6,9 +6,9 @@ import pytest
 
 from uad_bench.execution import calibration
 from uad_bench.execution.calibration import KERNELS, calibrate
-from uad_bench.execution.cost import cost_of, cost_of_folds
 from uad_bench.execution.energy import EnergyCounter, gpu_counter, joules_between, package_counters, read_counters
 from uad_bench.execution.meter import Meter
+from uad_bench.runs.cost import cost_of, cost_of_folds
 
 
 def scored(subject: str, seconds: float, *, slices: int = 10, **more):

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.tiny_bench import TinyBench
+from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.errors import VerificationError
-from uad_bench.execution.determinism import check_determinism
 
 CHANCE = "import os, torch; return batch.image[:, 0] + os.urandom(1)[0] + torch.rand(batch.image[:, 0].shape)"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tests.tiny_bench import TinyBench, result_files
-from uad_bench.execution.distributed import Team, backward, current_team, divided
+from uad_bench.distributed import Team, backward, current_team, divided
 
 TOLERANCES = {"dae": 1e-6, "ddpm": 1e-6, "mmccd": 1e-6, "ae": 1e-4, "vae": 1e-4}
 """Of scores, relative to the highest, after four steps in float32. A bias before batch normalisation has a gradient of

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TinyBench
-from uad_bench.benchmark import say_warnings
+from uad_bench.benchmark.request import say_warnings
 from uad_bench.console import Reporter, stderr
-from uad_bench.execution import rescoring
-from uad_bench.execution.rescoring import DEPENDS, Sample
+from uad_bench.execution import batch_check as rescoring
+from uad_bench.execution.batch_check import DEPENDS, Sample
 from uad_bench.method import SliceKey
 
 BREAKS = {

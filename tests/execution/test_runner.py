@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TinyBench, gather_tiny, result_files
+from uad_bench.benchmark.runner import Bench
 from uad_bench.errors import ConfigError
-from uad_bench.execution.runner import Bench
 
 GATED = """
 import pathlib
@@ -113,7 +113,7 @@ def test_what_stops_a_run_is_in_its_log(quick: TinyBench, monkeypatch: pytest.Mo
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("uad_bench.execution.runner.judge", stop)
+    monkeypatch.setattr("uad_bench.benchmark.runner.judge", stop)
     with pytest.raises(KeyboardInterrupt):
         quick.run(entry)
     (event,) = quick.events(entry, "stopped")

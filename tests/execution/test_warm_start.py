@@ -9,10 +9,10 @@ import torch
 
 from tests.tiny_bench import TinyBench, gather_tiny
 from uad_bench.errors import ConfigError, LeakError
-from uad_bench.execution.checkpoints import load_checkpoint
-from uad_bench.execution.origin import Origin
 from uad_bench.plugins.registry import Entry
-from uad_bench.storage.runs import Run
+from uad_bench.runs.checkpoints import load_checkpoint
+from uad_bench.runs.folder import Run
+from uad_bench.runs.origin import Origin
 
 NETWORK = {
     "top": "import torch\nfrom uad_bench import training\ntraining.SNAPSHOT_SECONDS = 0.0",

@@ -17,7 +17,7 @@ import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from uad_bench.execution.distributed import current_team, divided  # noqa: E402
+from uad_bench.distributed import current_team, divided  # noqa: E402
 from uad_bench.method import Budget, Compute, SliceBatch, SliceKey  # noqa: E402
 from uad_bench.training import Optimisation, train  # noqa: E402
 from uad_methods.ae import AE  # noqa: E402

@@ -108,7 +108,7 @@ def test_two_maps_more_or_less_than_asked_for_make_no_manifest(quick: TinyBench)
     run, absent = quick.folder_of(entry), quick.cohort.splits[0].test[0]
     run.map(absent).unlink()
     from uad_bench.errors import MethodError
-    from uad_bench.storage.trust import write_manifest
+    from uad_bench.runs.trust import write_manifest
 
     with pytest.raises(MethodError, match=f"no score map for {absent}"):
         write_manifest(run, quick.cohort.splits[0].test)

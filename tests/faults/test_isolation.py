@@ -9,10 +9,10 @@ import pytest
 
 from tests.tiny_bench import TinyBench, living, result_files
 from uad_bench.cli.app import _run
-from uad_bench.cohort import Cohort
+from uad_bench.data.cohort import Cohort
 from uad_bench.errors import MethodError
+from uad_bench.execution.batch_check import DEPENDS
 from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
-from uad_bench.execution.rescoring import DEPENDS
 
 
 @dataclass
@@ -242,7 +242,7 @@ def test_attempts_and_dependent_scores_are_said_on_standard_error_and_kept_in_th
 ):
     spies = """
     import os
-    from uad_bench.cohort import cache_root
+    from uad_bench.data.cohort import cache_root
     try:
         os.listdir(cache_root() / "references")
     except OSError:

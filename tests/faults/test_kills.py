@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TRAINED, TinyBench, result_files
-from uad_bench.execution.runner import Bench
+from uad_bench.benchmark.runner import Bench
 from uad_bench.plugins.registry import Entry
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
@@ -78,12 +78,12 @@ def discard(run: Run) -> None:
 
 
 STAGES = {
-    "in the middle of training": ("uad_bench.execution.checkpoints.DiskSnapshots.save", 2),
-    "after the checkpoint": ("uad_bench.execution.checkpoints.DiskSnapshots.clear", 1),
+    "in the middle of training": ("uad_bench.runs.checkpoints.DiskSnapshots.save", 2),
+    "after the checkpoint": ("uad_bench.runs.checkpoints.DiskSnapshots.clear", 1),
     "in the middle of scoring": ("uad_bench.execution.stages.save_map", 3),
-    "between the maps and the manifest": ("uad_bench.execution.runner.write_manifest", 1),
-    "before judging": ("uad_bench.execution.runner.judge", 1),
-    "between the record and the marker": ("uad_bench.storage.runs.write_text", 1),
+    "between the maps and the manifest": ("uad_bench.benchmark.runner.write_manifest", 1),
+    "before judging": ("uad_bench.benchmark.runner.judge", 1),
+    "between the record and the marker": ("uad_bench.runs.folder.write_text", 1),
     "between any two steps of writing a file": ("uad_bench.files.sync_folder", 9),
 }
 

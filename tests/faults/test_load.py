@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TinyBench, gather_tiny, save
-from uad_bench.storage.runs import find_runs
+from uad_bench.runs.folder import find_runs
 
 PATIENTS, METHODS, SEEDS = 250, 10, 3
 SHAPE = (48, 48, 12)

@@ -16,7 +16,7 @@ import typer
 from tests.tiny_bench import TASK, TRAINED, TinyBench, living, result_files
 from uad_bench.cli.app import app, main
 from uad_bench.execution.processes import GRACE_S
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 PAUSE = """
@@ -123,10 +123,10 @@ def test_a_harness_that_is_killed_takes_a_method_with_it_that_holds_the_interpre
 
 
 STAGES = {
-    "reading the data": "uad_bench.cohort.take_census",
+    "reading the data": "uad_bench.data.cohort.take_census",
     "preparing slices": "uad_bench.data.store.SliceStore.prepare",
-    "judging": "uad_bench.execution.runner.judge",
-    "writing the record": "uad_bench.execution.runner.make_record",
+    "judging": "uad_bench.benchmark.runner.judge",
+    "writing the record": "uad_bench.benchmark.runner.make_record",
 }
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TinyBench, result_files
+from uad_bench.benchmark.runner import Bench
 from uad_bench.errors import ConfigError, LeakError, ResourceError
-from uad_bench.execution.runner import Bench
-from uad_bench.storage.runs import find_runs
+from uad_bench.runs.folder import find_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 

@@ -72,7 +72,7 @@ def test_every_shipped_method_says_what_it_needs_and_lacks_nothing():
 
 
 def test_listing_methods_imports_no_torch():
-    listing = "from uad_bench.plugins.inventory import list_methods; list_methods(None, ())"
+    listing = "from uad_bench.output.inventory import list_methods; list_methods(None, ())"
     code = f"import sys; {listing}; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"

@@ -7,7 +7,7 @@ import pytest
 
 import uad_bench
 from uad_bench.errors import ConfigError, MethodError
-from uad_bench.plugins.external_command import command_entry
+from uad_bench.execution.external_command import command_entry
 
 BRIGHT = """
 import pathlib, sys

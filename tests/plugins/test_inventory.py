@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from uad_bench.plugins.inventory import inventory_table
+from uad_bench.output.inventory import inventory_table
 
 NAME = "phantom-tiny/intensity-equalised/seed0-2ae0b5a8"
 

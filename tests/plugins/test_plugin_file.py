@@ -3,9 +3,9 @@
 import pytest
 
 from uad_bench.errors import ConfigError
-from uad_bench.fingerprint import digest_source
 from uad_bench.plugins.plugin_file import import_file, methods_of, names_in_file
 from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.source_digest import digest_source
 
 FITTING = "class Bright:\n    modalities = None\n    def fit(self): ...\n    def score(self): ...\n"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TASK
-from uad_bench.benchmark import Request
-from uad_bench.storage.runs import Run
+from uad_bench.benchmark.request import Request
+from uad_bench.runs.folder import Run
 from uad_bench.suites.states import Place, Standing, State
 from uad_bench.suites.suite import Cell
 

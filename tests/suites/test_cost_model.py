@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uad_bench.benchmark import Request
+from uad_bench.benchmark.request import Request
 from uad_bench.suites.cost_measurement import measure_method
 from uad_bench.suites.cost_model import Harness, Matrix, Work, cell_seconds, makespan, map_bytes, tables
 

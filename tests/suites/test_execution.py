@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
 from uad_bench.suites import execution
 from uad_bench.suites.execution import LocalExecutor, share_of
 from uad_bench.suites.logs import last_line, local_log

@@ -1,6 +1,6 @@
 """What became of a cell is read off its run folder."""
 
-from uad_bench.benchmark import Request
+from uad_bench.benchmark.request import Request
 from uad_bench.suites.states import Place, State, survey
 from uad_bench.suites.suite import Cell
 

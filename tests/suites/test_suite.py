@@ -2,7 +2,7 @@
 
 import pytest
 
-from uad_bench.benchmark import Request, baselines
+from uad_bench.benchmark.request import Request, baselines
 from uad_bench.errors import ConfigError
 from uad_bench.plugins.registry import methods
 from uad_bench.resources import resource_names

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.scored import Scored
-from uad_bench.verification.integrity import check_events, check_log
+from uad_bench.runs.integrity import check_events, check_log
 
 RECORD: dict[str, Any] = {"status": "ok", "subjects": {"test": ["P1", "P2"]}}
 

@@ -11,12 +11,12 @@ import pytest
 
 from tests.scored import Scored, noisy
 from uad_bench.cli.app import _run
+from uad_bench.digests import digest_file
 from uad_bench.evaluation.rescore import rescore
 from uad_bench.files import read_json, write_json
-from uad_bench.fingerprint import digest_file
 from uad_bench.metrics.uncertainty import resample
-from uad_bench.storage.records import record_digest
-from uad_bench.storage.runs import Run, find_runs
+from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.record import record_digest
 from uad_bench.verification.claims import _parameters
 from uad_bench.verification.verify import verify_run
 

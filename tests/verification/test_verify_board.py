@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.scored import Scored, noisy
-from uad_bench.boards.publishing import build_board
+from uad_bench.digests import digest_file
 from uad_bench.files import read_json, write_json
-from uad_bench.fingerprint import digest_file
-from uad_bench.storage.records import record_digest
+from uad_bench.output.publishing import build_board
+from uad_bench.runs.record import record_digest
 from uad_bench.verification.verify_board import verify
 
 BASELINES = ("random", "intensity", "intensity-coarse", "intensity-equalised", "mean-distance", "symmetry", "z-score")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.evaluation.metric_rows import key_of
+from uad_bench.runs.metric_rows import key_of
 
 Record = Mapping[str, Any]
 Values = NDArray[np.float64]

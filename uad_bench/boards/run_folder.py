@@ -9,15 +9,15 @@ import numpy as np
 
 from uad_bench.boards.reproduction import command_of
 from uad_bench.boards.result import Record, Result, Values
+from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
-from uad_bench.evaluation.metric_rows import key_of
 from uad_bench.evaluation.rescore import read_rescored, rescore
 from uad_bench.files import read_json
-from uad_bench.fingerprint import digest_file
 from uad_bench.method import Progress
-from uad_bench.storage.replicates import load_replicates
-from uad_bench.storage.runs import Run, find_runs
-from uad_bench.verification.integrity import untouched_record
+from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.integrity import untouched_record
+from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.replicates import load_replicates
 
 Report = Callable[[Progress], None]
 CHAINS = ("none", "common")

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from uad_bench.boards.result import Quantity, Result, Values
+from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import atomic, read_json, safe_name, write_json
-from uad_bench.fingerprint import digest_file
-from uad_bench.storage.records import record_digest
+from uad_bench.runs.record import record_digest
 
 KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
 GENERATED = {"comparison.json"}

@@ -27,12 +27,12 @@ def score(
 
     Pair, working size and scaling are those that the weights were trained for, whatever the task says.
     """
+    from uad_bench.benchmark.score import Application, apply_run
     from uad_bench.console import reporting, stderr, stdout
-    from uad_bench.execution.applying import Application, apply_run
     from uad_bench.execution.isolation import Limits
-    from uad_bench.storage.records import UNLABELLED
-    from uad_bench.storage.runs import open_run
-    from uad_bench.views.tables import run_table
+    from uad_bench.output.tables import run_table
+    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.record import UNLABELLED
 
     asked = Application(
         run=open_run(runs, run),

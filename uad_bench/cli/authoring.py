@@ -18,7 +18,7 @@ def check_method(
 ) -> int:
     """Try a method on tiny slices, check by check, and say what breaks the contract; exit code 5 if anything does."""
     from uad_bench.console import stderr, stdout
-    from uad_bench.plugins.conformance import check_methods, conformance_table
+    from uad_bench.testing.conformance import check_methods, conformance_table
 
     def report(name: str, check: str) -> None:
         stderr().print(f"{name}: {check}", markup=False) if stderr().is_terminal else None

@@ -20,10 +20,10 @@ BOARDS = Path("leaderboards")
 @leaderboard.command("show")
 def show(task: Task = "phantom", runs: Source = RUNS, json: AsJson = False) -> None:
     """Rank all runs of a task; without runs of it, show the leaderboard that ships with the package."""
-    from uad_bench.boards.formats import FORMATS
-    from uad_bench.boards.formats.terminal import TerminalView
-    from uad_bench.boards.publishing import find_sheets
     from uad_bench.console import stderr, stdout
+    from uad_bench.output.formats import FORMATS
+    from uad_bench.output.formats.terminal import TerminalView
+    from uad_bench.output.publishing import find_sheets
 
     sheets, origin = find_sheets(Path(runs), task)
     if json:
@@ -42,8 +42,8 @@ def build(
     complete: Annotated[bool, typer.Option(help="First compute lesions and the common chain where they lack.")] = True,
 ) -> None:
     """Write a task's table, and a record for each row from which the table can be made again without any run."""
-    from uad_bench.boards.publishing import build_board, left_out
     from uad_bench.console import reporting, stderr
+    from uad_bench.output.publishing import build_board, left_out
 
     with reporting() as reporter:
         written = build_board(Path(runs), task, output, data=data, complete=complete, report=reporter)
@@ -59,9 +59,9 @@ def add(
     output: Boards = BOARDS,
 ) -> None:
     """Add one run to a leaderboard, or put it in the place of the same method and seed."""
-    from uad_bench.boards.publishing import add_run
     from uad_bench.console import stderr
-    from uad_bench.storage.runs import open_run
+    from uad_bench.output.publishing import add_run
+    from uad_bench.runs.folder import open_run
 
     stderr().print(f"added to {add_run(open_run(Path(runs), run), output)}", markup=False)
 
@@ -74,9 +74,9 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; by default standard output.")] = None,
 ) -> None:
     """Write a task's table for a paper, a spreadsheet, a program or a browser."""
-    from uad_bench.boards.formats import FORMATS
-    from uad_bench.boards.publishing import find_sheets
     from uad_bench.files import write_text
+    from uad_bench.output.formats import FORMATS
+    from uad_bench.output.publishing import find_sheets
 
     sheets, _ = find_sheets(Path(runs), task, apart=format_ in {"md", "latex", "html"})
     text = FORMATS[format_](sheets)

@@ -17,11 +17,11 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the pat
 @data.command("doctor")
 def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
     """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
-    from uad_bench.cohort import cache_root, healthy_rule, open_dataset
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
+    from uad_bench.data.cohort import cache_root, healthy_rule, open_dataset
     from uad_bench.data.doctor import examine
-    from uad_bench.views.doctor_page import doctor_page
+    from uad_bench.output.doctor_page import doctor_page
 
     chosen = load_task(task)
     with reporting() as reporter:
@@ -47,10 +47,10 @@ def prepare(
     json: AsJson = False,
 ) -> None:
     """Read every patient once and keep prepared slices, so that runs start at once. Runs do this by themselves."""
-    from uad_bench.cohort import cache_root, gather, prepare_working_slices
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cache import list_cache
+    from uad_bench.data.cohort import cache_root, gather, prepare_working_slices
 
     with reporting() as reporter:
         cohort = gather(load_task(task), folder, report=reporter)
@@ -81,9 +81,9 @@ def split(
     json: AsJson = False,
 ) -> None:
     """Show who would train, validate and be tested; or how far two published lists contradict each other."""
-    from uad_bench.cohort import gather
     from uad_bench.config import change_task, load_task
     from uad_bench.console import reporting, stdout
+    from uad_bench.data.cohort import gather
 
     if against:
         document = _disagreement(split, against)
@@ -101,9 +101,9 @@ def split(
 @cache.command("ls")
 def cache_ls(json: AsJson = False) -> None:
     """What the cache holds."""
-    from uad_bench.cohort import cache_root
     from uad_bench.console import stdout
     from uad_bench.data.cache import list_cache
+    from uad_bench.data.cohort import cache_root
 
     uses = list_cache(cache_root())
     if json:
@@ -118,9 +118,9 @@ def cache_clear(
     kind: Annotated[list[str] | None, typer.Argument(help="Kinds to remove; all by default.")] = None,
 ) -> None:
     """Empty the cache."""
-    from uad_bench.cohort import cache_root
     from uad_bench.console import stdout
     from uad_bench.data.cache import clear_cache
+    from uad_bench.data.cohort import cache_root
 
     freed = sum(use.bytes for use in clear_cache(cache_root(), kind or ()))
     stdout().print(f"freed {freed / 1e6:.1f} MB")

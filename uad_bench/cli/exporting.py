@@ -19,8 +19,8 @@ def export(
 ) -> None:
     """Write score maps and masks as NIfTI over the original scans, a methods paragraph, and its citations."""
     from uad_bench.console import reporting, stderr
-    from uad_bench.storage.runs import open_run
-    from uad_bench.views.export import export_run
+    from uad_bench.output.export import export_run
+    from uad_bench.runs.folder import open_run
 
     with reporting() as reporter:
         written = export_run(open_run(Path(runs), run), to, data=data, policy=policy, report=reporter)

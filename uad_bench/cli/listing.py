@@ -18,7 +18,7 @@ def list_(
 ) -> None:
     """List what there is to run, and what was run."""
     from uad_bench.console import stdout
-    from uad_bench.plugins.inventory import INVENTORY, inventory_table
+    from uad_bench.output.inventory import INVENTORY, inventory_table
 
     rows: list[dict[str, Any]] = INVENTORY[kind](Path(runs), tuple(plugin or ()))
     if json:

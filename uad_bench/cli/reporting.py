@@ -25,8 +25,8 @@ def report(
     """Write one page that shows runs of a task: tables, figures, and the slices with a threshold slider."""
     from uad_bench.console import reporting, stderr
     from uad_bench.errors import ConfigError
-    from uad_bench.report.building import write_report
-    from uad_bench.storage.runs import find_runs, open_run
+    from uad_bench.output.report.building import write_report
+    from uad_bench.runs.folder import find_runs, open_run
 
     root = Path(runs)
     chosen = [open_run(root, name) for name in names or ()] or (find_runs(root, task) if task else [])

@@ -9,7 +9,7 @@ from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, Settings, T
 from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from uad_bench.benchmark import Guest
+    from uad_bench.benchmark.request import Guest
 
 
 def run(
@@ -44,10 +44,10 @@ def run(
     json: AsJson = False,
 ) -> int:
     """Train a method on healthy slices, score, evaluate, and show it beside the trivial baselines."""
-    from uad_bench.benchmark import Request, run_request
+    from uad_bench.benchmark.request import Request, run_request
     from uad_bench.console import reporting, stdout
     from uad_bench.execution.isolation import Limits
-    from uad_bench.views.tables import run_table
+    from uad_bench.output.tables import run_table
 
     method = _only(methods)
     request = Request(
@@ -90,7 +90,7 @@ def _only(methods: list[str]) -> str:
 def _guest(command: str | None, name: str) -> "Guest | None":
     if command is None:
         return None
-    from uad_bench.benchmark import Guest
-    from uad_bench.plugins.external_command import command_entry
+    from uad_bench.benchmark.request import Guest
+    from uad_bench.execution.external_command import command_entry
 
     return Guest(command_entry(command, name))

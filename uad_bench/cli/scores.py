@@ -21,9 +21,9 @@ def rescore(
 ) -> None:
     """Compute a run's numbers again from its stored maps, lesions and surfaces too, under any protocol."""
     from uad_bench.console import reporting, stdout
-    from uad_bench.evaluation.metric_table import metric_table
     from uad_bench.evaluation.rescore import rescore as compute
-    from uad_bench.storage.runs import open_run
+    from uad_bench.output.metric_table import metric_table
+    from uad_bench.runs.folder import open_run
 
     with reporting() as reporter:
         document = compute(open_run(runs, run), data=data, protocol=protocol, chain=chain, by=by, report=reporter)
@@ -44,8 +44,8 @@ def crosswalk(
     from uad_bench.console import reporting, stdout
     from uad_bench.evaluation.protocol import protocol_names
     from uad_bench.evaluation.rescore import crosswalk as compute
-    from uad_bench.published.crosswalk_table import crosswalk_table
-    from uad_bench.storage.runs import open_run
+    from uad_bench.output.crosswalk_table import crosswalk_table
+    from uad_bench.runs.folder import open_run
 
     found = open_run(runs, run)
     with reporting() as reporter:
@@ -83,9 +83,9 @@ def evaluate(
     json: AsJson = False,
 ) -> int:
     """Judge score maps made by any program; they become a run like any other."""
+    from uad_bench.benchmark.evaluate_maps import MERGED, Submission, evaluate_maps
     from uad_bench.console import reporting, stderr, stdout
-    from uad_bench.evaluation.external import MERGED, Submission, evaluate_maps
-    from uad_bench.evaluation.metric_table import metric_table
+    from uad_bench.output.metric_table import metric_table
 
     given = Submission(
         folder=maps,
@@ -141,8 +141,8 @@ def verify(
 def check(run: RunName, runs: Runs = RUNS, json: AsJson = False) -> int:
     """Judge a run's event log: one start and one end an attempt, in order, every test patient stored once."""
     from uad_bench.console import stdout
-    from uad_bench.storage.runs import open_run
-    from uad_bench.verification.integrity import check_log
+    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.integrity import check_log
 
     found = open_run(runs, run)
     findings = check_log(found)
@@ -161,10 +161,10 @@ def compare(
     json: AsJson = False,
 ) -> None:
     """Say whether one method beats another, by how much, how surely, and what it would take to know."""
+    from uad_bench.boards.comparison import compare as compute
     from uad_bench.console import stdout
-    from uad_bench.evaluation.comparison import compare as compute
-    from uad_bench.evaluation.comparison_table import comparison_tables
-    from uad_bench.storage.runs import open_run
+    from uad_bench.output.comparison_table import comparison_tables
+    from uad_bench.runs.folder import open_run
 
     comparison = compute([open_run(runs, name) for name in run], metric=metric)
     if json:

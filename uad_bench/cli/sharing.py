@@ -21,8 +21,8 @@ def bundle(
     if run == "check":
         _check(file, json=json)
         return
-    from uad_bench.storage.bundle import write_bundle
-    from uad_bench.storage.runs import open_run
+    from uad_bench.runs.bundle import write_bundle
+    from uad_bench.runs.folder import open_run
 
     if output is None or file is not None:
         raise ConfigError("a bundle needs a place: uad-bench bundle RUN -o FILE, or uad-bench bundle check FILE")
@@ -34,7 +34,7 @@ def bundle(
 
 
 def _check(file: Path | None, *, json: bool) -> None:
-    from uad_bench.storage.bundle_check import check_bundle
+    from uad_bench.runs.bundle_check import check_bundle
 
     if file is None:
         raise ConfigError("which bundle? uad-bench bundle check FILE")

@@ -8,9 +8,9 @@ import typer
 from uad_bench.cli.options import RUNS, AsJson, Data, Runs, print_json
 
 if TYPE_CHECKING:
-    from uad_bench.storage.run_tables import Curve
-    from uad_bench.storage.runs import Run
-    from uad_bench.views.slice_drawing import SliceView
+    from uad_bench.output.slice_drawing import SliceView
+    from uad_bench.runs.folder import Run
+    from uad_bench.runs.tables import Curve
 
 
 def show(
@@ -29,10 +29,10 @@ def show(
 ) -> None:
     """Show one run: its numbers by threshold policy and by patient."""
     from uad_bench.console import stdout
-    from uad_bench.storage.run_tables import read_patients
-    from uad_bench.storage.runs import open_run
-    from uad_bench.verification.integrity import untouched_record
-    from uad_bench.views.run_view import RunView
+    from uad_bench.output.run_view import RunView
+    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.integrity import untouched_record
+    from uad_bench.runs.tables import read_patients
 
     found = open_run(Path(runs), run)
     record = untouched_record(found)
@@ -46,8 +46,8 @@ def show(
 
 def _slices(run: "Run", data: Path | None, images: bool | None) -> "SliceView":
     from uad_bench.console import reporting
-    from uad_bench.views.slice_choice import find_slices
-    from uad_bench.views.slice_drawing import SliceView
+    from uad_bench.output.slice_choice import find_slices
+    from uad_bench.output.slice_drawing import SliceView
 
     with reporting() as reporter:
         return SliceView(find_slices(run, data=data, images=images, report=reporter))
@@ -55,7 +55,7 @@ def _slices(run: "Run", data: Path | None, images: bool | None) -> "SliceView":
 
 def _curve(run: "Run") -> "Curve":
     from uad_bench.errors import ConfigError
-    from uad_bench.storage.run_tables import read_curve
+    from uad_bench.runs.tables import read_curve
 
     if run.folds:
         raise ConfigError(f"{run.path}: each fold has a sweep of its own; show one, such as {run.folds[0].path}")

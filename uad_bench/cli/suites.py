@@ -78,7 +78,7 @@ def suite_cancel(name: Name, runs: Runs = RUNS) -> None:
 def _open(
     name: str, data: Path | None, device: str, plugin: list[Path] | None, runs: Path
 ) -> tuple["Suite", list["Place"]]:
-    from uad_bench.benchmark import Request
+    from uad_bench.benchmark.request import Request
     from uad_bench.console import reporting
     from uad_bench.suites.states import locate
     from uad_bench.suites.suite import cells_of, load_suite

@@ -10,9 +10,9 @@ from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.inspection import Problem, inspect
 from uad_bench.data.subject import ImageFile, Subject
 from uad_bench.data.workers import worker_count
+from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import read_json, safe_name, write_json
-from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality, Progress
 
 __all__ = ["Problem", "SubjectFacts", "Survey", "data_digest", "survey", "take_census"]

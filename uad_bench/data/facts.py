@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from uad_bench.fingerprint import digest_json
+from uad_bench.digests import digest_json
 from uad_bench.method import Modality
 
 PERCENTILES = (1.0, 50.0, 90.0, 98.0, 99.0)

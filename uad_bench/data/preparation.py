@@ -12,8 +12,8 @@ from uad_bench.data.geometry import SliceGeometry, Span
 from uad_bench.data.inspection import bounding_box, inside
 from uad_bench.data.resampling import area_weights, one_thread
 from uad_bench.data.scaling import scale_for
+from uad_bench.digests import digest_json
 from uad_bench.errors import DataError
-from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality
 
 Array = npt.NDArray[Any]

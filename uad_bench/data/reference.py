@@ -15,8 +15,8 @@ from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, in
 from uad_bench.data.subject import Subject
 from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
+from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality, Progress
 
 Array = npt.NDArray[Any]

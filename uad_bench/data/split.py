@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from uad_bench.data.subject import patient_id
+from uad_bench.digests import digest_json
 from uad_bench.errors import DataError, LeakError
-from uad_bench.fingerprint import digest_json
 
 ROLES = ("train", "val", "test")
 

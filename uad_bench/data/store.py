@@ -22,8 +22,8 @@ from uad_bench.data.preparation import PreparedSlices, Preprocessing, prepare_sl
 from uad_bench.data.subject import Subject
 from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
+from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality, Progress, SliceBatch, SliceKey
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from uad_bench.data.inspection import inside
 from uad_bench.data.preparation import shrink
 from uad_bench.data.reference import Reference, References
 from uad_bench.data.store import SliceStore, StoredSlices
+from uad_bench.digests import digest_json
 from uad_bench.files import atomic
-from uad_bench.fingerprint import digest_json
 from uad_bench.method import Modality, SliceBatch, SliceKey
 
 FOLDER = "supervision"

@@ -125,7 +125,7 @@ def _find(root: Path, layout: Layout) -> dict[str, _Files]:
 
 
 def _stacking(layout: Layout) -> Stacking:
-    from uad_bench.cohort import cache_root  # late, because a cohort is gathered from data sets
+    from uad_bench.data.cohort import cache_root  # late, because a cohort is gathered from data sets
 
     assert layout.spacing is not None
     return Stacking(

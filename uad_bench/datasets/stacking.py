@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from uad_bench.data.nifti import MAX_VOXELS
 from uad_bench.datasets.pictures import Slice, is_picture, read_slice
+from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import DataError
 from uad_bench.files import atomic, safe_name
-from uad_bench.fingerprint import digest_file, digest_json
 from uad_bench.method import Modality, Progress
 
 Series = Mapping[int, Path]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.data.memo import Memo
 from uad_bench.data.reference import Reference
 from uad_bench.data.resampling import area_weights
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.protocol import Protocol
 from uad_bench.metrics.ranks import Voxels
 from uad_bench.metrics.validity import require_scores
-from uad_bench.storage.memo import Memo
 
 ScoreMap = NDArray[np.float32]
 Mask = NDArray[np.bool_]

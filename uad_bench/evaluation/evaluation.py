@@ -14,7 +14,6 @@ from uad_bench.errors import DataError
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.groups import Grouping, size_groups
 from uad_bench.evaluation.measurement import LESIONS, OVERLAP, SURFACES, SubjectResult, measure_subject
-from uad_bench.evaluation.metric_rows import Estimate, Labels
 from uad_bench.evaluation.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
 from uad_bench.metrics.lesion import LesionCounts
 from uad_bench.metrics.measure import Measure, undefined
@@ -36,6 +35,7 @@ from uad_bench.metrics.voxel import (
     fpr_at_tpr,
     prevalence,
 )
+from uad_bench.runs.metric_rows import Estimate, Labels
 
 SLICE_SCORES = {"mean_brain": "", "top1pct_brain": "_top1pct"}  # reduction -> how its metrics' names end
 

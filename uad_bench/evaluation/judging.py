@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from uad_bench.cohort import Cohort, cache_root
+from uad_bench.data.cohort import Cohort, cache_root
+from uad_bench.data.memo import Memo
 from uad_bench.data.reference import build_references
 from uad_bench.data.splits import Split
+from uad_bench.digests import digest_json
 from uad_bench.evaluation.cases import Cases, ScoreMap
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.files import read_json
-from uad_bench.fingerprint import digest_json
 from uad_bench.method import Progress
-from uad_bench.storage.memo import Memo
-from uad_bench.storage.runs import Run
+from uad_bench.runs.folder import Run
 
 Report = Callable[[Progress], None]
 FILTERED = "filtered"  # folder of the cache with maps after a chain

@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
+from uad_bench.evaluation.folds import mean_over_folds
 from uad_bench.evaluation.groups import column_groups
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, validated
-from uad_bench.evaluation.metric_rows import key_of
+from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
+from uad_bench.evaluation.published.replay import Replay, replay
 from uad_bench.files import read_json, write_json
 from uad_bench.method import Progress
-from uad_bench.published.replay import Replay, replay
-from uad_bench.storage.folds import mean_over_folds
-from uad_bench.storage.records import METRICS_VERSION, NO_NUMBERS, SCHEMA, numbers, record_digest, replicates_of, rows
-from uad_bench.storage.replicates import mean_of_folds, read_columns, write_columns
-from uad_bench.storage.runs import Run
-from uad_bench.storage.stored import Stored, open_stored
+from uad_bench.runs.folder import Run
+from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, record_digest, rows
+from uad_bench.runs.reopen import Stored, open_stored
+from uad_bench.runs.replicates import mean_of_folds, read_columns, write_columns
 
 Report = Callable[[Progress], None]
 Numbers = tuple[dict[str, Any], dict[str, NDArray[np.float64]]]

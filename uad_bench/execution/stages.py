@@ -12,24 +12,24 @@ import numpy as np
 
 from uad_bench.data.store import SliceStore
 from uad_bench.data.supervision import training_slices
+from uad_bench.digests import digest_file
 from uad_bench.errors import MethodError, ResourceError
-from uad_bench.execution.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
+from uad_bench.execution.batch_check import DEPENDS, Sample
 from uad_bench.execution.meter import Meter
-from uad_bench.execution.rescoring import DEPENDS, Sample
 from uad_bench.execution.scoring import score_subject
 from uad_bench.execution.warm_start import starting_from
 from uad_bench.files import atomic
-from uad_bench.fingerprint import digest_file
 from uad_bench.method import Budget, Compute, Method, Progress, SliceKey
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
+from uad_bench.runs.folder import Run
 from uad_bench.seeding import seed_globals
-from uad_bench.storage.runs import Run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from uad_bench.execution.distributed import Team
+    from uad_bench.distributed import Team
 
 Emit = Callable[..., None]
 LONGEST_REMARK = 300
@@ -84,8 +84,8 @@ def describe_method(method: Method) -> dict[str, Any]:
 
 def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     """Fit (or load the checkpoint), then score every assigned subject, emitting an event for each unit done."""
+    from uad_bench.distributed import current_team
     from uad_bench.execution.calibration import calibrate
-    from uad_bench.execution.distributed import current_team
 
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
     team = current_team()

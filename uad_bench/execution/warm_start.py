@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uad_bench.errors import MethodError
-from uad_bench.execution.checkpoints import load_checkpoint
 from uad_bench.method import Compute, Method, Snapshots
+from uad_bench.runs.checkpoints import load_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -27,8 +27,8 @@ class Entry:
         target: `module:attribute`, `file.py:Class` for a plugin file, or the command as it was typed.
         distribution: `name version` of the installed distribution; empty for the others.
         file: the plugin file, if it is one.
-        command: words of a program that scores whole patients; see `uad_bench.plugins.external_command`.
-        live: a class or an object that was passed from Python; see `uad_bench.plugins.live`.
+        command: words of a program that scores whole patients; see `uad_bench.execution.external_command`.
+        live: a class or an object that was passed from Python; see `uad_bench.execution.live`.
     """
 
     name: str

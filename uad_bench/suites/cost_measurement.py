@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from uad_bench.benchmark import Request, compose_request
+from uad_bench.benchmark.request import Request, compose_request
 from uad_bench.execution.calibration import calibrate
 from uad_bench.method import Budget, Compute, Method, SliceBatch, SliceKey
 from uad_bench.plugins import registry
 from uad_bench.plugins.hyperparameters import build_method
 from uad_bench.precision import has_bfloat16
-from uad_bench.storage.environment import cpu_name
+from uad_bench.runs.environment import cpu_name
 from uad_bench.suites.suite import Suite, cells_of, load_suite
 
 STEPS = 2  # so that methods that share a budget between two networks train both

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from uad_bench.storage.environment import gpu_names
+from uad_bench.runs.environment import gpu_names
 from uad_bench.suites.logs import local_log
 from uad_bench.suites.states import Place
 

@@ -7,10 +7,10 @@ from statistics import fmean
 from rich.markup import escape
 from rich.table import Table
 
-from uad_bench.boards.columns import DASH, seconds
 from uad_bench.boards.result import find_metric
+from uad_bench.output.columns import DASH, seconds
+from uad_bench.output.tables import write_value
 from uad_bench.suites.states import Standing, State
-from uad_bench.views.tables import write_value
 
 STYLES = {
     State.DONE: "green",

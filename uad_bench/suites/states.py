@@ -6,13 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from uad_bench.benchmark import Request, compose_request
-from uad_bench.cohort import Cohort, gather
+from uad_bench.benchmark.request import Request, compose_request
+from uad_bench.benchmark.runner import Bench, Report
 from uad_bench.config import Experiment
+from uad_bench.data.cohort import Cohort, gather
 from uad_bench.errors import ConfigError
-from uad_bench.execution.runner import Bench, Report
 from uad_bench.plugins import registry
-from uad_bench.storage.runs import Run, now
+from uad_bench.runs.folder import Run, now
 from uad_bench.suites.suite import Cell
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from uad_bench.benchmark import Request, baselines
+from uad_bench.benchmark.request import Request, baselines
 from uad_bench.config import load_task, read_toml, validate
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.resources import resource_names, resource_path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from uad_bench.digests import digest_json
 from uad_bench.files import read_json
-from uad_bench.fingerprint import digest_json
-from uad_bench.storage.runs import Run
-from uad_bench.verification.findings import Finding
+from uad_bench.runs.findings import Finding
+from uad_bench.runs.folder import Run
 
 TASK = (
     "name", "dataset", "pair", "modalities", "slices", "size", "scaling", "field_of_view", "margin", "protocol"

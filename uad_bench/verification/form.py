@@ -8,8 +8,8 @@ from typing import Any
 
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json
-from uad_bench.storage.runs import Run
-from uad_bench.verification.findings import Finding
+from uad_bench.runs.findings import Finding
+from uad_bench.runs.folder import Run
 
 Form = Mapping[str, type | tuple[type, ...]]
 RECORD: Form = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uad_bench.verification.findings import Finding, differs
+from uad_bench.runs.findings import Finding, differs
 from uad_bench.verification.recount import NAN, Curve, Patient, pooled, recount_patient
 
 POINTS = 1_000  # of a sweep

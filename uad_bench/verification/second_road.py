@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from uad_bench.data.reference import Reference
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, read_map, validated
-from uad_bench.evaluation.metric_rows import key_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
-from uad_bench.storage.replicates import load_replicates
-from uad_bench.storage.stored import Stored
+from uad_bench.runs.findings import TOLERANCE, Finding, differs
+from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.reopen import Stored
+from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.draws import Values, curve_draws, digest_of, draw, interval, summed_draws, times_drawn
-from uad_bench.verification.findings import TOLERANCE, Finding, differs
 from uad_bench.verification.recount import HEALTHY, NAN, Number, Patient, recount, recount_thresholds
 from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from uad_bench.evaluation.metric_rows import key_of
 from uad_bench.files import read_json
 from uad_bench.method import Progress
-from uad_bench.storage.replicates import load_replicates
-from uad_bench.storage.runs import Run
-from uad_bench.storage.stored import open_stored
+from uad_bench.runs.findings import Finding, Verification, differs
+from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import check_files, check_roles, check_version
+from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.reopen import open_stored
+from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.claims import check_claims
-from uad_bench.verification.findings import Finding, Verification, differs
 from uad_bench.verification.form import check_form
-from uad_bench.verification.integrity import check_files, check_roles, check_version
 from uad_bench.verification.recount import NAN
 from uad_bench.verification.second_road import SecondRoad, check_stored_intervals
 

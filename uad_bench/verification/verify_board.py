@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from uad_bench.boards.publishing import tables
 from uad_bench.boards.storage import without_paths
+from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import read_json
-from uad_bench.fingerprint import digest_file
 from uad_bench.method import Progress
-from uad_bench.storage.records import record_digest
-from uad_bench.storage.runs import Run, find_runs, open_run
-from uad_bench.verification.findings import Finding, Verification
+from uad_bench.output.publishing import tables
+from uad_bench.runs.findings import Finding, Verification
+from uad_bench.runs.folder import Run, find_runs, open_run
+from uad_bench.runs.record import record_digest
 from uad_bench.verification.verify import verify_run
 
 Report = Callable[[Progress], None]

@@ -1,0 +1,116 @@
+"""One file that needs nothing else, runs nobody's code, and shows real patients only when asked to."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from uad_bench.errors import ConfigError
+from uad_bench.output.report.building import write_report
+
+
+class Outline(HTMLParser):
+    """Tags of a page, its ids, and what it would load."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.loaded = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [values["id"]] if "id" in values else []
+        self.loaded += [values[key] for key in ("src", "href", "xlink:href", "data") if values.get(key)]
+
+
+def page(runs, tmp_path, **options):
+    write_report(runs, tmp_path / "report.html", **options)
+    return (tmp_path / "report.html").read_text()
+
+
+def test_a_page_loads_nothing_from_anywhere(many_runs, tmp_path):
+    text = page(many_runs, tmp_path, images=False)
+    assert all(target.startswith(("#", "data:,")) for target in Outline(text).loaded)
+    assert not re.search(r"url\((?!#)|@import", text)
+
+
+def test_hostile_names_stay_words(many_runs, tmp_path):
+    text = page(many_runs, tmp_path, images=False)
+    assert "script" not in Outline(text).tags
+    assert "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt; a_b $x^2$ =cmd()" in text
+
+
+def test_ids_are_unique_on_a_page_of_many_figures(many_runs, tmp_path):
+    ids = Outline(page(many_runs, tmp_path, images=False)).ids
+    assert len(ids) == len(set(ids))
+    assert {"summary", "figures", "cases", "figure-dice-threshold", "figure-ranks"} <= set(ids)
+
+
+def test_every_figure_has_words_in_its_place(many_runs, tmp_path):
+    text = page(many_runs, tmp_path, images=False)
+    assert len(re.findall(r'<div role="img" aria-label="[^"]{40,}">', text)) == len(
+        re.findall(r'id="figure-[a-z-]+"', text)
+    )
+
+
+def test_figures_take_the_pages_colours(many_runs, tmp_path):
+    text = page(many_runs, tmp_path, images=False)
+    assert "currentColor" in text
+    assert "#010203" not in text
+
+
+def test_a_failed_method_keeps_its_row(many_runs, tmp_path):
+    assert "FAILED(crash)" in page(many_runs, tmp_path, images=False)
+
+
+def test_the_same_runs_give_the_same_bytes(many_runs, tmp_path):
+    assert page(many_runs, tmp_path, images=False) == page(many_runs, tmp_path, images=False)
+
+
+def test_real_patients_are_not_shown_unless_asked_for(seen_runs, tiny_data, tmp_path):
+    hidden = page(seen_runs, tmp_path, data=tiny_data)
+    assert 'id="payload"' not in hidden
+    assert "--with-images" in hidden
+    assert 'id="payload"' in page(seen_runs, tmp_path, data=tiny_data, images=True)
+
+
+def test_a_report_of_one_run_is_made_without_ranks(seen_runs, tmp_path):
+    text = page(seen_runs[:1], tmp_path)
+    assert "no ranks: one method" in text
+    assert 'id="figure-ranks"' not in text
+
+
+def test_a_report_of_nothing_but_failures_is_made(many_runs, tmp_path):
+    assert "FAILED(crash)" in page(many_runs[-1:], tmp_path, images=False)
+
+
+def test_a_report_of_no_run_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="at least one run"):
+        write_report([], tmp_path / "x.html")
+
+
+def test_figures_are_written_as_files_too(many_runs, tmp_path):
+    page(many_runs, tmp_path, images=False, figures=tmp_path / "figures")
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"dice-threshold.png", "dice-threshold.svg", "precision-recall.svg", "ranks.png"} <= names
+    assert all(path.stat().st_size > 2_000 for path in (tmp_path / "figures").iterdir())
+
+
+def test_over_folds_the_page_has_every_curve_and_says_what_its_lines_are(folded_runs, tmp_path):
+    text = page(folded_runs, tmp_path, images=False, figures=tmp_path / "figures")
+    assert {"figure-dice-threshold", "figure-precision-recall", "figure-roc"} <= set(Outline(text).ids)
+    assert (tmp_path / "figures" / "roc.png").stat().st_size > 2_000
+    assert text.count("Thin: one line a fold") == 2 * 3  # captions, and the words in the figures' place
+
+
+def test_over_folds_real_patients_are_not_shown_unless_asked_for(folded_runs, tiny_data, tmp_path):
+    assert 'id="payload"' not in page(folded_runs, tmp_path, data=tiny_data)
+
+
+def test_training_patients_are_counted_in_each_fold(folded_runs, seen_runs, tmp_path):
+    counts = [len(fold.read_record()["subjects"]["train"]) for fold in folded_runs[0].folds]
+    assert counts == [2, 2]
+    assert "<dd>2 a fold</dd>" in page(folded_runs, tmp_path, images=False)
+    plain = len(seen_runs[0].read_record()["subjects"]["train"])
+    assert f"<dt>training patients</dt><dd>{plain}</dd>" in page(seen_runs, tmp_path, images=False)

@@ -1,0 +1,80 @@
+"""Exported maps lie over the original scans, voxel by voxel, and masks mark what the record counts."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.made_results import made_failure, write_run
+from uad_bench.data.subject import ImageFile
+from uad_bench.errors import ConfigError
+from uad_bench.metrics.overlap import smallest_float32
+from uad_bench.output.export import export_run, write_beside
+
+AFFINES = {
+    "RAS": np.diag([1.0, 2.0, 3.0, 1.0]),
+    "LPS": np.array([[-1, 0, 0, 90], [0, -2, 0, 80], [0, 0, 3, -70], [0, 0, 0, 1.0]]),
+    "turned": np.array([[0, 0, 3, -20], [-1, 0, 0, 10], [0, 2, 0, 5], [0, 0, 0, 1.0]]),
+}
+
+
+@pytest.mark.parametrize("name", AFFINES)
+def test_a_canonical_voxel_goes_back_to_the_place_it_came_from(name, tmp_path):
+    stored = np.zeros((4, 5, 6), np.int16)
+    stored[1, 2, 3] = 7
+    nib.save(nib.Nifti1Image(stored, AFFINES[name]), tmp_path / "scan.nii.gz")
+    canonical = nib.as_closest_canonical(nib.load(tmp_path / "scan.nii.gz"))
+    scores = np.asarray(canonical.dataobj).astype(np.float32)
+    written = nib.load(write_beside(scores, ImageFile(tmp_path / "scan.nii.gz"), tmp_path / "map.nii.gz"))
+    assert np.array_equal(np.asarray(written.dataobj), stored)
+    assert np.array_equal(written.affine, AFFINES[name])
+    assert nib.aff2axcodes(written.affine) == nib.aff2axcodes(AFFINES[name])
+
+
+@pytest.fixture
+def exported(quick, tiny_data, tmp_path):
+    """A finished run and the folder that it was exported to."""
+    entry = quick.write("bright")
+    assert quick.run(entry)["status"] == "ok"
+    run = quick.folder_of(entry)
+    return run, export_run(run, tmp_path / "out", data=tiny_data)
+
+
+def test_every_test_patient_gets_a_map_and_a_mask(exported, tiny_data):
+    run, written = exported
+    for subject in run.read_record()["subjects"]["test"]:
+        scan = nib.load(tiny_data / subject / f"{subject}_flair.nii.gz")
+        scores, mask = (nib.load(p) for p in sorted(p for p in written if p.name.startswith(f"{subject}_"))[::-1])
+        assert scores.get_data_dtype() == np.float32
+        assert mask.get_data_dtype() == np.uint8
+        assert scores.shape == mask.shape == scan.shape
+        assert np.array_equal(scores.affine, scan.affine)
+        assert np.array_equal(np.asarray(scores.dataobj), np.load(run.map(subject)))
+
+
+def test_a_mask_is_what_the_threshold_marks_inside_the_brain(exported, tiny_data):
+    run, written = exported
+    record = run.read_record()
+    threshold = smallest_float32(float.fromhex(record["thresholds"]["hFPR5"]))
+    for subject in record["subjects"]["test"]:
+        mask = np.asarray(nib.load(next(p for p in written if p.name == f"{subject}_mask-hFPR5.nii.gz")).dataobj)
+        scans = [nib.load(tiny_data / subject / f"{subject}_{m}.nii.gz") for m in ("flair", "t2")]
+        brain = np.any([np.asarray(scan.dataobj) != 0 for scan in scans], axis=0)
+        assert np.array_equal(mask > 0, brain & (np.load(run.map(subject)) >= threshold))
+
+
+def test_the_same_run_exports_the_same_bytes(exported, tiny_data, tmp_path):
+    run, written = exported
+    again = export_run(run, tmp_path / "again", data=tiny_data)
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
+
+
+def test_a_failed_run_has_nothing_to_export(tmp_path):
+    with pytest.raises(ConfigError, match="failed \\(crash\\)"):
+        export_run(write_run(tmp_path, made_failure()), tmp_path / "out", data=None)
+
+
+def test_a_policy_without_threshold_names_those_there_are(quick, tiny_data, tmp_path):
+    entry = quick.write("bright")
+    quick.run(entry)
+    with pytest.raises(ConfigError, match="no threshold yen; it has"):
+        export_run(quick.folder_of(entry), tmp_path / "out", data=tiny_data, policy="yen")

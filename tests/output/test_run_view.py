@@ -1,0 +1,54 @@
+"""One run in the terminal, wide and narrow, piped and failed."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.made_results import made_failure, made_record, write_run
+from uad_bench.output.run_view import RunView
+from uad_bench.runs.tables import read_curve, read_patients
+
+
+def shown(view, width):
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(view)
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path, made_record("ae"))
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_run_fits_its_window(run, width):
+    text = shown(RunView(run.read_record(), read_patients(run)), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "0.600 [0.550, 0.650]" in text
+    assert "P19" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_sweep_fits_its_window_and_names_its_policies(run, width):
+    text = shown(RunView(run.read_record(), read_patients(run), read_curve(run)), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "^hFPR5" in text
+    assert "hFPR5    Dice 0.500" in text
+
+
+def test_patients_stand_worst_first(run):
+    text = shown(RunView(run.read_record(), read_patients(run)), 100)
+    values = [float(line.split()[1]) for line in text.splitlines() if line.startswith("P") and line[1:3].isdigit()]
+    assert values == sorted(values)
+    assert len(values) == 20
+
+
+def test_a_failed_run_says_why(tmp_path):
+    run = write_run(tmp_path, made_failure("ae"))
+    assert "FAILED(crash): it fell over" in shown(RunView(run.read_record(), read_patients(run)), 80)
+
+
+def test_a_name_cannot_colour_the_terminal(tmp_path):
+    record = made_record("ae", run="made/ae/seed0-\x1b[31m")
+    assert "\x1b" not in shown(RunView(record, read_patients(write_run(tmp_path, made_record()))), 80)

@@ -1,0 +1,91 @@
+"""A bundle holds what a stranger needs to check a run, and nothing of the machine it was made on."""
+
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+
+from tests.tiny_bench import TinyBench
+from uad_bench.errors import ConfigError
+from uad_bench.runs.bundle import Levels, write_bundle
+from uad_bench.runs.bundle_check import check_bundle
+from uad_bench.runs.folder import Run
+
+
+@pytest.fixture
+def run(quick: TinyBench) -> Run:
+    entry = quick.write("shared")
+    quick.run(entry)
+    return quick.folder_of(entry)
+
+
+def test_a_bundle_that_was_just_written_is_sound_and_gives_the_record(run: Run, tmp_path: Path):
+    write_bundle(run, tmp_path / "a.zip", maps=True)
+    assert check_bundle(tmp_path / "a.zip") == run.read_record()
+
+
+def test_the_same_run_gives_the_same_bytes(run: Run, tmp_path: Path):
+    for name in ("a", "b"):
+        write_bundle(run, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_no_image_no_label_and_no_path_of_this_machine_is_in_it(run: Run, tmp_path: Path, tiny_data: Path):
+    write_bundle(run, tmp_path / "a.zip", maps=True)
+    with ZipFile(tmp_path / "a.zip") as archive:
+        names = set(archive.namelist())
+        texts = [archive.read(name) for name in names if not name.endswith(".npy")]
+    tables = {"record.json", "experiment.json", "MANIFEST.json", "metrics.csv", "sweep.csv", "replicates.npy"}
+    assert {name for name in names if not name.startswith("maps/")} == {*tables, "bundle.json"}
+    for place in (str(tmp_path), str(tiny_data), str(Path.home())):
+        assert not any(place.encode() in text for text in texts)
+
+
+def test_packed_maps_are_the_stored_ones_to_half_a_step(run: Run, tmp_path: Path):
+    write_bundle(run, tmp_path / "a.zip", maps=True)
+    with ZipFile(tmp_path / "a.zip") as archive:
+        levels = Levels(**json.loads(archive.read("bundle.json"))["levels"][""])
+        for file in run.maps.iterdir():
+            with archive.open(f"maps/{file.name}") as packed:
+                codes = np.load(packed, allow_pickle=False)
+            assert codes.dtype == np.uint16
+            np.testing.assert_allclose(levels.decode(codes), np.load(file), atol=0.51 * levels.step)
+
+
+def test_without_maps_none_are_packed(run: Run, tmp_path: Path):
+    write_bundle(run, tmp_path / "a.zip")
+    with ZipFile(tmp_path / "a.zip") as archive:
+        assert not [name for name in archive.namelist() if name.startswith("maps/")]
+
+
+def test_a_map_of_equal_scores_survives_packing():
+    levels = Levels(3.0, 0.0)
+    assert (levels.decode(levels.encode(np.full((2, 2, 2), 3.0, np.float32))) == 3.0).all()
+
+
+def test_a_run_with_folds_is_packed_with_them(quick: TinyBench, tiny_data: Path, tmp_path: Path):
+    from tests.tiny_bench import gather_tiny
+
+    quick.cohort = gather_tiny(tiny_data, folds=2)
+    entry = quick.write("folded")
+    quick.run(entry)
+    write_bundle(quick.folder_of(entry), tmp_path / "a.zip", maps=True)
+    assert check_bundle(tmp_path / "a.zip")["n_folds"] == 2
+    with ZipFile(tmp_path / "a.zip") as archive:
+        assert {"fold0/record.json", "fold1/record.json"} <= set(archive.namelist())
+
+
+def test_a_run_that_is_not_finished_is_not_shared(run: Run, tmp_path: Path):
+    run.done.unlink()
+    with pytest.raises(ConfigError, match="not finished"):
+        write_bundle(run, tmp_path / "a.zip")
+
+
+def test_a_run_without_its_maps_can_be_shared_without_maps(run: Run, tmp_path: Path):
+    next(run.maps.iterdir()).unlink()
+    with pytest.raises(ConfigError, match="without --maps"):
+        write_bundle(run, tmp_path / "a.zip", maps=True)
+    assert not (tmp_path / "a.zip").exists()
+    write_bundle(run, tmp_path / "a.zip")

@@ -1,0 +1,62 @@
+"""What defines a run names its folder; what does not, does not; and a new run says what is new about it."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.tiny_bench import TinyBench, result_files, write_method
+from uad_bench.data.cohort import Cohort
+from uad_bench.errors import ConfigError
+from uad_bench.runs.identity import changes_since, identify, run_of
+
+
+def test_every_part_of_the_request_the_data_and_the_source_changes_the_folder(tiny: TinyBench):
+    entry = tiny.write("method")
+    experiment = tiny.experiment("method")
+    folders = [tiny.bench.locate(experiment, entry, tiny.cohort)]
+    folders += [tiny.folder_of(entry, seed=1), tiny.folder_of(entry, settings=("scale=2.0",))]
+    cohorts = [replace(tiny.cohort, digest="other"), replace(tiny.cohort, task=replace(tiny.cohort.task, margin=1))]
+    folders += [tiny.bench.locate(experiment, entry, cohort) for cohort in cohorts]
+    folders.append(tiny.folder_of(tiny.write("method", score="return batch.image[:, 0] * 2")))
+    assert len({run.path for run in folders}) == 6
+
+
+def test_neither_where_the_plugin_lies_nor_the_summary_of_the_task_changes_it(tiny: TinyBench):
+    entries = [write_method(tiny.folder / place, "method") for place in ("here", "there")]
+    cohorts = [tiny.cohort, replace(tiny.cohort, task=replace(tiny.cohort.task, summary="reworded"))]
+    experiment = tiny.experiment("method")
+    folders = {tiny.bench.locate(experiment, e, c).path for e, c in zip(entries, cohorts, strict=True)}
+    assert len(folders) == 1
+
+
+def test_a_run_with_one_field_changed_is_a_new_one_that_says_what_changed_and_mixes_nothing(quick: TinyBench):
+    entry = quick.write("method")
+    quick.run(entry)
+    before = result_files(quick.folder_of(entry))
+    changed = quick.experiment("method", settings=("scale=2.0",))
+    assert quick.bench.explain(changed, entry, quick.cohort) == "params.scale None -> 2.0"
+    quick.run(entry, settings=("scale=2.0",))
+    assert result_files(quick.folder_of(entry)) == before
+    assert quick.bench.explain(changed, entry, quick.cohort) == ""
+
+
+def test_the_nearest_of_several_other_runs_is_compared_with(tiny: TinyBench):
+    identity = {"method": "m", "seed": 0, "task": {"name": "t", "size": 8}, "params": {"a": 1, "b": 2}}
+    for stored in ({**identity, "params": {"a": 9, "b": 9}}, {**identity, "task": {"name": "t", "size": 16}}):
+        from uad_bench.files import write_json
+
+        write_json(run_of(tiny.folder, stored).create().experiment, stored)
+    assert changes_since(run_of(tiny.folder, identity), identity) == "task.size 16 -> 8"
+
+
+def test_without_another_run_there_is_nothing_to_say(tiny: TinyBench):
+    entry = tiny.write("first")
+    assert tiny.bench.explain(tiny.experiment("first"), entry, tiny.cohort) == ""
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"])
+def test_a_setting_that_has_no_json_form_is_refused(tiny_cohort: Cohort, tiny: TinyBench, value: object):
+    entry = tiny.write("method")
+    identity = identify(replace(tiny.experiment("method"), params={"scale": value}), entry, tiny_cohort)
+    with pytest.raises(ConfigError, match="method method: a setting cannot be recorded"):
+        run_of(tiny.folder, identity)

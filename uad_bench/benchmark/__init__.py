@@ -1,0 +1,1 @@
+"""Run, score and evaluate: from a request to the records it produces."""

@@ -1,0 +1,184 @@
+"""Anyone's score maps become a run: a folder of `<patient>.nii.gz` or `<patient>.npy`, made by any program.
+
+Nothing is resampled: a map of another geometry is refused with both geometries named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uad_bench.benchmark.recording import make_record
+from uad_bench.config import Experiment, Task, change_task, load_task
+from uad_bench.data.census import data_digest, take_census
+from uad_bench.data.cohort import Cohort, cache_root, gather, open_dataset
+from uad_bench.data.splits import Split
+from uad_bench.digests import digest_file, digest_json
+from uad_bench.errors import ConfigError, MethodError
+from uad_bench.evaluation.judging import judge
+from uad_bench.evaluation.score_files import NpyOrientation, find_maps, read_scores
+from uad_bench.execution.job import Outcome
+from uad_bench.execution.stages import save_map
+from uad_bench.files import write_json
+from uad_bench.method import Progress
+from uad_bench.plugins.registry import Entry
+from uad_bench.runs.folder import Run
+from uad_bench.runs.identity import identify, run_of
+
+Report = Callable[[Progress], None]
+ORIGIN = "external maps"
+ALL = "all"  # as a split: every labelled patient is judged
+MERGED = "scores_merged_by_float32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maps:
+    """Files by patient; more than one for a patient is an error that the run reports.
+
+    Attributes:
+        test: of the patients that are judged.
+        val: of those that thresholds are chosen on; empty where there are none.
+    """
+
+    test: Mapping[str, list[Path]]
+    val: Mapping[str, list[Path]]
+
+    @property
+    def digests(self) -> dict[str, list[str]]:
+        """SHA-256 of every file, which name the run."""
+        return {name: [digest_file(path) for path in paths] for name, paths in [*self.val.items(), *self.test.items()]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """Maps to be judged, and on what.
+
+    Attributes:
+        folder: one map a test patient.
+        name: what the row is called.
+        task: shipped name or file; its protocol holds.
+        data: folder with the scans and labels, where the task's data is not embedded.
+        split: a split whose test patients are judged, by the name that tables print, or `all` for every labelled
+            patient. By default the task's own; all where that would be a split by hash.
+        threshold_maps: maps of validation patients; without them there is only the oracle threshold.
+        npy_orientation: how the axes of arrays run, which a `.npy` file does not say: as the `scan` is stored, or `ras`
+            for canonical RAS+. It must be said of scans for which that is not the same.
+    """
+
+    folder: Path
+    name: str
+    task: str = "phantom"
+    data: Path | None = None
+    split: str | None = None
+    threshold_maps: Path | None = None
+    npy_orientation: NpyOrientation | None = None
+
+
+def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Report = lambda _: None) -> dict[str, Any]:
+    """Judge a folder of score maps, and store the result as a run of the method `given.name`.
+
+    Returns:
+        the record; its status is `failed`, with the reason, where a map is missing or is not what it should be.
+
+    Raises:
+        ConfigError: a scan is not stored as RAS+ and nobody said how its array lies.
+        DataError: the scans, labels or folders cannot be read.
+    """
+    maps = Maps(test=find_maps(given.folder), val=find_maps(given.threshold_maps) if given.threshold_maps else {})
+    cohort = _cohort(load_task(given.task), given, maps, report)
+    _require_orientation(given, cohort, maps)
+    experiment = Experiment(method=given.name, profile="external", params={}, task=cohort.task)
+    entry = Entry(given.name, "", distribution=ORIGIN)
+    asked = Outcome(experiment=experiment, entry=entry, cohort=cohort, split=cohort.splits[0], device="cpu")
+    identity = {**identify(experiment, entry, cohort), "maps": digest_json(maps.digests)}
+    if given.npy_orientation:
+        identity["npy_orientation"] = given.npy_orientation
+    run = run_of(runs, identity)
+    if run.finished:
+        return run.read_record()
+    with run.lock():
+        run.log_event("start", resumed=False, repaired=[])
+        write_json(run.experiment, identity)
+        return _judged(run, asked, maps, given.npy_orientation or "ras", report)
+
+
+def _require_orientation(given: Submission, cohort: Cohort, maps: Maps) -> None:
+    """A mirrored map has the right shape and a plausible score, so that nothing else would show it."""
+    arrays = {name for found in (maps.test, maps.val) for name, paths in found.items() if paths[0].suffix == ".npy"}
+    turned = sorted(name for name in arrays & set(cohort.census) if cohort.census[name].orientation != "RAS")
+    if turned and given.npy_orientation is None:
+        raise ConfigError(
+            f"{turned[0]}.npy: an array does not say how its axes run, and the scan is stored as "
+            f"{cohort.census[turned[0]].orientation}; add --npy-orientation scan (as the scan's file stores them) "
+            "or --npy-orientation ras (turned to canonical RAS+), or write PATIENT.nii.gz"
+        )
+
+
+def _judged(run: Run, asked: Outcome, maps: Maps, npy: NpyOrientation, report: Report) -> dict[str, Any]:
+    try:
+        _import_maps(run, asked, maps, npy, report)
+        record = make_record(asked, run, result=judge(run, asked.cohort, asked.split, report))
+    except MethodError as error:
+        run.log_event("failed", reason=error.reason, message=str(error), notes=[])
+        record = make_record(asked, run, failure=error)
+    run.finish(record)
+    return record
+
+
+def _import_maps(run: Run, asked: Outcome, maps: Maps, npy: NpyOrientation, report: Report) -> None:
+    """Copy every map into the run as it is judged, and write the manifest last."""
+    wanted = dict.fromkeys(asked.split.test, maps.test) | dict.fromkeys(asked.split.val * bool(maps.val), maps.val)
+    _require_each_once(asked.split, maps)
+    stored = {}
+    for done, (name, files) in enumerate(wanted.items()):
+        report(Progress("reading maps", done, len(wanted)))
+        [path] = files[name]
+        scores = read_scores(path, asked.cohort.census[name], npy=npy)
+        stored[name] = save_map(run.map(name), scores.values)
+        run.log_event("imported", subject=name, **stored[name])
+        if scores.merged:
+            run.log_event("warning", kind=MERGED, subject=name, merged=scores.merged)
+    write_json(run.manifest, {"maps": stored, "checkpoint": None})
+
+
+def _require_each_once(split: Split, maps: Maps) -> None:
+    for role, found in (("test", maps.test), ("val", maps.val)):
+        wanted = set(split.role(role)) if role == "test" or found else set()
+        problems = [
+            *_listed("no map of", wanted - set(found)),
+            *_listed("maps of patients who are not judged (unless with --split all),", set(found) - wanted),
+            *_listed("several maps of", {name for name, paths in found.items() if len(paths) > 1}),
+        ]
+        if problems:
+            raise MethodError(f"{role} maps: {'; '.join(problems)}", reason="bad_output")
+
+
+def _listed(what: str, names: Iterable[str]) -> list[str]:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
+    return [f"{what} {', '.join(ordered[:5])}{more}"] if ordered else []
+
+
+def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort:
+    """The split's patients, so that the row may stand beside others of that split; else everybody with a label."""
+    if split := _split_name(task, given.split):
+        return gather(change_task(task, {"split": split}), given.data, report=report)
+    subjects = [s for s in open_dataset(task, given.data, report=report).subjects() if s.label or s.healthy]
+    val = tuple(s.id for s in subjects if s.id in maps.val)
+    test = tuple(s.id for s in subjects if s.id not in maps.val)
+    if not test:
+        raise ConfigError("every labelled patient has a threshold map, so that nobody is left to test")
+    census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
+    whole = Split("all labelled", (), val, test)
+    return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census))
+
+
+def _split_name(task: Task, asked: str | None) -> str | None:
+    """As the configuration calls it; None for everybody. Tables call a data set's own split by the task's name."""
+    if asked is None:
+        return None if task.split == "hash" else task.split
+    if asked == ALL:
+        return None
+    return "dataset" if task.split == "dataset" and asked == task.name else asked

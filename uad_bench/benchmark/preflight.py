@@ -1,0 +1,76 @@
+"""Finds what is wrong with a request before any method of it runs: the baselines cost minutes, too."""
+
+from dataclasses import replace
+
+from uad_bench.config import Experiment, Task
+from uad_bench.data.cohort import Cohort, cache_root
+from uad_bench.data.split import Split
+from uad_bench.data.supervision import ANOMALY
+from uad_bench.errors import ConfigError, MethodError
+from uad_bench.evaluation.protocol import load_protocol
+from uad_bench.execution.isolation import Limits, WorkerProcess
+from uad_bench.execution.label_guard import Fence
+from uad_bench.plugins.registry import Entry
+
+
+def check_protocol(task: Task) -> None:
+    """Refuse a protocol that does not exist, before the data is read."""
+    load_protocol(task.protocol)
+
+
+def check_slices(cohort: Cohort) -> None:
+    """Refuse slices that hold no brain of anybody.
+
+    Raises:
+        ConfigError: naming the slices that there are.
+    """
+    if any(cohort.scored_slices(name) for name in cohort.census):
+        return
+    brain = [z for facts in cohort.census.values() for z, area in enumerate(facts.brain_area) if area]
+    first, last = cohort.task.slices or (0, 0)
+    raise ConfigError(
+        f"task {cohort.task.name}: task.slices {first} to {last} hold no brain of any patient; "
+        f"theirs lies in slices {min(brain)} to {max(brain)}"
+    )
+
+
+def check_healthy(cohort: Cohort, split: Split) -> None:
+    """Refuse a task that leaves nothing to learn from.
+
+    Raises:
+        ConfigError: naming the setting that would leave something.
+    """
+    if any(cohort.train_slices(split).values()):
+        return
+    closer = replace(cohort, task=replace(cohort.task, margin=0))
+    found = any(closer.train_slices(split).values())
+    advice = (
+        f"lower the margin of {cohort.task.margin} with --set task.margin=0"
+        if found
+        else f"none is free of labels with {cohort.task.min_brain:.0%} brain; lower task.min_brain or widen task.slices"
+    )
+    raise ConfigError(f"task {cohort.task.name}: no healthy slice is left to train on: {advice}")
+
+
+def check_modalities(method: str, needed: set[str], available: tuple[str, ...]) -> None:
+    """Refuse a method that needs what the task does not have."""
+    if lacking := sorted(needed - set(available)):
+        raise ConfigError(f"method {method} needs {', '.join(lacking)}; the task has {', '.join(available)}")
+
+
+def check_method(experiment: Experiment, entry: Entry, cohort: Cohort, limits: Limits) -> None:
+    """Build the method in a process of its own, as far as its description; a crash there is left to its run.
+
+    Raises:
+        ConfigError: a hyperparameter is unknown or wrong, or a modality that it needs is not there.
+    """
+    if entry.command or entry.live is not None:
+        return
+    allowed = [entry.file] if entry.file else []
+    fence = Fence.around(cohort.subjects.values(), cache=cache_root(), allowed=allowed)
+    try:
+        with WorkerProcess(entry, None, limits, fence) as worker:
+            needs = worker.describe(dict(experiment.params), cohort.task.pair)
+    except MethodError:
+        return
+    check_modalities(experiment.method, {*needs["fit"], *needs["score"]} - {ANOMALY}, cohort.task.modalities)

@@ -1,0 +1,115 @@
+"""A trained run on another cohort: its weights as they are, on patients whom they have never seen.
+
+What the weights were trained for comes from their run: the pair, working size, field of view and scaling. The rest,
+such as which slices are scored and under which protocol, is the new task's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from uad_bench.benchmark.request import resolve_device, say_oddities, say_warnings
+from uad_bench.benchmark.runner import Bench
+from uad_bench.config import Experiment, Task, change_task, load_task
+from uad_bench.console import Reporter
+from uad_bench.data.census import data_digest, take_census
+from uad_bench.data.cohort import Cohort, cache_root, gather, open_dataset
+from uad_bench.data.gate import check_split
+from uad_bench.data.splits import Split, unseen_split
+from uad_bench.data.subject import Subject
+from uad_bench.errors import ConfigError
+from uad_bench.execution.isolation import Limits
+from uad_bench.plugins import registry
+from uad_bench.runs.folder import Run
+from uad_bench.runs.origin import Origin
+from uad_bench.runs.reopen import stored_task
+
+TRAINED_FOR = ("pair", "size", "field_of_view", "scaling", "budget")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """A run, and whom to score with its weights.
+
+    Attributes:
+        run: that learned the weights.
+        data: folder with the patients.
+        task: how they lie there, which slices are scored, and the protocol; by default the run's own.
+        split: whose validation and test patients are scored; by default everybody is.
+        plugins: files that hold the method, if it is not installed.
+    """
+
+    run: Run
+    data: Path | None = None
+    task: str | None = None
+    split: str | None = None
+    plugins: tuple[Path, ...] = ()
+    device: str = "auto"
+    runs: Path = Path("runs")
+    limits: Limits = field(default_factory=Limits)
+
+
+def apply_run(asked: Application, reporter: Reporter) -> dict[str, Any]:
+    """The record of the run's weights on other patients; of the status `unlabelled` if there is nothing to judge by.
+
+    Raises:
+        ConfigError: the run has no weights, or its method is not there.
+        LeakError: a patient was in the weights' training set.
+    """
+    origin = Origin.of(asked.run, further=False)
+    before = origin.asked
+    entries = registry.methods(asked.plugins)
+    entry = registry.find("method", before["method"], entries)
+    task = _task(asked, stored_task(origin.run), reporter)
+    experiment = Experiment(
+        method=before["method"],
+        profile=before["profile"],
+        params=before["params"],
+        task=task,
+        seed=before["seed"],
+        plugins=asked.plugins,
+        origin=origin,
+    )
+    bench = Bench(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)
+    cohort = _cohort(task, asked, reporter)
+    say_oddities(cohort, reporter)
+    record = bench.run(experiment, entry, cohort)
+    say_warnings(record, reporter)
+    return record
+
+
+def _task(asked: Application, learned: Task, reporter: Reporter) -> Task:
+    """The new task as far as the weights allow it."""
+    wanted = load_task(asked.task) if asked.task else learned
+    dataset = registry.find("dataset", wanted.dataset, registry.datasets())
+    if asked.data and getattr(dataset.load(), "embedded", False):
+        raise ConfigError(
+            f"task {wanted.name} has its own patients; say with --task how those in {asked.data} lie there"
+        )
+    kept = {name: getattr(learned, name) for name in TRAINED_FOR}
+    for name, value in kept.items():
+        if (other := getattr(wanted, name)) != value and name != "budget":
+            reporter.say(f"{name} is {value}, as the weights were trained, and not {other} as in task {wanted.name}")
+    split = {"split": asked.split} if asked.split else {}
+    return change_task(wanted, {**kept, **split}, asdict(learned.budget))
+
+
+def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
+    """The split's patients, so that the row may stand beside others of that split; else everybody."""
+    if asked.split:
+        return gather(task, asked.data, report=reporter)
+    subjects = _judged(open_dataset(task, asked.data, report=reporter).subjects(), reporter)
+    census = take_census(subjects, task.modalities, cache=cache_root(), report=reporter)
+    labelled = [s.id for s in subjects if census[s.id].labelled]
+    split = unseen_split(labelled) if labelled else Split("unlabelled", (), (), tuple(census))
+    check_split(split, census)
+    return Cohort(task, {s.id: s for s in subjects}, census, (split,), data_digest(census))
+
+
+def _judged(subjects: Sequence[Subject], reporter: Reporter) -> list[Subject]:
+    """Those with a label, or all if nobody has one."""
+    labelled = [s for s in subjects if s.label or s.healthy]
+    if labelled and (without := len(subjects) - len(labelled)):
+        reporter.say(f"{without} patients without a label are left out; give those a folder of their own to score them")
+    return labelled or list(subjects)

@@ -1,0 +1,237 @@
+"""Does one method beat another, by how much, how surely, and what would it take to know?"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from statistics import variance
+from typing import Any
+
+import numpy as np
+
+from uad_bench.boards.contestants import (
+    Contestant,
+    Values,
+    finished_record,
+    make_contestant,
+    require_same,
+    setting_name,
+)
+from uad_bench.boards.ranking import difference_p
+from uad_bench.errors import ConfigError
+from uad_bench.metrics import METRICS
+from uad_bench.metrics.ranking import RankRange, pairwise, rank_ranges
+from uad_bench.metrics.significance import (
+    SeedSpread,
+    hodges_lehmann,
+    holm,
+    patients_to_separate,
+    retrained_interval,
+    seeds_to_separate,
+    sign_flip_p,
+    wilcoxon_p,
+)
+from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.runs.folder import Run
+from uad_bench.runs.metric_rows import key_of
+
+LEVEL = 0.05
+CLAIMED_SEEDS = 5  # to claim a difference between trained methods
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duel:
+    """Two methods on the same patients; differences are the first minus the second.
+
+    Attributes:
+        low: of the interval over patients, for these trained models.
+        retrained: interval for models trained again, where there are seeds enough.
+        p: of the pooled metric by paired bootstrap, adjusted by Holm over all pairs.
+        patient_difference: mean over patients.
+        patient_p: of it by sign flips, adjusted likewise; None where undefined.
+        shift: Hodges and Lehmann's estimate of the shift over patients.
+        wilcoxon_p: signed-rank p, not adjusted; a second opinion.
+        patients_needed: to show this difference with 80 % power; None where no number would.
+        seeds_needed: likewise, on these patients; None without seeds or where no number would.
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    retrained: tuple[float, float] | None
+    p: float
+    patient_difference: float | None
+    patient_p: float | None
+    shift: float | None
+    wilcoxon_p: float | None
+    n_patients: int
+    patients_needed: int | None
+    seeds_needed: int | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the difference is beyond chance: of patients, and of seeds where there are several."""
+        across = self.retrained is not None and self.retrained[0] <= 0 <= self.retrained[1]
+        return self.p < LEVEL and not across
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """All pairs of some methods.
+
+    Attributes:
+        metric: key such as `auprc@all/pooled`.
+        contestants: best first.
+        ranks: of each contestant.
+        duels: the better of each pair first.
+    """
+
+    metric: str
+    contestants: tuple[Contestant, ...]
+    ranks: tuple[RankRange, ...]
+    duels: tuple[Duel, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; NaN as None."""
+        rows = [
+            {"method": c.name, "value": c.mean, "seeds": dict(c.values), "rank": [r.first, r.last]}
+            for c, r in zip(self.contestants, self.ranks, strict=True)
+        ]
+        duels = [{**asdict(d), "shown": d.shown, "sentence": sentence(d, self)} for d in self.duels]
+        return {"metric": self.metric, "methods": rows, "pairs": duels}
+
+
+def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
+    """Compare the methods of these runs pairwise; runs of one method and setting with several seeds are one contestant.
+
+    Args:
+        runs: finished, on the same patients.
+        metric: `auprc`, or with its threshold policy as in `dice@hFPR5`.
+
+    Raises:
+        ConfigError: fewer than two methods, other patients or metric code, or a metric without replicates.
+    """
+    records = [finished_record(run) for run in runs]
+    require_same(records)
+    key = key_of(dict(zip(("name", "policy"), (*metric.split("@"), None)[:2], strict=True)) | {"aggregation": "pooled"})
+    groups: dict[str, list[tuple[Run, Mapping[str, Any]]]] = defaultdict(list)
+    for run, record in zip(runs, records, strict=True):
+        groups[setting_name(record, records)].append((run, record))
+    contestants = [make_contestant(name, members, metric, key) for name, members in groups.items()]
+    if len(contestants) < 2:
+        raise ConfigError(f"only {next(iter(groups))} is here; name runs of at least two methods or settings")
+    sign = -1.0 if METRICS[metric.partition("@")[0]].better == "lower" else 1.0
+    return _all_pairs(key, sorted(contestants, key=lambda c: -sign * c.mean), sign, len(records[0]["subjects"]["test"]))
+
+
+def sentence(duel: Duel, comparison: Comparison) -> str:
+    """The answer in words."""
+    by_name = {c.name: c for c in comparison.contestants}
+    first, second = by_name[duel.first], by_name[duel.second]
+    label = _label(comparison.metric)
+    numbers = f"{label} {first.mean:.3f} against {second.mean:.3f}, a difference of {duel.difference:.3f}"
+    interval = f"95 % interval {duel.low:.3f} to {duel.high:.3f} over {duel.n_patients} patients"
+    proof = f"p = {_write_p(duel.p)}"
+    verdict = f"{duel.first} beats {duel.second}" if duel.shown else f"Nobody beats: {duel.first} and {duel.second}"
+    return f"{verdict}: {numbers} ({interval}, {proof}){_needed(duel)}{_caution(first, second)}."
+
+
+def _needed(duel: Duel) -> str:
+    if duel.shown:
+        return ""
+    wanted = []
+    if duel.patients_needed:
+        wanted.append(f"about {duel.patients_needed} patients")
+    if duel.seeds_needed:
+        wanted.append(f"about {duel.seeds_needed} seeds on these patients")
+    return f"; to show a difference of this size it would take {' or '.join(wanted)}" if wanted else ""
+
+
+def _caution(first: Contestant, second: Contestant) -> str:
+    """What a few seeds cannot say about trained methods."""
+    seeds = min((len(c.values) for c in (first, second) if c.trained), default=CLAIMED_SEEDS)
+    if seeds >= CLAIMED_SEEDS:
+        return ""
+    some = f"{seeds} seed{'s' * (seeds > 1)}"
+    return f"; {some} of a trained method cannot tell the method from its luck, use {CLAIMED_SEEDS}"
+
+
+def _all_pairs(metric: str, contestants: Sequence[Contestant], sign: float, n_patients: int) -> Comparison:
+    """Duels with p adjusted over all of them."""
+    pairs = list(combinations(contestants, 2))
+    pooled = holm(np.array([difference_p(a.replicates - b.replicates, n_patients=n_patients) for a, b in pairs]))
+    each = [_differences(a, b) for a, b in pairs]
+    flips = holm(np.array([sign_flip_p(differences, seed=0).value for differences in each]))
+    fewest = 1 + math.ceil(math.log2(len(pairs) / LEVEL))  # with fewer, not even all of one sign would show it
+    duels = [
+        _duel(a, b, float(p), differences, float(flip), fewest=fewest)
+        for (a, b), p, differences, flip in zip(pairs, pooled, each, flips, strict=True)
+    ]
+    estimates = sign * np.array([c.mean for c in contestants])
+    beyond = np.array([d.p if d.shown else 1.0 for d in duels])
+    ranks = rank_ranges(estimates, pairwise(beyond, n_methods=len(contestants)), level=LEVEL)
+    return Comparison(metric, tuple(contestants), tuple(ranks), tuple(duels))
+
+
+def _differences(a: Contestant, b: Contestant) -> Values:
+    return np.array([a.patients[s] - b.patients[s] for s in a.patients if s in b.patients], np.float64)
+
+
+def _duel(a: Contestant, b: Contestant, p: float, differences: Values, flip: float, *, fewest: int) -> Duel:
+    replicates = a.replicates - b.replicates
+    n_patients, difference, se = len(a.patients), a.mean - b.mean, float(np.std(replicates, ddof=1))
+    interval = percentile_interval(replicates, n_patients=max(2, n_patients))
+    spreads = _spreads(a, b)
+    again = retrained_interval(difference, patient_se=se, n_patients=n_patients, seeds=spreads)
+    known = differences[~np.isnan(differences)]
+    total = sum(s.variance for s in spreads)
+    needed = patients_to_separate(difference, se=se, n_patients=n_patients)
+    several = bool(spreads) and again.undefined is None
+    return Duel(
+        first=a.name,
+        second=b.name,
+        difference=difference,
+        low=interval.low,
+        high=interval.high,
+        retrained=(again.low, again.high) if several else None,
+        p=p,
+        patient_difference=float(known.mean()) if known.size else None,
+        patient_p=_known(flip),
+        shift=_known(hodges_lehmann(differences).value),
+        wilcoxon_p=_known(wilcoxon_p(differences).value),
+        n_patients=n_patients,
+        patients_needed=needed and max(needed, fewest),
+        seeds_needed=seeds_to_separate(difference, patient_se=se, seed_variance=total) if several else None,
+    )
+
+
+def _spreads(a: Contestant, b: Contestant) -> tuple[SeedSpread, ...]:
+    """Seed variance of the difference where both have the same seeds, else of each trained method."""
+    shared = sorted(set(a.values) & set(b.values))
+    if a.trained and b.trained and set(a.values) == set(b.values) and len(shared) > 1:
+        return (SeedSpread(variance([a.values[s] - b.values[s] for s in shared]), len(shared)),)
+    return tuple(
+        SeedSpread(variance(c.values.values()) if len(c.values) > 1 else 0.0, len(c.values))
+        for c in (a, b)
+        if c.trained
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _label(key: str) -> str:
+    name, _, rest = key.partition("@")
+    policy = rest.partition("/")[0]
+    label = METRICS[name].label if name in METRICS else name
+    return label if policy == "all" else f"{label}@{policy}"
+
+
+def _write_p(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"

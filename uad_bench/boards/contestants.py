@@ -1,0 +1,115 @@
+"""Methods as a comparison sees them: values over seeds, bootstrap replicates, and values by patient, read from runs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.boards.comparable import differing
+from uad_bench.boards.grouping import working
+from uad_bench.errors import ConfigError, unknown
+from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import untouched_record
+from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.replicates import load_replicates
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contestant:
+    """One method with one setting, over its seeds.
+
+    Attributes:
+        values: pooled metric by seed.
+        replicates: mean over seeds in each bootstrap row (R,).
+        patients: mean over seeds of the metric by patient; NaN where a seed has none.
+        trained: whether a seed changes anything.
+    """
+
+    name: str
+    values: Mapping[int, float]
+    replicates: Values
+    patients: Mapping[str, float]
+    trained: bool
+
+    @property
+    def mean(self) -> float:
+        """The metric, mean over seeds."""
+        return fmean(self.values.values())
+
+
+def finished_record(run: Run) -> dict[str, Any]:
+    """The record of a run that has numbers."""
+    record = untouched_record(run)
+    if record["status"] != "ok":
+        raise ConfigError(f"{run.path}: failed ({record['reason']}), there is nothing to compare")
+    return record
+
+
+def require_same(records: Sequence[Mapping[str, Any]]) -> None:
+    """Only runs that count the same voxels of the same patients, and resampled them alike, may be paired."""
+    for other in records[1:]:
+        aspects = differing([records[0], other])
+        if records[0]["bootstrap"]["rows"] != other["bootstrap"]["rows"]:
+            aspects.append("bootstrap rows")
+        if aspects:
+            way = "; uad-bench rescore brings old runs to the present metrics" if "metrics version" in aspects else ""
+            raise ConfigError(
+                f"{records[0]['run']} and {other['run']} differ in {', '.join(aspects)}: they cannot be compared{way}"
+            )
+
+
+def setting_name(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:
+    """The method, with what sets it apart from its other settings."""
+    name = str(record["method"]["name"])
+    settings = [_setting(r) for r in records if r["method"]["name"] == name]
+    told = [f"{k}={v}" for k, v in _setting(record).items() if any(other.get(k) != v for other in settings)]
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def _setting(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**dict(sorted(record["method"]["params"].items())), **working(record)}
+
+
+def make_contestant(name: str, members: Sequence[tuple[Run, Mapping[str, Any]]], metric: str, key: str) -> Contestant:
+    """One method from the runs of its seeds."""
+    values: dict[int, float] = {}
+    columns, tables = [], []
+    for run, record in members:
+        replicates = load_replicates(run)
+        if key not in replicates:
+            raise unknown(
+                f"metric with replicates in {record['run']}", metric, [k.removesuffix("/pooled") for k in replicates]
+            )
+        values[record["seed"]] = next(row["value"] for row in record["metrics"] if key_of(row) == key)
+        columns.append(replicates[key])
+        tables.append(_patients(run, metric))
+    patients = {subject: fmean(table.get(subject, float("nan")) for table in tables) for subject in tables[0]}
+    trained = any(record["method"].get("fit") for _, record in members)
+    return Contestant(name, values, np.mean(columns, axis=0), patients, trained)
+
+
+def _patients(run: Run, metric: str) -> dict[str, float]:
+    """The metric of each patient, NaN where it is undefined; with folds, each from its own fold."""
+    table: dict[str, float] = {}
+    for part in run.folds or (run,):
+        with part.metrics.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                text = row.get(metric, "")
+                table[row["subject"]] = float(text) if _is_number(text) else float("nan")
+    return table
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

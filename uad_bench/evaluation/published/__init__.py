@@ -1,0 +1,1 @@
+"""Published evaluation protocols, replayed on stored score maps."""

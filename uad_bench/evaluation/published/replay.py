@@ -1,0 +1,271 @@
+"""What a paper's own code would have printed for these maps.
+
+Only for reading across: thresholds chosen on test, averages over slices and margins of the image are replayed as they
+are, and none of these numbers is ever ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.evaluation.cases import Case, Cases
+from uad_bench.evaluation.protocol import Published
+from uad_bench.evaluation.published.search import EachUnit, Landscape
+from uad_bench.metrics.measure import Measure, undefined
+from uad_bench.metrics.overlap import Confusion, confusion_of, dice, jaccard, precision, sensitivity
+from uad_bench.metrics.ranks import RankCounts, count_ranks, count_ranks_of
+from uad_bench.metrics.slicewise import slice_scores
+from uad_bench.metrics.surface import assd, surface_distances
+from uad_bench.metrics.voxel import auroc, average_precision
+from uad_bench.runs.metric_rows import Metric
+
+Mask = NDArray[np.bool_]
+POLICY = "published"
+SAMPLE = 1 << 24  # scores kept for quantiles and histograms
+OVERLAP: Mapping[str, Callable[[Confusion], Measure]] = {
+    "dice": dice,
+    "jaccard": jaccard,
+    "precision": precision,
+    "sensitivity": sensitivity,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A published protocol on stored maps.
+
+    Attributes:
+        threshold: in the unit that the paper's code has it in; NaN where there is none.
+        metrics: what the paper reports; undefined with a reason that starts with `n/a` where maps do not tell.
+    """
+
+    protocol: str
+    threshold: float
+    metrics: tuple[Metric, ...]
+
+
+def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
+    """Every number of a published protocol.
+
+    Args:
+        cases: validation and test patients under the protocol.
+        val: whom the threshold is chosen on, where the paper does so.
+        test: whom the numbers are about.
+    """
+    rules = cases.protocol.published
+    assert rules is not None, f"protocol {cases.protocol.name} replays no paper"
+    test = cases.present(test)
+    seen = _Rescaled.over(cases, test, rules)
+    chosen_on = test if rules.on == "test" else [s for s in cases.present(val) if cases.references[s].anomaly.any()]
+    threshold, refusal = _search(seen, chosen_on)
+    replayed = _Replayed(seen, test, threshold, refusal)
+    metrics = [replayed.metric(number) for number in rules.numbers]
+    absent = [replayed.row(number, undefined(f"n/a ({why})"), 0) for number, why in rules.absent.items()]
+    return Replay(cases.protocol.name, threshold, (*metrics, *absent))
+
+
+def trapezoid_area(counts: RankCounts) -> Measure:
+    """Area under the precision-recall curve by trapezoids, as some papers have it; too high or too low with ties.
+
+    A point for every distinct score, and (0, 1) in front of them. Undefined: `no_positive`.
+    """
+    if not counts.n_positive:
+        return undefined("no_positive")
+    at = np.diff(counts.tp, prepend=0)
+    before, false = counts.tp - at, counts.fp - counts.tied
+    left = np.where(before + false > 0, before / np.maximum(before + false, 1), 1.0)
+    right = counts.tp / (counts.tp + counts.fp)
+    return Measure(float(np.sum(at * (left + right)) / 2) / counts.n_positive)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rescaled:
+    """Cases with scores as the paper's code has them.
+
+    Attributes:
+        low: what becomes 0.
+        high: what becomes 1.
+    """
+
+    cases: Cases
+    rules: Published
+    low: float = 0.0
+    high: float = 1.0
+
+    @classmethod
+    def over(cls, cases: Cases, test: Sequence[str], rules: Published) -> _Rescaled:
+        """Bounds over all test patients together, where the paper takes them."""
+        if rules.rescale == "none" or not test:
+            return cls(cases, rules)
+        extremes = [(case.scores.min(), case.scores.max()) for case in cases(test)]
+        return cls(cases, rules, float(min(low for low, _ in extremes)), float(max(high for _, high in extremes)))
+
+    def __call__(self, subjects: Sequence[str]) -> Iterator[Case]:
+        """These patients."""
+        return (replace(case, scores=self._convert(case.scores)) for case in self.cases(subjects))
+
+    def units(self, subjects: Sequence[str], aggregation: str) -> Iterator[Case]:
+        """Slices for the aggregation `slices`, whole patients for any other."""
+        for case in self(subjects):
+            yield from _slices(case) if aggregation == "slices" else (case,)
+
+    def mark(self, case: Case, threshold: float) -> Mask:
+        """Voxels above the threshold, small components dropped."""
+        marked = case.scores > threshold if self.rules.strict else case.scores >= threshold
+        return self.cases.protocol.steps.clean(marked & case.domain)
+
+    def _convert(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.rules.rescale != "none":
+            scores = ((scores - self.low) / ((self.high - self.low) or 1.0)).astype(np.float32)
+        return scores.astype(np.float16).astype(np.float32) if self.rules.half else scores
+
+
+def _slices(case: Case) -> Iterator[Case]:
+    for k in range(case.z.size):
+        cut = (slice(None), slice(None), slice(k, k + 1))
+        scores, anomaly, domain = case.scores[cut], case.anomaly[cut], case.domain[cut]
+        yield replace(case, z=case.z[k : k + 1], scores=scores, anomaly=anomaly, domain=domain)
+
+
+def _search(seen: _Rescaled, subjects: Sequence[str]) -> tuple[float, str | None]:
+    """The threshold, or why there is none."""
+    search = seen.rules.search
+    if search is None:
+        return float("nan"), "n/a (the protocol has no threshold)"
+    if not subjects:
+        return float("nan"), "n/a (no patient with a lesion to choose the threshold on)"
+    landscape = Landscape(partial(_objective, seen, subjects), _scores(seen, subjects))
+    if why := search.refusal(landscape):
+        return float("nan"), f"n/a ({why})"
+    return (float("nan") if isinstance(search, EachUnit) else search.find(landscape)), None
+
+
+def _scores(seen: _Rescaled, subjects: Sequence[str]) -> NDArray[np.float32]:
+    """All scores of the domain ascending, thinned evenly where they are too many."""
+    most = max(1, SAMPLE // len(subjects))
+    kept = []
+    for case in seen(subjects):
+        scores = np.sort(case.voxels[0])
+        kept.append(scores if scores.size <= most else scores[np.linspace(0, scores.size - 1, most).astype(np.int64)])
+    return np.sort(np.concatenate(kept))
+
+
+def _objective(seen: _Rescaled, subjects: Sequence[str], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The Dice (T,) that the paper maximises, before small components are dropped."""
+    aggregation = seen.rules.objective
+    counted = [_dice_parts(unit, thresholds, seen.rules.strict) for unit in seen.units(subjects, aggregation)]
+    tp, marked, positive = (np.array(part, np.float64) for part in zip(*counted, strict=True))  # (U, T), (U, T), (U, 1)
+    if aggregation == "pooled":
+        tp, marked, positive = (part.sum(axis=0, keepdims=True) for part in (tp, marked, positive))
+    with np.errstate(invalid="ignore"):
+        each = np.where(positive > 0, 2 * tp / (marked + positive), np.nan)
+    return np.asarray(np.nanmean(each, axis=0) if np.any(positive > 0) else np.zeros(thresholds.size))
+
+
+def _dice_parts(
+    unit: Case,
+    thresholds: NDArray[np.float64],
+    strict: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[int]]:
+    """True positives (T,) and marked voxels (T,) at each threshold, and the positives."""
+    scores, anomaly = unit.voxels
+    side: Literal["left", "right"] = "right" if strict else "left"
+    ordered, found = np.sort(scores).astype(np.float64), np.sort(scores[anomaly]).astype(np.float64)
+    tp, marked = (values.size - np.searchsorted(values, thresholds, side=side) for values in (found, ordered))
+    return tp, marked, [found.size]
+
+
+@dataclass(frozen=True, slots=True)
+class _Replayed:
+    """Numbers at the threshold that was found."""
+
+    seen: _Rescaled
+    test: Sequence[str]
+    threshold: float
+    refusal: str | None
+
+    def metric(self, number: str) -> Metric:
+        """One number of the paper, as `name/aggregation`."""
+        name, _, aggregation = number.partition("/")
+        if not self.test:
+            return self.row(number, undefined("n/a (no test patient has a slice that counts)"), 0)
+        if name in _AT_THRESHOLD and self.refusal:
+            return self.row(number, undefined(self.refusal), len(self.test))
+        return self.row(number, *self._measure(name, aggregation))
+
+    def row(self, number: str, measure: Measure, n_subjects: int) -> Metric:
+        """The number as a record has it."""
+        name, _, aggregation = number.partition("/")
+        return Metric(
+            name=name,
+            value=measure.value if measure.defined else None,
+            undefined=measure.undefined,
+            aggregation=aggregation,
+            chain=self.seen.cases.protocol.chain_name,
+            policy=POLICY if name in _AT_THRESHOLD else None,
+            region=self.seen.cases.protocol.region,
+            n_subjects=n_subjects,
+        )
+
+    def _measure(self, name: str, aggregation: str) -> tuple[Measure, int]:
+        if aggregation == "pooled":
+            return self._pooled(name), len(self.test)
+        of = self._at_threshold(name) if name in _AT_THRESHOLD else _RANKED[name]
+        values = [of(unit) for unit in self.seen.units(self.test, aggregation)]
+        known = [value.value for value in values if value.defined]
+        mean = Measure(float(np.mean(known))) if known else undefined(values[0].undefined or "no_patient")
+        return mean, len(known)
+
+    def _pooled(self, name: str) -> Measure:
+        if name in OVERLAP:
+            pairs = ((self.seen.mark(case, self.threshold), case) for case in self.seen(self.test))
+            found = [confusion_of(mask[case.domain], case.anomaly[case.domain]) for mask, case in pairs]
+            return OVERLAP[name](sum(found[1:], found[0]))
+        if name.startswith("slice_"):
+            slices = [
+                slice_scores(case.scores, case.anomaly, domain=case.domain).voxels("mean_brain")
+                for case in self.seen(self.test)
+            ]
+            return _CURVES[name.removeprefix("slice_")](count_ranks(partial(iter, slices)))
+        counts = count_ranks(lambda: (case.voxels for case in self.seen(self.test)), names=self.test)
+        trapezoid = name == "auprc" and self.seen.rules.area == "trapezoid"
+        return trapezoid_area(counts) if trapezoid else _CURVES[name](counts)
+
+    def _at_threshold(self, name: str) -> Callable[[Case], Measure]:
+        def measure(unit: Case) -> Measure:
+            mask = self.seen.mark(unit, self._threshold_of(unit))
+            if name == "assd":
+                return assd(surface_distances(mask, unit.anomaly, spacing=unit.spacing))
+            found = confusion_of(mask[unit.domain], unit.anomaly[unit.domain])
+            nothing = not (found.tp + found.fn + found.fp)
+            empty = self.seen.rules.both_empty
+            return Measure(empty) if name == "dice" and nothing and empty is not None else OVERLAP[name](found)
+
+        return measure
+
+    def _threshold_of(self, unit: Case) -> float:
+        """The one threshold, or the unit's own best."""
+        search, strict = self.seen.rules.search, self.seen.rules.strict
+        if not isinstance(search, EachUnit) or not unit.anomaly.any():
+            return self.threshold if not isinstance(search, EachUnit) else float("inf")
+
+        def own_dice(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+            tp, marked, positive = _dice_parts(unit, thresholds, strict)
+            return np.asarray(2 * tp / (marked + positive[0]))
+
+        return search.find(Landscape(own_dice, np.sort(unit.voxels[0])))
+
+
+def _ranked(of: Callable[..., Measure]) -> Callable[[Case], Measure]:
+    return lambda unit: of(count_ranks_of(*unit.voxels, name=unit.subject))
+
+
+_AT_THRESHOLD = {*OVERLAP, "assd"}
+_CURVES: Mapping[str, Callable[..., Measure]] = {"auprc": average_precision, "auroc": auroc}
+_RANKED = {name: _ranked(of) for name, of in _CURVES.items()}

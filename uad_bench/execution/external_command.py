@@ -1,0 +1,237 @@
+"""A method that is a program of any language: it is given folders, runs in its own environment, and leaves score maps.
+
+`python predict.py {images} {out}`: `{images}` holds the patients to score, `{out}` takes `<patient>.nii.gz` or
+`<patient>.npy`; with `{train}` in the command, healthy slices of the training patients lie there.
+"""
+
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.config import validate
+from uad_bench.digests import digest_file, digest_json
+from uad_bench.errors import ConfigError, DataError, MethodError, ResourceError, unknown
+from uad_bench.evaluation.score_files import find_maps, read_score_map
+from uad_bench.execution.exchange import write_images, write_training
+from uad_bench.execution.isolation import LOG_LIMIT, Limits
+from uad_bench.execution.job import Outcome
+from uad_bench.execution.processes import end_group, group_rss_mib
+from uad_bench.execution.stages import save_map
+from uad_bench.files import storage_error
+from uad_bench.method import Modality
+from uad_bench.plugins.registry import Entry
+from uad_bench.runs.checkpoints import save_checkpoint
+from uad_bench.runs.folder import Run
+from uad_bench.runs.redaction import hide_paths
+
+PLACES = ("images", "out", "train")
+VALUES = ("seed", "steps", "batch_size", "device")
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+POLL_S = 0.25
+
+Note = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSettings:
+    """What `--set` can say of a command.
+
+    Attributes:
+        score: modalities of the patients to score; by default the first of the task's pair.
+        fit: modalities of the training patients; by default the task's pair.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - pydantic reads it from the class
+
+    score: tuple[Modality, ...] = ()
+    fit: tuple[Modality, ...] = ()
+
+
+def command_entry(text: str, name: str) -> Entry:
+    """An entry for a command as it was typed; it is split into words as a shell would, and run without one.
+
+    Raises:
+        ConfigError: a placeholder is unknown or missing, or the program is not found.
+    """
+    words = _split(text)
+    named = set(PLACEHOLDER.findall(text))
+    for placeholder in sorted(named - {*PLACES, *VALUES}):
+        raise unknown("placeholder in --command", placeholder, (*PLACES, *VALUES))
+    if missing := [place for place in ("images", "out") if place not in named]:
+        raise ConfigError(f"--command needs {{{missing[0]}}}; for instance: python predict.py {{images}} {{out}}")
+    if shutil.which(words[0]) is None:
+        raise ConfigError(f"--command: the program {words[0]!r} is not found")
+    return Entry(name, text, command=words)
+
+
+def run_command(asked: Outcome, run: Run, left: Sequence[str], *, limits: Limits, note: Note) -> dict[str, Any]:
+    """Run the command for these patients and keep its maps; returns its description.
+
+    Raises:
+        MethodError: the command fails, takes too much, or leaves no good map of a patient.
+    """
+    needs = describe_command(asked)
+    note({"event": "described", **needs})
+    folder = run.path / "exchange"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        _hand_out(folder, asked, needs, left, note)
+        used = _execute(_words(asked, folder), run.log, limits, lambda: note(_progress(folder, left)))
+        _collect(folder / "out", asked, run, left, used, note)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return needs
+
+
+def describe_command(asked: Outcome) -> dict[str, Any]:
+    """What the command is given."""
+    task, name = asked.cohort.task, asked.experiment.method
+    settings = validate(CommandSettings, asked.experiment.params, f"method {name}")
+    learns = any("{train}" in word for word in asked.entry.command)
+    chosen = {"fit": settings.fit or task.pair if learns else (), "score": settings.score or task.pair[:1]}
+    for modality in (*chosen["fit"], *chosen["score"]):
+        if modality not in task.modalities:
+            raise unknown(f"modality of task {task.name}", modality, task.modalities)
+    return {
+        "fit": list(chosen["fit"]),
+        "score": list(chosen["score"]),
+        "native": True,
+        "params": {"command": hide_paths(asked.entry.target), "files": _files(asked.entry.command)},
+        "deterministic": False,
+    }
+
+
+def _split(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigError(f"--command {text!r}: {error}") from error
+
+
+def _files(words: Sequence[str]) -> dict[str, str]:
+    return {Path(word).name: digest_file(Path(word)) for word in words if Path(word).is_file()}
+
+
+def _hand_out(folder: Path, asked: Outcome, needs: dict[str, Any], left: Sequence[str], note: Note) -> None:
+    (folder / "out").mkdir(parents=True)
+    subjects = asked.cohort.subjects
+    for done, name in enumerate(left, 1):
+        write_images(folder / "images", subjects[name], needs["score"])
+        note({"event": "progress", "stage": "writing images", "step": done, "total": len(left)})
+    if needs["fit"]:
+        healthy = asked.cohort.train_slices(asked.split)
+        write_training(folder / "train", [subjects[name] for name in healthy], needs["fit"], healthy)
+
+
+def _words(asked: Outcome, folder: Path) -> list[str]:
+    budget = asked.cohort.task.budget
+    values = {place: str(folder.resolve() / place) for place in PLACES}
+    values |= {"seed": str(asked.experiment.seed), "device": asked.device}
+    values |= {"steps": str(budget.steps), "batch_size": str(budget.batch_size)}
+    return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in asked.entry.command]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the command took: wall seconds, and the most MiB that its group held at once."""
+
+    seconds: float
+    peak_rss_mib: float
+
+
+def _execute(words: list[str], log: Path, limits: Limits, watch: Callable[[], None]) -> Used:
+    """Run it in a process group of its own until it ends or breaks a limit."""
+    started, peak = time.perf_counter(), 0.0
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    except OSError as error:
+        raise ResourceError(f"{words[0]} cannot be started: {error.strerror}") from error
+    assert process.stdout is not None
+    printed = threading.Thread(target=_keep, args=(process.stdout, log), daemon=True)
+    printed.start()
+    try:
+        while _running(process):
+            peak = max(peak, group_rss_mib(process.pid))
+            _check(limits, time.perf_counter() - started, peak)
+            watch()
+    finally:
+        end_group(process)
+        printed.join(POLL_S)
+        if not printed.is_alive():  # else a process that left the group still holds the other end
+            process.stdout.close()
+    if process.returncode:
+        raise MethodError(f"the command {_ending(process.returncode, log)}", reason="crash")
+    return Used(time.perf_counter() - started, peak)
+
+
+def _running(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(POLL_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _check(limits: Limits, seconds: float, mib: float) -> None:
+    if limits.seconds is not None and seconds > limits.seconds:
+        raise MethodError(f"over the limit of {limits.seconds:g} s", reason="timeout")
+    if limits.memory_mib is not None and mib > limits.memory_mib:
+        raise MethodError(f"used {mib:.0f} MiB, over the limit of {limits.memory_mib:g} MiB", reason="oom")
+
+
+def _keep(printed: IO[bytes], log: Path) -> None:
+    """Keep the first MiB of what it prints, and read on so that it never blocks."""
+    written = 0
+    with log.open("wb") as file:
+        for line in printed:
+            file.write(line[: max(0, LOG_LIMIT - written)])
+            file.flush()
+            written += len(line)
+
+
+def _ending(code: int, log: Path) -> str:
+    """How it ended, with the last line it printed."""
+    last = log.read_text(errors="replace").strip().rpartition("\n")[2][:300] if log.exists() else ""
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return f"{how}: {last}" if last else how
+
+
+def _progress(folder: Path, left: Sequence[str]) -> dict[str, Any]:
+    done = sum(1 for _ in (folder / "out").iterdir())
+    return {"event": "progress", "stage": "command", "step": min(done, len(left)), "total": len(left)}
+
+
+def _collect(out: Path, asked: Outcome, run: Run, left: Sequence[str], used: Used, note: Note) -> None:
+    """Check every map, store it, and log it; a command has no weights to keep, so its checkpoint is empty."""
+    maps = _read_maps(out, asked, left)
+    train = {name: digest_json(asked.cohort.census[name].digests) for name in asked.split.train}
+    digest = save_checkpoint(run.checkpoint, {}, training_set=train if "{train}" in asked.entry.target else {})
+    note({"event": "fitted", "parameters": None, "network_calls_per_slice": None, "checkpoint": digest})
+    for name, score_map in maps.items():
+        share = {"seconds": used.seconds / len(maps), "peak_rss_mib": used.peak_rss_mib}
+        slices = len(asked.cohort.scored_slices(name))
+        note({"event": "scored", "subject": name, "slices": slices, **save_map(run.map(name), score_map), **share})
+
+
+def _read_maps(out: Path, asked: Outcome, left: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    try:
+        found = find_maps(out)
+    except DataError as error:
+        raise MethodError("the command left no map in {out}", reason="bad_output") from error
+    if missing := [name for name in left if name not in found]:
+        raise MethodError(f"the command left no map {missing[0]}.nii.gz in {{out}}", reason="bad_output")
+    return {name: read_score_map(found[name][0], asked.cohort.census[name]) for name in left}

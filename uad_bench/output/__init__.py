@@ -1,0 +1,1 @@
+"""Tables, views, exports and the HTML report."""

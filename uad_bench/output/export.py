@@ -1,0 +1,104 @@
+"""A run for other programs: score maps over the original scans, masks, and a paragraph for the paper."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.data.cohort import cache_root
+from uad_bench.data.reference import build_references
+from uad_bench.data.subject import ImageFile
+from uad_bench.data.volume import native_orientation, to_native
+from uad_bench.errors import ConfigError
+from uad_bench.files import atomic, safe_name, write_text
+from uad_bench.method import Progress
+from uad_bench.metrics.overlap import smallest_float32
+from uad_bench.output.methods_paragraph import bibliography, paragraph
+from uad_bench.runs.folder import Run
+from uad_bench.runs.reopen import Stored, open_stored
+
+Report = Callable[[Progress], None]
+
+
+def export_run(
+    run: Run, folder: Path, *, data: Path | None, policy: str = "hFPR5", report: Report = lambda _: None
+) -> list[Path]:
+    """Write `<subject>_scores.nii.gz` and `<subject>_mask-<policy>.nii.gz` of each test patient, and texts.
+
+    Both lie in the grid of the patient's own input scan, so that any viewer shows them over it. A mask marks brain (and
+    reference) voxels whose score reaches the policy's exact threshold.
+
+    Args:
+        run: a finished run with its maps.
+        folder: is made.
+        data: folder of the patients, where the data set is not embedded.
+        policy: whose threshold makes the masks.
+        report: receives progress, one step a patient.
+
+    Raises:
+        ConfigError: the run failed, or has no such threshold.
+        DataError: the data is not what the run was made from.
+    """
+    record = run.read_record()
+    if record["status"] != "ok":
+        raise ConfigError(f"{record['run']} failed ({record['reason']}); there are no maps to export")
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = open_stored(run, data, report)
+    total = sum(len(part.split.test) for part in parts)
+    written: list[Path] = []
+    for part in parts:
+        for subject in part.split.test:
+            written += _export_subject(part, subject, folder, policy)
+            report(Progress("exporting", len(written) // 2, total))
+    write_text(folder / "methods.md", paragraph(record))
+    write_text(folder / "references.bib", bibliography(record))
+    return [*written, folder / "methods.md", folder / "references.bib"]
+
+
+def _export_subject(part: Stored, subject: str, folder: Path, policy: str) -> Iterator[Path]:
+    known = part.cohort.subjects[subject]
+    source = known.images[part.cohort.task.pair[0]]
+    scores = np.load(part.run.map(subject), allow_pickle=False)
+    references = build_references(
+        [known], part.cohort.census, modalities=part.cohort.task.modalities, cache=cache_root()
+    )
+    reference = references[subject]
+    counted = np.zeros(scores.shape, bool)
+    (x0, y0, z0), (x1, y1, z1) = reference.box
+    counted[x0:x1, y0:y1, z0:z1] = reference.brain | reference.anomaly
+    mask = (counted & (scores >= _threshold(part, policy))).astype(np.uint8)
+    name = safe_name(subject, "subject")
+    yield write_beside(scores, source, folder / f"{name}_scores.nii.gz")
+    yield write_beside(mask, source, folder / f"{name}_mask-{policy}.nii.gz")
+
+
+def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
+    """Write a canonical (X, Y, Z) array as NIfTI in the grid of a scan's file, with that file's space codes."""
+    import nibabel
+
+    library: Any = nibabel  # its functions have no types
+    orientation, original = native_orientation(source), library.load(source.path).header
+    image = library.Nifti1Image(to_native(array, orientation), orientation.affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(orientation.affine, int(original["sform_code"]) or int(original["qform_code"]) or 1)
+    image.set_qform(orientation.affine, int(original["qform_code"]))
+    with atomic(path) as file:
+        file.write(_gzip(image.to_bytes()))
+    return path
+
+
+def _gzip(content: bytes) -> bytes:
+    """Without a date, so that the same map gives the same bytes."""
+    import gzip
+
+    return gzip.compress(content, 6, mtime=0)
+
+
+def _threshold(part: Stored, policy: str) -> np.float32:
+    text = part.record["thresholds"].get(policy)
+    if text is None:
+        known = ", ".join(name for name, value in part.record["thresholds"].items() if value)
+        raise ConfigError(f"{part.record['run']} has no threshold {policy}; it has {known or 'none'}")
+    return smallest_float32(float.fromhex(text))

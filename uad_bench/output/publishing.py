@@ -1,0 +1,179 @@
+"""Leaderboards as files: built from runs, kept beside each other, made again from themselves."""
+
+from collections.abc import Sequence
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from uad_bench.boards.assembly import assemble_boards, choose_groups, name_left_out
+from uad_bench.boards.board import Board
+from uad_bench.boards.comparable import require_comparable
+from uad_bench.boards.reported import read_reported
+from uad_bench.boards.result import Result
+from uad_bench.boards.run_folder import Report, read_result, read_results
+from uad_bench.boards.run_folder import complete as complete_run
+from uad_bench.boards.sheet import Sheet
+from uad_bench.boards.storage import read_stored, store_results
+from uad_bench.errors import ConfigError
+from uad_bench.files import safe_name, write_json, write_text
+from uad_bench.output.formats.markdown import escape, markdown_text
+from uad_bench.output.render import board_sheets
+from uad_bench.plugins.kinds import baseline_methods, bound_methods
+from uad_bench.resources import resource_path
+from uad_bench.runs.folder import Run, find_runs
+
+SHIPPED = "leaderboards"
+
+
+def find_sheets(runs: Path, task: str, *, apart: bool = False) -> tuple[tuple[Sheet, ...], str]:
+    """A task's tables and where they come from: its runs, else the leaderboard that ships with the package.
+
+    Args:
+        runs: the runs folder.
+        task: its name, or the path of its TOML file.
+        apart: give costs a table of their own.
+    """
+    name = Path(task).stem if task.endswith(".toml") else task
+    shipped = resource_path(SHIPPED) / name
+    if find_runs(runs, name) or not shipped.is_dir():
+        return all_sheets(boards_of(read_results(runs, name)), shipped, apart=apart), str(runs)
+    return all_sheets(stored_boards(shipped), shipped, apart=apart), f"the leaderboard shipped as {SHIPPED}/{name}.md"
+
+
+def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
+    """Boards with the baselines and bounds that the shipped configuration declares."""
+    return assemble_boards(results, baselines=baseline_methods(), bounds=bound_methods())
+
+
+def stored_boards(folder: Path) -> tuple[Board, ...]:
+    """Boards of a stored leaderboard, if it has rows; a baseline declared after it was built is not missed."""
+    if not any(folder.glob("*-seed*.json")):
+        return ()
+    results = read_stored(folder)
+    held = {result.method for result in results}
+    return assemble_boards(results, baselines=held.intersection(baseline_methods()), bounds=bound_methods())
+
+
+def all_sheets(boards: Sequence[Board], folder: Path, *, apart: bool = False) -> tuple[Sheet, ...]:
+    """Measured tables first, then those reported in papers."""
+    measured = [sheet for board in boards for sheet in board_sheets(board, apart=apart)]
+    return (*measured, *read_reported(folder / "reported.toml"))
+
+
+def build_board(
+    runs: Path,
+    task: str,
+    output: Path,
+    *,
+    data: Path | None = None,
+    complete: bool = True,
+    report: Report = lambda _: None,
+) -> list[Path]:
+    """Write a task's leaderboard anew from its runs; returns what was written, the table first.
+
+    A leaderboard on disk is one table of raw maps: of the comparable runs that are most, the newest where two are even.
+
+    Args:
+        runs: the runs folder.
+        task: its name, or the path of its TOML file.
+        output: folder of leaderboards.
+        data: folder of the patients, where the data set is not embedded.
+        complete: first compute lesions and the common chain of runs whose maps are here, which takes seconds a patient.
+        report: receives progress.
+
+    Raises:
+        VerificationError: a number or a score map is not the one that was stored.
+        ConfigError: a baseline is missing; nothing was written.
+    """
+    name = safe_name(Path(task).stem if task.endswith(".toml") else task, "task")
+    boards_of(read_results(runs, name, verify=True))  # refuse before the long work
+    for run in find_runs(runs, name) if complete else ():
+        complete_run(run, data=data, report=report)
+    (largest, *_), _ = choose_groups(read_results(runs, name, verify=True), baselines=baseline_methods())
+    return _publish(largest.results, output / name)
+
+
+def left_out(runs: Path, task: str) -> str:
+    """A sentence that names the runs that `build_board` leaves out; empty where it takes them all."""
+    results = read_results(runs, Path(task).stem if task.endswith(".toml") else task)
+    (_, *smaller), others = choose_groups(results, baselines=baseline_methods())
+    return name_left_out([*smaller, *others], "more or newer runs share another table")
+
+
+def add_run(run: Run, output: Path) -> Path:
+    """Add one run to a stored leaderboard and write its tables again; returns the table.
+
+    It takes the place of the row with the same method, settings and seed, if there is one.
+
+    Raises:
+        ConfigError: the run is not comparable with the rows that are there; nothing was written.
+    """
+    result = read_result(run, verify=True)
+    folder = output / safe_name(str(result.record["task"]["name"]), "task")
+    others = read_stored(folder) if any(folder.glob("*-seed*.json")) else []
+    require_comparable([*others, result])
+    return _publish([*others, result], folder)[0]
+
+
+def _publish(results: Sequence[Result], folder: Path) -> list[Path]:
+    """Write rows and tables, then remove rows that newer ones replaced."""
+    kept = [result for row in boards_of(results)[0].rows for result in row.results]
+    rows = store_results(kept, folder)
+    for old in {*folder.glob("*-seed*.json")} - {*rows}:
+        old.unlink()
+        old.with_suffix(".npy").unlink(missing_ok=True)
+    return [*write_tables(folder), *rows]
+
+
+def write_tables(folder: Path) -> list[Path]:
+    """Write `<task>.md` and `comparison.json` from the stored rows and the reported numbers."""
+    texts = tables(folder)
+    table, comparison = folder.with_suffix(".md"), folder / "comparison.json"
+    write_text(table, texts[0])
+    write_json(comparison, texts[1])
+    return [table, comparison]
+
+
+def tables(folder: Path) -> tuple[str, list[dict[str, Any]]]:
+    """The text of `<task>.md` and the content of `comparison.json`, from a stored leaderboard alone."""
+    boards = stored_boards(folder)
+    sheets = all_sheets(boards, folder, apart=True)
+    if not sheets:
+        raise ConfigError(f"{folder}: no rows and no reported.toml; build it with: uad-bench leaderboard build")
+    return _page(folder.name, sheets, boards), [_comparison(board) for board in boards]
+
+
+def _page(name: str, sheets: Sequence[Sheet], boards: Sequence[Board]) -> str:
+    head = f"# {escape(name)}\n\nGenerated by `uad-bench leaderboard build --task {name}`; do not edit.\n\n"
+    return head + markdown_text(sheets) + _commands(boards)
+
+
+def _commands(boards: Sequence[Board]) -> str:
+    """How each row is made again; the digests of its score maps are in the row's JSON."""
+    commands = [result.command for board in boards[:1] for row in board.ordered for result in row.results]
+    if not commands:
+        return ""
+    return "\n## Reproduce\n\n```sh\n" + "\n".join(commands) + "\n```\n"
+
+
+def _comparison(board: Board) -> dict[str, Any]:
+    """Ranks and p values of one board as plain values; unknown ones are None."""
+    ranking = board.ranking
+    return {
+        "chain": board.chain,
+        "quantity": "auprc",
+        "rows": [row.label for row in ranking.rows],
+        "ranks": [None if r is None else [r.first, r.last] for r in ranking.ranges],
+        "rank_intervals": [None if r is None else list(r) for r in ranking.intervals],
+        "p_first": [_number(value) for value in ranking.first],
+        "p_pairs": [[_number(value) for value in row] for row in ranking.p],
+        "yardstick": board.yardstick and board.yardstick.label,
+        "p_yardstick": [_number(value) for value in board.yardstick_p],
+        "kendall_tau": _number(ranking.tau),
+        "unknown": ranking.reason,
+    }
+
+
+def _number(value: float) -> float | None:
+    """Six digits: more would differ between processors."""
+    return None if isnan(value) else float(f"{value:.6g}")

@@ -1,0 +1,58 @@
+"""A board as sheets."""
+
+from collections.abc import Sequence
+
+from uad_bench.boards.board import Board
+from uad_bench.boards.row import Row
+from uad_bench.boards.sheet import Sheet
+from uad_bench.output.caption import caption
+from uad_bench.output.columns import COSTS, HARDWARE, BoardColumn, columns_of
+
+CHAINS = {"none": "raw maps", "common": "common post-processing"}
+COST_NOTES = (
+    "Time and memory are means over seeds as the method's process measured them, scoring without the first patient.",
+    "verified: built, every score map had its digest when the board was built; here, the maps are on this machine.",
+)
+
+
+def board_sheets(board: Board, *, apart: bool = False) -> tuple[Sheet, ...]:
+    """The ranked table, and apart from it the bounds that saw labels.
+
+    Args:
+        board: what is shown.
+        apart: give costs a table of their own, for readers who look at a page.
+    """
+    columns = columns_of(board)
+    title = f"{board.record['task']['name']}: {CHAINS.get(board.chain, board.chain)}"
+    title += f", {board.apart}" if board.apart else ""
+    main = _sheet(title, board, board.ordered, columns, caption(board))
+    sheets = _split(main, costs=board.chain == "none") if apart else (main,)
+    if not board.bounds:
+        return sheets
+    note = "Trained with labels; what is possible on these data, not a competitor. Never ranked."
+    return *sheets, _sheet(f"{title}, upper bounds", board, board.bounds, columns, (note,))
+
+
+def _split(sheet: Sheet, *, costs: bool) -> tuple[Sheet, ...]:
+    """Numbers in one table and, since post-processing changes none of them, costs and provenance in one other."""
+    dear_headings = {column.column.heading for column in (*COSTS, *HARDWARE)}
+    kept = [i for i, column in enumerate(sheet.columns) if column.heading not in dear_headings]
+    dear = [i for i, column in enumerate(sheet.columns) if column.heading in {*dear_headings, "method"}]
+    numbers = _only(sheet, kept, sheet.title, sheet.notes)
+    return (numbers, _only(sheet, dear, "Cost and provenance", COST_NOTES)) if costs else (numbers,)
+
+
+def _only(sheet: Sheet, chosen: Sequence[int], title: str, notes: tuple[str, ...]) -> Sheet:
+    rows = tuple(tuple(row[i] for i in chosen) for row in sheet.rows)
+    return Sheet(title, tuple(sheet.columns[i] for i in chosen), rows, notes)
+
+
+def _sheet(
+    title: str, board: Board, rows: Sequence[Row], columns: Sequence[BoardColumn], notes: tuple[str, ...]
+) -> Sheet:
+    return Sheet(
+        title=title,
+        columns=tuple(c.column for c in columns),
+        rows=tuple(tuple(c.fill(board, row) for c in columns) for row in rows),
+        notes=notes,
+    )

@@ -1,0 +1,138 @@
+"""Figures that follow the threshold. Over folds: one thin line a fold, and their mean at equal places of the x axis."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.boards.result import Record, find_metric
+from uad_bench.output.report.material import Material, MethodMaterial
+from uad_bench.runs.tables import Curve
+
+Line = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""x, ascending, and y."""
+
+CURVE_POINTS = 220  # of one line in a figure
+POLICY_MARKERS = {"hFPR1": "<", "hFPR5": "o", "valDice": "s", "oracle": "*"}
+NEUTRAL = "#6B7480"
+
+
+def draw_precision_recall(axes: Any, material: Material) -> None:
+    """Precision over sensitivity, and what a map that knows nothing reaches."""
+    _draw_lines(axes, material, lambda curve: (curve.sensitivity, curve.precision))
+    prevalence = find_metric(material.board.record, "prevalence")
+    if prevalence and prevalence["value"]:
+        axes.axhline(prevalence["value"], color="#8A929C", linewidth=0.8, dashes=(2, 2))
+        below = prevalence["value"] > 0.06  # where few lines are
+        axes.annotate("prevalence", (0.99, prevalence["value"]), xytext=(0, -3 if below else 3), ha="right", fontsize=8,
+                      va="top" if below else "bottom", textcoords="offset points", color=NEUTRAL)  # fmt: skip
+    axes.set(xlabel="sensitivity", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+
+
+def draw_roc(axes: Any, material: Material) -> None:
+    """Sensitivity over the false-positive rate, with both ends."""
+    _draw_lines(axes, material, lambda curve: (_with_ends(curve.fpr), _with_ends(curve.sensitivity)))
+    axes.plot([0, 1], [0, 1], color="#8A929C", linewidth=0.8, dashes=(2, 2))
+    axes.set(xlabel="false-positive rate", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.02))
+
+
+def draw_dice(axes: Any, material: Material) -> None:
+    """Dice over the false-positive rate on a logarithmic scale, with the operating points."""
+    axes.set_xscale("log")
+    _draw_lines(axes, material, _dice_line, back=lambda x: 10**x)
+    for method in _with_curves(material):
+        _mark_operating_points(axes, method)
+    handles = [
+        axes.plot([], [], marker=marker, linestyle="none", color=NEUTRAL, label=policy,
+                  markerfacecolor="none" if policy == "oracle" else NEUTRAL)[0]
+        for policy, marker in POLICY_MARKERS.items()
+    ]  # fmt: skip
+    axes.legend(handles=handles, loc="upper left", frameon=False, fontsize=9, title="operating points",
+                title_fontsize=9, alignment="left")  # fmt: skip
+    axes.set(xlabel="threshold, as the false-positive rate it gives (higher thresholds to the left)",
+             ylabel="Dice, pooled", ylim=(0, 1))  # fmt: skip
+    axes.set_xlim(left=max(axes.get_xlim()[0], 1e-5), right=1)
+    plain_powers(axes)
+
+
+def has_curves(material: Material) -> bool:
+    """Whether any method has one."""
+    return bool(_with_curves(material))
+
+
+def plain_powers(axes: Any) -> None:
+    """Powers of ten as decimals, since formulas are switched off."""
+    from matplotlib.ticker import NullFormatter
+
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def mean_line(lines: Sequence[Line], points: int) -> Line:
+    """The mean of y at equal x, where every line has a value: (points,) each."""
+    low, high = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
+    places = np.linspace(low, high, points)
+    return places, np.mean([np.interp(places, x, y) for x, y in lines], axis=0)
+
+
+def _with_curves(material: Material) -> list[MethodMaterial]:
+    """Baselines first, so that they lie under the others."""
+    return sorted((m for m in material.sound if m.curves), key=lambda method: not method.row.baseline)
+
+
+def _draw_lines(
+    axes: Any,
+    material: Material,
+    line_of: Callable[[Curve], Line],
+    back: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda x: x,
+) -> None:
+    """Every method's lines; `back` takes x from the scale on which means are made to that of the axes."""
+    for method in _with_curves(material):
+        lines = [line_of(curve.thinned(2 * CURVE_POINTS)) for curve in method.curves]
+        alone = len(method.parts) == 1
+        for x, y in lines:
+            _line(axes, method, back(x), y, thin=not alone)
+        if not alone and len(lines) == len(method.parts):  # a mean that lacks a fold is no mean over folds
+            x, y = mean_line(lines, CURVE_POINTS)
+            _line(axes, method, back(x), y)
+
+
+def _line(
+    axes: Any, method: MethodMaterial, x: NDArray[np.float64], y: NDArray[np.float64], *, thin: bool = False
+) -> None:
+    width = 1.3 if method.row.baseline else 1.9
+    (line,) = axes.plot(x, y, color=method.style.colour, linewidth=0.7 if thin else width, alpha=0.5 if thin else 1,
+                        zorder=1.5 if thin else 2)  # fmt: skip
+    if method.style.dashes and not thin:
+        line.set_dashes(method.style.dashes)
+
+
+def _with_ends(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate(([0.0], rates, [1.0]))
+
+
+def _dice_line(curve: Curve) -> Line:
+    shown = curve.fpr > 0
+    return np.log10(curve.fpr[shown]), curve.dice[shown]
+
+
+def _mark_operating_points(axes: Any, method: MethodMaterial) -> None:
+    small = len(method.parts) > 1
+    for part in method.parts:
+        for policy, marker in POLICY_MARKERS.items():
+            point = _operating_point(part.record, policy)
+            if point and point[0] > 0:
+                hollow = policy == "oracle"
+                size = (9 if hollow else 6.5) * (0.65 if small else 1)
+                axes.plot(*point, marker=marker, markersize=size, color=method.style.colour, zorder=5,
+                          markerfacecolor="none" if hollow else method.style.colour, linestyle="none")  # fmt: skip
+
+
+def _operating_point(record: Record, policy: str) -> tuple[float, float] | None:
+    """FPR and Dice under a policy."""
+    found = [find_metric(record, name, policy) for name in ("fpr", "dice")]
+    if any(metric is None or metric["value"] is None for metric in found):
+        return None
+    fpr, dice = (float(metric["value"]) for metric in found if metric is not None)
+    return fpr, dice

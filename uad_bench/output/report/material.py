@@ -1,0 +1,165 @@
+"""What a report is made of: the board, and each method's curves and patients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.boards.assembly import name_left_out
+from uad_bench.boards.board import Board, make_boards
+from uad_bench.boards.comparable import comparable_groups
+from uad_bench.boards.result import Record, Result
+from uad_bench.boards.row import Row
+from uad_bench.boards.run_folder import read_result
+from uad_bench.errors import ConfigError
+from uad_bench.output.report.palette import Style, styles
+from uad_bench.plugins.kinds import baseline_methods, bound_methods
+from uad_bench.runs.folder import Run
+from uad_bench.runs.tables import Curve, Patients, read_curve, read_patients
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One fitted model, which gives scores their scale: a run without folds, or one fold.
+
+    Attributes:
+        name: `fold0` and so on; empty for a run without folds.
+        curve: None where no test patient has an anomaly.
+    """
+
+    name: str
+    run: Run
+    record: Record
+    curve: Curve | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MethodMaterial:
+    """One method.
+
+    Attributes:
+        run: the sound run of its lowest seed, whose maps and curves are shown; None for a failed method.
+        parts: of that run.
+        patients: values by column, mean over seeds.
+    """
+
+    row: Row
+    style: Style
+    run: Run | None
+    parts: tuple[Part, ...]
+    patients: Patients
+
+    @property
+    def name(self) -> str:
+        """The row's label."""
+        return self.row.label
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """Those that exist, one a part."""
+        return tuple(part.curve for part in self.parts if part.curve is not None)
+
+    def part_of(self, subject: str) -> Part | None:
+        """The part that tested a patient; over folds there is one."""
+        return next((part for part in self.parts if subject in part.record["subjects"]["test"]), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """Everything that the page shows, images apart.
+
+    Attributes:
+        boards: raw maps first.
+        methods: in the order of the first board.
+        patients: test patients, sorted.
+    """
+
+    boards: tuple[Board, ...]
+    methods: tuple[MethodMaterial, ...]
+
+    @property
+    def board(self) -> Board:
+        """The board of raw maps."""
+        return self.boards[0]
+
+    @property
+    def sound(self) -> tuple[MethodMaterial, ...]:
+        """Methods with numbers."""
+        return tuple(method for method in self.methods if method.row.sound)
+
+    @property
+    def over_folds(self) -> bool:
+        """Whether every number is a mean over folds."""
+        return bool(self.board.record.get("n_folds"))
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Test patients."""
+        return tuple(self.board.record["subjects"]["test"])
+
+    def by_patient(self, column: str) -> NDArray[np.float64]:
+        """Values (M, n) of sound methods by patient, in the order of `patients`; NaN where there is none."""
+        table = np.full((len(self.sound), len(self.patients)), np.nan)
+        place = {name: i for i, name in enumerate(self.patients)}
+        for m, method in enumerate(self.sound):
+            values = method.patients.values.get(column, np.full(len(method.patients.names), np.nan))
+            for name, value in zip(method.patients.names, values, strict=True):
+                if name in place:
+                    table[m, place[name]] = value
+        return table
+
+
+def gather_material(runs: Sequence[Run]) -> Material:
+    """Read the records and tables of runs; several seeds of a method become one.
+
+    Raises:
+        ConfigError: no run.
+        VerificationError: a run was changed after it was written.
+    """
+    if not runs:
+        raise ConfigError("a report needs at least one run; see uad-bench list runs")
+    by_name: dict[str, Run] = {}
+    results: list[Result] = []
+    for run in runs:
+        result = read_result(run)
+        by_name[result.name] = run
+        results.append(result)
+    boards = _boards(results)
+    rows = (*boards[0].ordered, *boards[0].bounds)
+    drawn = styles([row.baseline for row in rows])
+    return Material(boards, tuple(_method(row, style, by_name) for row, style in zip(rows, drawn, strict=True)))
+
+
+def _boards(results: Sequence[Result]) -> tuple[Board, ...]:
+    """Of the comparable runs that are most, since a figure shows one kind of numbers; the caption names the others."""
+    group, *others = comparable_groups(results)
+    present = {result.method for result in group.results}
+    trivial = [name for name in baseline_methods() if name in present]
+    raw, *after = make_boards(group.results, baselines=trivial, bounds=bound_methods())
+    left_out = name_left_out(others, "more or newer runs share another table")
+    return replace(raw, left_out=left_out), *after
+
+
+def _method(row: Row, style: Style, runs: Mapping[str, Run]) -> MethodMaterial:
+    sound = [runs[result.name] for result in row.sound]
+    return MethodMaterial(
+        row=row,
+        style=style,
+        run=sound[0] if sound else None,
+        parts=_parts(sound[0]) if sound else (),
+        patients=_mean_over_seeds([read_patients(run) for run in sound]),
+    )
+
+
+def _parts(run: Run) -> tuple[Part, ...]:
+    runs = run.folds or (run,)
+    return tuple(Part(one.path.name if run.folds else "", one, one.read_record(), read_curve(one)) for one in runs)
+
+
+def _mean_over_seeds(seeds: Sequence[Patients]) -> Patients:
+    if len(seeds) < 2:
+        return seeds[0] if seeds else Patients((), {})
+    shared = [key for key in seeds[0].values if all(key in seed.values for seed in seeds)]
+    values = {key: np.mean([seed.values[key] for seed in seeds], axis=0) for key in shared}
+    return Patients(seeds[0].names, values, seeds[0].reasons)

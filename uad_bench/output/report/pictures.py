@@ -1,0 +1,168 @@
+"""Slices of the chosen patients as bytes that a browser draws: image, anomaly, and each method's levels."""
+
+import base64
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.data.cohort import Cohort
+from uad_bench.data.reference import Reference, build_references
+from uad_bench.data.volume import read_volume
+from uad_bench.metrics.overlap import smallest_float32
+from uad_bench.output.report.cases import ChosenCase
+from uad_bench.output.report.findings import Finding, find_errors
+from uad_bench.output.report.levels import OUTSIDE, Levels, count_levels, make_levels
+from uad_bench.output.report.material import MethodMaterial, Part
+from uad_bench.output.report.radiology import to_grey, turn
+
+POLICY = "hFPR5"
+LONGEST_SIDE = 192  # pixels of a shown slice; larger ones are thinned
+MOST_BYTES = 10_000_000  # of all pictures before compression
+SLICES = (6, 48)  # fewest and most a patient
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Viewed:
+    """One patient inside the box of brain and anomaly; arrays are (x, y, z).
+
+    Attributes:
+        fold: the one that tested the patient; empty without folds.
+        image: grey values, 0..255.
+        levels: by method, in their order.
+        findings: by method, in their order.
+    """
+
+    case: ChosenCase
+    fold: str
+    reference: Reference
+    image: NDArray[np.uint8]
+    levels: tuple[NDArray[np.uint8], ...]
+    findings: tuple[list[Finding], ...]
+
+
+def browser_payload(
+    cases: Sequence[ChosenCase], methods: Sequence[MethodMaterial], cohort: Cohort, cache: Any
+) -> dict[str, Any]:
+    """Everything that the case browser needs, as plain values.
+
+    Args:
+        cases: patients to show.
+        methods: those with maps and curves of all these patients, in order.
+        cohort: the patients; all methods were run on them.
+        cache: folder of the references.
+    """
+    parts = [[part for method in methods if (part := method.part_of(case.subject))] for case in cases]
+    scales = {fold[0].name: [_levels(part) for part in fold] for fold in parts}
+    viewed = [_view(case, fold, scales[fold[0].name], cohort, cache) for case, fold in zip(cases, parts, strict=True)]
+    pixels = sum(v.image.shape[0] * v.image.shape[1] for v in viewed) * (len(methods) + 1)
+    most = int(np.clip(MOST_BYTES // max(pixels, 1), *SLICES))
+    return {
+        "policy": POLICY,
+        "methods": [{"name": method.name, "colour": method.style.colour} for method in methods],
+        "scales": [{"fold": fold, "methods": [_scale(one) for one in scale]} for fold, scale in scales.items()],
+        "cases": [{"scale": [*scales].index(v.fold), **_case(v, most)} for v in viewed],
+    }
+
+
+def _levels(part: Part) -> Levels:
+    assert part.curve is not None
+    thresholds = part.record["thresholds"]
+    return make_levels(part.curve, {name: float.fromhex(text) for name, text in thresholds.items() if text})
+
+
+def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], cohort: Cohort, cache: Any) -> Viewed:
+    subject = cohort.subjects[case.subject]
+    reference = build_references([subject], cohort.census, modalities=cohort.task.modalities, cache=cache)[case.subject]
+    image = reference.crop(read_volume(subject.images[cohort.task.pair[0]]).array)
+    levels, findings = [], []
+    for part, thresholds in zip(parts, scale, strict=True):
+        scores = reference.crop(np.load(part.run.map(case.subject), mmap_mode="r", allow_pickle=False))
+        marks = np.where(reference.brain | reference.anomaly, thresholds.quantise(scores), OUTSIDE)
+        levels.append(marks.astype(np.uint8))
+        findings.append(_findings(scores, reference, part.record["thresholds"].get(POLICY)))
+    return Viewed(case, parts[0].name, reference, to_grey(image, reference.brain), tuple(levels), tuple(findings))
+
+
+def _findings(scores: NDArray[np.float32], reference: Reference, threshold: str | None) -> list[Finding]:
+    if threshold is None:
+        return []
+    marked = (scores >= smallest_float32(float.fromhex(threshold))) & (reference.brain | reference.anomaly)
+    return find_errors(marked, reference.anomaly, voxel_mm3=float(np.prod(reference.spacing)))
+
+
+def _scale(levels: Levels) -> dict[str, Any]:
+    return {
+        "thresholds": [float(f"{value:.5g}") for value in levels.thresholds],
+        "dice": [round(float(value), 4) for value in levels.dice],
+        "fpr": [float(f"{value:.3g}") for value in levels.fpr],
+        "policies": dict(levels.policies),
+    }
+
+
+def _case(viewed: Viewed, most: int) -> dict[str, Any]:
+    reference = viewed.reference
+    chosen = choose_slices(viewed, most)
+    step = -(-max(viewed.image.shape[:2]) // LONGEST_SIDE)
+    shape = turn(viewed.image[::step, ::step, :1]).shape
+    spacing = reference.spacing
+    return {
+        "name": viewed.case.subject,
+        "reasons": list(viewed.case.reasons),
+        "ml": round(float(reference.anomaly.sum() * np.prod(spacing) / 1000), 2),
+        "slices": [int(z + reference.box[0][2]) for z in chosen],
+        "start": int(np.argmax(reference.anomaly.sum(axis=(0, 1))[chosen])),
+        "width": shape[2],
+        "height": shape[1],
+        "aspect": round(float(shape[2] * spacing[0] / (shape[1] * spacing[1])), 4),
+        "image": pack(turn(viewed.image[::step, ::step, chosen])),
+        "anomaly": pack(turn(reference.anomaly[::step, ::step, chosen].astype(np.uint8))),
+        "levels": [pack(turn(levels[::step, ::step, chosen])) for levels in viewed.levels],
+        "counts": [pack(_counts(viewed, levels, chosen)) for levels in viewed.levels],
+        "findings": [[_finding(f, chosen, viewed, step) for f in found] for found in viewed.findings],
+    }
+
+
+def choose_slices(viewed: Viewed, most: int) -> list[int]:
+    """At most this many z of the box: those of the findings and of the largest anomaly first, then evenly spaced."""
+    depth = viewed.image.shape[2]
+    area = viewed.reference.anomaly.sum(axis=(0, 1))
+    wanted = [int(area.argmax()), *(f.at[2] for f in _by_volume(viewed))]
+    even = np.linspace(0, depth - 1, max(2, most)).round().astype(int)
+    spread = sorted(range(len(even)), key=lambda i: (-area[even[i]], i))
+    chosen = list(dict.fromkeys([*wanted[: most // 2], *(int(even[i]) for i in spread)]))
+    return sorted(chosen[: min(most, depth)])
+
+
+def _by_volume(viewed: Viewed) -> list[Finding]:
+    return sorted((f for found in viewed.findings for f in found), key=lambda f: -f.ml)
+
+
+def _counts(viewed: Viewed, levels: NDArray[np.uint8], chosen: Sequence[int]) -> NDArray[np.uint32]:
+    """(S + 1, 2, 256): each shown slice, and last the whole patient; only voxels that count."""
+    domain = viewed.reference.brain | viewed.reference.anomaly
+    parts: Iterator[Any] = iter([*((..., z) for z in chosen), ...])
+    anomaly = viewed.reference.anomaly
+    return np.stack([count_levels(levels[part][domain[part]], anomaly[part][domain[part]]) for part in parts])
+
+
+def _finding(finding: Finding, chosen: Sequence[int], viewed: Viewed, step: int) -> dict[str, Any]:
+    x, y, z = finding.at
+    width, height = viewed.image.shape[:2]
+    return {
+        "kind": finding.kind,
+        "ml": round(finding.ml, 2),
+        "slice": int(np.argmin(np.abs(np.asarray(chosen) - z))),
+        "z": z + viewed.reference.box[0][2],
+        "x": (width - 1 - x) // step,
+        "y": (height - 1 - y) // step,
+    }
+
+
+def pack(array: NDArray[Any]) -> str:
+    """Bytes of an array, little-endian, deflated, as base64."""
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    return base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()

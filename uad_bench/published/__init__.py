@@ -1,1 +1,0 @@
-"""What papers' own code would have printed for the same maps: their protocols, replayed."""

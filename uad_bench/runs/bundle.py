@@ -1,0 +1,126 @@
+"""Packs a run to be shared: records, tables, digests and, if wanted, maps; no image, no label, no path of this machine.
+
+A bundle is a zip file. `bundle.json` lists every other member with its SHA-256; `bundle_check` reads it back without
+trusting any of it. Maps are rounded to 65,536 levels over the run, value = offset + step * code, which keeps
+the order of scores that differ by more than a step.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.errors import ConfigError
+from uad_bench.files import atomic, read_json
+from uad_bench.runs.folder import Run
+from uad_bench.runs.redaction import hide_paths
+from uad_bench.version import VERSION
+
+FORMAT = 1
+INDEX = "bundle.json"
+LEVELS = 2**16 - 1
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
+TABLES = ("metrics.csv", "sweep.csv", "replicates.npy")
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How scores of a run became 16-bit codes: score = offset + step * code."""
+
+    offset: float
+    step: float
+
+    @classmethod
+    def of(cls, maps: Mapping[str, Path]) -> "Levels":
+        """Levels that span the lowest and the highest score of all maps."""
+        ends = [(float(score_map.min()), float(score_map.max())) for score_map in map(_read_map, maps.values())]
+        low, high = min(low for low, _ in ends), max(high for _, high in ends)
+        return cls(low, (high - low) / LEVELS)
+
+    def encode(self, score_map: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """The nearest code of each score."""
+        codes = (score_map.astype(np.float64) - self.offset) / (self.step or 1.0)
+        return np.rint(codes).astype(np.uint16)
+
+    def decode(self, codes: NDArray[np.uint16]) -> NDArray[np.float32]:
+        """Scores to within half a step."""
+        return (self.offset + self.step * codes.astype(np.float64)).astype(np.float32)
+
+
+def write_bundle(run: Run, file: Path, *, maps: bool = False) -> None:
+    """Pack a finished run, with its folds.
+
+    Raises:
+        ConfigError: the run is not finished, its maps are gone, or the file cannot be written.
+    """
+    if not run.finished:
+        raise ConfigError(f"{run.path}: the run is not finished; only finished runs are shared")
+    levels: dict[str, Levels] = {}
+    index: dict[str, Any] = {}
+    with atomic(file) as target, ZipFile(target, "w", ZIP_DEFLATED) as archive:
+        for name, data in _members(run, levels, maps=maps):
+            index[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            archive.writestr(_regular(name), data)
+        coding = {part: {"offset": level.offset, "step": level.step} for part, level in levels.items()}
+        about = {"format": FORMAT, "uad_bench": VERSION, "files": index, "levels": coding}
+        archive.writestr(_regular(INDEX), _json(about))
+
+
+def _members(run: Run, levels: dict[str, Levels], *, maps: bool) -> Iterator[tuple[str, bytes]]:
+    for part in (run, *run.folds):
+        prefix = "" if part is run else f"{part.path.name}/"
+        yield f"{prefix}{run.record.name}", part.record.read_bytes()
+        yield f"{prefix}{run.experiment.name}", _json(_without_paths(read_json(part.experiment)))
+        yield from ((f"{prefix}{name}", (part.path / name).read_bytes()) for name in _present(part))
+        if part.manifest.exists():
+            yield f"{prefix}{run.manifest.name}", part.manifest.read_bytes()
+            yield from _maps(part, prefix, levels) if maps else ()
+
+
+def _present(run: Run) -> list[str]:
+    return [name for name in TABLES if (run.path / name).exists()]
+
+
+def _maps(run: Run, prefix: str, levels: dict[str, Levels]) -> Iterator[tuple[str, bytes]]:
+    paths = {subject: run.map(subject) for subject in read_json(run.manifest)["maps"]}
+    if gone := [subject for subject, path in paths.items() if not path.exists()]:
+        raise ConfigError(f"{run.path}: the map of {gone[0]} is gone; share the run without --maps")
+    levels[prefix] = Levels.of(paths)
+    for subject, path in paths.items():
+        data = io.BytesIO()
+        np.save(data, levels[prefix].encode(_read_map(path)), allow_pickle=False)
+        yield f"{prefix}maps/{subject}.npy", data.getvalue()
+
+
+def _read_map(path: Path) -> NDArray[np.float32]:
+    score_map: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return score_map
+
+
+def _without_paths(value: Any) -> Any:
+    match value:
+        case str():
+            return hide_paths(value)
+        case list():
+            return [_without_paths(item) for item in value]
+        case dict():
+            return {key: _without_paths(item) for key, item in value.items()}
+    return value
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _regular(name: str) -> ZipInfo:
+    member = ZipInfo(name, LONG_AGO)
+    member.compress_type = ZIP_DEFLATED
+    member.external_attr = 0o100644 << 16
+    return member

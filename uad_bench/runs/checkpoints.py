@@ -1,0 +1,123 @@
+"""What a method learned, and the state of an unfinished training, as safetensors with SHA-256: data, never code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uad_bench.digests import digest_file
+from uad_bench.errors import ConfigError, MethodError, VerificationError
+from uad_bench.files import atomic, read_json, safe_name, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DIGEST_BYTES = 32
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Mapping[str, Any]) -> str:
+    """Store what a method learned, and beside it the digest and whom it learned from; returns the SHA-256.
+
+    Args:
+        path: ends in `.safetensors`; the description beside it in `.json`.
+        state: named tensors.
+        training_set: subject -> digests of its images.
+
+    Raises:
+        MethodError: the state is something else than named tensors.
+    """
+    data = _packed(state)
+    digest = hashlib.sha256(data).hexdigest()
+    write_json(path.with_suffix(".json"), {"sha256": digest, "training_set": dict(training_set)})
+    with atomic(path) as file:
+        file.write(data)
+    return digest
+
+
+def load_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Read a checkpoint after comparing its SHA-256 with the one stored beside it.
+
+    Raises:
+        VerificationError: the file was changed, cut or is no safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    if not is_intact(path):
+        raise VerificationError(f"{path.name}: not the file that was stored (its SHA-256 differs); train again")
+    try:
+        return load(path.read_bytes())
+    except SafetensorError as error:
+        raise VerificationError(f"{path.name}: not a whole safetensors file: {error}; train again") from error
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a checkpoint lies there, with the digest that its description states."""
+    try:
+        return path.is_file() and digest_file(path) == read_description(path)["sha256"]
+    except (ConfigError, OSError):
+        return False
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """What is stored beside a checkpoint: its `sha256`, and its `training_set`, subject -> digests of the images.
+
+    Raises:
+        VerificationError: one of the two is missing.
+    """
+    description = read_json(path.with_suffix(".json"))
+    if not isinstance(description, dict) or not {"sha256", "training_set"} <= description.keys():
+        raise VerificationError(f"{path.with_suffix('.json').name}: it lacks the digest or the training set")
+    return description
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSnapshots:
+    """Training state in the run folder, so that an interrupted fit goes on; of several ranks only one writes it."""
+
+    folder: Path
+    writable: bool = True
+
+    def save(self, name: str, state: Mapping[str, Tensor]) -> None:
+        """Replace the named state."""
+        if not self.writable:
+            return
+        data = _packed(state)
+        self.folder.mkdir(exist_ok=True)
+        with atomic(self._path(name)) as file:
+            file.write(hashlib.sha256(data).digest() + data)
+
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        """The named state; None where there is none or it is damaged, because training anew is then right."""
+        from safetensors.torch import load
+
+        path = self._path(name)
+        stored = path.read_bytes() if path.exists() else b""
+        intact = stored[:DIGEST_BYTES] == hashlib.sha256(stored[DIGEST_BYTES:]).digest()
+        return load(stored[DIGEST_BYTES:]) if intact else None
+
+    def clear(self) -> None:
+        """Forget all states, for the training is over."""
+        if not self.folder.exists():
+            return
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.folder.rmdir()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{safe_name(name, 'snapshot')}.safetensors"
+
+
+def _packed(state: Mapping[str, Tensor]) -> bytes:
+    """The bytes of a safetensors file; tensors that share memory are stored apart."""
+    from safetensors.torch import save
+
+    try:
+        return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise MethodError(
+            f"state_dict holds something else than named tensors: {error}", reason="bad_output"
+        ) from error

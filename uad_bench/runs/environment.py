@@ -1,0 +1,98 @@
+"""Where a run was made: code, versions, hardware and settings that its numbers may depend on."""
+
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+from typing import Any
+
+from uad_bench.digests import digest_json
+from uad_bench.resources import PACKAGE
+from uad_bench.runs.redaction import hide_paths_in_command
+from uad_bench.version import VERSION
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "nibabel", "safetensors", "pydantic")
+SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES")
+NVIDIA = Path("/proc/driver/nvidia")
+GIT_PATIENCE_S = 10
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Code, versions, hardware and settings, as they go into the record; no path of this machine is in it."""
+    return {
+        "uad_bench": VERSION,
+        "code": code_version(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "packages_digest": _installed_digest(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_mib": _memory_mib(),
+        "device": device,
+        "gpu": gpu_names() if device != "cpu" else [],
+        "driver": _first_line(NVIDIA / "version") if device != "cpu" else None,
+        "settings": {key: os.environ[key] for key in SETTINGS if key in os.environ},
+        "command": _command(),
+    }
+
+
+@cache
+def code_version(folder: Path = PACKAGE.parent) -> dict[str, Any] | None:
+    """Commit of the checkout that the harness runs from, and the digest of what was changed since; None outside one."""
+    if not (folder / ".git").exists():
+        return None
+    try:
+        commit = _git(folder, "rev-parse", "HEAD").strip()
+        changes = _git(folder, "diff", "HEAD", "--", "*.py", "*.toml")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changes": digest_json(changes) if changes else None}
+
+
+@cache
+def cpu_name() -> str:
+    """The processor as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
+
+
+def gpu_names(folder: Path = NVIDIA / "gpus") -> list[str]:
+    """Models of the NVIDIA GPUs as the driver names them; torch is not asked, because asking is slow."""
+    lines = [line for file in sorted(folder.glob("*/information")) for line in file.read_text().splitlines()]
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, timeout=GIT_PATIENCE_S, check=True)
+    return done.stdout.decode(errors="replace")
+
+
+def _command() -> list[str]:
+    return hide_paths_in_command(sys.argv) if sys.argv and sys.argv[0] else []
+
+
+def _memory_mib() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+
+
+def _first_line(file: Path) -> str | None:
+    return file.read_text().partition("\n")[0] if file.exists() else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _installed_digest() -> str:
+    return digest_json(sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}))

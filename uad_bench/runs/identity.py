@@ -1,0 +1,81 @@
+"""What makes a run this run: its digest names the folder, so a changed config, code or data set never mixes with it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from uad_bench.config import Experiment
+from uad_bench.data.cohort import Cohort
+from uad_bench.digests import digest_json
+from uad_bench.errors import ConfigError
+from uad_bench.files import read_json
+from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.source_digest import digest_source
+from uad_bench.runs.folder import Run, run_at
+
+SHOWN = 5
+
+
+def identify(experiment: Experiment, entry: Entry, cohort: Cohort) -> dict[str, Any]:
+    """All that defines a run, as plain values. Paths and the harness version are no part of it."""
+    task = {key: value for key, value in asdict(cohort.task).items() if key != "summary"}
+    if not task["whole_head"]:
+        del task["whole_head"]  # a permission that was not given leaves the run's name as it is
+    return {
+        "method": experiment.method,
+        "profile": experiment.profile,
+        "params": dict(experiment.params),
+        "source": digest_source(entry),
+        "task": task,
+        "data": cohort.digest,
+        "splits": [split.digest for split in cohort.splits],
+        "seed": experiment.seed,
+        **({"weights": experiment.origin.identity()} if experiment.origin else {}),
+    }
+
+
+def run_of(root: Path, identity: Mapping[str, Any]) -> Run:
+    """The run folder that an identity names.
+
+    Raises:
+        ConfigError: a value has no JSON form (NaN, infinity, half a character), or a name cannot be a folder's.
+    """
+    try:
+        digest = digest_json(identity)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(f"method {identity['method']}: a setting cannot be recorded: {error}") from error
+    return run_at(root, identity["task"]["name"], identity["method"], identity["seed"], digest)
+
+
+def changes_since(run: Run, identity: Mapping[str, Any]) -> str:
+    """How the nearest other run of this method and seed differs: `params.steps 4 -> 8`; empty if there is none."""
+    others = [_stored(path) for path in sorted(run.path.parent.glob(f"seed{identity['seed']}-*/experiment.json"))]
+    differences = [list(_differences(other, identity)) for other in others if other]
+    nearest = min((found for found in differences if found), key=len, default=[])
+    return "; ".join(nearest[:SHOWN]) + (f"; and {len(nearest) - SHOWN} more" if len(nearest) > SHOWN else "")
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    try:
+        return dict(read_json(path))
+    except (ConfigError, TypeError, ValueError):
+        return {}
+
+
+def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
+    """One phrase for each value that differs; long digests only say that they do."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in {**old, **new}:
+            yield from _differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
+    elif _plain(old) != _plain(new):
+        yield f"{name} {_short(old)} -> {_short(new)}"
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _short(value: Any) -> str:
+    text = f"{value}"
+    return f"{text[:8]}…" if len(text) > 40 else text

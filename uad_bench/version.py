@@ -1,0 +1,8 @@
+"""The installed version."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    VERSION = version("uad-bench")
+except PackageNotFoundError:  # a source tree that was never installed
+    VERSION = "unknown"
