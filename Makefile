@@ -9,8 +9,8 @@ help: ## show this help
 install: ## make .venv with the project and its tools
 	python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[dev]'
 
-lint: ## check style
-	$(python) -m ruff check && $(python) -m ruff format --check
+lint: ## check style and the direction of imports
+	$(python) -m ruff check && $(python) -m ruff format --check && .venv/bin/lint-imports
 
 types: ## check types
 	$(python) -m mypy

@@ -6,8 +6,9 @@ Three doors lead to the same checks: `uad-bench check-method NAME|FILE`, `method
 
 from uad_bench.testing.candidate import Candidate
 from uad_bench.testing.catalogue import method_checks
-from uad_bench.testing.check import Check, ContractViolation, Result, run_checks
+from uad_bench.testing.check import Check, ContractViolation, run_checks
 from uad_bench.testing.parametrize import parametrize_with_checks
+from uad_bench.testing.result import Result
 
 __all__ = [
     "Candidate",

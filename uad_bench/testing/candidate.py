@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -15,10 +15,8 @@ from uad_bench.execution.process_state import preserved
 from uad_bench.method import Budget, Compute, Method, Modalities, SliceBatch, SliceDataset
 from uad_bench.plugins import registry
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
+from uad_bench.testing.result import Result
 from uad_bench.testing.slices import SIZE, TinySlices, copy_of, healthy_slices
-
-if TYPE_CHECKING:
-    from uad_bench.testing.check import Result
 
 BUDGET = Budget(steps=8, batch_size=4)
 TRAINING = ("train-a", "train-b", "train-c")

@@ -7,12 +7,11 @@ import traceback
 import unittest
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from uad_bench.execution.process_state import preserved
 from uad_bench.testing.candidate import Candidate
-
-Status = Literal["passed", "failed", "skipped", "excused", "noted"]
+from uad_bench.testing.result import Result, Status
 
 
 class ContractViolation(AssertionError):  # noqa: N818 - pytest shows its name
@@ -25,24 +24,6 @@ class NotApplicable(Exception):  # noqa: N818 - no error
 
 class Noted(Exception):  # noqa: N818 - no error
     """Nothing is broken, but readers of the method's numbers should know this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a check found.
-
-    Attributes:
-        check: its name.
-        status: `skipped` where it did not apply or a check before it failed; `excused` where the method declares
-            beforehand that it cannot pass; `noted` where there is something to know but nothing broken.
-        message: why, unless it passed.
-        seconds: it took.
-    """
-
-    check: str
-    status: Status
-    message: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
