@@ -1,4 +1,4 @@
-"""Coarse noise (Kascenas et al., 2022)."""
+"""Training noise with large structures: coarse, and of many resolutions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from torch import Tensor
 
 
 def coarse_noise(shape: Sequence[int], *, grid: int, generator: torch.Generator) -> Tensor:
-    """Normal noise (N, C, H, W) from a grid x grid lattice, enlarged bilinearly and shifted in a circle at random."""
+    """Normal noise (N, C, H, W) from a grid x grid lattice, enlarged bilinearly and shifted in a circle at random.
+
+    As the denoising auto-encoder has it (Kascenas et al., 2022).
+    """
     n, channels, height, width = shape
     device = generator.device
     lattice = torch.randn(n, channels, grid, grid, generator=generator, device=device)
@@ -18,3 +21,22 @@ def coarse_noise(shape: Sequence[int], *, grid: int, generator: torch.Generator)
     down = torch.randint(height, (n,), generator=generator, device=device).tolist()
     right = torch.randint(width, (n,), generator=generator, device=device).tolist()
     return torch.stack([torch.roll(noise[i], (down[i], right[i]), dims=(1, 2)) for i in range(n)])
+
+
+def pyramid_noise(shape: Sequence[int], *, discount: float, generator: torch.Generator) -> Tensor:
+    """Normal noise (N, C, H, W) of many resolutions, scaled to a standard deviation of one.
+
+    Level i is drawn on a grid 2^i to 4^i times coarser than that of level i - 1, at random, enlarged, and weighed by
+    discount^i, until the grid is one pixel; level 0 counts twice. As ANDi has it (Frotscher et al., 2023).
+    """
+    n, channels, height, width = shape
+    device = generator.device
+    noise, size, i = torch.randn(*shape, generator=generator, device=device), (height, width), 0
+    while True:
+        level = torch.randn(n, channels, *size, generator=generator, device=device)
+        noise += discount**i * F.interpolate(level, (height, width), mode="bilinear")
+        if min(size) == 1:
+            return noise / noise.std()
+        i += 1
+        coarser = float(2 + 2 * torch.rand(1, generator=generator, device=device)) ** i
+        size = (max(1, int(size[0] / coarser)), max(1, int(size[1] / coarser)))

@@ -8,20 +8,23 @@ import torch
 from uad_bench.errors import NotFittedError
 from uad_bench.method import Budget, Compute, Method, SliceBatch
 from uad_methods.ae import AE
+from uad_methods.andi import ANDi
 from uad_methods.anoddpm import AnoDDPM
 from uad_methods.cycle import CycleOnly
 from uad_methods.dae import DAE
 from uad_methods.ddpm import DDPM
 from uad_methods.intensity import Intensity, IntensityCoarse, IntensityEqualised, Random
+from uad_methods.itermask2 import IterMask2
 from uad_methods.mean_distance import MeanDistance
 from uad_methods.mmccd import MMCCD
 from uad_methods.nn.unet import UNetShape
+from uad_methods.pddpm import PDDPM
 from uad_methods.symmetry import Symmetry
 from uad_methods.translate import Translate
 from uad_methods.vae import VAE
 from uad_methods.z_score import ZScore
 
-TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, CycleOnly, Translate, MMCCD]
+TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, ANDi, PDDPM, IterMask2, CycleOnly, Translate, MMCCD]
 UNTRAINED = [Random, Intensity, IntensityCoarse, IntensityEqualised, MeanDistance, ZScore, Symmetry]
 TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
 BUDGET = Budget(4, 4)
