@@ -11,13 +11,6 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from uad_bench.metrics import voxel
-from uad_bench.metrics.histogram import (
-    auroc_bracket,
-    average_precision_bracket,
-    best_dice_bracket,
-    bounds_of,
-    score_histogram,
-)
 from uad_bench.metrics.pooled_bins import count_patients, shared_thresholds
 from uad_bench.metrics.ranks import count_ranks, count_ranks_of
 from uad_bench.metrics.uncertainty import pooled_replicates, resample
@@ -70,11 +63,6 @@ def bounded(patients):
     return of_counts(count_ranks(lambda: patients))
 
 
-def histogram(patients, bins):
-    counted = score_histogram(patients, bins)
-    return [of(counted) for of in (average_precision_bracket, best_dice_bracket, auroc_bracket)]
-
-
 @pytest.mark.benchmark(group="pooled")
 def test_scikit_learn(benchmark, pooled):
     ap, _, _ = benchmark.pedantic(with_scikit_learn, pooled, rounds=1)
@@ -91,13 +79,6 @@ def test_exact_in_memory_agrees_to_1e_12(benchmark, pooled, reference):
 def test_exact_in_bounded_memory_agrees_to_1e_12(benchmark, patients, reference):
     found = benchmark.pedantic(bounded, (patients,), rounds=3)
     assert found == pytest.approx(reference, abs=1e-12)
-
-
-@pytest.mark.benchmark(group="pooled")
-def test_histogram_holds_the_exact_value(benchmark, patients, reference):
-    brackets = benchmark.pedantic(histogram, (patients, bounds_of(patients)), rounds=3)
-    for bracket, exact in zip(brackets, reference, strict=True):
-        assert bracket.low.value - 1e-12 <= exact <= bracket.high.value + 1e-12
 
 
 @pytest.mark.benchmark(group="bootstrap")

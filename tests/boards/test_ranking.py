@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from tests.made_results import made_board, made_result
 from uad_bench.boards.board import make_boards
-from uad_bench.boards.ranking import adjusted, difference_p, differences_p, pairs_p
 from uad_bench.boards.result import Result
 from uad_bench.metrics.significance import holm
 from uad_bench.output.caption import caption
@@ -71,41 +69,6 @@ def test_a_caption_says_how_small_a_p_so_few_patients_allow(n, said):
     results = [made_result(name, auprc=auprc, subjects=subjects) for name, auprc in named]
     found = [s for s in caption(make_boards(results, baselines=BASELINES)[0]) if "allow no p" in s]
     assert any(said in sentence for sentence in found) if said else not found
-
-
-@pytest.mark.parametrize(("n", "p"), [(12, 0.0873), (60, 0.0567), (100_000, 0.0500)])
-def test_few_patients_need_more_than_the_draws_say(n, p):
-    draws = norm.ppf((np.arange(20_000) + 0.5) / 20_000, loc=norm.ppf(0.975))  # 2.5 % beyond zero
-    assert difference_p(draws, n_patients=n) == pytest.approx(p, abs=2e-3)
-
-
-def test_two_patients_can_separate_nobody():
-    draws = np.random.default_rng(0).normal(0.5, 0.001, 2000)
-    assert difference_p(draws, n_patients=2) == 0.5
-    assert difference_p(draws, n_patients=20) < 0.001
-
-
-def test_fifty_pairs_do_not_make_a_clear_difference_unclear():
-    draws = np.stack([np.random.default_rng(i).normal(0.05 * i, 0.005, 2000) for i in range(12)])
-    assert np.nanmax(adjusted(pairs_p(draws, n_patients=100))) < 0.001
-
-
-def test_all_pairs_at_once_are_each_pair_alone():
-    rng = np.random.default_rng(3)
-    draws = rng.normal(0, 0.01, (7, 500)) + np.linspace(0, 0.05, 7)[:, None]
-    draws[5, 3] = np.nan
-    found = differences_p(draws[0] - draws[1:], n_patients=10_000)
-    expected = [difference_p(draws[0] - other, n_patients=10_000) for other in draws[1:]]
-    np.testing.assert_array_equal(found, expected)
-    assert np.isnan(found[4])
-    share = np.mean(draws[0] - draws[1] >= 0)
-    assert found[0] == pytest.approx(2 * min(share, 1 - share), abs=0.01)
-
-
-def test_equal_methods_are_rarely_separated():
-    rng = np.random.default_rng(1)
-    found = [difference_p(rng.normal(rng.normal(0, 1), 1, 2000), n_patients=50) < 0.05 for _ in range(400)]
-    assert 0.02 < np.mean(found) < 0.09
 
 
 def test_one_patient_gives_no_rank_and_says_why():

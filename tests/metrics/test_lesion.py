@@ -8,8 +8,6 @@ from uad_bench.metrics.lesion import (
     count_lesions,
     lesion_f1_any,
     lesion_f1_iou50,
-    lesion_sensitivity,
-    sensitivity_at_false_positives,
 )
 
 
@@ -28,7 +26,7 @@ def test_one_found_one_missed_one_false():
     anomaly, predicted = drawn(cube(0), cube(10)), drawn(cube(1), cube(30))
     counts = count_lesions(predicted, anomaly, voxel_mm3=1.0)
     assert counts == LesionCounts(lesions=2, detected=1, components=2, hits=1, matched=1)
-    assert lesion_f1_any(counts).value == lesion_f1_iou50(counts).value == lesion_sensitivity(counts).value == 0.5
+    assert lesion_f1_any(counts).value == lesion_f1_iou50(counts).value == 0.5
 
 
 def test_fragments_detect_a_lesion_once_and_match_none():
@@ -75,20 +73,7 @@ def test_nothing_predicted_scores_zero_and_nothing_at_all_is_undefined():
     missed = count_lesions(drawn(), drawn(cube(0)), voxel_mm3=1.0)
     assert lesion_f1_any(missed).value == lesion_f1_iou50(missed).value == 0
     assert count_lesions(drawn(), drawn(), voxel_mm3=1.0) == LesionCounts()
-    assert lesion_sensitivity(LesionCounts()).undefined == "empty_ref"
 
 
 def test_patients_add_up():
     assert LesionCounts(1, 1, 2, 1, 0, 3, 4) + LesionCounts(2, 0, 1, 1, 1, 0, 1) == LesionCounts(3, 1, 3, 2, 1, 3, 5)
-
-
-def test_sensitivity_is_the_best_within_the_false_positives_allowed():
-    strict = LesionCounts(lesions=10, detected=4, components=4, hits=4)
-    middle = LesionCounts(lesions=10, detected=7, components=9, hits=7)
-    loose = LesionCounts(lesions=10, detected=10, components=40, hits=10)
-    found = [
-        sensitivity_at_false_positives([strict, middle, loose], n_volumes=2, allowed=allowed).value
-        for allowed in (0, 1, 14, 15)
-    ]
-    assert found == [0.4, 0.7, 0.7, 1.0]
-    assert sensitivity_at_false_positives([loose], n_volumes=2, allowed=1).undefined == "no_operating_point"

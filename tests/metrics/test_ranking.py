@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uad_bench.metrics.ranking import kendall_tau, pairwise, pooled_p, rank_distribution, rank_ranges, ranks_of
+from uad_bench.metrics.ranking import (
+    adjusted,
+    kendall_tau,
+    pairs_p,
+    pairwise,
+    rank_distribution,
+    rank_ranges,
+    ranks_of,
+)
+
+
+def pooled_p(replicates):
+    return adjusted(pairs_p(replicates, n_patients=251))
+
 
 NOISE = np.random.default_rng(0).normal(0, 0.01, 1_000)
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from uad_bench.metrics.ranking import adjusted, pairs_p
 from uad_bench.metrics.significance import (
     SeedSpread,
-    bootstrap_p,
+    difference_p,
+    differences_p,
     hodges_lehmann,
     holm,
-    noether_runs,
     patients_to_separate,
     retrained_interval,
     seeds_to_separate,
     sign_flip_p,
-    smallest_difference,
     wilcoxon_p,
 )
 
@@ -43,12 +43,12 @@ def test_patients_without_a_value_are_left_out_and_two_are_needed():
     assert sign_flip_p(differences[:2], seed=1).undefined == "few_patients"
 
 
-def test_bootstrap_p_counts_the_smaller_tail_twice():
+def test_the_p_of_a_difference_counts_the_smaller_tail_twice():
     differences = np.concatenate([np.full(97, 0.1), np.full(2, -0.1)])
-    assert bootstrap_p(differences).value == 2 * 3 / 100
-    assert bootstrap_p(-differences).value == 2 * 3 / 100
-    assert bootstrap_p(np.zeros(99)).value == 1
-    assert bootstrap_p(np.array([0.1, np.nan])).undefined == "undefined_replicates"
+    assert difference_p(differences, n_patients=10**9) == pytest.approx(2 * 3 / 100)
+    assert difference_p(-differences, n_patients=10**9) == pytest.approx(2 * 3 / 100)
+    assert difference_p(np.zeros(99), n_patients=10**9) == 1
+    assert np.isnan(difference_p(np.array([0.1, np.nan]), n_patients=10**9))
 
 
 def test_holm_by_hand_and_without_the_undefined():
@@ -84,15 +84,6 @@ def test_numbers_without_any_spread_have_an_interval_of_width_zero():
     assert (interval.low, interval.high) == (0.5, 0.5)
 
 
-@pytest.mark.parametrize(("n_seeds", "difference"), [(3, 2.27), (5, 1.46), (10, 0.94), (20, 0.64)])
-def test_smallest_difference_that_seeds_show(n_seeds, difference):
-    assert smallest_difference(n_seeds) == pytest.approx(difference, abs=0.005)
-
-
-def test_noethers_example_takes_29_runs():
-    assert noether_runs(0.75) == 29
-
-
 def test_needed_patients_grow_with_the_square_of_the_ratio():
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
     assert patients_to_separate(0.02, se=0.02, n_patients=100) == math.ceil(100 * z**2)
@@ -114,3 +105,38 @@ def test_secondary_columns_agree_with_their_definitions():
     assert wilcoxon_p(np.arange(1.0, 30)).value < 1e-5
     assert wilcoxon_p(np.zeros(5)).undefined == "no_difference"
     assert hodges_lehmann(np.array([np.nan])).undefined == "few_patients"
+
+
+@pytest.mark.parametrize(("n", "p"), [(12, 0.0873), (60, 0.0567), (100_000, 0.0500)])
+def test_few_patients_need_more_than_the_draws_say(n, p):
+    draws = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000, loc=stats.norm.ppf(0.975))  # 2.5 % beyond zero
+    assert difference_p(draws, n_patients=n) == pytest.approx(p, abs=2e-3)
+
+
+def test_two_patients_can_separate_nobody():
+    draws = np.random.default_rng(0).normal(0.5, 0.001, 2000)
+    assert difference_p(draws, n_patients=2) == 0.5
+    assert difference_p(draws, n_patients=20) < 0.001
+
+
+def test_fifty_pairs_do_not_make_a_clear_difference_unclear():
+    draws = np.stack([np.random.default_rng(i).normal(0.05 * i, 0.005, 2000) for i in range(12)])
+    assert np.nanmax(adjusted(pairs_p(draws, n_patients=100))) < 0.001
+
+
+def test_all_pairs_at_once_are_each_pair_alone():
+    rng = np.random.default_rng(3)
+    draws = rng.normal(0, 0.01, (7, 500)) + np.linspace(0, 0.05, 7)[:, None]
+    draws[5, 3] = np.nan
+    found = differences_p(draws[0] - draws[1:], n_patients=10_000)
+    expected = [difference_p(draws[0] - other, n_patients=10_000) for other in draws[1:]]
+    np.testing.assert_array_equal(found, expected)
+    assert np.isnan(found[4])
+    share = np.mean(draws[0] - draws[1] >= 0)
+    assert found[0] == pytest.approx(2 * min(share, 1 - share), abs=0.01)
+
+
+def test_equal_methods_are_rarely_separated():
+    rng = np.random.default_rng(1)
+    found = [difference_p(rng.normal(rng.normal(0, 1), 1, 2000), n_patients=50) < 0.05 for _ in range(400)]
+    assert 0.02 < np.mean(found) < 0.09

@@ -20,12 +20,12 @@ from uad_bench.boards.contestants import (
     require_same,
     setting_name,
 )
-from uad_bench.boards.ranking import difference_p
 from uad_bench.errors import ConfigError
 from uad_bench.metrics import METRICS
 from uad_bench.metrics.ranking import RankRange, pairwise, rank_ranges
 from uad_bench.metrics.significance import (
     SeedSpread,
+    difference_p,
     hodges_lehmann,
     holm,
     patients_to_separate,

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from uad_bench.boards.result import Quantity
 from uad_bench.boards.row import Row
-from uad_bench.metrics.ranking import RankRange, pairwise, rank_distribution, rank_ranges
-from uad_bench.metrics.significance import holm
+from uad_bench.metrics.ranking import RankRange, adjusted, pairs_p, rank_distribution, rank_ranges
 
 AUPRC = Quantity("auprc")
 LEVEL = 0.05
@@ -63,63 +62,6 @@ def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
         intervals=tuple((int(low), int(high)) for low, high in zip(spread.low, spread.high, strict=True)),
         tau=spread.kendall_tau.value,
     )
-
-
-def pairs_p(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
-    """Unadjusted p (M, M) of all pairs of rows from replicates (M, R); NaN on the diagonal."""
-    rows = enumerate(replicates[:-1], 1)
-    pairs = [differences_p(one - replicates[after:], n_patients=n_patients) for after, one in rows]
-    return pairwise(np.concatenate(pairs) if pairs else np.empty(0), n_methods=len(replicates))
-
-
-def adjusted(raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Symmetric p (M, M) after Holm over all pairs."""
-    return pairwise(holm(raw[np.triu_indices(len(raw), 1)]), n_methods=len(raw))
-
-
-def difference_p(differences: NDArray[np.float64], *, n_patients: int) -> float:
-    """Two-sided p of "no difference" from paired replicates (R,); see `differences_p`."""
-    return float(differences_p(differences[None], n_patients=n_patients)[0])
-
-
-def differences_p(differences: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
-    """Two-sided p (K,) of "no difference" from paired replicates (K, R); NaN where a replicate is.
-
-    The count of replicates on the other side of zero, with a bound at either end. Where none lies there, R rows say no
-    more than p < 2 / (R + 1), which Holm over fifty pairs would turn into "never": the normal tail stands in. Draws of
-    n patients spread too little by sqrt((n - 1) / n), and their spread is itself uncertain, so p is that of Student's t
-    (Hesterberg 2015, "What teachers should know about the bootstrap", section 3.3): of two equal methods on twelve
-    simulated patients 4.8 % instead of 9.7 % differ at 5 %. And no data of n patients speaks louder than all of them
-    having the same sign, p = 2^(1 - n).
-    """
-    beyond = np.minimum(np.count_nonzero(differences <= 0, axis=1), np.count_nonzero(differences >= 0, axis=1))
-    p: NDArray[np.float64] = np.minimum(1.0, 2 * (1 + beyond) / (differences.shape[1] + 1))
-    clear = np.flatnonzero(beyond == 0)
-    mean, spread = np.abs(differences[clear].mean(axis=1)), differences[clear].std(axis=1)
-    tails = [_normal_tail(m / s) if s > 0 else 1.0 for m, s in zip(mean, spread, strict=True)]
-    p[clear] = np.minimum(p[clear], tails)
-    p = np.maximum(_for_few(p, n_patients), least_p(n_patients))
-    return np.where(np.isnan(differences).any(axis=1), np.nan, p)
-
-
-def _for_few(p: NDArray[np.float64], n_patients: int) -> NDArray[np.float64]:
-    """Two-sided p of a normal deviate as that of a mean over few patients with unknown spread."""
-    from scipy.special import ndtri, stdtr
-
-    freedom = max(1, n_patients - 1)
-    found: NDArray[np.float64] = 2 * stdtr(freedom, ndtri(p / 2) * np.sqrt(freedom / (freedom + 1)))
-    return found
-
-
-def least_p(n_patients: int) -> float:
-    """The smallest p that so many patients can show, before any adjustment."""
-    return 2.0 ** (1 - n_patients)
-
-
-def _normal_tail(z: float) -> float:
-    from math import erfc, sqrt
-
-    return erfc(z / sqrt(2))
 
 
 def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None]) -> str | None:

@@ -50,10 +50,6 @@ METRICS: Mapping[str, MetricCard] = MappingProxyType(
             "Lesion F1 (any)", f"lesions hit and components hitting by any overlap; {_FRAGMENTS}"
         ),
         "lesion_f1_iou50": MetricCard("Lesion F1 (IoU>0.5)", f"one-to-one matches at IoU over one half; {_FRAGMENTS}"),
-        "lesion_sensitivity": MetricCard("Lesion sensitivity", f"lesions hit by any overlap; {_FRAGMENTS}"),
-        "lesion_sensitivity_1fp": MetricCard(
-            "Lesion sensitivity (1 FP)", f"the same at a threshold with one false component a volume; {_FRAGMENTS}"
-        ),
         "lesion_fp_per_volume": MetricCard(
             "Lesion FP", f"components that hit no lesion, a volume; {_FRAGMENTS}", "lower"
         ),

@@ -6,7 +6,6 @@ both sides before anything is compared, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -89,22 +88,6 @@ def lesion_f1_iou50(counts: LesionCounts) -> Measure:
     """2 matched / (lesions + components), one to one at IoU over 0.5. Undefined: `empty_ref`."""
     total = counts.lesions + counts.components if counts.lesions else 0
     return ratio(2 * counts.matched, total, otherwise="empty_ref")
-
-
-def lesion_sensitivity(counts: LesionCounts) -> Measure:
-    """Share of the lesions that any component overlaps. Undefined: `empty_ref`."""
-    return ratio(counts.detected, counts.lesions, otherwise="empty_ref")
-
-
-def sensitivity_at_false_positives(by_threshold: Sequence[LesionCounts], *, n_volumes: int, allowed: float) -> Measure:
-    """Highest lesion sensitivity of any threshold with at most `allowed` false positives a volume (a FROC point).
-
-    Undefined: `empty_ref`, or `no_operating_point` where every threshold has more.
-    """
-    within = [counts for counts in by_threshold if counts.components - counts.hits <= allowed * n_volumes]
-    if not within:
-        return undefined("no_operating_point")
-    return max((lesion_sensitivity(counts) for counts in within), key=lambda measure: measure.value)
 
 
 def _components(mask: NDArray[np.bool_], smallest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.measure import Measure, ratio
-from uad_bench.metrics.significance import bootstrap_p, holm
+from uad_bench.metrics.significance import differences_p, holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,16 @@ class RankDistribution:
     kendall_tau: Measure
 
 
-def pooled_p(replicates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm-adjusted p (M, M) of all pairs of methods from paired replicates (M, R); NaN on the diagonal."""
-    pairs = list(combinations(range(len(replicates)), 2))
-    raw = np.array([bootstrap_p(replicates[a] - replicates[b]).value for a, b in pairs], np.float64)
-    return pairwise(holm(raw), n_methods=len(replicates))
+def pairs_p(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
+    """Unadjusted p (M, M) of all pairs of rows from replicates (M, R); NaN on the diagonal."""
+    rows = enumerate(replicates[:-1], 1)
+    pairs = [differences_p(one - replicates[after:], n_patients=n_patients) for after, one in rows]
+    return pairwise(np.concatenate(pairs) if pairs else np.empty(0), n_methods=len(replicates))
+
+
+def adjusted(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symmetric p (M, M) after Holm over all pairs."""
+    return pairwise(holm(raw[np.triu_indices(len(raw), 1)]), n_methods=len(raw))
 
 
 def pairwise(p: NDArray[np.float64], *, n_methods: int) -> NDArray[np.float64]:

@@ -49,15 +49,34 @@ def sign_flip_p(differences: NDArray[np.float64], *, seed: int, flips: int = FLI
     return Measure((1 + int(np.count_nonzero(np.abs(signs @ paired) >= seen))) / (flips + 1))
 
 
-def bootstrap_p(differences: NDArray[np.float64]) -> Measure:
-    """Two-sided p of "no difference" from paired replicates (R,) of a pooled metric's difference.
+def difference_p(differences: NDArray[np.float64], *, n_patients: int) -> float:
+    """Two-sided p of "no difference" from paired replicates (R,); see `differences_p`."""
+    return float(differences_p(differences[None], n_patients=n_patients)[0])
 
-    p = min(1, 2 min(1 + #{<= 0}, 1 + #{>= 0}) / (R + 1)). Undefined: `undefined_replicates` where any is NaN.
+
+def differences_p(differences: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
+    """Two-sided p (K,) of "no difference" from paired replicates (K, R); NaN where a replicate is.
+
+    The count of replicates on the other side of zero, with a bound at either end. Where none lies there, R rows say no
+    more than p < 2 / (R + 1), which Holm over fifty pairs would turn into "never": the normal tail stands in. Draws of
+    n patients spread too little by sqrt((n - 1) / n), and their spread is itself uncertain, so p is that of Student's t
+    (Hesterberg 2015, "What teachers should know about the bootstrap", section 3.3): of two equal methods on twelve
+    simulated patients 4.8 % instead of 9.7 % differ at 5 %. And no data of n patients speaks louder than all of them
+    having the same sign, p = 2^(1 - n).
     """
-    if not differences.size or np.isnan(differences).any():
-        return undefined("undefined_replicates")
-    tail = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    return Measure(min(1.0, 2 * (1 + int(tail)) / (differences.size + 1)))
+    beyond = np.minimum(np.count_nonzero(differences <= 0, axis=1), np.count_nonzero(differences >= 0, axis=1))
+    p: NDArray[np.float64] = np.minimum(1.0, 2 * (1 + beyond) / (differences.shape[1] + 1))
+    clear = np.flatnonzero(beyond == 0)
+    mean, spread = np.abs(differences[clear].mean(axis=1)), differences[clear].std(axis=1)
+    tails = [_normal_tail(m / s) if s > 0 else 1.0 for m, s in zip(mean, spread, strict=True)]
+    p[clear] = np.minimum(p[clear], tails)
+    p = np.maximum(_for_few(p, n_patients), least_p(n_patients))
+    return np.where(np.isnan(differences).any(axis=1), np.nan, p)
+
+
+def least_p(n_patients: int) -> float:
+    """The smallest p that so many patients can show, before any adjustment."""
+    return 2.0 ** (1 - n_patients)
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,13 +119,6 @@ def retrained_interval(
     return Interval(estimate - half, estimate + half, level)
 
 
-def smallest_difference(n_seeds: int, *, level: float = 0.95) -> float:
-    """Smallest difference of two methods, in seed standard deviations, that S seeds each show at two-sided `level`."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(2 * n_seeds - 2, (1 + level) / 2)) * math.sqrt(2 / n_seeds)
-
-
 def patients_to_separate(difference: float, *, se: float, n_patients: int, power: float = 0.8) -> int | None:
     """Patients it would take to show the difference at two-sided 5 %, its standard error falling with sqrt(n).
 
@@ -133,15 +145,6 @@ def seeds_to_separate(difference: float, *, patient_se: float, seed_variance: fl
     return max(2, math.ceil(seed_variance / room)) if room > 0 else None
 
 
-def noether_runs(probability: float, *, alpha: float = 0.05, beta: float = 0.05) -> int:
-    """Paired runs to show that A beats B with this probability: ((z_alpha + z_beta) / (sqrt(6) (gamma - 1/2)))^2.
-
-    Noether (1987); `alpha` is one-sided, `beta` the chance to miss it.
-    """
-    z = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(1 - beta)
-    return math.ceil((z / (math.sqrt(6) * (probability - 0.5))) ** 2)
-
-
 def wilcoxon_p(differences: NDArray[np.float64]) -> Measure:
     """Signed-rank p of paired differences (n,), zeros ranked as Pratt says. Undefined: `no_difference`."""
     from scipy.stats import wilcoxon
@@ -159,6 +162,19 @@ def hodges_lehmann(differences: NDArray[np.float64]) -> Measure:
         return undefined("few_patients")
     first, second = np.triu_indices(paired.size)
     return Measure(float(np.median((paired[first] + paired[second]) / 2)))
+
+
+def _for_few(p: NDArray[np.float64], n_patients: int) -> NDArray[np.float64]:
+    """Two-sided p of a normal deviate as that of a mean over few patients with unknown spread."""
+    from scipy.special import ndtri, stdtr
+
+    freedom = max(1, n_patients - 1)
+    found: NDArray[np.float64] = 2 * stdtr(freedom, ndtri(p / 2) * np.sqrt(freedom / (freedom + 1)))
+    return found
+
+
+def _normal_tail(z: float) -> float:
+    return math.erfc(z / math.sqrt(2))
 
 
 def _no_spread(patient_se: float, n_patients: int, seeds: Sequence[SeedSpread]) -> str | None:

@@ -5,8 +5,9 @@ from math import isnan
 
 from uad_bench.boards.agreement import agreements
 from uad_bench.boards.board import Board
-from uad_bench.boards.ranking import LEVEL, least_p
+from uad_bench.boards.ranking import LEVEL
 from uad_bench.boards.result import Record, find_metric
+from uad_bench.metrics.significance import least_p
 
 FOLDS = "Each number is the mean over folds: a fold has its own model, so scores of two are never pooled."
 POLICIES = (
