@@ -57,7 +57,8 @@ def tiny(tiny_cohort: Cohort, tmp_path: Path) -> TinyBench:
 @pytest.fixture
 def quick(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch) -> TinyBench:
     """A bench whose methods run in this process: for what does not depend on isolation."""
-    monkeypatch.setattr("uad_bench.benchmark.runner.WorkerProcess", SameProcess)
+    for module in ("runner", "started"):
+        monkeypatch.setattr(f"uad_bench.benchmark.{module}.WorkerProcess", SameProcess)
     return tiny
 
 

@@ -7,9 +7,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.tiny_bench import TASK, SameProcess, save, write_patients
+from tests.tiny_bench import TASK, save, write_patients
 from uad_bench.benchmark.request import baselines
 from uad_bench.cli.app import _run
+from uad_bench.execution.isolation import WorkerProcess
+from uad_bench.runs.identity import identify
 
 
 @pytest.fixture
@@ -65,9 +67,45 @@ WRONG = {
 def test_a_wrong_setting_of_the_method_is_named_before_any_baseline_runs(
     run, quick, tiny_data, tmp_path, monkeypatch, what
 ):
-    monkeypatch.setattr("uad_bench.benchmark.preflight.WorkerProcess", SameProcess)
     (tmp_path / "data").symlink_to(tiny_data)
     arguments, says = WRONG[what]
     code, _, said = run(*arguments, method="mean-distance" if "hyper" not in what else "ae")
     assert (code, says in said) == (1, True), said
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("setting", ["steps=eight", "smoothign=3"])
+def test_a_wrong_hyperparameter_is_refused_before_any_patient_is_read(
+    run, quick, tiny_data, tmp_path, monkeypatch, setting
+):
+    def read(*_, **__):
+        raise AssertionError("a patient was read")
+
+    monkeypatch.setattr("uad_bench.data.cohort.take_census", read)
+    (tmp_path / "data").symlink_to(tiny_data)
+    code, _, said = run("--set", setting, method="ddpm")
+    assert (code, setting.partition("=")[0] in said) == (1, True), said
+
+
+def test_a_first_run_starts_one_process_and_identifies_each_row_once(run, tiny_data, tmp_path, monkeypatch):
+    started, identified = [], []
+
+    class Counted(WorkerProcess):
+        def __enter__(self):
+            started.append(self.entry.name)
+            return super().__enter__()
+
+    def counted(experiment, *rest):
+        identified.append(experiment.method)
+        return identify(experiment, *rest)
+
+    for module in ("runner", "started"):
+        monkeypatch.setattr(f"uad_bench.benchmark.{module}.WorkerProcess", Counted)
+    monkeypatch.setattr("uad_bench.execution.job.identify", counted)
+    (tmp_path / "data").symlink_to(tiny_data)
+    code, _, said = run()
+    assert code == 0, said
+    assert sorted(started) == sorted(identified) == sorted(baselines())
+    assert run()[0] == 0
+    assert len(started) == len(baselines())
+    assert not list((tmp_path / "runs").glob(".starting-*"))

@@ -10,10 +10,11 @@ from typing import Any, Self
 import nibabel as nib
 import numpy as np
 
-from uad_bench.benchmark.runner import Bench
+from uad_bench.benchmark.runner import Runner
 from uad_bench.config import Experiment, change_task, compose, load_task
 from uad_bench.data.cohort import Cohort, gather
 from uad_bench.execution.isolation import Limits, _failure
+from uad_bench.execution.job import Job
 from uad_bench.execution.processes import PROC
 from uad_bench.execution.stages import Assignment, describe, work
 from uad_bench.execution.worker import describe_failure
@@ -135,13 +136,13 @@ class TinyBench:
 
     cohort: Cohort
     folder: Path
-    bench: Bench = field(init=False)
+    runner: Runner = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bench = Bench(root=self.folder / "runs")
+        self.runner = Runner(root=self.folder / "runs")
 
     def limit(self, *, seconds: float | None = None, memory_mib: float | None = None) -> None:
-        self.bench = replace(self.bench, limits=Limits(seconds, memory_mib))
+        self.runner = replace(self.runner, limits=Limits(seconds, memory_mib))
 
     def write(self, name: str, **parts: str) -> Entry:
         return write_method(self.folder / "plugins", name, **parts)
@@ -149,11 +150,14 @@ class TinyBench:
     def experiment(self, name: str, seed: int = 0, settings: tuple[str, ...] = ()) -> Experiment:
         return compose(name, self.cohort.task, settings, seed=seed)
 
+    def plan(self, entry: Entry, seed: int = 0, settings: tuple[str, ...] = ()) -> Job:
+        return self.runner.plan(self.experiment(entry.name, seed, settings), entry, self.cohort)
+
     def run(self, entry: Entry, seed: int = 0, settings: tuple[str, ...] = ()) -> dict[str, Any]:
-        return self.bench.run(self.experiment(entry.name, seed, settings), entry, self.cohort)
+        return self.runner.run(self.plan(entry, seed, settings))
 
     def folder_of(self, entry: Entry, seed: int = 0, settings: tuple[str, ...] = ()) -> Run:
-        return self.bench.locate(self.experiment(entry.name, seed, settings), entry, self.cohort)
+        return self.plan(entry, seed, settings).run
 
     def events(self, entry: Entry, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.folder_of(entry).read_events() if event["event"] == kind]

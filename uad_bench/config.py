@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -13,9 +13,6 @@ from pydantic_core import PydanticCustomError
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.method import Budget, Modality
 from uad_bench.resources import resource_names, resource_path
-
-if TYPE_CHECKING:
-    from uad_bench.runs.origin import Origin
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid")
@@ -99,7 +96,6 @@ class Experiment:
         task: with the profile's and the command line's changes applied.
         seed: of initialisation, data order and noise together.
         plugins: files that were added to the registry.
-        origin: the run whose weights are used; None starts from nothing.
     """
 
     method: str
@@ -108,7 +104,6 @@ class Experiment:
     task: Task
     seed: int = 0
     plugins: tuple[Path, ...] = ()
-    origin: "Origin | None" = None
 
 
 def load_task(name: str) -> Task:

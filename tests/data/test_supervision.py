@@ -7,15 +7,14 @@ import pytest
 import torch
 
 from tests.tiny_bench import TinyBench
+from uad_bench.benchmark.started import guard_for
 from uad_bench.data.cohort import cache_root, prepare_working_slices
 from uad_bench.data.reference import build_references
 from uad_bench.data.supervision import FOLDER, prepare_masks, training_slices
 from uad_bench.errors import ConfigError
-from uad_bench.execution.job import Outcome
 from uad_bench.method import SliceKey
 from uad_bench.plugins import registry
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.folder import Run
 
 
 @pytest.fixture
@@ -29,9 +28,9 @@ def bound() -> Entry:
     return registry.methods()["supervised-unet"]
 
 
-def outcome(quick: TinyBench, entry: Entry) -> Outcome:
-    (split,) = quick.cohort.splits
-    return Outcome(experiment=quick.experiment(entry.name), entry=entry, cohort=quick.cohort, split=split, device="cpu")
+def keeps_out(quick: TinyBench, entry: Entry, path: str) -> bool:
+    experiment, subjects = quick.experiment(entry.name), quick.cohort.subjects.values()
+    return guard_for(experiment, entry, subjects, root=quick.runner.root).keeps_out(path)
 
 
 def test_on_the_scans_own_grid_the_channel_is_the_label(quick: TinyBench, own_cache: Path):
@@ -76,6 +75,5 @@ def test_a_plugin_under_the_name_of_the_bound_is_refused(quick: TinyBench):
 
 def test_the_masks_are_behind_the_fence_of_all_but_the_bound(quick: TinyBench, bound: Entry):
     other, masks = quick.write("other"), str(cache_root() / FOLDER / "mask.npy")
-    run = Run(quick.folder / "run")
-    assert quick.bench._fence(outcome(quick, other), run).keeps_out(masks)
-    assert not quick.bench._fence(outcome(quick, bound), run).keeps_out(masks)
+    assert keeps_out(quick, other, masks)
+    assert not keeps_out(quick, bound, masks)

@@ -58,7 +58,7 @@ def asked(quick: TinyBench, trained: Entry, tiny_data: Path, tmp_path: Path) -> 
         task=str(task),
         plugins=(trained.file,),
         device="cpu",
-        runs=quick.bench.root,
+        runs=quick.runner.root,
     )
 
 

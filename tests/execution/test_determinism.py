@@ -12,7 +12,7 @@ CHANCE = "import os, torch; return batch.image[:, 0] + os.urandom(1)[0] + torch.
 def check(quick: TinyBench, name: str, **parts: str) -> str:
     entry = quick.write(name, **parts)
     quick.run(entry)
-    return check_determinism(quick.bench, quick.experiment(name), entry, quick.cohort)
+    return check_determinism(quick.runner, quick.plan(entry))
 
 
 def test_a_method_that_draws_unseeded_noise_is_caught(quick: TinyBench):
@@ -31,9 +31,9 @@ def test_a_method_that_says_that_it_is_not_deterministic_is_believed(quick: Tiny
     entry.file.write_text(entry.file.read_text() + "mark(Written)\n")
     record = quick.run(entry)
     assert record["method"]["deterministic"] is False
-    assert "claims no determinism" in check_determinism(quick.bench, quick.experiment("honest"), entry, quick.cohort)
+    assert "claims no determinism" in check_determinism(quick.runner, quick.plan(entry))
 
 
 def test_the_second_run_leaves_nothing_behind(quick: TinyBench):
     check(quick, "tidy")
-    assert [path.name for path in quick.bench.root.iterdir()] == ["tiny"]
+    assert [path.name for path in quick.runner.root.iterdir()] == ["tiny"]

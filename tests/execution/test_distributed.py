@@ -105,5 +105,5 @@ def test_a_rank_that_dies_fails_the_run_with_a_reason(tiny: TinyBench):
 def on_ranks(tiny: TinyBench, ranks: int) -> TinyBench:
     """The same bench with so many processes a run, and a runs folder of its own."""
     other = TinyBench(tiny.cohort, tiny.folder)
-    other.bench = replace(tiny.bench, ranks=ranks, root=tiny.folder / f"runs-{ranks}")
+    other.runner = replace(tiny.runner, ranks=ranks, root=tiny.folder / f"runs-{ranks}")
     return other

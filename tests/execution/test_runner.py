@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TinyBench, gather_tiny, result_files
-from uad_bench.benchmark.runner import Bench
+from uad_bench.benchmark.runner import Runner
 from uad_bench.errors import ConfigError
 
 GATED = """
@@ -69,7 +69,7 @@ def test_another_time_zone_locale_and_clock_change_no_byte(quick: TinyBench, mon
     entry = quick.write("steady", score="import torch; return batch.image[:, 0] + torch.rand(1)")
     quick.run(entry)
     here = result_files(quick.folder_of(entry))
-    quick.bench = Bench(root=quick.folder / "elsewhere")
+    quick.runner = Runner(root=quick.folder / "elsewhere")
     before = locale.setlocale(locale.LC_ALL)
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "Pacific/Kiritimati")

@@ -1,7 +1,6 @@
 """Training that begins with another run's weights."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,8 +45,9 @@ def entry(quick: TinyBench) -> Entry:
 
 
 def go_on(quick: TinyBench, entry: Entry, origin: Run, settings: tuple[str, ...] = ()) -> tuple[dict, Run]:
-    experiment = replace(quick.experiment(entry.name, 0, settings), origin=Origin.of(origin, further=True))
-    return quick.bench.run(experiment, entry, quick.cohort), quick.bench.locate(experiment, entry, quick.cohort)
+    experiment = quick.experiment(entry.name, 0, settings)
+    job = quick.runner.plan(experiment, entry, quick.cohort, Origin.of(origin, further=True))
+    return quick.runner.run(job), job.run
 
 
 def test_training_at_no_rate_ends_with_the_weights_it_began_with(quick: TinyBench, entry: Entry):

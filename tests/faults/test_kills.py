@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TRAINED, TinyBench, result_files
-from uad_bench.benchmark.runner import Bench
+from uad_bench.benchmark.runner import Runner
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.folder import Run
 
@@ -56,10 +56,10 @@ def trained(quick: TinyBench) -> tuple[TinyBench, Entry]:
 def test_killed_at_random_instants_and_resumed_a_run_has_the_bytes_of_an_undisturbed_one(trained, kills: int):
     quick, entry = trained
     for name in ("warm", "undisturbed"):
-        quick.bench, started = Bench(root=quick.folder / name), time.monotonic()
+        quick.runner, started = Runner(root=quick.folder / name), time.monotonic()
         quick.run(entry)
     undisturbed, seconds = contents(quick.folder_of(entry)), time.monotonic() - started
-    quick.bench, killed, rng = Bench(root=quick.folder / "disturbed"), 0, random.Random(kills)
+    quick.runner, killed, rng = Runner(root=quick.folder / "disturbed"), 0, random.Random(kills)
     while killed < kills:
         pid = in_a_fork(lambda: quick.run(entry))
         killed += kill_after(pid, rng.uniform(0, seconds))
@@ -93,7 +93,7 @@ def test_killed_at_a_chosen_instant_a_run_resumes_to_the_same_bytes(trained, sta
     quick, entry = trained
     quick.run(entry)
     undisturbed = contents(quick.folder_of(entry))
-    quick.bench = Bench(root=tmp_path / "disturbed")
+    quick.runner = Runner(root=tmp_path / "disturbed")
     target, call = STAGES[stage]
 
     def die_at() -> None:

@@ -44,7 +44,7 @@ def test_ten_methods_on_250_patients_with_three_seeds_each_finish_with_flat_memo
         for entry in entries:
             assert tiny.run(entry, seed=seed)["status"] == "ok"
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    assert len(find_runs(tiny.bench.root)) == METHODS * SEEDS
+    assert len(find_runs(tiny.runner.root)) == METHODS * SEEDS
     assert peaks[-1] - peaks[0] < 100  # MiB; a leak of one map a run would be more
     workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"{time.monotonic() - started:.0f} s; harness {peaks[-1]:.0f} MiB, largest worker {workers:.0f} MiB")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_bench import TinyBench, result_files
-from uad_bench.benchmark.runner import Bench
+from uad_bench.benchmark.runner import Runner
 from uad_bench.errors import ConfigError, LeakError, ResourceError
 from uad_bench.runs.folder import find_runs
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:Deprecati
 def test_two_harnesses_on_one_run_twenty_times_do_the_work_once_and_agree(quick: TinyBench):
     entry = quick.write("shared")
     for round_ in range(20):
-        quick.bench = Bench(root=quick.folder / f"runs{round_}")
+        quick.runner = Runner(root=quick.folder / f"runs{round_}")
         with ThreadPoolExecutor(2) as pool:
             first, second = pool.map(lambda _: quick.run(entry), range(2))
         assert first == second
@@ -32,7 +32,7 @@ def test_four_harnesses_with_different_methods_share_one_store(quick: TinyBench)
     with ThreadPoolExecutor(4) as pool:
         records = list(pool.map(quick.run, entries))
     assert [record["status"] for record in records] == ["ok"] * 4
-    assert len(find_runs(quick.bench.root, "tiny")) == 4
+    assert len(find_runs(quick.runner.root, "tiny")) == 4
 
 
 def test_a_held_run_is_refused_with_the_pid_of_its_holder_or_waited_for(quick: TinyBench):
@@ -197,7 +197,7 @@ def _store_too_much(folder: Path) -> int:
 
 def test_a_runs_folder_that_is_a_file_is_refused_before_anything_starts(quick: TinyBench, tmp_path: Path):
     (tmp_path / "file").touch()
-    quick.bench = Bench(root=tmp_path / "file")
+    quick.runner = Runner(root=tmp_path / "file")
     with pytest.raises(ConfigError, match="choose another place with --runs"):
         quick.run(quick.write("any"))
 
@@ -207,7 +207,7 @@ def test_a_runs_folder_that_is_a_file_is_refused_before_anything_starts(quick: T
 def test_a_runs_folder_without_permission_is_refused_before_anything_starts(quick: TinyBench, started: bool):
     entry = quick.write("any")
     run = quick.folder_of(entry)
-    run.create() if started else quick.bench.root.mkdir()
+    run.create() if started else quick.runner.root.mkdir()
     for folder in [quick.folder, *quick.folder.parents][:3]:
         folder.chmod(0o755)
     pid = os.fork()

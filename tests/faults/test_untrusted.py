@@ -89,8 +89,8 @@ def test_whatever_byte_of_a_record_is_changed_it_is_read_or_refused_in_one_sente
     at = int(place * len(data))
     run.record.write_bytes(data[:at] + piece + (b"" if cut else data[at + len(piece) :]))
     try:
-        find_runs(quick.bench.root)
-        open_run(quick.bench.root, "fuzzed").read_record()
+        find_runs(quick.runner.root)
+        open_run(quick.runner.root, "fuzzed").read_record()
     except UadBenchError as error:
         assert str(error)  # noqa: PT017 - the other way to end is to return
 

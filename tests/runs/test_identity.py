@@ -13,10 +13,10 @@ from uad_bench.runs.identity import changes_since, identify, run_of
 def test_every_part_of_the_request_the_data_and_the_source_changes_the_folder(tiny: TinyBench):
     entry = tiny.write("method")
     experiment = tiny.experiment("method")
-    folders = [tiny.bench.locate(experiment, entry, tiny.cohort)]
+    folders = [tiny.runner.plan(experiment, entry, tiny.cohort).run]
     folders += [tiny.folder_of(entry, seed=1), tiny.folder_of(entry, settings=("scale=2.0",))]
     cohorts = [replace(tiny.cohort, digest="other"), replace(tiny.cohort, task=replace(tiny.cohort.task, margin=1))]
-    folders += [tiny.bench.locate(experiment, entry, cohort) for cohort in cohorts]
+    folders += [tiny.runner.plan(experiment, entry, cohort).run for cohort in cohorts]
     folders.append(tiny.folder_of(tiny.write("method", score="return batch.image[:, 0] * 2")))
     assert len({run.path for run in folders}) == 6
 
@@ -25,7 +25,7 @@ def test_neither_where_the_plugin_lies_nor_the_summary_of_the_task_changes_it(ti
     entries = [write_method(tiny.folder / place, "method") for place in ("here", "there")]
     cohorts = [tiny.cohort, replace(tiny.cohort, task=replace(tiny.cohort.task, summary="reworded"))]
     experiment = tiny.experiment("method")
-    folders = {tiny.bench.locate(experiment, e, c).path for e, c in zip(entries, cohorts, strict=True)}
+    folders = {tiny.runner.plan(experiment, e, c).run.path for e, c in zip(entries, cohorts, strict=True)}
     assert len(folders) == 1
 
 
@@ -33,11 +33,10 @@ def test_a_run_with_one_field_changed_is_a_new_one_that_says_what_changed_and_mi
     entry = quick.write("method")
     quick.run(entry)
     before = result_files(quick.folder_of(entry))
-    changed = quick.experiment("method", settings=("scale=2.0",))
-    assert quick.bench.explain(changed, entry, quick.cohort) == "params.scale None -> 2.0"
+    changed = quick.plan(entry, settings=("scale=2.0",))
+    assert changes_since(changed.run, changed.identity) == "params.scale None -> 2.0"
     quick.run(entry, settings=("scale=2.0",))
     assert result_files(quick.folder_of(entry)) == before
-    assert quick.bench.explain(changed, entry, quick.cohort) == ""
 
 
 def test_the_nearest_of_several_other_runs_is_compared_with(tiny: TinyBench):
@@ -50,8 +49,8 @@ def test_the_nearest_of_several_other_runs_is_compared_with(tiny: TinyBench):
 
 
 def test_without_another_run_there_is_nothing_to_say(tiny: TinyBench):
-    entry = tiny.write("first")
-    assert tiny.bench.explain(tiny.experiment("first"), entry, tiny.cohort) == ""
+    job = tiny.plan(tiny.write("first"))
+    assert changes_since(job.run, job.identity) == ""
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"])

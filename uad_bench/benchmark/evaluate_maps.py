@@ -19,13 +19,11 @@ from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.evaluation.judging import judge
 from uad_bench.evaluation.score_files import NpyOrientation, find_maps, read_scores
-from uad_bench.execution.job import Outcome
+from uad_bench.execution.job import Job
 from uad_bench.execution.stages import save_map
 from uad_bench.files import write_json
 from uad_bench.method import Progress
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.folder import Run
-from uad_bench.runs.identity import identify, run_of
 
 Report = Callable[[Progress], None]
 ORIGIN = "external maps"
@@ -91,17 +89,16 @@ def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Repor
     _require_orientation(given, cohort, maps)
     experiment = Experiment(method=given.name, profile="external", params={}, task=cohort.task)
     entry = Entry(given.name, "", distribution=ORIGIN)
-    asked = Outcome(experiment=experiment, entry=entry, cohort=cohort, split=cohort.splits[0], device="cpu")
-    identity = {**identify(experiment, entry, cohort), "maps": digest_json(maps.digests)}
+    facts = {"maps": digest_json(maps.digests)}
     if given.npy_orientation:
-        identity["npy_orientation"] = given.npy_orientation
-    run = run_of(runs, identity)
-    if run.finished:
-        return run.read_record()
-    with run.lock():
-        run.log_event("start", resumed=False, repaired=[])
-        write_json(run.experiment, identity)
-        return _judged(run, asked, maps, given.npy_orientation or "ras", report)
+        facts["npy_orientation"] = given.npy_orientation
+    job = Job.plan(experiment, entry, cohort, root=runs, facts=facts)
+    if job.run.finished:
+        return job.run.read_record()
+    with job.run.lock():
+        job.run.log_event("start", resumed=False, repaired=[])
+        write_json(job.run.experiment, dict(job.identity))
+        return _judged(job, maps, given.npy_orientation or "ras", report)
 
 
 def _require_orientation(given: Submission, cohort: Cohort, maps: Maps) -> None:
@@ -116,26 +113,26 @@ def _require_orientation(given: Submission, cohort: Cohort, maps: Maps) -> None:
         )
 
 
-def _judged(run: Run, asked: Outcome, maps: Maps, npy: NpyOrientation, report: Report) -> dict[str, Any]:
+def _judged(job: Job, maps: Maps, npy: NpyOrientation, report: Report) -> dict[str, Any]:
     try:
-        _import_maps(run, asked, maps, npy, report)
-        record = make_record(asked, run, result=judge(run, asked.cohort, asked.split, report))
+        _import_maps(job, maps, npy, report)
+        record = make_record(job, result=judge(job.run, job.cohort, job.split, report))
     except MethodError as error:
-        run.log_event("failed", reason=error.reason, message=str(error), notes=[])
-        record = make_record(asked, run, failure=error)
-    run.finish(record)
+        job.run.log_event("failed", reason=error.reason, message=str(error), notes=[])
+        record = make_record(job, failure=error)
+    job.run.finish(record)
     return record
 
 
-def _import_maps(run: Run, asked: Outcome, maps: Maps, npy: NpyOrientation, report: Report) -> None:
+def _import_maps(job: Job, maps: Maps, npy: NpyOrientation, report: Report) -> None:
     """Copy every map into the run as it is judged, and write the manifest last."""
-    wanted = dict.fromkeys(asked.split.test, maps.test) | dict.fromkeys(asked.split.val * bool(maps.val), maps.val)
-    _require_each_once(asked.split, maps)
-    stored = {}
+    wanted = dict.fromkeys(job.split.test, maps.test) | dict.fromkeys(job.split.val * bool(maps.val), maps.val)
+    _require_each_once(job.split, maps)
+    run, stored = job.run, {}
     for done, (name, files) in enumerate(wanted.items()):
         report(Progress("reading maps", done, len(wanted)))
         [path] = files[name]
-        scores = read_scores(path, asked.cohort.census[name], npy=npy)
+        scores = read_scores(path, job.cohort.census[name], npy=npy)
         stored[name] = save_map(run.map(name), scores.values)
         run.log_event("imported", subject=name, **stored[name])
         if scores.merged:

@@ -2,15 +2,11 @@
 
 from dataclasses import replace
 
-from uad_bench.config import Experiment, Task
-from uad_bench.data.cohort import Cohort, cache_root
+from uad_bench.config import Task
+from uad_bench.data.cohort import Cohort
 from uad_bench.data.split import Split
-from uad_bench.data.supervision import ANOMALY
-from uad_bench.errors import ConfigError, MethodError
+from uad_bench.errors import ConfigError
 from uad_bench.evaluation.protocol import load_protocol
-from uad_bench.execution.isolation import Limits, WorkerProcess
-from uad_bench.execution.label_guard import Fence
-from uad_bench.plugins.registry import Entry
 
 
 def check_protocol(task: Task) -> None:
@@ -56,21 +52,3 @@ def check_modalities(method: str, needed: set[str], available: tuple[str, ...]) 
     """Refuse a method that needs what the task does not have."""
     if lacking := sorted(needed - set(available)):
         raise ConfigError(f"method {method} needs {', '.join(lacking)}; the task has {', '.join(available)}")
-
-
-def check_method(experiment: Experiment, entry: Entry, cohort: Cohort, limits: Limits) -> None:
-    """Build the method in a process of its own, as far as its description; a crash there is left to its run.
-
-    Raises:
-        ConfigError: a hyperparameter is unknown or wrong, or a modality that it needs is not there.
-    """
-    if entry.command or entry.live is not None:
-        return
-    allowed = [entry.file] if entry.file else []
-    fence = Fence.around(cohort.subjects.values(), cache=cache_root(), allowed=allowed)
-    try:
-        with WorkerProcess(entry, None, limits, fence) as worker:
-            needs = worker.describe(dict(experiment.params), cohort.task.pair)
-    except MethodError:
-        return
-    check_modalities(experiment.method, {*needs["fit"], *needs["score"]} - {ANOMALY}, cohort.task.modalities)

@@ -12,10 +12,9 @@ from uad_bench.errors import MethodError
 from uad_bench.evaluation.evaluation import Evaluation
 from uad_bench.evaluation.measurement import SubjectResult
 from uad_bench.evaluation.numbers import numbers, replicates_of
-from uad_bench.execution.job import Outcome
+from uad_bench.execution.job import Job
 from uad_bench.files import write_text
 from uad_bench.metrics.sweep import sweep
-from uad_bench.plugins.source_digest import digest_source
 from uad_bench.runs.cost import cost_of
 from uad_bench.runs.environment import environment
 from uad_bench.runs.folder import Run, now
@@ -25,14 +24,14 @@ from uad_bench.runs.replicates import save_replicates
 
 
 def make_record(
-    asked: Outcome,
-    run: Run,
+    job: Job,
     *,
     needs: Mapping[str, Any] | None = None,
     result: Evaluation | None = None,
     failure: MethodError | None = None,
 ) -> dict[str, Any]:
     """The record of a finished or failed run; also writes the tables beside it."""
+    run = job.run
     if result:
         write_tables(run, result)
     record = {
@@ -42,16 +41,16 @@ def make_record(
         "status": "failed" if failure else "ok" if result else UNLABELLED,
         "reason": failure.reason if failure else None,
         "message": hide_paths(str(failure)) if failure else None,
-        "task": _task(asked),
-        "method": _method(asked, needs or {}, run),
-        "seed": asked.experiment.seed,
+        "task": _task(job),
+        "method": _method(job, needs or {}, run),
+        "seed": job.experiment.seed,
         "fold": int(run.path.name[4:]) if run.path.name.startswith("fold") else None,
-        "budget": asdict(asked.cohort.task.budget),
-        "subjects": {role: list(getattr(asked.split, role)) for role in ("train", "val", "test")},
+        "budget": asdict(job.cohort.task.budget),
+        "subjects": {role: list(getattr(job.split, role)) for role in ("train", "val", "test")},
         **(numbers(result) if result else NO_NUMBERS),
-        "warnings": [*map(asdict, find_oddities(asked.cohort.census.values())), *_warnings(run)],
+        "warnings": [*map(asdict, find_oddities(job.cohort.census.values())), *_warnings(run)],
         "cost": cost_of(run.read_events()),
-        "environment": environment(asked.device),
+        "environment": environment(job.device),
         "created": now(),
     }
     return seal(record, run)
@@ -64,8 +63,8 @@ def write_tables(run: Run, result: Evaluation) -> None:
     write_text(run.sweep, _csv(_sweep_rows(result)))
 
 
-def _task(asked: Outcome) -> dict[str, Any]:
-    task, split = asked.cohort.task, asked.split
+def _task(job: Job) -> dict[str, Any]:
+    task, split = job.cohort.task, job.split
     return {
         "name": task.name,
         "dataset": task.dataset,
@@ -77,21 +76,21 @@ def _task(asked: Outcome) -> dict[str, Any]:
         "field_of_view": task.field_of_view,
         "margin": task.margin,
         "protocol": task.protocol,
-        "data_digest": asked.cohort.digest,
+        "data_digest": job.cohort.digest,
         "split": {"name": split.name, "digest": split.digest, "note": split.note},
     }
 
 
-def _method(asked: Outcome, needs: Mapping[str, Any], run: Run) -> dict[str, Any]:
+def _method(job: Job, needs: Mapping[str, Any], run: Run) -> dict[str, Any]:
     fitted: dict[str, Any] = next((e for e in reversed(run.read_events()) if e["event"] == "fitted"), {})
     return {
-        "name": asked.experiment.method,
-        "profile": asked.experiment.profile,
-        "params": needs.get("params", dict(asked.experiment.params)),
-        "origin": asked.entry.file.name if asked.entry.file else asked.entry.origin,
-        "source": digest_source(asked.entry),
+        "name": job.experiment.method,
+        "profile": job.experiment.profile,
+        "params": needs.get("params", dict(job.experiment.params)),
+        "origin": job.entry.file.name if job.entry.file else job.entry.origin,
+        "source": job.identity["source"],
         "deterministic": needs.get("deterministic"),
-        "weights": asked.experiment.origin.to_json() if asked.experiment.origin else None,
+        "weights": job.origin.to_json() if job.origin else None,
         "fit": needs.get("fit"),
         "score": needs.get("score"),
         "parameters": fitted.get("parameters"),

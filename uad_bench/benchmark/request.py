@@ -1,23 +1,26 @@
 """One request of a user: resolve it, check the data, and run the method beside the trivial baselines."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from uad_bench.benchmark.determinism import check_determinism
-from uad_bench.benchmark.preflight import check_healthy, check_method, check_protocol, check_slices
-from uad_bench.benchmark.runner import Bench
+from uad_bench.benchmark.preflight import check_healthy, check_modalities, check_protocol, check_slices
+from uad_bench.benchmark.runner import Runner
+from uad_bench.benchmark.started import StartedMethod, started_method
 from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
 from uad_bench.console import Reporter
-from uad_bench.data.cohort import Cohort, check_stripped, gather
+from uad_bench.data.cohort import Cohort, check_stripped, gather, open_dataset
 from uad_bench.data.oddities import find_oddities
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.isolation import Limits
+from uad_bench.execution.job import Job
 from uad_bench.plugins import registry
-from uad_bench.plugins.declared_fields import check_names
 from uad_bench.resources import resource_path
 from uad_bench.runs.folder import open_run
+from uad_bench.runs.identity import changes_since, settings_of, was_finished
 from uad_bench.runs.origin import Origin
 
 WARNINGS = {"label_access": "tried to read labels or source images", "constant": "the same score in a whole map"}
@@ -59,55 +62,66 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
     entries = registry.methods(request.plugins)
     if guest:
         entries = registry.with_guest(entries, guest.entry)
-    registry.find("method", request.method, entries)
+    entry = registry.find("method", request.method, entries)
     task = resolve_task(request)
     main = compose_request(request)
     if guest:
         main = replace(main, params={**guest.params, **main.params})
-    main = replace(main, origin=resolve_origin(request))
-    check_names(entries[main.method], main.params)
+    origin = resolve_origin(request)
     check_protocol(main.task)
-    reporter.start(f"data {main.task.name}")
-    cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
-    check_slices(cohort)
-    check_stripped(cohort)
-    say_oddities(cohort, reporter)
     device = resolve_device(request.device)
-    bench = Bench(root=request.runs, device=device, limits=request.limits, report=reporter)
-    trivial = [name for name in baselines() if name != request.method and request.baselines]
-    # Another budget for the method does not make other baselines.
-    experiments = [compose(name, replace(main.task, budget=task.budget), seed=request.seed) for name in trivial]
-    if not all(bench.locate(one, entries[one.method], cohort).finished for one in experiments):
-        _check_before_baselines(bench, main, entries[main.method], cohort)
-    records = [_run(bench, experiment, entries[experiment.method], cohort, reporter) for experiment in experiments]
-    shared = replace(bench, ranks=resolve_ranks(request.gpus, device))
-    records.append(_run(shared, main, entries[main.method], cohort, reporter))
+    runner = Runner(root=request.runs, device=device, limits=request.limits, report=reporter)
+    with _started(request, main, entry, origin, reporter) as started:
+        if started:
+            check_modalities(main.method, started.modalities, main.task.modalities)
+        reporter.start(f"data {main.task.name}")
+        cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
+        check_slices(cohort)
+        check_stripped(cohort)
+        say_oddities(cohort, reporter)
+        trivial = [name for name in baselines() if name != request.method and request.baselines]
+        # Another budget for the method does not make other baselines.
+        jobs = [
+            runner.plan(compose(name, replace(main.task, budget=task.budget), seed=request.seed), entries[name], cohort)
+            for name in trivial
+        ]
+        if not all(job.run.finished for job in jobs):
+            for split in cohort.splits:
+                check_healthy(cohort, split)
+        records = [_run(runner, job, reporter) for job in jobs]
+        job = runner.plan(main, entry, cohort, origin)
+        records.append(_run(replace(runner, ranks=resolve_ranks(request.gpus, device)), job, reporter, started))
     if request.check_determinism and records[-1]["status"] == "ok":
-        reporter.say(check_determinism(bench, main, entries[main.method], cohort))
+        reporter.say(check_determinism(runner, job))
     return records
 
 
-def _check_before_baselines(bench: Bench, main: Experiment, entry: registry.Entry, cohort: Cohort) -> None:
-    """What the method would be refused for, before the time for the baselines is spent."""
-    for split in cohort.splits:
-        check_healthy(cohort, split)
-    if not bench.locate(main, entry, cohort).finished:
-        check_method(main, entry, cohort, bench.limits)
+@contextlib.contextmanager
+def _started(
+    request: Request, main: Experiment, entry: registry.Entry, origin: Origin | None, reporter: Reporter
+) -> Iterator[StartedMethod | None]:
+    """The method's process, unless a finished run of the same settings makes it likely that nothing is left to do."""
+    if was_finished(request.runs, settings_of(main, entry, main.task, origin)):
+        yield None
+        return
+    reporter.start(main.method)
+    dataset = open_dataset(main.task, request.data, report=reporter)
+    subjects = () if getattr(dataset, "embedded", False) else dataset.subjects()
+    with started_method(main, entry, subjects, root=request.runs, limits=request.limits) as started:
+        yield started
 
 
-def _run(
-    bench: Bench, experiment: Experiment, entry: registry.Entry, cohort: Cohort, reporter: Reporter
-) -> dict[str, Any]:
+def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | None = None) -> dict[str, Any]:
     """Run one method, saying whether it was run before and whether it failed."""
-    reporter.start(experiment.method)
-    known = bench.locate(experiment, entry, cohort)
-    if known.finished:
-        reporter.say(f"{experiment.method}: this run exists, {known.path}")
-    elif difference := bench.explain(experiment, entry, cohort):
-        reporter.say(f"{experiment.method}: a new run, because of {difference}")
-    record = bench.run(experiment, entry, cohort)
+    method = job.experiment.method
+    reporter.start(method)
+    if job.run.finished:
+        reporter.say(f"{method}: this run exists, {job.run.path}")
+    elif not job.run.experiment.exists() and (difference := changes_since(job.run, job.identity)):
+        reporter.say(f"{method}: a new run, because of {difference}")
+    record = runner.run(job, started)
     if record["status"] != "ok":
-        reporter.say(f"{experiment.method}: FAILED({record['reason']}): {record['message']}")
+        reporter.say(f"{method}: FAILED({record['reason']}): {record['message']}")
     say_warnings(record, reporter)
     return record
 

@@ -1,7 +1,7 @@
-"""Runs one method on one split: prepare, fit, score, evaluate, record; each stage reads what the one before wrote."""
+"""Runs jobs: prepare, fit, score, evaluate, record; each stage reads what the previous one wrote."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from uad_bench.benchmark.preflight import check_healthy, check_modalities
 from uad_bench.benchmark.recording import make_record
+from uad_bench.benchmark.started import StartedMethod, guard_for, is_bound
 from uad_bench.config import Experiment
-from uad_bench.data import supervision
 from uad_bench.data.cohort import Cohort, cache_root
 from uad_bench.data.gate import check_checkpoint, training_manifest
 from uad_bench.data.reference import build_references
 from uad_bench.data.slices import Preprocessing
-from uad_bench.data.splits import Split
-from uad_bench.data.store import FOLDER, SliceStore
+from uad_bench.data.store import SliceStore
 from uad_bench.data.supervision import ANOMALY, prepare_masks
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.evaluation.folds import pool_folds
 from uad_bench.evaluation.judging import judge
 from uad_bench.execution.isolation import Limits, WorkerProcess
-from uad_bench.execution.job import Outcome
-from uad_bench.execution.label_guard import Fence
+from uad_bench.execution.job import Job
 from uad_bench.execution.stages import Assignment
 from uad_bench.files import write_json
 from uad_bench.method import Progress
-from uad_bench.plugins.kinds import bound_methods
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import read_description
 from uad_bench.runs.folder import Run
-from uad_bench.runs.identity import changes_since, identify, run_of
+from uad_bench.runs.origin import Origin
 from uad_bench.runs.trust import damaged, repair, unscored, write_manifest
 
 if TYPE_CHECKING:
@@ -41,13 +38,13 @@ Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
-    """Where and under which limits methods run.
+class Runner:
+    """Runs jobs in one runs folder, under the same limits.
 
     Attributes:
         root: the runs folder.
         device: `"cpu"` or `"cuda"`.
-        ranks: processes that share each training and scoring, on CUDA one a GPU.
+        ranks: processes that share each training and scoring, on CUDA one per GPU.
         limits: time and memory of each method's process.
         report: receives progress.
     """
@@ -58,148 +55,163 @@ class Bench:
     limits: Limits = field(default_factory=Limits)
     report: Report = lambda _: None
 
-    def run(self, experiment: Experiment, entry: Entry, cohort: Cohort) -> dict[str, Any]:
-        """The record of this experiment, from disk if it was run before.
+    def plan(self, experiment: Experiment, entry: Entry, cohort: Cohort, origin: Origin | None = None) -> Job:
+        """The job of this experiment; its identity is computed here, once."""
+        return Job.plan(experiment, entry, cohort, root=self.root, device=self.device, origin=origin)
+
+    def run(self, job: Job, started: StartedMethod | None = None) -> dict[str, Any]:
+        """The record of this job, from disk if it was run before.
 
         A method that fails gives a record with status `failed` and its reason; the run can be repeated. If another
         process works on this run, waits for it.
 
+        Args:
+            job: what is run.
+            started: the method's process, where it runs already; it does the first training.
+
         Raises:
-            LeakError: the weights that it starts from know a patient who is judged.
+            LeakError: the weights that it starts from were trained on a patient who is tested.
         """
-        if experiment.origin:
-            for split in cohort.splits:
-                check_checkpoint(experiment.origin.training_set, split, cohort.census)
-        identity = identify(experiment, entry, cohort)
-        run = run_of(self.root, identity)
-        if run.finished and not damaged(run):
-            return run.read_record()
-        with run.lock(waiting=self._wait) as dead:
+        if job.origin:
+            for split in job.cohort.splits:
+                check_checkpoint(job.origin.training_set, split, job.cohort.census)
+        if job.run.finished and not damaged(job.run):
+            return job.run.read_record()
+        if started and not started.move_to((job.folds or (job,))[0].run):
+            started = None  # an interrupted run goes on in its own folder
+        with self._begun(job, waiting=self._wait) as stored:
+            if stored:
+                return stored
+            if job.folds:
+                return self._run_folds(job, started)
+            return self._run_split(job, started)
+
+    def _run_folds(self, job: Job, started: StartedMethod | None) -> dict[str, Any]:
+        records = []
+        for fold in job.folds:
+            with self._begun(fold) as stored:
+                records.append(stored or self._run_split(fold, started))
+            started = None
+            if records[-1]["status"] != "ok":
+                break
+        record = pool_folds(job.run, records, n_folds=len(job.folds))
+        job.run.finish(record)
+        return record
+
+    def _run_split(self, job: Job, started: StartedMethod | None) -> dict[str, Any]:
+        try:
+            needs = self.apply(job, started)
+            result = judge(job.run, job.cohort, job.split, self.report) if job.labelled else None
+            record = make_record(job, needs=needs, result=result)
+        except MethodError as error:
+            notes = getattr(error, "__notes__", [])
+            job.run.log_event("failed", reason=error.reason, message=str(error), notes=notes)
+            record = make_record(job, failure=error)
+        job.run.finish(record)
+        return record
+
+    @contextlib.contextmanager
+    def _begun(self, job: Job, waiting: Callable[[str], None] | None = None) -> Iterator[dict[str, Any] | None]:
+        """Hold the run and log its start and whatever stops it; yields the record of a finished one instead."""
+        run = job.run
+        with run.lock(waiting=waiting) as dead:
             repaired = repair(run)
             if run.finished:
-                return run.read_record()
-            _begin(run, identity, dead=dead, repaired=repaired)
+                yield run.read_record()
+                return
+            resumed = run.manifest.exists() or run.checkpoint.exists() or run.snapshots.exists()
+            run.log_event("start", resumed=resumed, **({"after_death_of": dead} if dead else {}), repaired=repaired)
+            write_json(run.experiment, dict(job.identity))
             with _noting_stops(run):
-                if len(cohort.splits) == 1:
-                    return self._run_split(self._asked(experiment, entry, cohort, cohort.splits[0]), run)
-                return self._run_folds(experiment, entry, cohort, run)
+                yield None
 
-    def locate(self, experiment: Experiment, entry: Entry, cohort: Cohort) -> Run:
-        """The run folder, which the content of everything that defines the run names."""
-        return run_of(self.root, identify(experiment, entry, cohort))
-
-    def explain(self, experiment: Experiment, entry: Entry, cohort: Cohort) -> str:
-        """How a new run differs from the nearest one of this method and seed; empty for a known run and the first."""
-        identity = identify(experiment, entry, cohort)
-        run = run_of(self.root, identity)
-        return "" if run.experiment.exists() else changes_since(run, identity)
-
-    def apply(self, asked: Outcome, run: Run) -> dict[str, Any]:
+    def apply(self, job: Job, started: StartedMethod | None = None) -> dict[str, Any]:
         """Fit and score in the method's own process, unless every map is already there; returns its description.
 
         Raises:
             MethodError: the method fails.
-            LeakError: the checkpoint that lies there learned from a patient who is judged.
+            LeakError: the stored checkpoint was trained on a patient who is tested.
         """
-        judged = (*asked.split.val, *asked.split.test)
-        left = unscored(run, judged)
+        run, tested = job.run, (*job.split.val, *job.split.test)
+        left = unscored(run, tested)
         if run.manifest.exists() and not left:
             return _described(run)
-        if origin := asked.experiment.origin:
-            origin.lend(run)
+        if job.origin:
+            job.origin.lend(run)
         for weights in filter(Path.exists, (run.checkpoint, run.initial)):
-            check_checkpoint(read_description(weights)["training_set"], asked.split, asked.cohort.census)
-        door = self._apply_command if asked.entry.command else self._apply_method
-        needs = door(asked, run, left)
-        write_manifest(run, judged)
+            check_checkpoint(read_description(weights)["training_set"], job.split, job.cohort.census)
+        if job.entry.command:
+            needs = self._apply_command(job, left)
+        elif started:
+            needs = self._work(job, left, started.worker, started.needs, started.events)
+        else:
+            needs = self._apply_method(job, left)
+        write_manifest(run, tested)
         return needs
 
-    def _apply_method(self, asked: Outcome, run: Run, left: list[str]) -> dict[str, Any]:
-        note = partial(self._note, run)
-        with self._worker(asked, run) as worker:
-            needs = worker.describe(dict(asked.experiment.params), asked.cohort.task.pair)
-            run.log_event("described", **{k: v for k, v in needs.items() if k != "event"})
-            for event in worker.work(self._assign(asked, run, needs, left)):
-                note(event)
-        return needs
-
-    def _apply_command(self, asked: Outcome, run: Run, left: list[str]) -> dict[str, Any]:
+    def _apply_command(self, job: Job, left: list[str]) -> dict[str, Any]:
         from uad_bench.execution.external_command import run_command
 
-        return run_command(asked, run, left, limits=self.limits, note=partial(self._note, run))
+        return run_command(job, left, limits=self.limits, note=partial(self._note, job.run))
 
-    def _worker(self, asked: Outcome, run: Run) -> "WorkerProcess | InProcess":
-        """A process of the method's own, or this one for what was passed from Python."""
-        note = partial(self._note, run)
-        if asked.entry.live is None:
-            return WorkerProcess(asked.entry, run.log, self.limits, self._fence(asked, run), note)
+    def _apply_method(self, job: Job, left: list[str]) -> dict[str, Any]:
+        with self._worker(job) as worker:
+            needs = worker.describe(dict(job.experiment.params), job.cohort.task.pair)
+            return self._work(job, left, worker, needs)
+
+    def _work(
+        self,
+        job: Job,
+        left: list[str],
+        worker: "WorkerProcess | InProcess",
+        needs: dict[str, Any],
+        noted: Iterable[dict[str, Any]] = (),
+    ) -> dict[str, Any]:
+        """Let a method that has described itself fit and score, and log every event."""
+        for event in (*noted, needs):
+            self._note(job.run, event)
+        for event in worker.work(self._assign(job, needs, left)):
+            self._note(job.run, event)
+        return needs
+
+    def _worker(self, job: Job) -> "WorkerProcess | InProcess":
+        """A process of the method's own, or this one for an object passed from Python."""
+        note = partial(self._note, job.run)
+        if job.entry.live is None:
+            guard = guard_for(job.experiment, job.entry, job.cohort.subjects.values(), root=self.root)
+            return WorkerProcess(job.entry, job.run.log, self.limits, guard, note)
         from uad_bench.execution.live import InProcess
 
-        return InProcess(asked.entry, note, run.log)
+        return InProcess(job.entry, note, job.run.log)
 
-    def _asked(self, experiment: Experiment, entry: Entry, cohort: Cohort, split: Split) -> Outcome:
-        return Outcome(experiment=experiment, entry=entry, cohort=cohort, split=split, device=self.device)
-
-    def _run_folds(self, experiment: Experiment, entry: Entry, cohort: Cohort, run: Run) -> dict[str, Any]:
-        records = []
-        for number, split in enumerate(cohort.splits):
-            fold = Run(run.path / f"fold{number}")
-            records.append(self._run_fold(self._asked(experiment, entry, cohort, split), fold))
-            if records[-1]["status"] != "ok":
-                break
-        record = pool_folds(run, records, n_folds=len(cohort.splits))
-        run.finish(record)
-        return record
-
-    def _run_fold(self, asked: Outcome, fold: Run) -> dict[str, Any]:
-        with fold.lock() as dead:
-            repaired = repair(fold)
-            if fold.finished:
-                return fold.read_record()
-            identity = identify(asked.experiment, asked.entry, asked.cohort)
-            _begin(fold, {**identity, "splits": [asked.split.digest]}, dead=dead, repaired=repaired)
-            with _noting_stops(fold):
-                return self._run_split(asked, fold)
-
-    def _run_split(self, asked: Outcome, run: Run) -> dict[str, Any]:
-        try:
-            needs = self.apply(asked, run)
-            result = judge(run, asked.cohort, asked.split, self.report) if asked.labelled else None
-            record = make_record(asked, run, needs=needs, result=result)
-        except MethodError as error:
-            run.log_event("failed", reason=error.reason, message=str(error), notes=getattr(error, "__notes__", []))
-            record = make_record(asked, run, failure=error)
-        run.finish(record)
-        return record
-
-    def _assign(self, asked: Outcome, run: Run, needs: dict[str, Any], left: list[str]) -> Assignment:
-        cohort, task = asked.cohort, asked.cohort.task
-        if run.checkpoint.exists():  # nothing is left to learn, nor to read for it
+    def _assign(self, job: Job, needs: dict[str, Any], left: list[str]) -> Assignment:
+        cohort, task = job.cohort, job.cohort.task
+        if job.run.checkpoint.exists():  # nothing is left to learn, nor to read for it
             needs = {**needs, "fit": []}
-        bound = bool(needs["fit"]) and _is_bound(asked)
+        bound = bool(needs["fit"]) and is_bound(job.experiment.method, job.entry)
         if bound:
             needs = {**needs, "fit": [name for name in needs["fit"] if name != ANOMALY]}
-        check_modalities(asked.experiment.method, {*needs["fit"], *needs["score"]}, task.modalities)
-        train = _slices_to_learn(asked, bound=bound) if needs["fit"] else {}
+        check_modalities(job.experiment.method, {*needs["fit"], *needs["score"]}, task.modalities)
+        train = _training_slices(job, bound=bound) if needs["fit"] else {}
         if needs["fit"] and not any(train.values()):
-            check_healthy(cohort, asked.split)
+            check_healthy(cohort, job.split)
         store = self._prepare(cohort, [*train, *left], needs)
         return Assignment(
-            run=str(run.path.resolve()),
+            run=str(job.run.path.resolve()),
             store=store.manifest(),
             train=train,
             score={name: cohort.scored_slices(name) for name in left},
-            training_set=_training_set(asked) if train else {},
+            training_set=_training_set(job) if train else {},
             budget=asdict(task.budget),
-            seed=asked.experiment.seed,
-            device=self.device,
+            seed=job.experiment.seed,
+            device=job.device,
             ranks=self.ranks,
-            masks=self._masks(asked, store, train) if bound else {},
+            masks=self._masks(job, store, train) if bound else {},
         )
 
-    def _masks(self, asked: Outcome, store: SliceStore, train: dict[str, list[int]]) -> dict[str, str]:
+    def _masks(self, job: Job, store: SliceStore, train: dict[str, list[int]]) -> dict[str, str]:
         """Labels of training patients, which only a bound gets."""
-        cohort, cache = asked.cohort, cache_root().resolve()
+        cohort, cache = job.cohort, cache_root().resolve()
         references = build_references(
             [cohort.subjects[name] for name in train],
             cohort.census,
@@ -222,12 +234,6 @@ class Bench:
             subjects, cohort.census, preprocessing, cache=cache_root().resolve(), report=self.report
         )
 
-    def _fence(self, asked: Outcome, run: Run) -> Fence:
-        plugin = [asked.entry.file] if asked.entry.file else []
-        masks = [cache_root() / supervision.FOLDER] if _is_bound(asked) else []
-        allowed = [run.path, cache_root() / FOLDER, *plugin, *masks]
-        return Fence.around(asked.cohort.subjects.values(), cache=cache_root(), allowed=allowed)
-
     def _note(self, run: Run, event: dict[str, Any]) -> None:
         if event["event"] != "progress":
             run.log_event(**event)
@@ -241,16 +247,9 @@ class Bench:
         self.report(Progress(f"waiting for process {holder}, which works on this run", 0, 1))
 
 
-def _begin(run: Run, identity: dict[str, Any], *, dead: str, repaired: list[str]) -> None:
-    """Log the start, with the process that died at this work before, and what is asked for."""
-    resumed = run.manifest.exists() or run.checkpoint.exists() or run.snapshots.exists()
-    run.log_event("start", resumed=resumed, **({"after_death_of": dead} if dead else {}), repaired=repaired)
-    write_json(run.experiment, identity)
-
-
 @contextlib.contextmanager
 def _noting_stops(run: Run) -> Iterator[None]:
-    """Whatever stops a run, the log says so; a full disk may not even take that."""
+    """Log whatever stops a run; a full disk may prevent even that."""
     try:
         yield
     except BaseException as error:
@@ -264,20 +263,15 @@ def _described(run: Run) -> dict[str, Any]:
     return next(e for e in reversed(run.read_events()) if e["event"] == "described")
 
 
-def _is_bound(asked: Outcome) -> bool:
-    """Whether a configuration file of this project, and not the method, says that it may see labels."""
-    return asked.entry.distribution.startswith("uad-bench ") and asked.experiment.method in bound_methods()
-
-
-def _slices_to_learn(asked: Outcome, *, bound: bool) -> dict[str, list[int]]:
+def _training_slices(job: Job, *, bound: bool) -> dict[str, list[int]]:
     """Healthy slices of each training patient; for a bound all slices of those with a label."""
-    cohort = asked.cohort
+    cohort = job.cohort
     if not bound:
-        return cohort.train_slices(asked.split)
-    return {name: cohort.scored_slices(name) for name in asked.split.train if cohort.census[name].labelled}
+        return cohort.train_slices(job.split)
+    return {name: cohort.scored_slices(name) for name in job.split.train if cohort.census[name].labelled}
 
 
-def _training_set(asked: Outcome) -> dict[str, Any]:
-    """Everybody that the weights will have seen, those of a run that they started from included."""
-    origin = asked.experiment.origin
-    return {**(origin.training_set if origin else {}), **training_manifest(asked.split, asked.cohort.census)}
+def _training_set(job: Job) -> dict[str, Any]:
+    """Everyone whom the weights will have seen, including those of a run that they started from."""
+    before = job.origin.training_set if job.origin else {}
+    return {**before, **training_manifest(job.split, job.cohort.census)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench.benchmark.request import resolve_device, say_oddities, say_warnings
-from uad_bench.benchmark.runner import Bench
+from uad_bench.benchmark.runner import Runner
 from uad_bench.config import Experiment, Task, change_task, load_task
 from uad_bench.console import Reporter
 from uad_bench.data.census import data_digest, take_census
@@ -69,12 +69,11 @@ def apply_run(asked: Application, reporter: Reporter) -> dict[str, Any]:
         task=task,
         seed=before["seed"],
         plugins=asked.plugins,
-        origin=origin,
     )
-    bench = Bench(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)
+    runner = Runner(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)
     cohort = _cohort(task, asked, reporter)
     say_oddities(cohort, reporter)
-    record = bench.run(experiment, entry, cohort)
+    record = runner.run(runner.plan(experiment, entry, cohort, origin))
     say_warnings(record, reporter)
     return record
 

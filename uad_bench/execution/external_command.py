@@ -24,14 +24,13 @@ from uad_bench.errors import ConfigError, DataError, MethodError, ResourceError,
 from uad_bench.evaluation.score_files import find_maps, read_score_map
 from uad_bench.execution.exchange import write_images, write_training
 from uad_bench.execution.isolation import LOG_LIMIT, Limits
-from uad_bench.execution.job import Outcome
+from uad_bench.execution.job import Job
 from uad_bench.execution.processes import end_group, group_rss_mib
 from uad_bench.execution.stages import save_map
 from uad_bench.files import storage_error
 from uad_bench.method import Modality
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import save_checkpoint
-from uad_bench.runs.folder import Run
 from uad_bench.runs.redaction import hide_paths
 
 PLACES = ("images", "out", "train")
@@ -74,20 +73,20 @@ def command_entry(text: str, name: str) -> Entry:
     return Entry(name, text, command=words)
 
 
-def run_command(asked: Outcome, run: Run, left: Sequence[str], *, limits: Limits, note: Note) -> dict[str, Any]:
+def run_command(job: Job, left: Sequence[str], *, limits: Limits, note: Note) -> dict[str, Any]:
     """Run the command for these patients and keep its maps; returns its description.
 
     Raises:
         MethodError: the command fails, takes too much, or leaves no good map of a patient.
     """
-    needs = describe_command(asked)
+    needs = describe_command(job)
     note({"event": "described", **needs})
-    folder = run.path / "exchange"
+    folder = job.run.path / "exchange"
     shutil.rmtree(folder, ignore_errors=True)
     try:
-        _hand_out(folder, asked, needs, left, note)
-        used = _execute(_words(asked, folder), run.log, limits, lambda: note(_progress(folder, left)))
-        _collect(folder / "out", asked, run, left, used, note)
+        _hand_out(folder, job, needs, left, note)
+        used = _execute(_words(job, folder), job.run.log, limits, lambda: note(_progress(folder, left)))
+        _collect(folder / "out", job, left, used, note)
     except OSError as error:
         raise storage_error(folder, error) from error
     finally:
@@ -95,11 +94,11 @@ def run_command(asked: Outcome, run: Run, left: Sequence[str], *, limits: Limits
     return needs
 
 
-def describe_command(asked: Outcome) -> dict[str, Any]:
+def describe_command(job: Job) -> dict[str, Any]:
     """What the command is given."""
-    task, name = asked.cohort.task, asked.experiment.method
-    settings = validate(CommandSettings, asked.experiment.params, f"method {name}")
-    learns = any("{train}" in word for word in asked.entry.command)
+    task, name = job.cohort.task, job.experiment.method
+    settings = validate(CommandSettings, job.experiment.params, f"method {name}")
+    learns = any("{train}" in word for word in job.entry.command)
     chosen = {"fit": settings.fit or task.pair if learns else (), "score": settings.score or task.pair[:1]}
     for modality in (*chosen["fit"], *chosen["score"]):
         if modality not in task.modalities:
@@ -108,7 +107,7 @@ def describe_command(asked: Outcome) -> dict[str, Any]:
         "fit": list(chosen["fit"]),
         "score": list(chosen["score"]),
         "native": True,
-        "params": {"command": hide_paths(asked.entry.target), "files": _files(asked.entry.command)},
+        "params": {"command": hide_paths(job.entry.target), "files": _files(job.entry.command)},
         "deterministic": False,
     }
 
@@ -124,23 +123,23 @@ def _files(words: Sequence[str]) -> dict[str, str]:
     return {Path(word).name: digest_file(Path(word)) for word in words if Path(word).is_file()}
 
 
-def _hand_out(folder: Path, asked: Outcome, needs: dict[str, Any], left: Sequence[str], note: Note) -> None:
+def _hand_out(folder: Path, job: Job, needs: dict[str, Any], left: Sequence[str], note: Note) -> None:
     (folder / "out").mkdir(parents=True)
-    subjects = asked.cohort.subjects
+    subjects = job.cohort.subjects
     for done, name in enumerate(left, 1):
         write_images(folder / "images", subjects[name], needs["score"])
         note({"event": "progress", "stage": "writing images", "step": done, "total": len(left)})
     if needs["fit"]:
-        healthy = asked.cohort.train_slices(asked.split)
+        healthy = job.cohort.train_slices(job.split)
         write_training(folder / "train", [subjects[name] for name in healthy], needs["fit"], healthy)
 
 
-def _words(asked: Outcome, folder: Path) -> list[str]:
-    budget = asked.cohort.task.budget
+def _words(job: Job, folder: Path) -> list[str]:
+    budget = job.cohort.task.budget
     values = {place: str(folder.resolve() / place) for place in PLACES}
-    values |= {"seed": str(asked.experiment.seed), "device": asked.device}
+    values |= {"seed": str(job.experiment.seed), "device": job.device}
     values |= {"steps": str(budget.steps), "batch_size": str(budget.batch_size)}
-    return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in asked.entry.command]
+    return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in job.entry.command]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,23 +214,23 @@ def _progress(folder: Path, left: Sequence[str]) -> dict[str, Any]:
     return {"event": "progress", "stage": "command", "step": min(done, len(left)), "total": len(left)}
 
 
-def _collect(out: Path, asked: Outcome, run: Run, left: Sequence[str], used: Used, note: Note) -> None:
+def _collect(out: Path, job: Job, left: Sequence[str], used: Used, note: Note) -> None:
     """Check every map, store it, and log it; a command has no weights to keep, so its checkpoint is empty."""
-    maps = _read_maps(out, asked, left)
-    train = {name: digest_json(asked.cohort.census[name].digests) for name in asked.split.train}
-    digest = save_checkpoint(run.checkpoint, {}, training_set=train if "{train}" in asked.entry.target else {})
+    maps = _read_maps(out, job, left)
+    train = {name: digest_json(job.cohort.census[name].digests) for name in job.split.train}
+    digest = save_checkpoint(job.run.checkpoint, {}, training_set=train if "{train}" in job.entry.target else {})
     note({"event": "fitted", "parameters": None, "network_calls_per_slice": None, "checkpoint": digest})
     for name, score_map in maps.items():
         share = {"seconds": used.seconds / len(maps), "peak_rss_mib": used.peak_rss_mib}
-        slices = len(asked.cohort.scored_slices(name))
-        note({"event": "scored", "subject": name, "slices": slices, **save_map(run.map(name), score_map), **share})
+        slices = len(job.cohort.scored_slices(name))
+        note({"event": "scored", "subject": name, "slices": slices, **save_map(job.run.map(name), score_map), **share})
 
 
-def _read_maps(out: Path, asked: Outcome, left: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+def _read_maps(out: Path, job: Job, left: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     try:
         found = find_maps(out)
     except DataError as error:
         raise MethodError("the command left no map in {out}", reason="bad_output") from error
     if missing := [name for name in left if name not in found]:
         raise MethodError(f"the command left no map {missing[0]}.nii.gz in {{out}}", reason="bad_output")
-    return {name: read_score_map(found[name][0], asked.cohort.census[name]) for name in left}
+    return {name: read_score_map(found[name][0], job.cohort.census[name]) for name in left}

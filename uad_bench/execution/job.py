@@ -1,24 +1,87 @@
-"""What is to be done for one run."""
+"""A job: one row to compute, with everything that defines it."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
 from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort
 from uad_bench.data.splits import Split
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.folder import Run
+from uad_bench.runs.identity import identify, run_of
+from uad_bench.runs.origin import Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What was asked for: all of a record that is known before anything runs."""
+class Job:
+    """One row to compute; its identity is computed once, when the job is planned.
+
+    Attributes:
+        split: the patients who are trained on and tested; with folds, those of the first.
+        origin: the run whose weights are used; None trains from scratch.
+        identity: everything that defines the run, as plain values.
+        run: the run folder, named by the digest of the identity; a fold's lies below it.
+        device: `"cpu"` or `"cuda"`.
+    """
 
     experiment: Experiment
     entry: Entry
     cohort: Cohort
     split: Split
+    origin: Origin | None
+    identity: Mapping[str, Any]
+    run: Run
     device: str
+
+    @classmethod
+    def plan(  # noqa: PLR0913 - three things to run, and where
+        cls,
+        experiment: Experiment,
+        entry: Entry,
+        cohort: Cohort,
+        *,
+        root: Path,
+        device: str = "cpu",
+        origin: Origin | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The job of this experiment below the runs folder `root`; `facts` are further parts of its identity.
+
+        Raises:
+            ConfigError: a setting has no JSON form.
+        """
+        identity = {**identify(experiment, entry, cohort, origin), **(facts or {})}
+        return cls(
+            experiment=experiment,
+            entry=entry,
+            cohort=cohort,
+            split=cohort.splits[0],
+            origin=origin,
+            identity=identity,
+            run=run_of(root, identity),
+            device=device,
+        )
+
+    @property
+    def folds(self) -> tuple[Job, ...]:
+        """A job per fold; empty where there is one split."""
+        if len(self.cohort.splits) == 1:
+            return ()
+        return tuple(
+            replace(
+                self,
+                split=split,
+                identity={**self.identity, "splits": [split.digest]},
+                run=Run(self.run.path / f"fold{number}"),
+            )
+            for number, split in enumerate(self.cohort.splits)
+        )
 
     @property
     def labelled(self) -> bool:
-        """Whether it is known of anybody who is tested where they are anomalous."""
+        """Whether any test patient has a reference."""
         return any(self.cohort.census[name].labelled for name in self.split.test)

@@ -5,34 +5,49 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from uad_bench.config import Experiment
+from uad_bench.config import Experiment, Task
 from uad_bench.data.cohort import Cohort
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
-from uad_bench.files import read_json
+from uad_bench.files import read_json, safe_name
 from uad_bench.plugins.registry import Entry
 from uad_bench.plugins.source_digest import digest_source
 from uad_bench.runs.folder import Run, run_at
+from uad_bench.runs.origin import Origin
 
 SHOWN = 5
 
 
-def identify(experiment: Experiment, entry: Entry, cohort: Cohort) -> dict[str, Any]:
-    """All that defines a run, as plain values. Paths and the harness version are no part of it."""
-    task = {key: value for key, value in asdict(cohort.task).items() if key != "summary"}
-    if not task["whole_head"]:
-        del task["whole_head"]  # a permission that was not given leaves the run's name as it is
+def identify(experiment: Experiment, entry: Entry, cohort: Cohort, origin: Origin | None = None) -> dict[str, Any]:
+    """Everything that defines a run, as plain values. Paths and the version of the harness are not part of it."""
+    return {
+        **settings_of(experiment, entry, cohort.task, origin),
+        "data": cohort.digest,
+        "splits": [split.digest for split in cohort.splits],
+    }
+
+
+def settings_of(experiment: Experiment, entry: Entry, task: Task, origin: Origin | None = None) -> dict[str, Any]:
+    """What of a run's identity is known before any patient is read."""
+    facts = {key: value for key, value in asdict(task).items() if key != "summary"}
+    if not facts["whole_head"]:
+        del facts["whole_head"]  # a permission that was not given leaves the run's name as it is
     return {
         "method": experiment.method,
         "profile": experiment.profile,
         "params": dict(experiment.params),
         "source": digest_source(entry),
-        "task": task,
-        "data": cohort.digest,
-        "splits": [split.digest for split in cohort.splits],
+        "task": facts,
         "seed": experiment.seed,
-        **({"weights": experiment.origin.identity()} if experiment.origin else {}),
+        **({"weights": origin.identity()} if origin else {}),
     }
+
+
+def was_finished(root: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a run of these settings is finished, on whatever patients."""
+    method = root / safe_name(settings["task"]["name"], "task") / safe_name(settings["method"], "method")
+    finished = (done.with_name("experiment.json") for done in method.glob(f"seed{settings['seed']}-*/DONE"))
+    return any({key: _stored(path).get(key) for key in settings} == _plain(settings) for path in finished)
 
 
 def run_of(root: Path, identity: Mapping[str, Any]) -> Run:
@@ -73,6 +88,9 @@ def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
 
 
 def _plain(value: Any) -> Any:
+    """As JSON would give it back: lists for tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

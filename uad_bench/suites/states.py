@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from uad_bench.benchmark.request import Request, compose_request
-from uad_bench.benchmark.runner import Bench, Report
+from uad_bench.benchmark.runner import Report, Runner
 from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort, gather
 from uad_bench.errors import ConfigError
@@ -123,7 +123,7 @@ def _place(cell: Cell, cohorts: dict[tuple[object, ...], Cohort], report: Report
     entry = registry.find("method", asked.method, entries)
     experiment = compose_request(asked)
     cohort = _cohort(asked, experiment, cohorts, report)
-    return Place(cell, Bench(root=asked.runs).locate(experiment, entry, cohort))
+    return Place(cell, Runner(root=asked.runs).plan(experiment, entry, cohort).run)
 
 
 def _cohort(

@@ -1,0 +1,108 @@
+"""A method's process that starts before any patient is read, so that a wrong setting is reported first."""
+
+import contextlib
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from uad_bench.config import Experiment
+from uad_bench.data import supervision
+from uad_bench.data.cohort import cache_root
+from uad_bench.data.store import FOLDER
+from uad_bench.data.subject import Subject
+from uad_bench.data.supervision import ANOMALY
+from uad_bench.errors import MethodError
+from uad_bench.execution.isolation import Limits, WorkerProcess
+from uad_bench.execution.label_guard import Fence
+from uad_bench.files import safe_name, storage_error
+from uad_bench.plugins.kinds import bound_methods
+from uad_bench.plugins.registry import Entry
+from uad_bench.runs.folder import Run
+
+
+@dataclass(frozen=True, slots=True)
+class StartedMethod:
+    """A method that has described itself and waits for its job.
+
+    Attributes:
+        worker: its process.
+        needs: what it needs, with its resolved hyperparameters.
+        folder: where the process may write; it becomes the run folder.
+        events: what was noted while it described itself.
+    """
+
+    worker: WorkerProcess
+    needs: dict[str, Any]
+    folder: Path
+    events: list[dict[str, Any]]
+
+    @property
+    def modalities(self) -> set[str]:
+        """Those that it asks for, apart from the labels of a bound."""
+        return {*self.needs["fit"], *self.needs["score"]} - {ANOMALY}
+
+    def move_to(self, run: Run) -> bool:
+        """Make the process's folder this run's; False where the run has a folder already."""
+        run.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.rename(run.path)
+        except OSError:
+            return False
+        self.worker.log = run.log
+        return True
+
+
+@contextlib.contextmanager
+def started_method(
+    experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path, limits: Limits
+) -> Iterator[StartedMethod | None]:
+    """Start the method's process below the runs folder `root` and let it describe itself.
+
+    Yields:
+        the method; None for a command, for an object passed from Python, and for a method that fails here, which its
+        run will report.
+
+    Raises:
+        ConfigError: a hyperparameter is unknown or has a wrong type.
+    """
+    if entry.command or entry.live is not None:
+        yield None
+        return
+    folder, events = _make_folder(root), list[dict[str, Any]]()
+    try:
+        guard = guard_for(experiment, entry, subjects, root=root)
+        with WorkerProcess(entry, Run(folder).log, limits, guard, events.append) as worker:
+            try:
+                needs = worker.describe(dict(experiment.params), experiment.task.pair)
+            except MethodError:
+                yield None
+                return
+            yield StartedMethod(worker, needs, folder, events)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # runs are there
+            root.rmdir()
+
+
+def guard_for(experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path) -> Fence:
+    """What the method's process must not open: the patients' folders and the cache, apart from prepared slices."""
+    plugin = [entry.file] if entry.file else []
+    masks = [cache_root() / supervision.FOLDER] if is_bound(experiment.method, entry) else []
+    runs = root / safe_name(experiment.task.name, "task") / safe_name(experiment.method, "method")
+    return Fence.around(subjects, cache=cache_root(), allowed=[runs, cache_root() / FOLDER, *plugin, *masks])
+
+
+def is_bound(method: str, entry: Entry) -> bool:
+    """Whether a configuration file of this project, and not the method, says that it may see labels."""
+    return entry.distribution.startswith("uad-bench ") and method in bound_methods()
+
+
+def _make_folder(root: Path) -> Path:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return Path(mkdtemp(prefix=".starting-", dir=root))
+    except OSError as error:
+        raise storage_error(root, error) from error
