@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from uad_bench.config import read_toml, validate
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.evaluation.postprocessing import Chain, Step, describe
-from uad_bench.evaluation.published.search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles, Yen
+from uad_bench.evaluation.threshold_search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles, Yen
 from uad_bench.resources import resource_names, resource_path
 
 STRICT = ConfigDict(extra="forbid")

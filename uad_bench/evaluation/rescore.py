@@ -17,7 +17,7 @@ from uad_bench.evaluation.groups import column_groups
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, validated
 from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
-from uad_bench.evaluation.published.replay import Replay, replay
+from uad_bench.evaluation.replay import Replay, replay
 from uad_bench.files import read_json, write_json
 from uad_bench.method import Progress
 from uad_bench.runs.folder import Run

@@ -9,8 +9,8 @@ from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 from tests.scored import SHAPE, brain_of, lesion_of, noisy, reference_of
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.protocol import Protocol, Published
-from uad_bench.evaluation.published.replay import replay, trapezoid_area
-from uad_bench.evaluation.published.search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles
+from uad_bench.evaluation.replay import replay, trapezoid_area
+from uad_bench.evaluation.threshold_search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles
 from uad_bench.metrics.ranks import count_ranks_of
 
 NAMES = [f"P{i}" for i in range(5)]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uad_bench.evaluation.cases import Case, Cases
 from uad_bench.evaluation.protocol import Published
-from uad_bench.evaluation.published.search import EachUnit, Landscape
+from uad_bench.evaluation.threshold_search import EachUnit, Landscape
 from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.overlap import Confusion, confusion_of, dice, jaccard, precision, sensitivity
 from uad_bench.metrics.ranks import RankCounts, count_ranks, count_ranks_of

@@ -1,1 +1,0 @@
-"""Published evaluation protocols, replayed on stored score maps."""
