@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -49,12 +49,13 @@ class NetworkMethod(ABC):
     def build(self, size: Size) -> dict[str, nn.Module]:
         """Fresh networks for slices of this (height, width)."""
 
-    def start(self, train_slices: SliceDataset, compute: Compute) -> None:
-        """Forget everything and build networks from the run's seed."""
+    def start(self, train_slices: SliceDataset, compute: Compute) -> SliceBatch:
+        """Forget everything and build networks from the run's seed; returns the slices that were measured for it."""
         sample = spread_out(train_slices)
         height, width = sample.image.shape[-2:]
         units = Units.of(sample) if self.rescale == "auto" else Units()
         self._prepare((height, width), compute, units)
+        return sample
 
     def learn(self, name: str, loss: Loss, train_slices: SliceDataset, budget: Budget) -> None:
         """Train one network; its loss sees slices as `ready` gives them."""
@@ -75,18 +76,19 @@ class NetworkMethod(ABC):
         return min(self.fits_, PASS_SIZE[torch.device(self.compute_.device).type])
 
     @torch.inference_mode()
-    def predict(self, name: str, x: Tensor, t: int | None = None) -> Tensor:
-        """Call a trained network on (N, C, H, W), all at time `t`, in passes of one fixed size.
+    def predict(self, name: str, x: Tensor, t: int | Tensor | None = None) -> Tensor:
+        """Call a trained network on (N, C, H, W), all at time `t` or each at its own (N,), in passes of one fixed size.
 
         Every pass has the same shape (the last is filled up), so that a slice's result does not depend on how many
         others come with it. Where CUDA runs out of memory the passes are halved.
         """
         network = self.networks_[name]
+        times = torch.full((len(x),), t, device=x.device) if isinstance(t, int) else t
         while True:
             size = self.pass_size
             try:
                 with autocast(self.compute_):
-                    return torch.cat([_fixed_pass(network, part, t, size) for part in torch.split(x, size)])
+                    return torch.cat([_fixed_pass(network, *part, size=size) for part in _parts(x, times, size)])
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
@@ -145,10 +147,15 @@ def share(budget: Budget, part: float) -> tuple[Budget, Budget]:
     return Budget(first, budget.batch_size), Budget(budget.steps - first, budget.batch_size)
 
 
-def _fixed_pass(network: nn.Module, x: Tensor, t: int | None, size: int) -> Tensor:
-    n = len(x)
-    if n < size:
-        x = torch.cat([x, x.new_zeros(size - n, *x.shape[1:])])
-    inputs = (x,) if t is None else (x, torch.full((size,), t, device=x.device))
-    y: Tensor = network(*inputs)
+def _parts(x: Tensor, t: Tensor | None, size: int) -> Iterator[tuple[Tensor, ...]]:
+    """What each pass of a network is given."""
+    return zip(*(torch.split(given, size) for given in (x, t) if given is not None), strict=True)
+
+
+def _fixed_pass(network: nn.Module, *inputs: Tensor, size: int) -> Tensor:
+    n = len(inputs[0])
+    filled = (
+        torch.cat([given, given.new_zeros(size - n, *given.shape[1:])]) if n < size else given for given in inputs
+    )
+    y: Tensor = network(*filled)
     return y[:n].float()
