@@ -18,9 +18,17 @@ def coarse_noise(shape: Sequence[int], *, grid: int, generator: torch.Generator)
     device = generator.device
     lattice = torch.randn(n, channels, grid, grid, generator=generator, device=device)
     noise = F.interpolate(lattice, (height, width), mode="bilinear")
-    down = torch.randint(height, (n,), generator=generator, device=device).tolist()
-    right = torch.randint(width, (n,), generator=generator, device=device).tolist()
-    return torch.stack([torch.roll(noise[i], (down[i], right[i]), dims=(1, 2)) for i in range(n)])
+    by = [torch.randint(length, (n,), generator=generator, device=device) for length in (height, width)]
+    return roll(noise, torch.stack(by, dim=1))
+
+
+def roll(image: Tensor, by: Tensor) -> Tensor:
+    """Each slice (N, C, H, W) shifted in a circle by its own (down, right), (N, 2) whole pixels."""
+    height, width = image.shape[-2:]
+    y = (torch.arange(height, device=image.device) - by[:, :1]) % height  # (N, H)
+    x = (torch.arange(width, device=image.device) - by[:, 1:]) % width
+    places = (width * y[:, :, None] + x[:, None]).flatten(1)[:, None].expand(-1, image.shape[1], -1)
+    return image.flatten(2).gather(2, places).view(image.shape)
 
 
 def pyramid_noise(shape: Sequence[int], *, discount: float, generator: torch.Generator) -> Tensor:

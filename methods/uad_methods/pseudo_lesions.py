@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from uad_bench.method import SliceBatch
+from uad_methods.corruption import ellipses, uniform
 
 RADII = 0.08, 0.25  # of an ellipse's half axes, as shares of the slice's shorter side
 SHARE = 0.3, 0.9  # of the foreign slice within the ellipse
@@ -20,22 +21,17 @@ def foreign_patches(batch: SliceBatch, generator: torch.Generator) -> tuple[Slic
     Returns:
         The slices, and which pixels were changed, (N, H, W) bool: brain within the ellipse.
     """
-    n = len(batch)
-    ellipses = torch.stack([_ellipse(mask[0], generator) for mask in batch.brain_mask])[:, None]
-    changed = ellipses & batch.brain_mask
-    low, high = SHARE
-    share = low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator)
+    n, size = len(batch), batch.image.shape[-2:]
+    centres, radii = zip(*(_place(mask[0], generator) for mask in batch.brain_mask), strict=True)
+    changed = (ellipses(size, torch.stack(centres), torch.stack(radii)) <= 1) & batch.brain_mask
+    share = uniform(n, SHARE, generator)
     blended = torch.lerp(batch.image, batch.image.roll(1, dims=0), share)
     return SliceBatch(torch.where(changed, blended, batch.image), batch.brain_mask, batch.keys), changed[:, 0]
 
 
-def _ellipse(brain: Tensor, generator: torch.Generator) -> Tensor:
-    """An ellipse (H, W) around a random pixel of the brain (H, W)."""
+def _place(brain: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A random pixel of the brain (H, W), if there is one, and two half axes, both (2,)."""
     places = brain.nonzero()
-    centre = places[int(torch.randint(max(1, len(places)), (1,), generator=generator))] if len(places) else places
+    centre = places[int(torch.randint(len(places), (1,), generator=generator))] if len(places) else places.new_zeros(2)
     low, high = RADII
-    radii = (low + (high - low) * torch.rand(2, generator=generator)) * min(brain.shape)
-    grid = torch.stack(torch.meshgrid(*map(torch.arange, brain.shape), indexing="ij"), dim=-1)  # (H, W, 2)
-    if not len(places):
-        return torch.zeros_like(brain)
-    return ((grid - centre) / radii).square().sum(dim=-1) <= 1
+    return centre, (low + (high - low) * torch.rand(2, generator=generator)) * min(brain.shape)
