@@ -49,6 +49,16 @@ def test_a_built_board_says_what_the_runs_say(runs):
     assert [cell for cell in shown if escape(cell) not in text] == []
 
 
+def test_any_metric_of_the_records_can_be_a_column_and_is_none_by_default(runs):
+    (usual,), _ = find_sheets(runs, "made")
+    (wider,), _ = find_sheets(runs, "made", further=("fpr@hFPR5", "specificity@hFPR5"))
+    headings = [column.heading for column in wider.columns]
+    assert [h for h in headings if h not in [c.heading for c in usual.columns]] == ["FPR@hFPR5", "Specificity@hFPR5"]
+    assert {row[headings.index("FPR@hFPR5")].text for row in wider.rows} == {"0.050"}
+    with pytest.raises(ConfigError, match="unknown metric 'specifity'"):
+        find_sheets(runs, "made", further=("specifity",))
+
+
 def test_building_twice_writes_the_same_bytes(runs):
     first = {path.name: digest_file(path) for path in build(runs)}
     assert first == {path.name: digest_file(path) for path in build(runs)}

@@ -3,16 +3,27 @@
 import subprocess
 import sys
 
-from uad_bench.metrics import METRICS
+import pytest
 
-NAMES = (
-    "auprc auroc dice precision sensitivity jaccard fpr95 auprc_gain prevalence lesion_f1_any lesion_f1_iou50 "
-    "nsd2 hd95 assd slice_auroc slice_auprc"
-)
+from tests.scored import Scored
+from uad_bench.evaluation.rescore import rescore
+from uad_bench.metrics.registry import METRICS
 
 
-def test_every_name_of_a_record_has_an_entry():
-    assert set(NAMES.split()) <= set(METRICS)
+def test_every_metric_of_a_record_and_of_its_tables_has_an_entry(scored: Scored):
+    run = scored.run_of(scored.judge("noisy"))
+    document = rescore(run, data=scored.data)
+    columns = {name.partition("@")[0] for name in run.metrics.read_text().partition("\n")[0].split(",")}
+    assert {row["name"] for row in document["metrics"]} | columns - {"subject"} == set(METRICS)
+
+
+def test_specificity_is_in_the_record_with_an_interval_and_in_the_table_of_patients(scored: Scored):
+    record = scored.judge("noisy")
+    rows = {(row["name"], row["policy"]): row for row in record["metrics"] if row["aggregation"] == "pooled"}
+    fpr, specificity = rows["fpr", "hFPR5"], rows["specificity", "hFPR5"]
+    assert specificity["value"] == pytest.approx(1 - fpr["value"])
+    assert (specificity["low"], specificity["high"]) == pytest.approx((1 - fpr["high"], 1 - fpr["low"]))
+    assert "specificity@hFPR5" in scored.run_of(record).metrics.read_text()
 
 
 def test_distances_and_false_positives_are_better_when_lower():
@@ -22,7 +33,7 @@ def test_distances_and_false_positives_are_better_when_lower():
 
 
 def test_importing_every_metric_loads_neither_torch_nor_scipy_nor_scikit_learn():
-    names = "box lesion measure overlap pooled_bins ranking ranks significance slicewise surface sweep"
+    names = "box lesion measure metric overlap pooled_bins ranking ranks registry significance slicewise surface sweep"
     modules = ", ".join(f"uad_bench.metrics.{name}" for name in (*names.split(), "uncertainty", "validity", "voxel"))
     code = f"import sys, {modules}; print(sorted({{'torch', 'scipy', 'sklearn', 'pandas'}} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
 
 from uad_bench.metrics import overlap
 from uad_bench.metrics.overlap import Confusion, confusion
@@ -15,6 +16,21 @@ def test_five_voxels_by_hand():
     assert overlap.precision(counts).value == pytest.approx(2 / 3)
     assert overlap.sensitivity(counts).value == pytest.approx(2 / 3)
     assert overlap.fpr(counts).value == overlap.specificity(counts).value == 0.5
+
+
+def test_every_metric_at_a_threshold_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    anomaly, marked = rng.random(1_000) < 0.1, rng.random(1_000) < 0.2
+    counts = overlap.confusion_of(marked, anomaly)
+    expected = {
+        "dice": f1_score(anomaly, marked),
+        "jaccard": jaccard_score(anomaly, marked),
+        "precision": precision_score(anomaly, marked),
+        "sensitivity": recall_score(anomaly, marked),
+        "fpr": 1 - recall_score(~anomaly, ~marked),
+        "specificity": recall_score(~anomaly, ~marked),
+    }
+    assert {name: metric(counts).value for name, metric in overlap.OVERLAP.items()} == pytest.approx(expected)
 
 
 def test_an_empty_reference_leaves_its_ratios_undefined():

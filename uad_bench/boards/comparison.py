@@ -21,8 +21,8 @@ from uad_bench.boards.contestants import (
     setting_name,
 )
 from uad_bench.errors import ConfigError
-from uad_bench.metrics import METRICS
 from uad_bench.metrics.ranking import RankRange, pairwise, rank_ranges
+from uad_bench.metrics.registry import METRICS
 from uad_bench.metrics.significance import (
     SeedSpread,
     difference_p,

@@ -13,19 +13,23 @@ Format = Literal["table", "md", "csv", "json", "latex", "html"]
 Source = Annotated[
     Path, typer.Option("--runs", "--from", envvar="UAD_BENCH_RUNS", help="Folder of runs.")
 ]  # `--from` reads well beside `-o`
+Further = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Also show this metric, such as [b]specificity@hFPR5[/b].", show_default=False),
+]
 Boards = Annotated[Path, typer.Option("--output", "-o", help="Folder of leaderboards.")]
 BOARDS = Path("leaderboards")
 
 
 @leaderboard.command("show")
-def show(task: Task = "phantom", runs: Source = RUNS, json: AsJson = False) -> None:
+def show(task: Task = "phantom", runs: Source = RUNS, column: Further = None, json: AsJson = False) -> None:
     """Rank all runs of a task; without runs of it, show the leaderboard that ships with the package."""
     from uad_bench.console import stderr, stdout
     from uad_bench.output.formats import FORMATS
     from uad_bench.output.formats.terminal import TerminalView
     from uad_bench.output.publishing import find_sheets
 
-    sheets, origin = find_sheets(Path(runs), task)
+    sheets, origin = find_sheets(Path(runs), task, further=column or ())
     if json:
         typer.echo(FORMATS["json"](sheets), nl=False)
         return
@@ -71,6 +75,7 @@ def export(
     task: Task = "phantom",
     format_: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = "table",
     runs: Source = RUNS,
+    column: Further = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; by default standard output.")] = None,
 ) -> None:
     """Write a task's table for a paper, a spreadsheet, a program or a browser."""
@@ -78,7 +83,7 @@ def export(
     from uad_bench.output.formats import FORMATS
     from uad_bench.output.publishing import find_sheets
 
-    sheets, _ = find_sheets(Path(runs), task, apart=format_ in {"md", "latex", "html"})
+    sheets, _ = find_sheets(Path(runs), task, apart=format_ in {"md", "latex", "html"}, further=column or ())
     text = FORMATS[format_](sheets)
     if output:
         write_text(output, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 
@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 from uad_bench.errors import DataError
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.groups import Grouping, size_groups
-from uad_bench.evaluation.measurement import LESIONS, OVERLAP, SURFACES, SubjectResult, measure_subject
+from uad_bench.evaluation.measurement import SubjectResult, measure_subject
 from uad_bench.evaluation.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
-from uad_bench.metrics.lesion import LesionCounts
+from uad_bench.metrics.lesion import LESIONS
 from uad_bench.metrics.measure import Measure, undefined
-from uad_bench.metrics.overlap import fpr
+from uad_bench.metrics.overlap import OVERLAP, fpr
 from uad_bench.metrics.pooled_bins import PatientCounts, count_patients, shared_thresholds
 from uad_bench.metrics.ranks import RankCounts, count_ranks
+from uad_bench.metrics.surface import SURFACES
 from uad_bench.metrics.uncertainty import (
     Resamples,
-    confusion_replicates,
     mean_replicates,
     pooled_replicates,
     resample,
+    summed_counts,
 )
 from uad_bench.metrics.voxel import (
     auroc,
@@ -204,16 +205,17 @@ def _at_thresholds(material: _Material) -> Iterator[Estimate]:
                 yield material.labels.row("dice", undefined(threshold.undefined), policy=policy)
             continue
         found = [subject.confusions[policy] for subject in material.subjects]
-        total, replicates = reduce(add, found), confusion_replicates(found, material.resamples)
-        for name, of in OVERLAP.items():
+        total, resampled = reduce(add, found), summed_counts(found, material.resamples)
+        for name, metric in OVERLAP.items():
             if (name, policy) != ("dice", "oracle") or material.labels.group or _masks_change(material):
-                yield material.labels.row(name, of(total), replicates[name], policy=policy)
+                yield material.labels.row(name, metric(total), metric.replicates(resampled), policy=policy)
 
 
 def _means(material: _Material) -> Iterator[Estimate]:
     """Means over the patients in whom a metric exists, with their number."""
     shaped = [f"{name}@{p}" for p in material.subjects[0].lesions for name in (*SURFACES, *LESIONS)]
-    at_thresholds = [f"dice@{policy}" for policy in material.subjects[0].confusions]
+    averaged = [name for name, metric in OVERLAP.items() if metric.averaged]
+    at_thresholds = [f"{name}@{policy}" for policy in material.subjects[0].confusions for name in averaged]
     for key in ("auprc", "auroc", "dice@own-oracle", *at_thresholds, *shaped):
         measures = [subject.measures[key] for subject in material.subjects]
         values = np.array([measure.value for measure in measures])
@@ -232,7 +234,7 @@ def _on_healthy_slices(material: _Material) -> Iterator[Estimate]:
             continue
         found = [subject.healthy[policy] for subject in material.subjects]
         realised = fpr(reduce(add, found))
-        replicates = confusion_replicates(found, material.resamples)["fpr"]
+        replicates = fpr.replicates(summed_counts(found, material.resamples))
         yield row("fpr_healthy", realised, replicates, policy=policy)
         ratio = Measure(realised.value / nominal, realised.undefined)
         yield row("fpr_healthy_ratio", ratio, replicates / nominal, policy=policy)
@@ -260,20 +262,9 @@ def _of_lesions(material: _Material) -> Iterator[Estimate]:
     for policy in material.subjects[0].lesions:
         counted = [subject.lesions[policy] for subject in material.subjects]
         total = reduce(add, counted)
-        table = np.array([astuple(one) for one in counted], np.float64)
-        replicates = _lesion_replicates(weights @ table)
-        for name, of in LESIONS.items():
-            yield material.labels.row(name, of(total), replicates[name], policy=policy)
+        resampled = summed_counts(counted, material.resamples)
+        for name, metric in LESIONS.items():
+            yield material.labels.row(name, metric.of(total), metric.replicates(resampled), policy=policy)
         false = np.array([one.components - one.hits for one in counted], np.float64)
         rate = Measure(float(false.mean()))
         yield material.labels.row("lesion_fp_per_volume", rate, weights @ false / weights.sum(axis=1), policy=policy)
-
-
-def _lesion_replicates(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Lesion metrics (R,) from summed counts (R, fields of LesionCounts); NaN where no lesion was drawn."""
-    n = dict(zip((f.name for f in fields(LesionCounts)), sums.T, strict=True))
-    some = np.where(n["lesions"] > 0, 1.0, np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.where(n["hits"] > 0, 2 / (n["lesions"] / n["detected"] + n["components"] / n["hits"]), 0.0)
-        matched = 2 * n["matched"] / (n["lesions"] + n["components"])
-    return {"lesion_f1_any": some * found, "lesion_f1_iou50": some * matched}

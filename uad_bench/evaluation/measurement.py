@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,36 +11,15 @@ from numpy.typing import NDArray
 from uad_bench.evaluation.cases import Case
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.thresholds import Threshold
-from uad_bench.metrics.lesion import LesionCounts, count_lesions, lesion_f1_any, lesion_f1_iou50
+from uad_bench.metrics.lesion import LESIONS, LesionCounts, count_lesions
 from uad_bench.metrics.measure import Measure
-from uad_bench.metrics.overlap import (
-    Confusion,
-    confusion_of,
-    dice,
-    fpr,
-    jaccard,
-    precision,
-    sensitivity,
-    smallest_float32,
-)
+from uad_bench.metrics.overlap import OVERLAP, Confusion, confusion_of, smallest_float32
 from uad_bench.metrics.ranks import count_ranks_of
 from uad_bench.metrics.slicewise import SliceScores, slice_scores
-from uad_bench.metrics.surface import SurfaceDistances, assd, hd95, nsd, surface_distances
+from uad_bench.metrics.surface import SURFACES, surface_distances
 from uad_bench.metrics.voxel import auroc, average_precision, best_dice, prevalence
 
 Mask = NDArray[np.bool_]
-OVERLAP: Mapping[str, Callable[[Confusion], Measure]] = {
-    "dice": dice,
-    "jaccard": jaccard,
-    "precision": precision,
-    "sensitivity": sensitivity,
-    "fpr": fpr,
-}
-LESIONS: Mapping[str, Callable[[LesionCounts], Measure]] = {
-    "lesion_f1_any": lesion_f1_any,
-    "lesion_f1_iou50": lesion_f1_iou50,
-}
-SURFACES: Mapping[str, Callable[[SurfaceDistances], Measure]] = {"nsd2": nsd, "hd95": hd95, "assd": assd}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +93,8 @@ def _shapes(case: Case, predicted: Mapping[str, Mask], lesions: Mapping[str, Les
     measures: dict[str, Measure] = {}
     for policy, mask in predicted.items():
         distances = surface_distances(mask, case.anomaly, spacing=case.spacing)
-        measures |= {f"{name}@{policy}": of(distances) for name, of in SURFACES.items()}
-        measures |= {f"{name}@{policy}": of(lesions[policy]) for name, of in LESIONS.items()}
+        measures |= {f"{name}@{policy}": metric.of(distances) for name, metric in SURFACES.items()}
+        measures |= {f"{name}@{policy}": metric.of(lesions[policy]) for name, metric in LESIONS.items()}
     return measures
 
 

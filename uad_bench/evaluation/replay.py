@@ -18,7 +18,7 @@ from uad_bench.evaluation.cases import Case, Cases
 from uad_bench.evaluation.protocol import Published
 from uad_bench.evaluation.threshold_search import EachUnit, Landscape
 from uad_bench.metrics.measure import Measure, undefined
-from uad_bench.metrics.overlap import Confusion, confusion_of, dice, jaccard, precision, sensitivity
+from uad_bench.metrics.overlap import OVERLAP, confusion_of
 from uad_bench.metrics.ranks import RankCounts, count_ranks, count_ranks_of
 from uad_bench.metrics.slicewise import slice_scores
 from uad_bench.metrics.surface import assd, surface_distances
@@ -28,12 +28,6 @@ from uad_bench.runs.metric_rows import Metric
 Mask = NDArray[np.bool_]
 POLICY = "published"
 SAMPLE = 1 << 24  # scores kept for quantiles and histograms
-OVERLAP: Mapping[str, Callable[[Confusion], Measure]] = {
-    "dice": dice,
-    "jaccard": jaccard,
-    "precision": precision,
-    "sensitivity": sensitivity,
-}
 
 
 @dataclass(frozen=True, slots=True)

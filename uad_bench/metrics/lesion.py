@@ -6,13 +6,16 @@ both sides before anything is compared, and counted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.box import bounding_box
 from uad_bench.metrics.measure import Measure, ratio, undefined
+from uad_bench.metrics.metric import Metric, Values, by_name
 
 SMALLEST_MM3 = 50.0
 
@@ -90,6 +93,17 @@ def lesion_f1_iou50(counts: LesionCounts) -> Measure:
     return ratio(2 * counts.matched, total, otherwise="empty_ref")
 
 
+def _f1_any_replicates(n: Any) -> Values:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.where(n.hits > 0, 2 / (n.lesions / n.detected + n.components / n.hits), 0.0)
+    return np.where(n.lesions > 0, found, np.nan)
+
+
+def _f1_iou50_replicates(n: Any) -> Values:
+    with np.errstate(invalid="ignore"):
+        return np.where(n.lesions > 0, 2 * n.matched / (n.lesions + n.components), np.nan)
+
+
 def _components(mask: NDArray[np.bool_], smallest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Number of the kept component at each voxel (-1: none), their sizes in voxels, and how many were dropped."""
     from scipy import ndimage
@@ -99,3 +113,42 @@ def _components(mask: NDArray[np.bool_], smallest: float) -> tuple[NDArray[np.in
     kept = sizes >= smallest
     number = np.where(kept, np.cumsum(kept) - 1, -1)
     return np.concatenate(([-1], number))[labels], sizes[kept], int(np.count_nonzero(~kept))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionMetric(Metric):
+    """A metric of lesion counts.
+
+    Attributes:
+        of: its value.
+        replicates: its values (R,), NaN where undefined, of counts that are arrays (R,).
+    """
+
+    of: Callable[[LesionCounts], Measure]
+    replicates: Callable[[Any], Values]
+
+
+_DROPPED = "lesions and components under 50 mm³ dropped"
+LESIONS = by_name(
+    LesionMetric(
+        name="lesion_f1_any",
+        label="Lesion F1 (any)",
+        description=f"lesions hit and components hitting by any overlap; {_DROPPED}",
+        of=lesion_f1_any,
+        replicates=_f1_any_replicates,
+    ),
+    LesionMetric(
+        name="lesion_f1_iou50",
+        label="Lesion F1 (IoU>0.5)",
+        description=f"one-to-one matches at IoU over one half; {_DROPPED}",
+        of=lesion_f1_iou50,
+        replicates=_f1_iou50_replicates,
+    ),
+)
+"""Metrics of lesions as connected components."""
+LESION_FP = Metric(
+    name="lesion_fp_per_volume",
+    label="Lesion FP",
+    description=f"components that hit no lesion, per volume; {_DROPPED}",
+    better="lower",
+)

@@ -1,13 +1,19 @@
-"""Overlap of a prediction with the reference at one threshold."""
+"""Overlap of a prediction with the reference at one threshold: counts, and the metrics that are ratios of them.
+
+To add a metric at a threshold, add an entry and list it in `OVERLAP`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.measure import Measure, ratio
+from uad_bench.metrics.metric import Metric, Values, by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +52,92 @@ def smallest_float32(threshold: float) -> np.float32:
     return nearest if float(nearest) >= threshold else np.nextafter(nearest, np.float32(np.inf))
 
 
-def dice(counts: Confusion) -> Measure:
-    """2TP / (2TP + FP + FN); 0 for an empty prediction. Undefined: `empty_ref`."""
-    return _of_reference(counts, 2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+_REQUIRED: Mapping[str, Callable[[Any], Any]] = {
+    "empty_ref": lambda n: n.tp + n.fn,
+    "empty_pred": lambda n: n.tp + n.fp,
+    "no_negative": lambda n: n.fp + n.tn,
+}
+"""Voxels without which a metric is undefined, by the reason that is then given."""
 
 
-def jaccard(counts: Confusion) -> Measure:
-    """TP / (TP + FP + FN); 0 for an empty prediction. Undefined: `empty_ref`."""
-    return _of_reference(counts, counts.tp, counts.tp + counts.fp + counts.fn)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlapMetric(Metric):
+    """A ratio of counts at a threshold; one formula serves a `Confusion` of numbers and one of arrays (R,).
+
+    Attributes:
+        numerator: of a confusion `n`.
+        denominator: likewise.
+        undefined: `empty_ref`, `empty_pred` or `no_negative`, where there is nothing to divide by.
+        averaged: the mean over patients is reported too.
+    """
+
+    numerator: Callable[[Any], Any]
+    denominator: Callable[[Any], Any]
+    undefined: str
+    averaged: bool = False
+
+    def __call__(self, counts: Confusion) -> Measure:
+        """The value, or the reason why there is none."""
+        denominator = self.denominator(counts) if _REQUIRED[self.undefined](counts) else 0
+        return ratio(self.numerator(counts), denominator, otherwise=self.undefined)
+
+    def replicates(self, counts: Any) -> Values:
+        """Values (R,), NaN where undefined, of a confusion whose counts are arrays (R,)."""
+        with np.errstate(invalid="ignore"):
+            values = self.numerator(counts) / self.denominator(counts)
+        return np.where(_REQUIRED[self.undefined](counts) > 0, values, np.nan)
 
 
-def sensitivity(counts: Confusion) -> Measure:
-    """TP / (TP + FN), also called recall. Undefined: `empty_ref`."""
-    return _of_reference(counts, counts.tp, counts.tp + counts.fn)
+dice = OverlapMetric(
+    name="dice",
+    label="Dice",
+    description="overlap 2TP / (2TP + FP + FN) at the operating point that the policy names",
+    numerator=lambda n: 2 * n.tp,
+    denominator=lambda n: 2 * n.tp + n.fp + n.fn,
+    undefined="empty_ref",
+    averaged=True,
+)
+jaccard = OverlapMetric(
+    name="jaccard",
+    label="Jaccard",
+    description="overlap TP / (TP + FP + FN)",
+    numerator=lambda n: n.tp,
+    denominator=lambda n: n.tp + n.fp + n.fn,
+    undefined="empty_ref",
+)
+precision = OverlapMetric(
+    name="precision",
+    label="Precision",
+    description="anomalous share of the marked voxels",
+    numerator=lambda n: n.tp,
+    denominator=lambda n: n.tp + n.fp,
+    undefined="empty_pred",
+)
+sensitivity = OverlapMetric(
+    name="sensitivity",
+    label="Sensitivity",
+    description="marked share of the anomalous voxels",
+    numerator=lambda n: n.tp,
+    denominator=lambda n: n.tp + n.fn,
+    undefined="empty_ref",
+)
+fpr = OverlapMetric(
+    name="fpr",
+    label="FPR",
+    description="marked share of the healthy voxels",
+    numerator=lambda n: n.fp,
+    denominator=lambda n: n.fp + n.tn,
+    undefined="no_negative",
+    better="lower",
+)
+specificity = OverlapMetric(
+    name="specificity",
+    label="Specificity",
+    description="unmarked share of the healthy voxels",
+    numerator=lambda n: n.tn,
+    denominator=lambda n: n.fp + n.tn,
+    undefined="no_negative",
+)
 
-
-def precision(counts: Confusion) -> Measure:
-    """TP / (TP + FP). Undefined: `empty_pred`."""
-    return ratio(counts.tp, counts.tp + counts.fp, otherwise="empty_pred")
-
-
-def fpr(counts: Confusion) -> Measure:
-    """False-positive rate FP / (FP + TN), not the false-discovery rate. Undefined: `no_negative`."""
-    return ratio(counts.fp, counts.fp + counts.tn, otherwise="no_negative")
-
-
-def specificity(counts: Confusion) -> Measure:
-    """TN / (FP + TN). Undefined: `no_negative`."""
-    return ratio(counts.tn, counts.fp + counts.tn, otherwise="no_negative")
-
-
-def _of_reference(counts: Confusion, numerator: int, denominator: int) -> Measure:
-    """A ratio that means nothing where the reference is empty."""
-    return ratio(numerator, denominator if counts.tp + counts.fn else 0, otherwise="empty_ref")
+OVERLAP = by_name(dice, jaccard, precision, sensitivity, fpr, specificity)
+"""All metrics at a threshold: records, tables and `verify` compute and show whatever is listed here."""

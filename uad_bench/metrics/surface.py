@@ -6,7 +6,7 @@ between voxel centres, and each surface voxel counts once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from uad_bench.metrics.box import bounding_box
 from uad_bench.metrics.measure import Measure, undefined
+from uad_bench.metrics.metric import Metric, by_name
 
 TOLERANCE_MM = 2.0
 
@@ -101,3 +102,34 @@ def _nearest(points: NDArray[np.float64], *, among: NDArray[np.float64]) -> NDAr
 
 def _both(distances: SurfaceDistances) -> NDArray[np.float64]:
     return np.concatenate([distances.of_prediction, distances.of_reference])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceMetric(Metric):
+    """A metric of surface distances; `of` gives its value."""
+
+    of: Callable[[SurfaceDistances], Measure]
+
+
+SURFACES = by_name(
+    SurfaceMetric(
+        name="nsd2", label="NSD 2 mm", description="share of both surfaces that lie within 2 mm of the other", of=nsd
+    ),
+    SurfaceMetric(
+        name="hd95",
+        label="HD95",
+        description="95th percentile of the surface distances, the larger of both directions",
+        better="lower",
+        unit="mm",
+        of=hd95,
+    ),
+    SurfaceMetric(
+        name="assd",
+        label="ASSD",
+        description="mean distance between the surfaces, both directions together",
+        better="lower",
+        unit="mm",
+        of=assd,
+    ),
+)
+"""Metrics of surface distances, reported as means over patients."""

@@ -10,11 +10,11 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.overlap import Confusion
 from uad_bench.metrics.pooled_bins import PatientCounts
 from uad_bench.metrics.ranks import RankCounts
 from uad_bench.metrics.voxel import auroc, average_precision, best_dice
@@ -124,19 +124,15 @@ def pooled_replicates(patients: PatientCounts, counts: RankCounts, resamples: Re
     return PooledReplicates(values, shift, undefined, patients.n_patients)
 
 
-def confusion_replicates(patients: Sequence[Confusion], resamples: Resamples) -> dict[str, NDArray[np.float64]]:
-    """Pooled metrics (R,) at a fixed threshold by name; NaN where one does not exist in a replicate."""
-    tp, fp, fn, tn = (resamples.weights @ np.array([astuple(one) for one in patients], np.float64)).T  # (R,) each
-    reference = np.where(tp + fn > 0, 1.0, np.nan)
-    with np.errstate(invalid="ignore"):
-        return {
-            "dice": reference * 2 * tp / (2 * tp + fp + fn),
-            "jaccard": reference * tp / (tp + fp + fn),
-            "precision": tp / (tp + fp),
-            "sensitivity": tp / (tp + fn),
-            "fpr": fp / (fp + tn),
-            "specificity": tn / (fp + tn),
-        }
+def summed_counts(patients: Sequence[Any], resamples: Resamples) -> Any:
+    """The counts of each row of patients: the same class, with an array (R,) in place of each number.
+
+    Args:
+        patients: one `Confusion`, or one `LesionCounts`, per patient.
+        resamples: rows over the same patients in the same order.
+    """
+    sums = resamples.weights @ np.array([astuple(one) for one in patients], np.float64)  # (R, counts)
+    return type(patients[0])(*sums.T)
 
 
 def mean_replicates(values: NDArray[np.float64], resamples: Resamples) -> NDArray[np.float64]:

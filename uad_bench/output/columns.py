@@ -1,12 +1,14 @@
 """The columns of a leaderboard and how a row fills them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from uad_bench.boards.board import Board
 from uad_bench.boards.result import Quantity
 from uad_bench.boards.row import Number, Row
 from uad_bench.boards.sheet import Cell, Column, Tone
+from uad_bench.errors import unknown
+from uad_bench.metrics.registry import METRICS
 
 Fill = Callable[[Board, Row], Cell]
 
@@ -179,8 +181,24 @@ COSTS = (
 HARDWARE = (_column("hardware", _hardware, numeric=False),)
 
 
-def columns_of(board: Board) -> tuple[BoardColumn, ...]:
-    """All columns, those of lesions only where some row has them."""
+def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, ...]:
+    """All columns, those of lesions only where some row has them.
+
+    Args:
+        board: whose rows fill them.
+        further: metrics to show besides, such as `specificity@hFPR5`.
+
+    Raises:
+        ConfigError: there is no such metric.
+    """
     lesions = any(row.number(Quantity("lesion_f1_any", "hFPR5", chain=board.chain)).value is not None
                   for row in board.rows)  # fmt: skip
-    return (*RESULTS, *(LESIONS if lesions else ()), *COSTS, *HARDWARE)
+    return (*RESULTS, *(LESIONS if lesions else ()), *map(_further, further), *COSTS, *HARDWARE)
+
+
+def _further(text: str) -> BoardColumn:
+    name, _, policy = text.partition("@")
+    if name not in METRICS:
+        raise unknown("metric", name, METRICS)
+    heading = f"{METRICS[name].label}@{policy}" if policy else METRICS[name].label
+    return _column(heading, _metric(name, policy or None), note=METRICS[name].description)

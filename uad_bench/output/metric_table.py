@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from uad_bench.metrics import METRICS
+from uad_bench.metrics.registry import METRICS
 
 Row = Mapping[str, Any]
 

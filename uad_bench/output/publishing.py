@@ -25,19 +25,24 @@ from uad_bench.runs.folder import Run, find_runs
 SHIPPED = "leaderboards"
 
 
-def find_sheets(runs: Path, task: str, *, apart: bool = False) -> tuple[tuple[Sheet, ...], str]:
+def find_sheets(
+    runs: Path, task: str, *, apart: bool = False, further: Sequence[str] = ()
+) -> tuple[tuple[Sheet, ...], str]:
     """A task's tables and where they come from: its runs, else the leaderboard that ships with the package.
 
     Args:
         runs: the runs folder.
         task: its name, or the path of its TOML file.
         apart: give costs a table of their own.
+        further: metrics to show besides, such as `specificity@hFPR5`.
     """
     name = Path(task).stem if task.endswith(".toml") else task
     shipped = resource_path(SHIPPED) / name
     if find_runs(runs, name) or not shipped.is_dir():
-        return all_sheets(boards_of(read_results(runs, name)), shipped, apart=apart), str(runs)
-    return all_sheets(stored_boards(shipped), shipped, apart=apart), f"the leaderboard shipped as {SHIPPED}/{name}.md"
+        return all_sheets(boards_of(read_results(runs, name)), shipped, apart=apart, further=further), str(runs)
+    return all_sheets(
+        stored_boards(shipped), shipped, apart=apart, further=further
+    ), f"the leaderboard shipped as {SHIPPED}/{name}.md"
 
 
 def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
@@ -54,9 +59,11 @@ def stored_boards(folder: Path) -> tuple[Board, ...]:
     return assemble_boards(results, baselines=held.intersection(baseline_methods()), bounds=bound_methods())
 
 
-def all_sheets(boards: Sequence[Board], folder: Path, *, apart: bool = False) -> tuple[Sheet, ...]:
+def all_sheets(
+    boards: Sequence[Board], folder: Path, *, apart: bool = False, further: Sequence[str] = ()
+) -> tuple[Sheet, ...]:
     """Measured tables first, then those reported in papers."""
-    measured = [sheet for board in boards for sheet in board_sheets(board, apart=apart)]
+    measured = [sheet for board in boards for sheet in board_sheets(board, apart=apart, further=further)]
     return (*measured, *read_reported(folder / "reported.toml"))
 
 

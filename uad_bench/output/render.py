@@ -15,14 +15,15 @@ COST_NOTES = (
 )
 
 
-def board_sheets(board: Board, *, apart: bool = False) -> tuple[Sheet, ...]:
+def board_sheets(board: Board, *, apart: bool = False, further: Sequence[str] = ()) -> tuple[Sheet, ...]:
     """The ranked table, and apart from it the bounds that saw labels.
 
     Args:
         board: what is shown.
         apart: give costs a table of their own, for readers who look at a page.
+        further: metrics to show besides, such as `specificity@hFPR5`.
     """
-    columns = columns_of(board)
+    columns = columns_of(board, further)
     title = f"{board.record['task']['name']}: {CHAINS.get(board.chain, board.chain)}"
     title += f", {board.apart}" if board.apart else ""
     main = _sheet(title, board, board.ordered, columns, caption(board))

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from uad_bench.boards.result import Record, find_metric, value_of
 from uad_bench.boards.sheet import Cell, Column, Sheet, visible
-from uad_bench.metrics import METRICS
+from uad_bench.metrics.overlap import OVERLAP
+from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, seconds
 from uad_bench.output.curve_drawing import draw_bar, draw_curve
@@ -17,7 +18,7 @@ from uad_bench.output.formats.terminal import TerminalView
 from uad_bench.output.tables import write_value
 from uad_bench.runs.tables import Curve, Patients
 
-POLICY_METRICS = ("dice", "precision", "sensitivity", "fpr", "lesion_f1_any", "nsd2")
+POLICY_METRICS = (*OVERLAP, "lesion_f1_any", "nsd2")
 BAR = 20
 
 

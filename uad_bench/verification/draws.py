@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.metrics.overlap import OVERLAP, Confusion
 from uad_bench.verification.recount import HEALTHY, NAN, Curve, Patient, recount_patient
 
 Values = NDArray[np.float64]
@@ -38,14 +40,8 @@ def summed_draws(patients: Sequence[Patient], thresholds: Mapping[str, float], w
     replicates["prevalence@all/pooled"] = real / voxels
     for policy, threshold in thresholds.items():
         hit, marked = (weights @ column for column in _marked(patients, threshold))
-        some = np.where(real > 0, 1.0, NAN)
-        found = {
-            "dice": some * _divide(2 * hit, marked + real),
-            "jaccard": some * _divide(hit, marked + real - hit),
-            "precision": _divide(hit, marked),
-            "sensitivity": _divide(hit, real),
-            "fpr": _divide(marked - hit, voxels - real),
-        }
+        counts: Any = {"tp": hit, "fp": marked - hit, "fn": real - hit, "tn": voxels - real - marked + hit}
+        found = {name: metric.replicates(Confusion(**counts)) for name, metric in OVERLAP.items()}
         replicates |= {f"{name}@{policy}/pooled": values for name, values in found.items()}
         if policy in HEALTHY:
             healthy = [p.scores[p.healthy] for p in patients]

@@ -1,7 +1,8 @@
 """Every number of a record by another road: all voxels in one array, sorted, and each definition written out.
 
-Nothing here shares code with `evaluation` or with the counting in `metrics`. It needs memory for all voxels at once and
-is slower; that is the price of an answer that cannot be wrong in the same way.
+Nothing here shares code with `evaluation` or with the counting in `metrics`; the ratios at a threshold are those of
+`metrics.overlap`, from counts made here. It needs memory for all voxels at once and is slower; that is the price of an
+answer that cannot be wrong in the same way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from uad_bench.metrics.overlap import OVERLAP, Confusion
 
 Values = NDArray[np.float64]
 HEALTHY = {"hFPR1": 0.01, "hFPR5": 0.05}
@@ -177,13 +180,8 @@ def overlaps(patients: Sequence[Patient], threshold: float, weights: Values | No
     marked = sum(w * np.sum(p.scores >= threshold) for w, p in zip(each, patients, strict=True))
     real = sum(w * np.sum(p.anomaly) for w, p in zip(each, patients, strict=True))
     n = sum(w * p.scores.size for w, p in zip(each, patients, strict=True))
-    return {
-        "dice": _divide(2 * hit, marked + real) if real else NAN,
-        "jaccard": _divide(hit, marked + real - hit) if real else NAN,
-        "precision": _divide(hit, marked),
-        "sensitivity": _divide(hit, real),
-        "fpr": _divide(marked - hit, n - real),
-    }
+    counts = Confusion(tp=hit, fp=marked - hit, fn=real - hit, tn=n - real - marked + hit)
+    return {name: metric(counts).value for name, metric in OVERLAP.items()}
 
 
 def false_alarms(patients: Sequence[Patient], threshold: float, weights: Values | None = None) -> float:

@@ -1,0 +1,78 @@
+"""All metrics by the names that records and tables use.
+
+Metrics at a threshold, of lesions and of surfaces have their entries beside their formulas (`overlap`, `lesion`,
+`surface`); those over every threshold are listed here.
+"""
+
+from uad_bench.metrics.lesion import LESION_FP, LESIONS
+from uad_bench.metrics.metric import Metric, by_name
+from uad_bench.metrics.overlap import OVERLAP
+from uad_bench.metrics.surface import SURFACES
+
+_OVER_THRESHOLDS = (
+    Metric(
+        name="auprc",
+        label="AUPRC",
+        description="area under the precision-recall curve as the step sum (average precision)",
+    ),
+    Metric(
+        name="auroc",
+        label="AUROC",
+        description="chance that a random anomalous voxel scores higher than a random healthy one",
+    ),
+    Metric(
+        name="fpr95",
+        label="FPR@95TPR",
+        description="lowest FPR of any threshold that finds 95 % of the anomalous voxels",
+        better="lower",
+    ),
+    Metric(
+        name="auprc_gain",
+        label="AUPRC gain",
+        description="(AUPRC - prevalence) / (1 - prevalence); 0 for a constant map",
+    ),
+    Metric(
+        name="prevalence",
+        label="Prevalence",
+        description="anomalous share of the scored voxels; the AUPRC of a constant map",
+        better=None,
+    ),
+)
+_HEALTHY_SLICES = (
+    Metric(
+        name="fpr_healthy",
+        label="FPR (healthy)",
+        description="marked share of the brain in slices without anomaly",
+        better="lower",
+    ),
+    Metric(
+        name="fpr_healthy_ratio",
+        label="FPR ratio",
+        description="FPR on healthy test slices over the policy's nominal rate",
+        better=None,
+    ),
+)
+_SLICES = (
+    Metric(name="slice_auroc", label="Slice AUROC", description="AUROC of one score per slice (mean over the brain)"),
+    Metric(name="slice_auprc", label="Slice AUPRC", description="AUPRC of one score per slice (mean over the brain)"),
+    Metric(
+        name="slice_auroc_top1pct",
+        label="Slice AUROC (top 1 %)",
+        description="AUROC of the mean of a slice's highest 1 % of scores",
+    ),
+    Metric(
+        name="slice_auprc_top1pct",
+        label="Slice AUPRC (top 1 %)",
+        description="AUPRC of the mean of a slice's highest 1 % of scores",
+    ),
+)
+
+METRICS = by_name(
+    *_OVER_THRESHOLDS,
+    *OVERLAP.values(),
+    *LESIONS.values(),
+    LESION_FP,
+    *_HEALTHY_SLICES,
+    *SURFACES.values(),
+    *_SLICES,
+)
