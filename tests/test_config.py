@@ -42,9 +42,10 @@ def test_a_value_is_json_where_it_is_json_and_text_elsewhere(text: str, value: o
     ("setting", "sentence"),
     [
         ("task.siez=3", "unknown key 'siez'; did you mean 'size'"),
-        ("task.size=3", "size: input should be greater than or equal to 8"),
-        ("budget.stepz=3", "unknown key|unexpected keyword"),
-        ("budget.steps=many", "budget.steps"),
+        ("task.size=3", "size: must be greater than or equal to 8"),
+        ("budget.stepz=3", "unknown key 'budget.stepz'; did you mean 'budget.steps'"),
+        ("budget.steps=many", "budget.steps: must be a whole number \\(got 'many'\\)"),
+        ('task.modalities=[]', "modalities: "),
         ("other.x=1", "'task' or 'budget'"),
         ("method.noise_std=1", "without one, as --set noise_std="),
         ("nothing", "KEY=VALUE"),

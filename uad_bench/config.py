@@ -2,20 +2,35 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from uad_bench.errors import ConfigError, unknown
+from uad_bench.files import read_text
 from uad_bench.method import Budget, Modality
 from uad_bench.resources import resource_names, resource_path
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid")
+LONGEST_SHOWN = 60  # characters of a wrong value in its message
+PLAIN = {
+    "Input should be a valid integer": "must be a whole number",
+    "Input should be a valid number": "must be a number",
+    "Input should be a valid boolean": "must be true or false",
+    "Input should be a valid string": "must be text",
+    "Input should be a valid dictionary": "must be a table",
+    "Input should be a valid mapping": "must be a table",
+    "Input should be a dictionary or an instance of": "must be a table with the fields of",
+    "Input should be a valid tuple": "must be a list",
+    "Input should be a valid list": "must be a list",
+    "Input should have": "must have",
+    "Input should be": "must be",
+}
 
 
 def _trained(budget: Budget) -> Budget:
@@ -60,7 +75,7 @@ class Task:
     dataset: str
     options: dict[str, Any] = field(default_factory=dict)
     pair: Annotated[tuple[Modality, Modality], AfterValidator(_distinct)] = ("flair", "t2")
-    modalities: tuple[Modality, ...]
+    modalities: Annotated[tuple[Modality, ...], Field(min_length=1)]
     slices: Annotated[tuple[int, int], AfterValidator(_ascending)] | None = None
     size: Annotated[int, Field(ge=8, le=1024)] = 64
     field_of_view: Annotated[float, Field(gt=0)] = 192.0
@@ -109,8 +124,7 @@ class Experiment:
 def load_task(name: str) -> Task:
     """The shipped task of this name, or the one in a TOML file given by path."""
     path = Path(name) if name.endswith(".toml") else resource_path(f"configs/tasks/{name}.toml")
-    if not path.is_file():
-        raise unknown("task", name, resource_names("configs/tasks", ".toml"))
+    require_file(path, "task", name, resource_names("configs/tasks", ".toml"))
     return validate(Task, {"name": path.stem, **read_toml(path)}, str(path.name))
 
 
@@ -176,11 +190,22 @@ def parse_setting(text: str) -> tuple[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; duplicate keys and syntax errors are named with their line."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}: {error}") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+
+
+def require_file(path: Path, kind: str, name: str, known: Iterable[str]) -> Path:
+    """`path`, if there is such a file: that of a shipped `kind` by name, or one given by its path.
+
+    Raises:
+        ConfigError: there is none; says which names are near.
+    """
+    if path.is_file():
+        return path
+    if path == Path(name):
+        raise ConfigError(f"{path}: no such {kind} file")
+    raise unknown(kind, name, known)
 
 
 def validate(schema: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -188,12 +213,37 @@ def validate(schema: type[T], values: Mapping[str, Any], where: str) -> T:
     try:
         return TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:
-        known = [f.name for f in fields(schema)]  # type: ignore[arg-type]
-        raise ConfigError("; ".join(_sentence(problem, known, where) for problem in error.errors())) from error
+        raise ConfigError("; ".join(_sentence(problem, schema, where) for problem in error.errors())) from error
 
 
-def _sentence(problem: Any, known: list[str], where: str) -> str:
+def _sentence(problem: Any, schema: Any, where: str) -> str:
     key = ".".join(map(str, problem["loc"]))
     if problem["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return f"{where}: {unknown('key', key, known)}"
-    return f"{where}: {key}: {problem['msg'][0].lower()}{problem['msg'][1:]} (got {problem.get('input')!r})"
+        return f"{where}: {unknown('key', key, _known_keys(schema, problem['loc'][:-1]))}"
+    if problem["type"] in {"missing", "missing_argument", "missing_keyword_only_argument"}:
+        return f"{where}: {key} is missing"
+    shown = repr(problem["input"])
+    got = f" (got {shown})" if len(shown) <= LONGEST_SHOWN else ""
+    return f"{where}: {key}: {plain_message(problem['msg'])}{got}"
+
+
+def _known_keys(schema: Any, place: Sequence[str | int]) -> list[str]:
+    """Dotted names of the keys that may stand in a table of the schema."""
+    prefix = "".join(f"{part}." for part in place)
+    for part in place:
+        schema = _types(schema).get(str(part))
+    return [f"{prefix}{name}" for name in _types(schema)]
+
+
+def _types(schema: Any) -> dict[str, Any]:
+    """Types of a dataclass's or model's fields; of an annotated or optional one, too."""
+    choices = [part for part in (schema, *get_args(schema)) if hasattr(part, "__annotations__")]
+    return get_type_hints(choices[0]) if choices else {}
+
+
+def plain_message(message: str) -> str:
+    """A message of pydantic in plain words."""
+    message = message.partition(", unable to parse")[0].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    for theirs, ours in PLAIN.items():
+        message = message.replace(theirs, ours)
+    return message[0].lower() + message[1:]

@@ -1,13 +1,15 @@
-"""What people see while something long runs: a live display on a terminal, plain lines anywhere else."""
+"""Tables and progress: a live display on a terminal, one updated line in a notebook, plain lines elsewhere."""
 
+import io
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,15 +26,36 @@ from uad_bench.method import Progress
 LINE_EVERY_S = 10.0
 
 
+WIDE = 160  # columns of a file or a pipe
+
+
+class Terminal(Console):
+    """A console that writes text only, in notebooks too, and leaves a broken pipe to its caller."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, force_jupyter=False, **options)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise the error again, which rich would turn into an exit."""
+        raise  # noqa: PLE0704 - called by rich while it handles the error
+
+
 def stdout() -> Console:
     """Where results go; wide enough for a table when it is a file or a pipe, unless COLUMNS says otherwise."""
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Console(width=None if known else 160, highlight=False, soft_wrap=False)
+    return Terminal(width=None if known else WIDE, soft_wrap=False)
 
 
 def stderr() -> Console:
     """Where progress and messages go, so that results can be piped."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Terminal(stderr=True, soft_wrap=not sys.stderr.isatty())
+
+
+def as_text(renderable: RenderableType) -> str:
+    """Anything that rich can print, as plain text without colours; lines end without blanks."""
+    text = io.StringIO()
+    Terminal(file=text, width=WIDE, color_system=None, force_terminal=False).print(renderable)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 @dataclass(slots=True)

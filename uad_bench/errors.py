@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from os import PathLike
 from typing import ClassVar
 
 
@@ -13,6 +14,18 @@ class UadBenchError(Exception):
 
 class ConfigError(UadBenchError):
     """A name, key, value or file of the configuration is wrong."""
+
+
+class PathError(ConfigError):
+    """A file or folder cannot be read or written; the command line adds the option that chose it.
+
+    Attributes:
+        path: of the file or folder.
+    """
+
+    def __init__(self, path: str | PathLike[str], why: str) -> None:
+        super().__init__(f"{path}: {why}; choose another place")
+        self.path = path
 
 
 class MethodError(UadBenchError):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from uad_bench.errors import ConfigError, ResourceError
+from uad_bench.errors import ConfigError, PathError, ResourceError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LARGEST_JSON = 256 << 20
@@ -62,7 +62,7 @@ def storage_error(path: Path, error: OSError) -> ResourceError | ConfigError:
     if error.errno in NO_SPACE or error.errno is None:  # numpy reports a short write without a number
         why = error.strerror or "no space left"
         return ResourceError(f"{path}: {why}; free some space and run the same command again")
-    return ConfigError(f"{path}: {error.strerror}; choose another place with --runs")
+    return PathError(path, str(error.strerror))
 
 
 def sync_folder(folder: Path) -> None:
@@ -79,6 +79,20 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole."""
     with atomic(path) as file:
         file.write(text.encode())
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text, with or without a byte order mark.
+
+    Raises:
+        ConfigError: the file cannot be read, or is in another encoding.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
 
 
 def write_json(path: Path, value: Any) -> None:

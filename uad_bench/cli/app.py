@@ -1,11 +1,11 @@
 """Entry point: registers the commands and turns every error into one sentence and an exit code."""
 
-import os
+import logging
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -23,16 +23,16 @@ from uad_bench.cli import (
     showing,
     suites,
 )
-from uad_bench.errors import UadBenchError
+from uad_bench.cli.failures import Stop, explain
+from uad_bench.cli.streams import prepare_streams, stdout_fails
+from uad_bench.version import VERSION
 
 app = typer.Typer(
     name="uad-bench",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Compare unsupervised anomaly-segmentation methods on brain MRI.",
 )
 app.command("run")(running.run)
 app.command("score")(applying.score)
@@ -54,18 +54,32 @@ app.add_typer(data.data, name="data")
 app.add_typer(suites.suite, name="suite")
 
 
-class Stop(BaseException):
-    """A request to stop, by signal; no KeyboardInterrupt, because Typer makes of that an exit without a word."""
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"uad-bench {VERSION}")
+        raise typer.Exit
 
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print log messages, and the traceback of an error; also after a command.")
+    ] = False,
+) -> None:
+    """Compare unsupervised anomaly-segmentation methods on brain MRI."""
 
 
 def main() -> NoReturn:
     """Run the command line and exit with the project's codes."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    prepare_streams()
+    if debug:
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+        logging.getLogger("uad_bench").setLevel(logging.DEBUG)
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     sys.exit(_run(arguments, debug=debug))
@@ -73,38 +87,29 @@ def main() -> NoReturn:
 
 def _run(arguments: list[str], *, debug: bool) -> int:
     try:
-        return int(typer.main.get_command(app).main(arguments, prog_name="uad-bench", standalone_mode=False) or 0)
+        code = typer.main.get_command(app).main(arguments, prog_name="uad-bench", standalone_mode=False)
+        sys.stdout.flush()
     except typer.Exit as request:
         return request.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone, for instance `| head`
+    except SystemExit:  # by Typer, after shell completion and where the reader of standard output has gone
+        stdout_fails()
         return 0
-    except (Exception, KeyboardInterrupt, Stop) as error:  # noqa: BLE001 - what _sentence does not know is raised again
-        message, code = _sentence(error)
+    except BaseException as error:  # noqa: BLE001 - every error ends in a sentence
+        if _is_no_failure(error):
+            return 0
+        message, failure = explain(error, arguments)
         if debug:
             traceback.print_exc()
         print(f"uad-bench: {message}", file=sys.stderr)  # noqa: T201
-        return code
+        return failure
+    return int(code or 0)
 
 
-def _sentence(error: BaseException) -> tuple[str, int]:
-    """What to say, and the exit code."""
-    match error:
-        case UadBenchError():
-            return str(error), error.exit_code
-        case typer.TyperException():
-            return f"{error.format_message()} (see {_help_of(error)})", 1
-        case Stop() | KeyboardInterrupt():
-            number = getattr(error, "number", signal.SIGINT)
-            return "stopped; what was finished is kept: run the same command again to go on", 128 + number
-        case MemoryError():
-            return f"out of memory: {error}", 4
-    raise error
-
-
-def _help_of(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    return f"{context.command_path if context else 'uad-bench'} --help"
+def _is_no_failure(error: BaseException) -> bool:
+    """Whether a group without a command has printed its help, or the reader of standard output has gone."""
+    if isinstance(error, typer.TyperException):
+        return not error.format_message()
+    return isinstance(error, BrokenPipeError) and stdout_fails()
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:

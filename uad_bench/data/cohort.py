@@ -1,12 +1,15 @@
 """The patients of a task: read, counted, split and checked for leaks before any method starts."""
 
+import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uad_bench.config import Task
+from pydantic import create_model
+
+from uad_bench.config import STRICT, Task, validate
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import check_split
 from uad_bench.data.oddities import skull_state
@@ -107,12 +110,29 @@ def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:
     """The task's dataset over the given folder, or over the cache for an embedded one."""
     entry = registry.find("dataset", task.dataset, registry.datasets())
     cls = entry.load()
+    options = _checked_options(cls, task)
     if getattr(cls, "embedded", False):
-        return cls(cache_root() / "datasets", report=report, **task.options)
+        return cls(cache_root() / "datasets", report=report, **options)
     if data is None:
         raise DataError(f"task {task.name} needs a data folder: add --data DIR (dataset {task.dataset})")
     shown = {"report": report} if getattr(cls, "reports", False) else {}
-    return cls(data, **shown, **task.options)
+    return cls(data, **shown, **options)
+
+
+def _checked_options(cls: type, task: Task) -> dict[str, Any]:
+    """The task's options with the types that the dataset's constructor declares; one with `**options` checks itself.
+
+    Raises:
+        ConfigError: an option is unknown, missing, or of another type.
+    """
+    parameters = inspect.signature(cls, eval_str=True).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return task.options
+    own = [p for p in parameters if p.name not in {"root", "report"}]
+    fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in own}
+    schema = create_model("Options", __config__=STRICT, **fields)
+    checked = validate(schema, task.options, f"task {task.name}, options")
+    return {name: getattr(checked, name) for name in task.options}
 
 
 def _splits(task: Task, dataset: Any, census: dict[str, SubjectFacts], folds: int) -> tuple[Split, ...]:

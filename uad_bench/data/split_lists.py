@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from uad_bench.config import require_file
 from uad_bench.data.split import ROLES, Split
-from uad_bench.errors import ConfigError, DataError, unknown
+from uad_bench.errors import ConfigError, DataError
+from uad_bench.files import read_text
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER, SUFFIX = "configs/splits", ".txt"
@@ -46,8 +48,7 @@ def load_split(name: str) -> Split:
         DataError: the rows do not have the digest that the file states, or contradict themselves.
     """
     path = Path(name) if name.endswith(SUFFIX) else resource_path(f"{FOLDER}/{name}{SUFFIX}")
-    if not path.is_file():
-        raise unknown("split", name, ["hash", *split_names()])
+    require_file(path, "split", name, ["hash", "dataset", *split_names()])
     head, rows = _parse(path)
     roles = {role: tuple(head.get("prefix", "") + id_ for r, id_ in rows if r == role) for role in ROLES}
     split = Split(head.get("name", path.stem), **roles, note=head.get("source", ""))
@@ -102,7 +103,7 @@ def disagreement(a: Split, b: Split) -> Disagreement:
 
 
 def _parse(path: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     head, _, body = text.partition("\n\n")
     keys = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
     rows = []

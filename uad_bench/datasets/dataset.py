@@ -1,6 +1,8 @@
 """What a data set is: something that lists its patients."""
 
+import codecs
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -35,7 +37,9 @@ def image_files(root: Path, *, suffixes: tuple[str, ...] = NIFTI) -> Iterator[Pa
         DataError: there is no such folder.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; name the data with --data DIR")
+        raise DataError(
+            f"{root}: {'a file, not a' if root.exists() else 'no such'} folder; name the data with --data DIR"
+        )
     yield from _walk(root, suffixes, set())
 
 
@@ -58,9 +62,23 @@ def read_attributes(root: Path, name: str = "patients.csv") -> dict[str, dict[st
     path = root / name
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+    text = _decoded(path)
+    head = text.partition("\n")[0]
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count)))
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table ({error}); save it as CSV in UTF-8") from error
     return _by_id(path, rows)
+
+
+def _decoded(path: Path) -> str:
+    """The text of a table as spreadsheets save it: UTF-8, UTF-16 with its byte order mark, or Windows-1252."""
+    data = path.read_bytes()
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _walk(folder: Path, suffixes: tuple[str, ...], seen: set[Path]) -> Iterator[Path]:

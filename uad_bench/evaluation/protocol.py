@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from uad_bench.config import read_toml, validate
-from uad_bench.errors import ConfigError, unknown
+from uad_bench.config import read_toml, require_file, validate
+from uad_bench.errors import ConfigError
 from uad_bench.evaluation.postprocessing import Chain, Step, describe
 from uad_bench.evaluation.threshold_search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles, Yen
 from uad_bench.resources import resource_names, resource_path
@@ -124,8 +124,7 @@ class Protocol:
 def load_protocol(name: str) -> Protocol:
     """The shipped protocol of this name, or the one in a TOML file given by path."""
     path = Path(name) if name.endswith(".toml") else resource_path(f"configs/protocols/{name}.toml")
-    if not path.is_file():
-        raise unknown("protocol", name, protocol_names())
+    require_file(path, "protocol", name, protocol_names())
     return validate(Protocol, {"name": path.stem, **read_toml(path)}, str(path.name))
 
 

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
+from uad_bench.config import plain_message
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.method import Method, Modality
 
@@ -61,5 +62,5 @@ def _check(key: str, value: Any, annotation: Any, name: str) -> Any:
     try:
         return TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(f"hyperparameter {key!r} of {name}: {problem['msg']} (got {value!r})") from error
+        message = plain_message(error.errors()[0]["msg"])
+        raise ConfigError(f"hyperparameter {key!r} of {name}: {message} (got {value!r})") from error

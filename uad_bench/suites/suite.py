@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from uad_bench.benchmark.request import Request, baselines
-from uad_bench.config import load_task, read_toml, validate
-from uad_bench.errors import ConfigError, unknown
+from uad_bench.config import load_task, read_toml, require_file, validate
+from uad_bench.errors import ConfigError
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER = "configs/suites"
@@ -95,8 +95,7 @@ def load_suite(name: str) -> Suite:
         ConfigError: no such suite, or a key or value in it is wrong.
     """
     path = Path(name) if name.endswith(".toml") else resource_path(f"{FOLDER}/{name}.toml")
-    if not path.is_file():
-        raise unknown("suite", name, resource_names(FOLDER, ".toml"))
+    require_file(path, "suite", name, resource_names(FOLDER, ".toml"))
     suite = validate(Suite, {"name": path.stem, **read_toml(path)}, path.name)
     suite = replace(suite, plugins=[path.parent / plugin for plugin in suite.plugins])
     for task in suite.tasks:

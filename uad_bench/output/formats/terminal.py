@@ -1,6 +1,5 @@
 """Sheets for a terminal: a table that is too wide is folded between columns, never inside a cell."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,17 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from uad_bench.boards.sheet import Cell, Sheet, visible
+from uad_bench.console import as_text
 
 STYLES = {"best": "bold green", "strong": "bold", "oracle": "dim", "quiet": "dim", "failed": "red", "warning": "yellow"}
 GAP = 2  # blanks between two columns: one of padding, one of the box
-WIDE = 160
 
 
 def plain_text(sheets: Sequence[Sheet]) -> str:
     """Without colour, as wide as a file may be."""
-    text = io.StringIO()
-    Console(file=text, width=WIDE, highlight=False, color_system=None).print(TerminalView(tuple(sheets)))
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+    return as_text(TerminalView(tuple(sheets)))
 
 
 @dataclass(frozen=True, slots=True)
