@@ -32,7 +32,10 @@ WRONG = {
     "a modality": (["run", "-m", "random", *TINY, "--pair", "flare:t2"], "did you mean 'flair'"),
     "a pair without colon": (["run", "-m", "random", *TINY, "--pair", "flair"], "SOURCE:TARGET"),
     "a task's field": (["run", "-m", "random", *TINY, "--set", "task.sice=3"], "unknown key 'sice'"),
-    "a value out of range": (["run", "-m", "random", *TINY, "--set", "task.size=1"], "size: must be greater than or equal to 8 (got 1)"),
+    "a value out of range": (
+        ["run", "-m", "random", *TINY, "--set", "task.size=1"],
+        "size: must be greater than or equal to 8 (got 1)",
+    ),
     "a setting without value": (["run", "-m", "random", *TINY, "--set", "steps"], "KEY=VALUE"),
     "an option": (["run", "--metod", "ae"], "--metod"),
     "a command": (["rum"], "rum"),

@@ -9,6 +9,7 @@ from uad_bench.errors import ConfigError
 from uad_bench.resources import resource_names
 
 PHANTOM = load_task("phantom")
+TASK = 'dataset = "brats"\nmodalities = ["flair", "t2"]\nbudget = { steps = 5, batch_size = 2 }\n'
 
 
 @pytest.mark.parametrize("name", resource_names("configs/tasks", ".toml"))
@@ -45,7 +46,7 @@ def test_a_value_is_json_where_it_is_json_and_text_elsewhere(text: str, value: o
         ("task.size=3", "size: must be greater than or equal to 8"),
         ("budget.stepz=3", "unknown key 'budget.stepz'; did you mean 'budget.steps'"),
         ("budget.steps=many", "budget.steps: must be a whole number \\(got 'many'\\)"),
-        ('task.modalities=[]', "modalities: "),
+        ("task.modalities=[]", "modalities: tuple should have at least 1 item"),
         ("other.x=1", "'task' or 'budget'"),
         ("method.noise_std=1", "without one, as --set noise_std="),
         ("nothing", "KEY=VALUE"),
@@ -55,6 +56,24 @@ def test_a_value_is_json_where_it_is_json_and_text_elsewhere(text: str, value: o
 def test_a_wrong_setting_is_refused_with_what_is_near(setting: str, sentence: str):
     with pytest.raises(ConfigError, match=sentence):
         compose("ae", PHANTOM, [setting])
+
+
+def test_a_file_that_is_absent_is_no_unknown_name(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"mine\.toml: no such task file"):
+        load_task(str(tmp_path / "mine.toml"))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_task_file(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TASK, encoding="utf-8-sig")
+    assert load_task(str(path)).modalities == ("flair", "t2")
+
+
+def test_a_missing_key_is_named_without_the_whole_document(tmp_path: Path):
+    path = tmp_path / "mine.toml"
+    path.write_text('dataset = "brats"\nmodalities = ["flair", "t2"]\n')
+    with pytest.raises(ConfigError, match=r"^mine\.toml: budget is missing$"):
+        load_task(str(path))
 
 
 def test_an_unknown_task_is_refused_with_the_nearest_names():
@@ -76,7 +95,7 @@ def test_a_task_file_with_a_doubled_key_is_refused_with_its_line(tmp_path: Path)
 
 def test_a_task_file_of_ones_own_is_read_by_path(tmp_path: Path):
     path = tmp_path / "mine.toml"
-    path.write_text('dataset = "brats"\nmodalities = ["flair", "t2"]\nbudget = { steps = 5, batch_size = 2 }\n')
+    path.write_text(TASK)
     assert load_task(str(path)) == Task(
         name="mine", dataset="brats", modalities=("flair", "t2"), budget=PHANTOM.budget.__class__(5, 2)
     )

@@ -9,6 +9,7 @@ import tempfile
 import tomllib
 import traceback
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import typer
@@ -55,7 +56,7 @@ def option_of(path: str | os.PathLike[str], arguments: Sequence[str]) -> str | N
 
 
 def _chosen_paths(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         option, equals, value = word.partition("=")
         if option.startswith("-"):
             yield option, value if equals else following

@@ -7,8 +7,16 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from uad_bench.boards.sheet import Cell, Column, Sheet
+from uad_bench.output.formats.terminal import TerminalView
+
 SHOWN = 15  # patients in the table
 NAMED = 4  # patients named in one finding
+PATIENT_COLUMNS = (
+    Column("patient", numeric=False, identity=True),
+    *map(Column, ("shape", "mm", "anomaly ml", "slices", "healthy", "anomalous")),
+    Column("skull", numeric=False),
+)
 STYLES = {"refused": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -57,23 +65,20 @@ def _slices(counts: Mapping[str, int]) -> str:
     )
 
 
-def _patients(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=None if len(rows) <= SHOWN else f"first {SHOWN} of {len(rows)} patients; all with --json")
-    for heading in ("patient", "shape", "mm", "anomaly ml", "slices", "healthy", "anomalous", "skull"):
-        table.add_column(heading, justify="left" if heading in {"patient", "skull"} else "right")
-    for row in rows[:SHOWN]:
-        table.add_row(escape(row["id"]), *_cells(row))
-    return table
+def _patients(rows: list[dict[str, Any]]) -> TerminalView:
+    title = f"first {SHOWN} of {len(rows)} patients; all with --json" if len(rows) > SHOWN else ""
+    return TerminalView((Sheet(title, PATIENT_COLUMNS, tuple(_cells(row) for row in rows[:SHOWN])),))
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
+def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
+    name = Cell(row["id"])
     if row["left_out"]:
-        return ["[red]left out[/]"]
+        return name, Cell("left out", "failed"), *(Cell(""),) * (len(PATIENT_COLUMNS) - 2)
     volume = "no label" if row["anomaly_ml"] is None else f"{row['anomaly_ml']:.1f}"
     size = "x".join(map(str, row["shape"]))
     spacing = "x".join(f"{mm:g}" for mm in row["spacing"])
     counts = (str(row[key]) for key in ("brain_slices", "healthy_slices", "anomaly_slices"))
-    return [size, spacing, volume, *counts, row["skull"]]
+    return name, *map(Cell, (size, spacing, volume, *counts, row["skull"]))
 
 
 def _findings(findings: list[dict[str, Any]]) -> Iterator[str]:

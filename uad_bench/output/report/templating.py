@@ -9,7 +9,7 @@ from uad_bench.boards.sheet import visible
 from uad_bench.resources import PACKAGE
 from uad_bench.version import VERSION
 
-TEMPLATES = PACKAGE / "report" / "templates"
+TEMPLATES = PACKAGE / "output" / "report" / "templates"
 
 
 def render(template: str, **values: Any) -> str:
