@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from tests.scored import SHAPE, Scored, brain_of, lesion_of, noisy, values
+from tests.scored import SHAPE, Scored, brain_of, lesion_of, noisy, reference_of, values
+from uad_bench.evaluation.cases import Cases
+from uad_bench.evaluation.evaluation import evaluate
+from uad_bench.evaluation.protocol import Protocol
 from uad_bench.runs.record import METRICS_VERSION
 
 TEST = range(3, 11)
@@ -135,3 +138,13 @@ def test_maps_may_be_given_in_any_order_and_renamed_patients_keep_their_numbers(
     record = scored.judge("noisy")
     assert record["subjects"]["test"] == sorted(record["subjects"]["test"])
     assert tmp_path == scored.folder
+
+
+def test_the_gain_is_undefined_in_replicates_of_patients_without_a_healthy_voxel():
+    references = {"P0": reference_of(0), "P1": reference_of(1, anomaly=brain_of(1))}
+    cases = Cases(references=references, read=lambda name: noisy(int(name[1:])), protocol=Protocol())
+    found = evaluate(cases, val=(), test=("P0", "P1"), seed=0)
+    area, gain = ({e.metric.name: e for e in found.estimates}[name] for name in ("auprc", "auprc_gain"))
+    assert area.replicates is not None
+    assert gain.metric.value is not None
+    assert (gain.metric.low, gain.replicates is None or np.isfinite(gain.replicates).all()) == (None, True)

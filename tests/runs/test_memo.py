@@ -1,6 +1,7 @@
 """What is kept comes back; what does not fit goes, oldest use first."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from uad_bench.data.memo import Memo
 
-SIZE = 128 + 4 * 8  # bytes of a file with 8 numbers
+SIZE = 128 + 4 * 8 + 32  # bytes of a file with 8 numbers and their digest
 
 
 def numbers(value: float) -> np.ndarray:
@@ -23,6 +24,17 @@ def test_an_array_is_made_once_and_comes_back_the_same(tmp_path: Path):
     memo = Memo(tmp_path / "maps")
     first = memo.recall("a", lambda: numbers(3))
     assert np.array_equal(memo.recall("a", forbidden), first)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-40] + bytes([b[-40] ^ 64]) + b[-39:], lambda b: b[:100], lambda _: b""]
+)
+def test_a_damaged_array_is_made_again(tmp_path: Path, damage: Callable[[bytes], bytes]):
+    Memo(tmp_path).recall("a", lambda: numbers(3))
+    file = tmp_path / "a.npy"
+    file.write_bytes(damage(file.read_bytes()))
+    assert np.array_equal(Memo(tmp_path).recall("a", lambda: numbers(4)), numbers(4))
+    assert np.array_equal(Memo(tmp_path).recall("a", forbidden), numbers(4))
 
 
 def test_over_the_limit_what_was_not_used_for_longest_is_forgotten(tmp_path: Path):

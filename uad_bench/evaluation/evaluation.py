@@ -176,10 +176,17 @@ def _over_thresholds(material: _Material) -> Iterator[Estimate]:
     yield row("auroc", auroc(counts), sound.get("auroc"))
     if "oracle" in material.thresholds and not _masks_change(material):
         yield row("dice", best_dice(counts).dice, sound.get("dice"), policy="oracle")
-    gain = (sound["auprc"] - base) / (1 - base) if "auprc" in sound else None
+    gain = _gain(sound["auprc"], base) if "auprc" in sound else None
     yield row("auprc_gain", average_precision_gain(counts), gain)
     yield row("fpr95", fpr_at_tpr(counts))
     yield row("prevalence", prevalence(counts), base)
+
+
+def _gain(area: NDArray[np.float64], base: NDArray[np.float64]) -> NDArray[np.float64]:
+    """AUPRC gain (R,); NaN in a replicate of patients without any healthy voxel."""
+    healthy = np.where(base < 1, 1 - base, np.nan)
+    gains: NDArray[np.float64] = (area - base) / healthy
+    return gains
 
 
 def _prevalences(material: _Material) -> NDArray[np.float64]:
