@@ -170,7 +170,7 @@ class SameProcess:
     entry: Entry
     log: Path | None = None
     limits: Limits | None = None
-    fence: Any = None
+    access: Any = None
     note: Any = None
     method: Any = None
 

@@ -16,8 +16,10 @@ from typing import Any, Self
 
 from uad_bench import errors
 from uad_bench.errors import MethodError, ResourceError, UadBenchError
-from uad_bench.execution.label_guard import Fence
+from uad_bench.execution.access import AccessPolicy
+from uad_bench.execution.launcher import FAILED
 from uad_bench.execution.processes import GRACE_S, count_oom_kills, end_group, group_rss_mib
+from uad_bench.execution.sandbox import VARIABLE, Isolation, Sandbox, isolation_available
 from uad_bench.execution.stages import Assignment
 from uad_bench.plugins.registry import Entry
 
@@ -47,8 +49,9 @@ class WorkerProcess:
         entry: the method.
         log: file that keeps the first MiB of what the method prints.
         limits: broken ones end the method.
-        fence: what the method must not open.
+        access: what the method may reach.
         note: receives what happens before the description is there.
+        isolation: how `access` is enforced.
 
     Raises:
         MethodError: from `describe` and `work`, when the method fails in any way.
@@ -57,8 +60,10 @@ class WorkerProcess:
     entry: Entry
     log: Path | None = None
     limits: Limits = Limits()
-    fence: Fence = field(default_factory=Fence)
+    access: AccessPolicy = field(default_factory=AccessPolicy)
     note: Callable[[dict[str, Any]], None] = lambda _: None
+    isolation: Isolation = field(default_factory=isolation_available)
+    _sandbox: Sandbox = field(init=False, repr=False)
     _process: subprocess.Popen[bytes] = field(init=False, repr=False)
     _printed: threading.Thread = field(init=False, repr=False)
     _events: int = field(init=False, repr=False)
@@ -69,9 +74,11 @@ class WorkerProcess:
         self._events, write_end = os.pipe()
         self._oom_kills = count_oom_kills()
         try:
-            self._process = _start(write_end)
+            self._sandbox = Sandbox(self.access, self.isolation)
+            self._process = _start(self._sandbox, write_end)
         except OSError as error:
             os.close(self._events)
+            self._sandbox.close()
             raise ResourceError(f"no process could be started: {error.strerror}; close other programs") from error
         finally:
             os.close(write_end)
@@ -87,10 +94,11 @@ class WorkerProcess:
             if pipe and not self._printed.is_alive():  # else a process that left the group still holds the other end
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+        self._sandbox.close()
 
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
         """What the method needs and its resolved hyperparameters."""
-        self._send({"entry": _plain(self.entry), "params": params, "pair": pair, "fence": self.fence.to_json()})
+        self._send({"entry": _plain(self.entry), "params": params, "pair": pair, "access": self.access.to_json()})
         for event in self._read():
             if event["event"] == "described":
                 return event
@@ -145,6 +153,9 @@ class WorkerProcess:
             code = self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             return MethodError("the method closed the harness's pipe", reason="crash")
+        if code == FAILED:
+            advice = f"method.log says why; {VARIABLE}=landlock or audit-hook isolates it by other means"
+            return MethodError(f"the method could not be isolated ({self.isolation}): {advice}", reason="crash")
         if code == -signal.SIGKILL and count_oom_kills() > self._oom_kills:
             return MethodError("the kernel ended the method's process for want of memory", reason="oom")
         if code < 0:
@@ -168,19 +179,18 @@ def command_of_worker(events: int) -> list[str]:
     return [sys.executable, "-P", "-c", START, str(events), json.dumps(places)]
 
 
-def _start(events: int) -> subprocess.Popen[bytes]:
+def _start(sandbox: Sandbox, events: int) -> subprocess.Popen[bytes]:
     """The method's process, in which the order of sets stays the same.
 
     Its threads sleep while they wait for each other: on cores that others use too, spinning ones were ten times slower.
     """
-    return subprocess.Popen(
+    return sandbox.start(
         command_of_worker(events),
         env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONHASHSEED": "0"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=(events,),
-        start_new_session=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Process groups: who lives in one, what they hold in memory, and their end. Reads /proc; elsewhere it knows less."""
+"""A leader and the processes below it: their memory and their end. Reads /proc; elsewhere it knows less."""
 
 import contextlib
 import os
@@ -7,28 +7,35 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 GRACE_S = 5.0
 PROC = Path("/proc")
 
 
-def group_rss_mib(group: int) -> float:
-    """Memory in MiB that a group holds for itself: mapped files are left out, because the kernel can drop them."""
-    return sum(map(_own_kib, _members(group))) / 1024
+def group_rss_mib(leader: int) -> float:
+    """Memory in MiB that a leader's processes hold for themselves, whatever group they moved to.
+
+    Mapped files are left out, because the kernel can drop them.
+    """
+    return sum(map(_own_kib, _members(leader))) / 1024
 
 
 def end_group(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> None:
-    """Ask a group and its leader to end, then make them; nothing of the group is alive afterwards."""
+    """Ask a leader and its processes to end, then make them; none of them is alive afterwards."""
     if process.poll() is None:
-        _signal(process.pid, signal.SIGTERM)
+        _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace_s)
-    _signal(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + grace_s
+    while (members := list(_members(process.pid))) and time.monotonic() < deadline:
+        others = [pid for pid in members if pid != process.pid]
+        for pid in others or members:  # the leader last: what it started is known by it
+            _kill(pid)
+        time.sleep(0.01)
+        process.poll()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(grace_s)
-    deadline = time.monotonic() + grace_s
-    while any(_members(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def count_oom_kills() -> int:
@@ -40,24 +47,43 @@ def count_oom_kills() -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
-def _signal(group: int, number: signal.Signals) -> None:
+def _signal_group(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
-def _members(group: int) -> Iterator[Path]:
-    """The /proc folders of the group's processes that are not dead."""
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _members(leader: int) -> Iterator[int]:
+    """Living processes of the leader's group, and all that descend from one of these."""
+    living, family = list(_living()), set[int]()
+    while found := {p.pid for p in living if p.group == leader or p.parent in family} - family:
+        family |= found
+    yield from family
+
+
+class _Process(NamedTuple):
+    pid: int
+    parent: int
+    group: int
+
+
+def _living() -> Iterator[_Process]:
+    """Every process that is not dead."""
     for stat in PROC.glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            state, _, member_of, *_ = stat.read_text().rpartition(")")[2].split()
-            if int(member_of) == group and state not in "ZX":
-                yield stat.parent
+            state, parent, group, *_ = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if state not in "ZX":
+                yield _Process(int(stat.parent.name), int(parent), int(group))
 
 
-def _own_kib(process: Path) -> int:
+def _own_kib(pid: int) -> int:
     """Anonymous and shared memory of one process."""
     try:
-        lines = (process / "status").read_text().splitlines()
+        lines = (PROC / str(pid) / "status").read_text().splitlines()
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "RssShmem:")))

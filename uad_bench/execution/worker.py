@@ -3,7 +3,6 @@
 Started by `uad_bench.execution.isolation`; what the method prints goes to its log and can disturb nothing.
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from uad_bench.errors import MethodError, UadBenchError
+from uad_bench.execution.access import AccessPolicy
+from uad_bench.execution.audit_hook import add_hook
 from uad_bench.execution.followers import joined
-from uad_bench.execution.label_guard import Fence, raise_fence
 from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work
 from uad_bench.plugins.registry import Entry
 
@@ -26,7 +26,6 @@ def main(pipe: int) -> None:
     os.set_inheritable(pipe, False)
     requests = os.fdopen(os.dup(0), "rb")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides when to stop
-    _be_first_to_go()
     emit = _emitter(os.fdopen(pipe, "wb", buffering=0))
     try:
         _answer(requests, emit)
@@ -48,7 +47,7 @@ def describe_failure(error: Exception) -> dict[str, Any]:
 
 def _answer(requests: IO[bytes], emit: Emit) -> None:
     asked = json.loads(requests.readline())
-    raise_fence(Fence.from_json(asked["fence"]), lambda path: emit("label_access", path=path[:LONGEST_MESSAGE]))
+    add_hook(AccessPolicy.from_json(asked["access"]), lambda path: emit("label_access", path=path[:LONGEST_MESSAGE]))
     method, description = describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
     emit("described", **description)
     if line := requests.readline():
@@ -74,16 +73,6 @@ def _emitter(events: IO[bytes]) -> Emit:
                 line = line[events.write(line) :]
 
     return emit
-
-
-def _be_first_to_go() -> None:
-    """When memory runs out or the harness is killed, this process goes (Linux)."""
-    import ctypes
-
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG, also while a method holds the interpreter
 
 
 def _go_with_harness(requests: IO[bytes]) -> None:

@@ -1,0 +1,109 @@
+"""Which folders and files a method's process may reach: labels, source images and other runs are hidden from it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from uad_bench.data.subject import ImageFile, Subject
+from uad_bench.resources import PACKAGE, resource_path
+
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - named to let a method use it, not to write there
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - likewise
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """What a method's process may reach. Of nested places the innermost decides; all else is read-only.
+
+    Attributes:
+        hidden: folders and files that cannot be opened, resolved.
+        read_only: places in them that can be read, or in writable ones that cannot be changed.
+        writable: places that can be changed.
+    """
+
+    hidden: frozenset[str] = frozenset()
+    read_only: frozenset[str] = frozenset()
+    writable: frozenset[str] = frozenset()
+
+    @classmethod
+    def around(
+        cls,
+        subjects: Iterable[Subject],
+        *,
+        hidden: Iterable[Path],
+        read_only: Iterable[Path] = (),
+        writable: Iterable[Path] = (),
+    ) -> Self:
+        """Hide the subjects' files, source images and the `hidden` folders; let the method have what it works with."""
+        people = list(subjects)
+        files = [file.path for s in people for file in _files(s)]
+        groups = (
+            {os.path.realpath(path.parent) for path in files},
+            {os.path.dirname(os.path.realpath(path)) for path in files},  # noqa: PTH120 - where links lead
+            {os.path.realpath(folder) for s in people for folder in s.sources},
+            {os.path.realpath(folder) for folder in hidden},
+        )
+        read = {os.path.realpath(path) for path in (*_code(), *read_only)}
+        write = {os.path.realpath(path) for path in (*_scratch(), *writable)}
+        roots = {root for group in groups[:3] for root in _shared_root(group, {*read, *write})}
+        secret = {*roots, *(folder for group in groups for folder in group), *_block_devices(), *_services()}
+        return cls(frozenset(secret), frozenset(read), frozenset(write))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Iterable[str]]) -> Self:
+        """What `to_json` gave."""
+        return cls(**{key: frozenset(places) for key, places in values.items()})
+
+    def to_json(self) -> dict[str, list[str]]:
+        """Plain values."""
+        return {key: sorted(places) for key, places in asdict(self).items()}
+
+    def hides(self, path: str) -> bool:
+        """Whether this file or folder is out of reach."""
+        place = os.path.realpath(path)
+        while place.strip(os.sep):
+            if place in self.hidden:
+                return True
+            if place in self.read_only or place in self.writable:
+                return False
+            place = os.path.dirname(place)  # noqa: PTH120 - plain text, asked for each file opened
+        return False
+
+
+def _files(subject: Subject) -> list[ImageFile]:
+    return [file for file in (*subject.images.values(), subject.label, subject.brain_mask) if file]
+
+
+def _code() -> list[Path]:
+    """Where modules are imported from: the next method and the harness itself use them as well."""
+    shipped = [PACKAGE, *(resource_path(name) for name in ("configs", "leaderboards", "methods"))]
+    return [*shipped, *map(Path, (sys.prefix, sys.base_prefix, *filter(None, sys.path)))]
+
+
+def _scratch() -> list[Path]:
+    return [Path(place) for place in (tempfile.gettempdir(), *TEMPORARY, SHARED_MEMORY, "/dev")]
+
+
+def _block_devices() -> list[str]:
+    """Disks that this user may read, and with them any file."""
+    found = [os.path.join(folder, name) for folder, _, names in os.walk("/dev") for name in names]  # noqa: PTH118
+    return [path for path in found if stat.S_ISBLK(os.lstat(path).st_mode) and os.access(path, os.R_OK)]
+
+
+def _services() -> list[str]:
+    """The folder of sockets through which a session's services start programs for this user."""
+    return [os.path.realpath(f"/run/user/{os.getuid()}")]
+
+
+def _shared_root(folders: set[str], kept: set[str]) -> set[str]:
+    """The folder around all of these, unless other things lie in it as well."""
+    root = os.path.commonpath(folders) if folders else os.sep
+    others = {*kept, str(Path.home()), str(Path.cwd())}
+    return set() if any(Path(other).is_relative_to(root) for other in others) else {root}
