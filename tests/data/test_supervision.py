@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.tiny_bench import TinyBench
-from uad_bench.benchmark.started import guard_for
+from uad_bench.benchmark.started import access_for
 from uad_bench.data.cohort import cache_root, prepare_working_slices
 from uad_bench.data.reference import build_references
 from uad_bench.data.supervision import FOLDER, prepare_masks, training_slices
@@ -28,9 +28,9 @@ def bound() -> Entry:
     return registry.methods()["supervised-unet"]
 
 
-def keeps_out(quick: TinyBench, entry: Entry, path: str) -> bool:
+def hides(quick: TinyBench, entry: Entry, path: str) -> bool:
     experiment, subjects = quick.experiment(entry.name), quick.cohort.subjects.values()
-    return guard_for(experiment, entry, subjects, root=quick.runner.root).keeps_out(path)
+    return access_for(experiment, entry, subjects, root=quick.runner.root, folder=quick.folder / "run").hides(path)
 
 
 def test_on_the_scans_own_grid_the_channel_is_the_label(quick: TinyBench, own_cache: Path):
@@ -73,7 +73,7 @@ def test_a_plugin_under_the_name_of_the_bound_is_refused(quick: TinyBench):
         quick.write("supervised-unet")
 
 
-def test_the_masks_are_behind_the_fence_of_all_but_the_bound(quick: TinyBench, bound: Entry):
+def test_the_masks_are_hidden_from_all_but_the_bound(quick: TinyBench, bound: Entry):
     other, masks = quick.write("other"), str(cache_root() / FOLDER / "mask.npy")
-    assert keeps_out(quick, other, masks)
-    assert not keeps_out(quick, bound, masks)
+    assert hides(quick, other, masks)
+    assert not hides(quick, bound, masks)

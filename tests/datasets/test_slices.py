@@ -15,7 +15,7 @@ from uad_bench.data.volume import native_orientation, read_volume
 from uad_bench.datasets.cohort import TwoCohorts
 from uad_bench.datasets.folder import Folder
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.execution.label_guard import Fence
+from uad_bench.execution.access import AccessPolicy
 
 COLUMNS, ROWS, DEPTH = 5, 4, 3
 PIXELS = np.arange(1, 1 + DEPTH * ROWS * COLUMNS, dtype=np.uint8).reshape(DEPTH, ROWS, COLUMNS)
@@ -222,10 +222,10 @@ def test_moved_files_of_the_same_content_share_a_stack(root, case):
     assert after.images == before.images
 
 
-def test_the_files_behind_a_stack_are_out_of_a_methods_reach(root, case, tmp_path):
-    fence = Fence.around(opened(root, label="{id}/mask/{slice}.png"), cache=tmp_path / "cache", allowed=[])
-    assert fence.keeps_out(str(root / "p1/mask/007.png"))
-    assert fence.keeps_out(str(root / "p1/flair/007.png"))
+def test_the_files_behind_a_stack_are_out_of_a_methods_reach(root, case):
+    access = AccessPolicy.around(opened(root, label="{id}/mask/{slice}.png"), hidden=[])
+    assert access.hides(str(root / "p1/mask/007.png"))
+    assert access.hides(str(root / "p1/flair/007.png"))
 
 
 def test_sliced_people_may_be_one_of_two_cohorts(root, case, write):

@@ -13,6 +13,7 @@ from uad_bench.data.cohort import Cohort
 from uad_bench.errors import MethodError
 from uad_bench.execution.batch_check import DEPENDS
 from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
+from uad_bench.execution.sandbox import ENFORCED, isolation_available
 
 
 @dataclass
@@ -102,53 +103,50 @@ def test_a_gigabyte_of_output_neither_blocks_nor_fills_the_disk(tiny: TinyBench)
 
 
 SPY = """
-import glob, os, subprocess
-def hold(folder, *below):
-    held = os.open(folder, os.O_RDONLY)
-    for name in below:
-        held = os.open(name, os.O_RDONLY, dir_fd=held)
-    return held
-tried = {{
+import ctypes, os, subprocess
+from pathlib import Path
+import numpy, torch
+seen = {{
     "open": lambda: open({label!r}, "rb"),
     "open by another name": lambda: open({link!r}, "rb"),
     "list the patient": lambda: os.listdir({folder!r}),
     "list the cohort": lambda: os.listdir(os.path.dirname({folder!r})),
     "open the source image": lambda: open({image!r}, "rb"),
     "list the cached references": lambda: os.scandir({references!r}),
-    "hold a folder around the cache": lambda: hold(os.path.dirname({cache!r})),
-    "hold one by a path handle": lambda: os.open(os.path.dirname({cache!r}), os.O_PATH),
-    "step aside and back up": lambda: hold({aside!r}, "..", os.path.basename({cache!r}), "references"),
-    "up from aside in one go": lambda: hold({aside!r}, "../" + os.path.basename({cache!r}) + "/references"),
-    "walk by descriptors": lambda: next(os.fwalk({cache!r}, onerror=print)),
-    "move what is around": lambda: os.rename(os.path.dirname({cache!r}), {cache!r} + "-moved"),
-    "ask a program": lambda: subprocess.run(["cat", {label!r}]),
-    "ask a shell": lambda: os.system("cat < '" + {label!r} + "'"),
+    "map by numpy": lambda: numpy.memmap({label!r}),
+    "list other runs": lambda: os.listdir({runs!r}),
+}}
+unseen = {{
+    "map by torch": lambda: torch.from_file({label!r}, size=9, dtype=torch.uint8),
+    "open by the C library": lambda: os.read(ctypes.CDLL(None).open({label!r}.encode(), 0), 9),
+    "ask a program": lambda: subprocess.run(["cat", {label!r}], check=True),
+    "ask a shell": lambda: 1 / (os.system("cat < '" + {label!r} + "'") == 0),
+    "add prepared slices": lambda: Path({slices!r}, "mine").write_bytes(b""),
 }}
 outcomes = []
-for name, attempt in tried.items():
+for name, attempt in ({{**seen, **unseen}} if {enforced} else seen).items():
     try:
         attempt()
         outcomes.append(name)
-    except PermissionError:
+    except Exception:
         pass
 raise ValueError("succeeded: " + repr(outcomes))
 """
 
 
-def test_labels_are_out_of_reach_and_each_attempt_is_noted(tiny: TinyBench, cache: Path, tmp_path: Path):
+def test_labels_are_out_of_reach_and_attempts_from_python_are_noted(tiny: TinyBench, cache: Path, tmp_path: Path):
     subject = tiny.cohort.subjects["P0"]
     assert subject.label
-    link = tmp_path / "innocent.bin"
-    link.symlink_to(subject.label.path)
-    paths = {"label": subject.label.path, "link": link, "folder": subject.label.path.parent}
-    others = {"image": subject.images["flair"].path, "references": cache / "references", "cache": cache}
-    (cache / "references").mkdir(exist_ok=True)
-    others["aside"] = cache.parent / "aside"
-    others["aside"].mkdir(exist_ok=True)
-    entry = tiny.write("spy", top=SPY.format(**{key: str(path) for key, path in {**paths, **others}.items()}))
+    (link := tmp_path / "innocent.bin").symlink_to(subject.label.path)
+    for folder in ("references", "slices"):
+        (cache / folder).mkdir(exist_ok=True)
+    places = {"label": subject.label.path, "link": link, "folder": subject.label.path.parent}
+    places |= {"image": subject.images["flair"].path, "references": cache / "references", "slices": cache / "slices"}
+    texts = {key: str(path) for key, path in {**places, "runs": tiny.folder / "runs"}.items()}
+    entry = tiny.write("spy", top=SPY.format(**texts, enforced=isolation_available() in ENFORCED))
     record = tiny.run(entry)
     assert "succeeded: []" in record["message"]
-    assert len(tiny.events(entry, "label_access")) == 14
+    assert len(tiny.events(entry, "label_access")) == 8
     assert [w["kind"] for w in record["warnings"]] == ["label_access"]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uad_bench.benchmark.preflight import check_healthy, check_modalities
 from uad_bench.benchmark.recording import make_record
-from uad_bench.benchmark.started import StartedMethod, guard_for, is_bound
+from uad_bench.benchmark.started import StartedMethod, access_for, is_bound
 from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort, cache_root
 from uad_bench.data.gate import check_checkpoint, training_manifest
@@ -20,6 +20,7 @@ from uad_bench.data.supervision import ANOMALY, prepare_masks
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.evaluation.folds import pool_folds
 from uad_bench.evaluation.judging import judge
+from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.isolation import Limits, WorkerProcess
 from uad_bench.execution.job import Job
 from uad_bench.execution.stages import Assignment
@@ -178,11 +179,15 @@ class Runner:
         """A process of the method's own, or this one for an object passed from Python."""
         note = partial(self._note, job.run)
         if job.entry.live is None:
-            guard = guard_for(job.experiment, job.entry, job.cohort.subjects.values(), root=self.root)
-            return WorkerProcess(job.entry, job.run.log, self.limits, guard, note)
+            return WorkerProcess(job.entry, job.run.log, self.limits, self._access(job), note)
         from uad_bench.execution.live import InProcess
 
         return InProcess(job.entry, note, job.run.log)
+
+    def _access(self, job: Job) -> AccessPolicy:
+        return access_for(
+            job.experiment, job.entry, job.cohort.subjects.values(), root=self.root, folder=job.run.path.resolve()
+        )
 
     def _assign(self, job: Job, needs: dict[str, Any], left: list[str]) -> Assignment:
         cohort, task = job.cohort, job.cohort.task

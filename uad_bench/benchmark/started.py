@@ -15,9 +15,9 @@ from uad_bench.data.store import FOLDER
 from uad_bench.data.subject import Subject
 from uad_bench.data.supervision import ANOMALY
 from uad_bench.errors import MethodError
+from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.isolation import Limits, WorkerProcess
-from uad_bench.execution.label_guard import Fence
-from uad_bench.files import safe_name, storage_error
+from uad_bench.files import storage_error
 from uad_bench.plugins.kinds import bound_methods
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.folder import Run
@@ -73,8 +73,8 @@ def started_method(
         return
     folder, events = _make_folder(root), list[dict[str, Any]]()
     try:
-        guard = guard_for(experiment, entry, subjects, root=root)
-        with WorkerProcess(entry, Run(folder).log, limits, guard, events.append) as worker:
+        access = access_for(experiment, entry, subjects, root=root, folder=folder)
+        with WorkerProcess(entry, Run(folder).log, limits, access, events.append) as worker:
             try:
                 needs = worker.describe(dict(experiment.params), experiment.task.pair)
             except MethodError:
@@ -87,12 +87,28 @@ def started_method(
             root.rmdir()
 
 
-def guard_for(experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path) -> Fence:
-    """What the method's process must not open: the patients' folders and the cache, apart from prepared slices."""
-    plugin = [entry.file] if entry.file else []
-    masks = [cache_root() / supervision.FOLDER] if is_bound(experiment.method, entry) else []
-    runs = root / safe_name(experiment.task.name, "task") / safe_name(experiment.method, "method")
-    return Fence.around(subjects, cache=cache_root(), allowed=[runs, cache_root() / FOLDER, *plugin, *masks])
+def access_for(
+    experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path, folder: Path
+) -> AccessPolicy:
+    """What the method's process may reach: prepared slices to read and its own folder to write.
+
+    Hidden are the patients' folders, the rest of the cache, and all other runs below the runs folder `root`.
+    """
+    cache, plugin = cache_root(), [entry.file] if entry.file else []
+    masks = [cache / supervision.FOLDER] if is_bound(experiment.method, entry) else []
+    return AccessPolicy.around(
+        subjects,
+        hidden=[cache, *_folders_of_runs(root)],
+        read_only=[cache / FOLDER, *masks, *plugin, Run(folder).events],
+        writable=[folder],
+    )
+
+
+def _folders_of_runs(root: Path) -> list[Path]:
+    """The runs folder; where that is around the working folder, the folders of tasks in it."""
+    if Path.cwd().is_relative_to(root.resolve()):
+        return [run.parents[1] for run in root.glob("*/*/seed*")]
+    return [root]
 
 
 def is_bound(method: str, entry: Entry) -> bool:
@@ -103,6 +119,8 @@ def is_bound(method: str, entry: Entry) -> bool:
 def _make_folder(root: Path) -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True)
-        return Path(mkdtemp(prefix=".starting-", dir=root))
+        folder = Path(mkdtemp(prefix=".starting-", dir=root)).resolve()
+        Run(folder).events.touch()
     except OSError as error:
         raise storage_error(root, error) from error
+    return folder

@@ -1,7 +1,7 @@
 """The one door through which labels reach a method: masks of training patients, for a method that ships as a bound.
 
 `bound = true` in a configuration file of this project opens it; nothing that a plugin says of itself does. The masks
-lie in a folder of the cache of their own, which is behind the fence of every other method.
+lie in a folder of the cache of their own, which is hidden from every other method.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

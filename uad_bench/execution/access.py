@@ -43,18 +43,13 @@ class AccessPolicy:
     ) -> Self:
         """Hide the subjects' files, source images and the `hidden` folders; let the method have what it works with."""
         people = list(subjects)
-        files = [file.path for s in people for file in _files(s)]
-        groups = (
-            {os.path.realpath(path.parent) for path in files},
-            {os.path.dirname(os.path.realpath(path)) for path in files},  # noqa: PTH120 - where links lead
-            {os.path.realpath(folder) for s in people for folder in s.sources},
-            {os.path.realpath(folder) for folder in hidden},
-        )
         read = {os.path.realpath(path) for path in (*_code(), *read_only)}
         write = {os.path.realpath(path) for path in (*_scratch(), *writable)}
-        roots = {root for group in groups[:3] for root in _shared_root(group, {*read, *write})}
-        secret = {*roots, *(folder for group in groups for folder in group), *_block_devices(), *_services()}
-        return cls(frozenset(secret), frozenset(read), frozenset(write))
+        files = _real({file.path for s in people for file in _files(s)})
+        sources = _real({folder for s in people for folder in s.sources})
+        data = _folders(files) | sources | _around(_folders(files), read | write) | _around(sources, read | write)
+        others = {os.path.realpath(folder) for folder in hidden}
+        return cls(frozenset({*data, *others, *_block_devices(), *_services()}), frozenset(read), frozenset(write))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Iterable[str]]) -> Self:
@@ -81,6 +76,32 @@ def _files(subject: Subject) -> list[ImageFile]:
     return [file for file in (*subject.images.values(), subject.label, subject.brain_mask) if file]
 
 
+def _real(paths: set[Path]) -> set[str]:
+    """Where these paths lead, and where they lie: the two differ for links."""
+    lying = {str(path.parent.resolve() / path.name) for path in paths}
+    return lying | {os.path.realpath(path) for path in paths}
+
+
+def _folders(files: set[str]) -> set[str]:
+    """The folders of these files; the file alone where its folder is around the home or the working folder."""
+    folders = ((file, os.path.dirname(file)) for file in files)  # noqa: PTH120 - plain text throughout
+    return {file if _is_around(folder, _own()) else folder for file, folder in folders}
+
+
+def _around(folders: set[str], kept: set[str]) -> set[str]:
+    """The folder around all of these, unless other things lie in it as well."""
+    root = os.path.commonpath(folders) if folders else os.sep
+    return set() if _is_around(root, {*kept, *_own()}) else {root}
+
+
+def _is_around(folder: str, places: set[str]) -> bool:
+    return any(Path(place).is_relative_to(folder) for place in places)
+
+
+def _own() -> set[str]:
+    return {os.path.realpath(os.path.expanduser("~")), os.path.realpath(os.curdir)}  # noqa: PTH111 - there may be no home
+
+
 def _code() -> list[Path]:
     """Where modules are imported from: the next method and the harness itself use them as well."""
     shipped = [PACKAGE, *(resource_path(name) for name in ("configs", "leaderboards", "methods"))]
@@ -100,10 +121,3 @@ def _block_devices() -> list[str]:
 def _services() -> list[str]:
     """The folder of sockets through which a session's services start programs for this user."""
     return [os.path.realpath(f"/run/user/{os.getuid()}")]
-
-
-def _shared_root(folders: set[str], kept: set[str]) -> set[str]:
-    """The folder around all of these, unless other things lie in it as well."""
-    root = os.path.commonpath(folders) if folders else os.sep
-    others = {*kept, str(Path.home()), str(Path.cwd())}
-    return set() if any(Path(other).is_relative_to(root) for other in others) else {root}

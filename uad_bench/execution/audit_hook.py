@@ -6,8 +6,8 @@ It sees neither compiled code nor other programs. Those are the sandbox's matter
 import contextlib
 import errno
 import os
-import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from uad_bench.execution.access import AccessPolicy
@@ -27,18 +27,23 @@ MOST_REPORTS = 100
 REFUSED = "labels, source images and other runs are out of a method's reach"
 
 
-def add_hook(access: AccessPolicy, report: Callable[[str], None]) -> None:
-    """From now until this process ends, refuse what is hidden, and report the first attempts."""
-    reports = iter(range(MOST_REPORTS))
+class AuditHook:
+    """Refuses what the policy hides, and reports the first attempts; for `sys.addaudithook`."""
 
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, access: AccessPolicy, report: Callable[[str], None]) -> None:
+        self._access, self._report, self._left = access, report, iter(range(MOST_REPORTS))
+
+    def allow(self, folder: str) -> None:
+        """Let this folder be used, too."""
+        self._access = replace(self._access, writable=self._access.writable | {os.path.realpath(folder)})
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Look at one event of the interpreter."""
         for path in map(_path, arguments[: FILE_EVENTS.get(event, 0)]):
-            if path and access.hides(path):
-                if next(reports, None) is not None:
-                    report(path)
+            if path and self._access.hides(path):
+                if next(self._left, None) is not None:
+                    self._report(path)
                 raise PermissionError(errno.EACCES, REFUSED, path)
-
-    sys.addaudithook(watch)
 
 
 def _path(argument: Any) -> str | None:

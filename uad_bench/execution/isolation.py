@@ -47,7 +47,7 @@ class WorkerProcess:
 
     Attributes:
         entry: the method.
-        log: file that keeps the first MiB of what the method prints.
+        log: file that keeps the first MiB of what the method prints; the folder it starts in is the method's.
         limits: broken ones end the method.
         access: what the method may reach.
         note: receives what happens before the description is there.
@@ -64,6 +64,7 @@ class WorkerProcess:
     note: Callable[[dict[str, Any]], None] = lambda _: None
     isolation: Isolation = field(default_factory=isolation_available)
     _sandbox: Sandbox = field(init=False, repr=False)
+    _folder: Path | None = field(init=False, repr=False)
     _process: subprocess.Popen[bytes] = field(init=False, repr=False)
     _printed: threading.Thread = field(init=False, repr=False)
     _events: int = field(init=False, repr=False)
@@ -71,6 +72,7 @@ class WorkerProcess:
     _oom_kills: int = field(init=False, repr=False, default=0)
 
     def __enter__(self) -> Self:
+        self._folder = self.log and self.log.parent.resolve()
         self._events, write_end = os.pipe()
         self._oom_kills = count_oom_kills()
         try:
@@ -107,7 +109,8 @@ class WorkerProcess:
 
     def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
         """Fit and score; yields events until the last map is stored."""
-        self._send(asdict(assignment))
+        shown = self._folder if self.isolation == "mount-namespace" else None  # it stays there when it is renamed
+        self._send({**asdict(assignment), "run": str(shown or assignment.run)})
         for event in self._read():
             if event["event"] == "done":
                 return

@@ -39,16 +39,16 @@ def enter(access: Mapping[str, list[str]]) -> None:
     for place, flags in _mounts():
         with contextlib.suppress(OSError):  # covered by another mount
             _mount(None, place, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
-    places = [place for place in sorted({*hidden, *kept}) if place in kept or _exists(place)]
-    for place in places:  # a folder sorts before what lies in it
-        if place in hidden:
-            _mask(place)
-        else:
+    masked = []
+    for place in sorted({*hidden, *kept}):  # a folder sorts before what lies in it
+        if place in kept:
             _bind(kept[place], place, writable=place in writable)
             os.close(kept[place])
-    for place in places:
-        if place in hidden and os.path.isdir(place):  # noqa: PTH112 - plain text throughout
-            _mount(None, place, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+        elif _exists(place):  # else it is gone, or lies in a mask
+            _mask(place)
+            masked.append(place)
+    for place in filter(os.path.isdir, masked):  # only now, because the places that are kept had to be made in them
+        _mount(None, place, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
     _reopen_working_folder()
 
 

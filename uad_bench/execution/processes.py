@@ -27,7 +27,7 @@ def end_group(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> 
         _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace_s)
-    deadline = time.monotonic() + grace_s
+    deadline = time.monotonic() + GRACE_S
     while (members := list(_members(process.pid))) and time.monotonic() < deadline:
         others = [pid for pid in members if pid != process.pid]
         for pid in others or members:  # the leader last: what it started is known by it
@@ -35,7 +35,7 @@ def end_group(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> 
         time.sleep(0.01)
         process.poll()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(grace_s)
+        process.wait(GRACE_S)
 
 
 def count_oom_kills() -> int:

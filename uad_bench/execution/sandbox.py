@@ -120,7 +120,7 @@ class Sandbox:
 
         Weights that were downloaded before are read where they are.
         """
-        usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        usual = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111 - there may be no home
         kept = {"TORCH_HOME": usual / "torch", "HF_HOME": usual / "huggingface"}
         own = {
             "TMPDIR": "",

@@ -6,6 +6,7 @@ Started by `uad_bench.execution.isolation`; what the method prints goes to its l
 import json
 import os
 import signal
+import sys
 import threading
 import traceback
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import IO, Any
 
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
-from uad_bench.execution.audit_hook import add_hook
+from uad_bench.execution.audit_hook import AuditHook
 from uad_bench.execution.followers import joined
 from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work
 from uad_bench.plugins.registry import Entry
@@ -47,12 +48,17 @@ def describe_failure(error: Exception) -> dict[str, Any]:
 
 def _answer(requests: IO[bytes], emit: Emit) -> None:
     asked = json.loads(requests.readline())
-    add_hook(AccessPolicy.from_json(asked["access"]), lambda path: emit("label_access", path=path[:LONGEST_MESSAGE]))
+    hook = AuditHook(
+        AccessPolicy.from_json(asked["access"]), lambda path: emit("label_access", path=path[:LONGEST_MESSAGE])
+    )
+    sys.addaudithook(hook)
     method, description = describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
     emit("described", **description)
     if line := requests.readline():
         _go_with_harness(requests)
-        with joined(Assignment(**json.loads(line)), asked, emit) as assignment:
+        told = Assignment(**json.loads(line))
+        hook.allow(told.run)
+        with joined(told, asked, emit) as assignment:
             work(method, assignment, emit)
         emit("done")
 
