@@ -110,7 +110,7 @@ def test_a_harness_that_is_killed_takes_a_method_with_it_that_holds_the_interpre
 ):
     marker = tmp_path / "reached"
     hang = f"import ctypes, pathlib\npathlib.Path({str(marker)!r}).touch()\nctypes.PyDLL(None).sleep(600)"
-    plugin = tiny.write("holding", top=hang).file
+    plugin = tiny.write("holding", fit=hang).file
     pid = start([*command, "--method", "holding", "--plugin", str(plugin)], tmp_path / "said")
     wait_for(marker)
     os.kill(pid, signal.SIGKILL)
