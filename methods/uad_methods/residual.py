@@ -46,12 +46,12 @@ def positive(x: Tensor, x_hat: Tensor) -> Tensor:
     return (x - x_hat).clamp(min=0)
 
 
-def dissimilarity(x: Tensor, x_hat: Tensor) -> Tensor:
-    """(1 - SSIM) / 2 over windows of 7 x 7 pixels, in [0, 1]. Wang et al. (2004), Eq. 13."""
-    mu, mu_hat = _window_mean(x), _window_mean(x_hat)
-    variance = _window_mean(x * x) - mu**2
-    variance_hat = _window_mean(x_hat * x_hat) - mu_hat**2
-    covariance = _window_mean(x * x_hat) - mu * mu_hat
+def dissimilarity(x: Tensor, x_hat: Tensor, *, window: int = SSIM_WINDOW) -> Tensor:
+    """(1 - SSIM) / 2 over square windows of so many pixels, in [0, 1]. Wang et al. (2004), Eq. 13."""
+    mu, mu_hat = _window_mean(x, window), _window_mean(x_hat, window)
+    variance = _window_mean(x * x, window) - mu**2
+    variance_hat = _window_mean(x_hat * x_hat, window) - mu_hat**2
+    covariance = _window_mean(x * x_hat, window) - mu * mu_hat
     luminance = (2 * mu * mu_hat + SSIM_C1) / (mu**2 + mu_hat**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (variance + variance_hat + SSIM_C2)
     return (1 - luminance * structure) / 2
@@ -65,7 +65,7 @@ RESIDUALS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def _window_mean(x: Tensor) -> Tensor:
-    """Mean of the 7 x 7 neighbourhood, edges repeated."""
-    r = SSIM_WINDOW // 2
-    return F.avg_pool2d(F.pad(x, (r, r, r, r), mode="replicate"), SSIM_WINDOW, stride=1)
+def _window_mean(x: Tensor, window: int) -> Tensor:
+    """Mean of the neighbourhood, edges repeated."""
+    r = window // 2
+    return F.avg_pool2d(F.pad(x, (r, r, r, r), mode="replicate"), window, stride=1)

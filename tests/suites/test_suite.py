@@ -30,8 +30,9 @@ def test_the_papers_suite_is_six_methods_by_six_pairs_by_five_seeds():
     assert {cell.request.profile for cell in cells} == {"published"}
 
 
-def test_smoke_holds_every_built_in_method():
-    assert {cell.request.method for cell in cells_of(load_suite("smoke"), COMMON)} >= set(methods())
+def test_smoke_holds_every_built_in_method_that_needs_no_extra():
+    held = {cell.request.method for cell in cells_of(load_suite("smoke"), COMMON)}
+    assert set(methods()) - held == {"fae", "patchcore", "rd"}
 
 
 def test_cells_are_the_product_of_the_lists():

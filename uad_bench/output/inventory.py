@@ -116,7 +116,7 @@ def _method(entry: registry.Entry) -> dict[str, Any]:
         "code_licence": facts.get("code_licence"),
         "class": entry.target,
         "file": str(declared.file or ""),
-        "summary": f"BROKEN: {declared.problem}" if declared.problem else facts.get("summary", ""),
+        "summary": f"UNAVAILABLE: {declared.problem}" if declared.problem else facts.get("summary", ""),
         "problem": declared.problem,
     }
 

@@ -5,7 +5,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.registry import Entry, lacks
 from uad_bench.plugins.source import Source, find_class, find_definition, find_source
 
 
@@ -33,7 +33,8 @@ def declaration(entry: Entry) -> Declaration:
         source = Source.read(entry.file) if entry.file else find_source(module)
         if source is None:
             return Declaration()
-        problem = _missing_name(source, name) or _missing_import(source, set())
+        missing = _missing_import(source, set())
+        problem = _missing_name(source, name) or (lacks(missing, entry.distribution) if missing else None)
     except (ModuleNotFoundError, SyntaxError, ValueError, OSError) as error:
         return Declaration(problem=_sentence(error))
     fit, score = _modalities(source, name)
@@ -52,15 +53,15 @@ def _missing_name(source: Source, name: str) -> str | None:
 
 
 def _missing_import(source: Source, seen: set[str]) -> str | None:
-    """The first import at top level, here or in the package's own modules below, that nothing can satisfy."""
+    """The first module imported at top level, here or in the package's own modules below, that is not there."""
     seen.add(source.module)
     package = source.module.partition(".")[0]
     for module in source.required_imports():
         top = module.partition(".")[0]
         if top != package and top and not _exists(top, source.path.parent):
-            return f"needs {top!r}, which is not installed"
-        if top == package and module not in seen and (problem := _missing_below(module, seen)):
-            return problem
+            return top
+        if top == package and module not in seen and (missing := _missing_below(module, seen)):
+            return missing
     return None
 
 

@@ -4,10 +4,11 @@ Looking a name up imports nothing; only `load` does, so a broken plugin harms no
 """
 
 import importlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, requires
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from uad_bench.plugins.plugin_file import import_file, methods_of, names_in_file
 
 METHODS = "uad_bench.methods"
 DATASETS = "uad_bench.datasets"
+EXTRA = re.compile(r"""([\w.-]+).*extra == ['"]([\w-]+)['"]""")  # a requirement that an extra adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Entry:
             return self._find()
         except ModuleNotFoundError as error:
             raise MethodError(
-                f"{self.name}: {self.origin} needs {error.name!r}, which is not installed",
+                f"{self.name}: {self.origin} {lacks(str(error.name), self.distribution)}",
                 reason=f"unavailable: {error.name}",
             ) from error
         except (ImportError, AttributeError, KeyError, SyntaxError) as error:
@@ -100,6 +102,19 @@ def find(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
     if name not in entries:
         raise unknown(kind, name, entries)
     return entries[name]
+
+
+def lacks(module: str, distribution: str = "") -> str:
+    """That a module is missing, and the command that installs it where an extra of the distribution does."""
+    name = distribution.partition(" ")[0]
+    extras = [found for line in (requires(name) or () if name else ()) if (found := EXTRA.match(line))]
+    commands = [f"; pip install '{name}[{found[2]}]'" for found in extras if _normal(found[1]) == _normal(module)]
+    return f"needs {module!r}, which is not installed{''.join(commands[:1])}"
+
+
+def _normal(name: str) -> str:
+    """A distribution's or module's name without its choice of dashes."""
+    return re.sub("[-_.]+", "-", name).lower()
 
 
 def _installed(group: str) -> Iterator[Entry]:
