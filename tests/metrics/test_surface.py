@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uad_bench.metrics.surface import assd, hd95, nsd, surface_distances
+from uad_bench.metrics.surface import assd, hd95, mean_of_directions, nsd, surface_distances
 
 SPACING = (1.0, 1.0, 1.0)
 
@@ -78,3 +78,26 @@ def test_a_slice_is_measured_in_two_dimensions():
     one, other = np.zeros((2, 30, 30), bool)
     one[10, 5:25] = other[14, 5:25] = True
     assert assd(surface_distances(one, other, spacing=(0.5, 1.0))).value == 2
+
+
+def disc(centre: int) -> np.ndarray:
+    x, y = np.ogrid[:100, :100]
+    return ((x - centre) ** 2 + (y - 50) ** 2 <= 20**2)[..., None]
+
+
+def test_one_slice_of_a_volume_has_an_outline_and_not_a_surface_everywhere():
+    flat = surface_distances(disc(45), disc(51), spacing=(1, 1, 5))
+    assert flat.of_reference.size < 150  # of about 1,257 voxels
+    assert assd(flat).value == pytest.approx(3.6, abs=0.01)
+    assert assd(flat).value == assd(surface_distances(disc(45)[..., 0], disc(51)[..., 0], spacing=(1, 1))).value
+
+
+def test_the_mean_of_directions_weighs_both_surfaces_equally():
+    small, large = np.zeros((2, 40, 40), bool)
+    small[20, 20] = large[10:31, 10:31] = True
+    found = surface_distances(small, large, spacing=(1.0, 1.0))
+    assert mean_of_directions(found).value == pytest.approx(
+        (found.of_prediction.mean() + found.of_reference.mean()) / 2
+    )
+    assert found.of_prediction.mean() == 10
+    assert mean_of_directions(found).value < assd(found).value

@@ -32,13 +32,16 @@ class Published:
     Attributes:
         source: paper, and whether code or text was read.
         side: pixels of a slice's side that the code works at; None for the scan's own grid.
-        rescale: `test-min-max` maps all test maps to [0, 1] together.
+        rescale: `test-min-max` maps all test maps to [0, 1] together; `unmasked-min-max` takes lowest and highest
+            score before any voxel is masked out, which then is 0.
         half: scores pass through float16.
         area: `step` or `trapezoid` under the precision-recall curve.
         search: how the threshold is found; None where no Dice can be replayed.
         on: the patients it is found on.
         objective: the Dice that the search maximises.
         strict: a voxel is marked above the threshold, not at it.
+        assd: `mm` over all surface voxels, or `pixels` as the mean of both directions' means.
+        precision_of_nothing: precision where nothing is marked; None leaves those slices or patients out.
         both_empty: Dice of a slice or patient without anomaly where nothing is marked; None leaves those without
             anomaly out.
         numbers: what the paper reports, as `name/aggregation`: `pooled`, `mean` over patients, or mean over `slices`.
@@ -50,13 +53,15 @@ class Published:
 
     source: str
     side: Annotated[int, Field(ge=16, le=512)] | None = None
-    rescale: Literal["none", "test-min-max"] = "none"
+    rescale: Literal["none", "test-min-max", "unmasked-min-max"] = "none"
     half: bool = False
     area: Literal["step", "trapezoid"] = "step"
     search: Search | None = None
     on: Literal["test", "val"] = "test"
     objective: Aggregation = "pooled"
     strict: bool = True
+    assd: Literal["mm", "pixels"] = "mm"
+    precision_of_nothing: float | None = None
     both_empty: float | None = None
     numbers: tuple[Number, ...] = ()
     absent: dict[Number, str] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.overlap import OVERLAP, confusion_of
 from uad_bench.metrics.ranks import RankCounts, count_ranks, count_ranks_of
 from uad_bench.metrics.slicewise import slice_scores
-from uad_bench.metrics.surface import assd, surface_distances
+from uad_bench.metrics.surface import assd, mean_of_directions, surface_distances
 from uad_bench.metrics.voxel import auroc, average_precision
 from uad_bench.runs.metric_rows import Metric
 
@@ -97,6 +97,13 @@ class _Rescaled:
         """Bounds over all test patients together, where the paper takes them."""
         if rules.rescale == "none" or not test:
             return cls(cases, rules)
+        if rules.rescale == "unmasked-min-max":
+            raw = replace(cases, protocol=replace(cases.protocol, chain=()))
+            return replace(cls._spanning(raw, test, rules), cases=cases)
+        return cls._spanning(cases, test, rules)
+
+    @classmethod
+    def _spanning(cls, cases: Cases, test: Sequence[str], rules: Published) -> _Rescaled:
         extremes = [(case.scores.min(), case.scores.max()) for case in cases(test)]
         return cls(cases, rules, float(min(low for low, _ in extremes)), float(max(high for _, high in extremes)))
 
@@ -116,7 +123,10 @@ class _Rescaled:
 
     def _convert(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.rules.rescale != "none":
+            lowest = scores == scores.min(initial=np.inf)
             scores = ((scores - self.low) / ((self.high - self.low) or 1.0)).astype(np.float32)
+            if self.rules.rescale == "unmasked-min-max":
+                scores[lowest] = 0.0  # what the chain masked out
         return scores.astype(np.float16).astype(np.float32) if self.rules.half else scores
 
 
@@ -235,13 +245,20 @@ class _Replayed:
         def measure(unit: Case) -> Measure:
             mask = self.seen.mark(unit, self._threshold_of(unit))
             if name == "assd":
-                return assd(surface_distances(mask, unit.anomaly, spacing=unit.spacing))
+                return self._assd(mask, unit)
             found = confusion_of(mask[unit.domain], unit.anomaly[unit.domain])
-            nothing = not (found.tp + found.fn + found.fp)
-            empty = self.seen.rules.both_empty
-            return Measure(empty) if name == "dice" and nothing and empty is not None else OVERLAP[name](found)
+            marked = found.tp + found.fp
+            empty = {"precision": self.seen.rules.precision_of_nothing if not marked else None}
+            empty["dice"] = self.seen.rules.both_empty if not marked + found.fn else None
+            value = empty.get(name)
+            return OVERLAP[name](found) if value is None else Measure(value)
 
         return measure
+
+    def _assd(self, mask: Mask, unit: Case) -> Measure:
+        if self.seen.rules.assd == "pixels":
+            return mean_of_directions(surface_distances(mask, unit.anomaly, spacing=(1.0, 1.0, 1.0)))
+        return assd(surface_distances(mask, unit.anomaly, spacing=unit.spacing))
 
     def _threshold_of(self, unit: Case) -> float:
         """The one threshold, or the unit's own best."""

@@ -39,11 +39,17 @@ def surface_distances(
 ) -> SurfaceDistances:
     """Measure both directions inside the box that holds both masks.
 
+    An array with an axis of one voxel is a slice: its surface is the outline, not every voxel.
+
     Args:
         predicted: marked voxels.
         anomaly: reference of the same shape.
         spacing: size of a voxel along each axis, mm.
     """
+    if 1 in anomaly.shape and anomaly.ndim > 1:
+        flat = anomaly.shape.index(1)
+        kept = [size for axis, size in enumerate(spacing) if axis != flat]
+        return surface_distances(predicted.squeeze(flat), anomaly.squeeze(flat), spacing=kept)
     missing = "empty_ref" if not anomaly.any() else "empty_pred" if not predicted.any() else None
     if missing:
         return SurfaceDistances(np.empty(0), np.empty(0), missing)
@@ -78,6 +84,13 @@ def assd(distances: SurfaceDistances) -> Measure:
     if distances.undefined:
         return undefined(distances.undefined)
     return Measure(float(np.mean(_both(distances))))
+
+
+def mean_of_directions(distances: SurfaceDistances) -> Measure:
+    """The mean of both directions' mean distances, as medpy's `assd`. Undefined: `empty_ref`, `empty_pred`."""
+    if distances.undefined:
+        return undefined(distances.undefined)
+    return Measure(float(np.mean([distances.of_prediction.mean(), distances.of_reference.mean()])))
 
 
 def _surface_mm(mask: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:

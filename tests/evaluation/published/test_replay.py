@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from tests.scored import SHAPE, brain_of, lesion_of, noisy, reference_of
 from uad_bench.evaluation.cases import Cases
+from uad_bench.evaluation.postprocessing import Erode
 from uad_bench.evaluation.protocol import Protocol, Published
 from uad_bench.evaluation.replay import replay, trapezoid_area
 from uad_bench.evaluation.threshold_search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles
@@ -135,3 +137,49 @@ def test_a_side_of_its_own_resizes_scores_by_area_and_masks_by_nearest_neighbour
     assert case.anomaly.sum() == 4 * lesion_of(0).sum()
     assert np.array_equal(case.scores[::2, ::2], noisy(0))
     assert case.spacing == (0.5, 0.5, 1.0)
+
+
+def test_the_extremes_of_a_rescaling_are_taken_before_the_rim_of_the_brain_is_masked_out():
+    def brain_rim(i: int) -> np.ndarray:
+        scores = scores_of(i)
+        scores[brain_of(i) & ~ndimage.binary_erosion(brain_of(i), np.ones((3, 3, 1)))] = 9 + i
+        return scores
+
+    def found(rescale: str) -> float | None:
+        published = {
+            "rescale": rescale,
+            "objective": "slices",
+            "numbers": ("dice/slices",),
+            "search": Grid(step=0.01, count=10, unit="rescaled"),
+        }
+        rules = Protocol(
+            name="paper",
+            slices="largest",
+            region="all",
+            chain=(Erode(radius=2),),
+            published=Published(source="a paper", **published),
+        )
+        references = {name: reference_of(int(name[1:])) for name in NAMES}
+        cases = Cases(references=references, read=lambda name: brain_rim(int(name[1:])), protocol=rules)
+        return replay(cases, val=(), test=NAMES).metrics[0].value
+
+    low = min(brain_rim(i)[:, :, 2].min() for i in range(5))
+    high = max(brain_rim(i)[:, :, 2].max() for i in range(5))
+    inside = [Erode(radius=2).apply(brain_rim(i) + 1, brain_of(i)) for i in range(5)]
+    masked = [s == s[:, :, 2].min() for s in inside]
+    rescaled = [np.where(m, 0, (brain_rim(i) - low) / (high - low))[:, :, 2] for i, m in enumerate(masked)]
+    means = [
+        np.mean([dice(s > t, lesion_of(i)[:, :, 2]) for i, s in enumerate(rescaled)]) for t in 0.01 * np.arange(10)
+    ]
+    assert found("unmasked-min-max") == pytest.approx(max(means))
+    assert found("test-min-max") != pytest.approx(max(means))
+
+
+def test_precision_where_nothing_is_marked_is_what_the_paper_s_code_says():
+    def found(**rules: Any) -> float | None:
+        published = {"numbers": ("precision/slices",), "search": Grid(start=5.0, step=0.5, count=2, unit="rescaled")}
+        return replayed({**published, **rules}, slices="largest")["precision/slices"]
+
+    without, zero = found(), found(precision_of_nothing=0.0)
+    assert without is None or without > zero
+    assert zero is not None
