@@ -32,7 +32,6 @@ from uad_methods.networks import NetworkMethod, Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
 from uad_methods.noise import roll
 from uad_methods.residual import Residual, residual_map
-from uad_methods.units import spread_out
 
 T = 100
 STRENGTHS = cumulative_alphas(torch.linspace(1e-3, 0.2, T, dtype=torch.float64)).sqrt()
@@ -83,8 +82,7 @@ class Disyre(NetworkMethod):
         return {"restorer": UNet(1, shape=self.unet)}
 
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
-        self.start(train, compute)
-        self.levels_ = self._choose_levels(train)
+        self.levels_ = self._choose_levels(self.ready(self.start(train, compute)))
         self.learn("restorer", self._loss, train, budget)
         return self
 
@@ -142,12 +140,11 @@ class Disyre(NetworkMethod):
         ours, theirs = brain_pixels(shape > 0, generator), brain_pixels(batch.brain_mask[chosen], generator)
         return roll(batch.image[chosen], ours - theirs)
 
-    def _choose_levels(self, train: SliceDataset) -> Tensor:
+    def _choose_levels(self, sample: SliceBatch) -> Tensor:
         if self.centroids:
             return torch.tensor(self.centroids, device=self.compute_.device)
-        sample = self.ready(spread_out(train))
         brain = sample.image[sample.brain_mask]
-        return torch.quantile(brain[:: max(1, len(brain) // SAMPLE)], QUANTILES.to(brain.device))
+        return torch.quantile(brain[:: len(brain) // SAMPLE + 1], QUANTILES.to(brain.device))
 
 
 QUANTILES = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9])

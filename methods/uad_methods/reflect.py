@@ -19,7 +19,6 @@ from uad_methods.corruption import Range, rough_ellipses, speckle, uniform
 from uad_methods.networks import NetworkMethod, Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
 from uad_methods.residual import Residual, residual_map
-from uad_methods.units import spread_out
 
 TICKS = 1000  # of the flow's unit of time, which the network's embedding counts in
 
@@ -64,8 +63,7 @@ class Reflect(NetworkMethod):
         return {"velocity": UNet(1, shape=self.unet)}
 
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
-        self.start(train, compute)
-        sample = self.ready(spread_out(train))
+        sample = self.ready(self.start(train, compute))
         brain = sample.image[sample.brain_mask]
         self.healthy_ = float(brain.mean()), float(brain.std())
         self.learn("velocity", self._loss, train, budget)
