@@ -173,6 +173,7 @@ class SameProcess:
     access: Any = None
     note: Any = None
     method: Any = None
+    isolation: str = "none"
 
     def __enter__(self) -> Self:
         return self

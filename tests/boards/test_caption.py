@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.made_results import made_record
-from uad_bench.output.caption import setting
+from tests.made_results import BASELINES, made_board, made_record, made_result
+from uad_bench.boards.assembly import assemble_boards
+from uad_bench.output.caption import caption, setting
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,13 @@ def test_without_folds_the_validation_patients_are_counted():
 def test_with_folds_the_numbers_are_said_to_be_means_over_folds():
     assert any("mean over folds" in sentence for sentence in setting(made_record(n_folds=3, fold_validation=[2])))
     assert not any("mean over folds" in sentence for sentence in setting(made_record()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "noted"),
+    [("mount-namespace", False), ("landlock", False), ("audit-hook", True), ("none", True), (None, False)],
+)
+def test_a_row_that_the_operating_system_did_not_keep_from_labels_is_noted(kind, noted):
+    made = made_board(made_result("ae", environment={"isolation": kind}))
+    (board,) = assemble_boards(made, baselines=BASELINES)
+    assert ("Not isolated from labels by the operating system: ae." in caption(board)) is noted

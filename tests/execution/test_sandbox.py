@@ -14,7 +14,8 @@ import pytest
 from tests.execution.roads import ROADS, SECRET, Places
 from uad_bench.errors import ConfigError
 from uad_bench.execution.access import AccessPolicy
-from uad_bench.execution.sandbox import ENFORCED, MEANING, VARIABLE, Isolation, Sandbox, _works, isolation_available
+from uad_bench.execution.sandbox import VARIABLE, Sandbox, _works, isolation_available
+from uad_bench.runs.isolation import ENFORCED, KINDS, MEANING, Isolation, isolation_of, weakest
 
 CLOSED_ANYWAY = {"a file handle", "an inherited descriptor"}
 """Roads that lead nowhere without isolation either: the first is for root alone."""
@@ -151,4 +152,11 @@ def test_the_weakest_kind_can_be_asked_for(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_each_kind_is_explained():
-    assert set(MEANING) == {"mount-namespace", "landlock", "audit-hook", "none"}
+    assert set(MEANING) == set(KINDS)
+
+
+def test_a_run_is_as_isolated_as_its_weakest_part():
+    parts = [{"event": "isolation", "kind": kind} for kind in ("landlock", "audit-hook", "mount-namespace")]
+    assert isolation_of([{"event": "start"}, *parts]) == "audit-hook"
+    assert isolation_of([{"event": "imported"}]) is None
+    assert weakest(["mount-namespace", None]) == "mount-namespace"

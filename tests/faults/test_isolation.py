@@ -13,7 +13,8 @@ from uad_bench.data.cohort import Cohort
 from uad_bench.errors import MethodError
 from uad_bench.execution.batch_check import DEPENDS
 from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
-from uad_bench.execution.sandbox import ENFORCED, isolation_available
+from uad_bench.execution.sandbox import isolation_available
+from uad_bench.runs.isolation import ENFORCED
 
 
 @dataclass
@@ -147,6 +148,7 @@ def test_labels_are_out_of_reach_and_attempts_from_python_are_noted(tiny: TinyBe
     record = tiny.run(entry)
     assert "succeeded: []" in record["message"]
     assert len(tiny.events(entry, "label_access")) == 8
+    assert record["environment"]["isolation"] == isolation_available()
     assert [w["kind"] for w in record["warnings"]] == ["label_access"]
 
 

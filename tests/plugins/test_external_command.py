@@ -8,6 +8,8 @@ import pytest
 import uad_bench
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.execution.external_command import command_entry
+from uad_bench.execution.sandbox import isolation_available
+from uad_bench.runs.isolation import ENFORCED
 
 BRIGHT = """
 import pathlib, sys
@@ -83,6 +85,14 @@ def test_a_program_sees_no_label_and_no_test_patient_in_training(run):
 def test_a_program_that_fails_says_how(run, save, complaint):
     with pytest.raises(MethodError, match=complaint):
         run(BRIGHT.replace("SAVE", save))
+
+
+@pytest.mark.skipif(isolation_available() not in ENFORCED, reason="this machine isolates no program")
+def test_a_program_cannot_open_a_label_whose_path_it_knows(run, cache):
+    run(BRIGHT.replace("SAVE", AS_NIFTI))
+    label = next((cache / "datasets").rglob("*_seg.nii*"))
+    with pytest.raises(MethodError, match=label.name):
+        run(BRIGHT.replace("SAVE", AS_ARRAY) + f"    open({str(label)!r}).close()")
 
 
 def test_another_content_of_the_program_is_another_run(run):

@@ -18,6 +18,7 @@ from uad_bench.metrics.sweep import sweep
 from uad_bench.runs.cost import cost_of
 from uad_bench.runs.environment import environment
 from uad_bench.runs.folder import Run, now
+from uad_bench.runs.isolation import isolation_of
 from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, UNLABELLED, run_name, seal
 from uad_bench.runs.redaction import hide_paths
 from uad_bench.runs.replicates import save_replicates
@@ -50,7 +51,7 @@ def make_record(
         **(numbers(result) if result else NO_NUMBERS),
         "warnings": [*map(asdict, find_oddities(job.cohort.census.values())), *_warnings(run)],
         "cost": cost_of(run.read_events()),
-        "environment": environment(job.device),
+        "environment": {**environment(job.device), "isolation": isolation_of(run.read_events())},
         "created": now(),
     }
     return seal(record, run)

@@ -153,10 +153,11 @@ class Runner:
     def _apply_command(self, job: Job, left: list[str]) -> dict[str, Any]:
         from uad_bench.execution.external_command import run_command
 
-        return run_command(job, left, limits=self.limits, note=partial(self._note, job.run))
+        return run_command(job, left, access=self._access(job), limits=self.limits, note=partial(self._note, job.run))
 
     def _apply_method(self, job: Job, left: list[str]) -> dict[str, Any]:
         with self._worker(job) as worker:
+            self._note(job.run, {"event": "isolation", "kind": worker.isolation})
             needs = worker.describe(dict(job.experiment.params), job.cohort.task.pair)
             return self._work(job, left, worker, needs)
 

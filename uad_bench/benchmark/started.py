@@ -75,6 +75,7 @@ def started_method(
     try:
         access = access_for(experiment, entry, subjects, root=root, folder=folder)
         with WorkerProcess(entry, Run(folder).log, limits, access, events.append) as worker:
+            events.append({"event": "isolation", "kind": worker.isolation})
             try:
                 needs = worker.describe(dict(experiment.params), experiment.task.pair)
             except MethodError:

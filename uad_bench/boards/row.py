@@ -9,6 +9,7 @@ import numpy as np
 
 from uad_bench.boards.result import Quantity, Result, Values
 from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.runs.isolation import is_isolated
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ class Row:
         """Whether several seeds gave the very same score maps."""
         digests = {tuple(sorted(result.maps.items())) for result in self.sound}
         return len(self.sound) > 1 and len(digests) == 1 and bool(self.sound[0].maps)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the operating system kept labels from every run, as far as their records say."""
+        return all(is_isolated(result.record) for result in self.sound)
 
     def number(self, quantity: Quantity) -> Number:
         """The mean over seeds, with the patients resampled alike for every seed."""

@@ -16,6 +16,7 @@ from uad_bench.cli import (
     data,
     exporting,
     listing,
+    machine,
     reporting,
     running,
     scores,
@@ -41,6 +42,7 @@ app.command("report")(reporting.report)
 app.command("export")(exporting.export)
 app.command("bundle")(sharing.bundle)
 app.command("list")(listing.list_)
+app.command("machine")(machine.machine)
 app.command("new-method")(authoring.new_method)
 app.command("check-method")(authoring.check_method)
 app.command("evaluate")(scores.evaluate)

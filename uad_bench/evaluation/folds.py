@@ -11,6 +11,7 @@ from uad_bench.digests import digest_json
 from uad_bench.metrics.uncertainty import percentile_interval
 from uad_bench.runs.cost import cost_of_folds
 from uad_bench.runs.folder import Run
+from uad_bench.runs.isolation import weakest
 from uad_bench.runs.metric_rows import key_of
 from uad_bench.runs.record import NO_NUMBERS, run_name, seal
 from uad_bench.runs.replicates import load_replicates, mean_of_folds, save_replicates
@@ -24,6 +25,8 @@ def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> 
     last = records[-1]
     record = {**last, **NO_NUMBERS, "run": run_name(run), "fold": None, "n_folds": n_folds}
     record["warnings"] = _distinct(warning for fold in records for warning in fold["warnings"])
+    isolation = weakest(fold["environment"]["isolation"] for fold in records)
+    record["environment"] = {**last["environment"], "isolation": isolation}
     record["fold_validation"] = [len(fold["subjects"].get("val", ())) for fold in records]
     if last["status"] != "ok":
         return seal(record, run)

@@ -4,14 +4,15 @@
 `<patient>.npy`; with `{train}` in the command, healthy slices of the training patients lie there.
 """
 
+import contextlib
 import re
 import shlex
 import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,10 +23,12 @@ from uad_bench.config import validate
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, DataError, MethodError, ResourceError, unknown
 from uad_bench.evaluation.score_files import find_maps, read_score_map
+from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.exchange import write_images, write_training
 from uad_bench.execution.isolation import LOG_LIMIT, Limits
 from uad_bench.execution.job import Job
 from uad_bench.execution.processes import end_group, group_rss_mib
+from uad_bench.execution.sandbox import Sandbox, isolation_available
 from uad_bench.execution.stages import save_map
 from uad_bench.files import storage_error
 from uad_bench.method import Modality
@@ -73,7 +76,7 @@ def command_entry(text: str, name: str) -> Entry:
     return Entry(name, text, command=words)
 
 
-def run_command(job: Job, left: Sequence[str], *, limits: Limits, note: Note) -> dict[str, Any]:
+def run_command(job: Job, left: Sequence[str], *, access: AccessPolicy, limits: Limits, note: Note) -> dict[str, Any]:
     """Run the command for these patients and keep its maps; returns its description.
 
     Raises:
@@ -85,7 +88,9 @@ def run_command(job: Job, left: Sequence[str], *, limits: Limits, note: Note) ->
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _hand_out(folder, job, needs, left, note)
-        used = _execute(_words(job, folder), job.run.log, limits, lambda: note(_progress(folder, left)))
+        with _sandbox(job, access) as sandbox:
+            note({"event": "isolation", "kind": sandbox.isolation})
+            used = _execute(sandbox, _words(job, folder), job.run.log, limits, lambda: note(_progress(folder, left)))
         _collect(folder / "out", job, left, used, note)
     except OSError as error:
         raise storage_error(folder, error) from error
@@ -150,13 +155,22 @@ class Used:
     peak_rss_mib: float
 
 
-def _execute(words: list[str], log: Path, limits: Limits, watch: Callable[[], None]) -> Used:
-    """Run it in a process group of its own until it ends or breaks a limit."""
+@contextlib.contextmanager
+def _sandbox(job: Job, access: AccessPolicy) -> Iterator[Sandbox]:
+    """Where the command runs; it may read the files that it is made of, wherever they lie."""
+    files = {str(Path(word).resolve()) for word in job.entry.command if Path(word).is_file()}
+    sandbox = Sandbox(replace(access, read_only=access.read_only | files), isolation_available())
+    try:
+        yield sandbox
+    finally:
+        sandbox.close()
+
+
+def _execute(sandbox: Sandbox, words: list[str], log: Path, limits: Limits, watch: Callable[[], None]) -> Used:
+    """Run it until it ends or breaks a limit."""
     started, peak = time.perf_counter(), 0.0
     try:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = sandbox.start(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
         raise ResourceError(f"{words[0]} cannot be started: {error.strerror}") from error
     assert process.stdout is not None

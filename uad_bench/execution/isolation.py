@@ -19,9 +19,10 @@ from uad_bench.errors import MethodError, ResourceError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.launcher import FAILED
 from uad_bench.execution.processes import GRACE_S, count_oom_kills, end_group, group_rss_mib
-from uad_bench.execution.sandbox import VARIABLE, Isolation, Sandbox, isolation_available
+from uad_bench.execution.sandbox import VARIABLE, Sandbox, isolation_available
 from uad_bench.execution.stages import Assignment
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.isolation import Isolation
 
 LOG_LIMIT = 1 << 20
 LINE_LIMIT = 1 << 20

@@ -21,6 +21,7 @@ from uad_bench.execution.linux import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, 
 
 FAILED = 125
 """Exit code where the isolation that was asked for cannot be had; the reason is on standard error."""
+NOT_STARTED = 127
 HARNESS_GONE = signal.SIGHUP
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -86,7 +87,11 @@ def _start(command: list[str], restrict: Callable[[], None] = lambda: None) -> i
         restrict()
         for number in (signal.SIGTERM, signal.SIGINT, HARNESS_GONE, *IGNORED_BY_PYTHON):
             signal.signal(number, signal.SIG_DFL)
-        os.execvp(command[0], command)  # noqa: S606 - a list, never a shell
+        try:
+            os.execvp(command[0], command)  # noqa: S606 - a list, never a shell
+        except OSError as error:
+            _say(f"{command[0]} cannot be started: {error.strerror}")
+            os._exit(NOT_STARTED)
 
     return _fork(become)
 
@@ -140,5 +145,9 @@ def _end_alike(status: int) -> NoReturn:
 
 
 def _failed(error: OSError) -> int:
-    print(f"uad-bench: no isolation: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    _say(f"no isolation: {error}")
     return FAILED
+
+
+def _say(text: str) -> None:
+    print(f"uad-bench: {text}", file=sys.stderr, flush=True)  # noqa: T201

@@ -7,7 +7,7 @@ import contextlib
 import re
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from uad_bench.execution.process_state import preserved
 from uad_bench.execution.stages import Assignment, describe, describe_method, work
 from uad_bench.plugins.hyperparameters import hyperparameters
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.isolation import Isolation
 
 Note = Callable[[dict[str, Any]], None]
 
@@ -51,11 +52,13 @@ class InProcess:
         entry: the method.
         note: receives each event at once.
         log: file for the traceback of a failure.
+        isolation: none; it can reach what the session can.
     """
 
     entry: Entry
     note: Note
     log: Path
+    isolation: Isolation = field(init=False, default="none")
     _method: Any = None
 
     def __enter__(self) -> Self:

@@ -11,27 +11,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from uad_bench.errors import unknown
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.resources import PACKAGE
+from uad_bench.runs.isolation import ENFORCED, KINDS, Isolation
 
-Isolation = Literal["mount-namespace", "landlock", "audit-hook", "none"]
-KINDS: tuple[Isolation, ...] = get_args(Isolation)
-"""From the strongest to the weakest."""
-ENFORCED: frozenset[str] = frozenset({"mount-namespace", "landlock"})
-"""Kinds that the kernel enforces, whatever language a method is written in."""
-MEANING: Mapping[str, str] = {
-    "mount-namespace": "namespaces: labels and other runs are invisible, all but a method's own folders is read-only",
-    "landlock": "Landlock: labels and other runs cannot be opened, all but a method's own folders is read-only",
-    "audit-hook": "not isolated: only what a method opens from Python is seen and refused",
-    "none": "not isolated",
-}
 VARIABLE = "UAD_BENCH_ISOLATION"
 START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from uad_bench.execution.launcher import main; main()"
 OPENS = 'if ( : < "$1" ) 2>/dev/null; then exit 1; else exit 42; fi'

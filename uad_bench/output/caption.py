@@ -103,6 +103,8 @@ def _warnings(board: Board) -> Sequence[str]:
         said.append("Seeds marked = gave the same score maps, byte for byte.")
     if any(not row.complete for row in board.rows):
         said.append("A row that lacks a seed has no rank.")
+    if reachable := [row.label for row in board.rows if not row.isolated]:
+        said.append(f"Not isolated from labels by the operating system: {', '.join(reachable)}.")
     if board.left_out:
         said.append(board.left_out)
     return said

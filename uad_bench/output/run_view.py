@@ -56,7 +56,7 @@ def _facts(record: Record) -> Iterator[str]:
     spent = f"training {seconds(cost['fit_s'])}, scoring {seconds(cost['score_s_per_volume'])} a volume{memory}"
     yield f"{spent}; {made.get('device', '?')}, {made.get('cpu', '?')}; uad-bench {made.get('uad_bench', '?')}"
     yield from _measured(cost)
-    yield f"seed {record['seed']}, {record['created']}"
+    yield f"seed {record['seed']}, {record['created']}, isolation {made.get('isolation') or 'unknown'}"
 
 
 def _measured(cost: Record) -> Iterator[str]:

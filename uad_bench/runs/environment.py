@@ -28,15 +28,23 @@ def environment(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "packages_digest": _installed_digest(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "memory_mib": _memory_mib(),
+        **hardware(),
         "device": device,
         "gpu": gpu_names() if device != "cpu" else [],
         "driver": _first_line(NVIDIA / "version") if device != "cpu" else None,
         "settings": {key: os.environ[key] for key in SETTINGS if key in os.environ},
         "command": _command(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """System, processor, memory and GPUs."""
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_mib": _memory_mib(),
+        "gpu": gpu_names(),
     }
 
 
