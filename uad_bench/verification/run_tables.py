@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from uad_bench.runs.findings import Finding, differs
-from uad_bench.verification.recount import NAN, Curve, Patient, pooled, recount_patient
+from uad_bench.verification.recompute import NAN, Curve, Patient, pooled, recompute_patient
 
 POINTS = 1_000  # of a sweep
 
@@ -17,7 +17,7 @@ POINTS = 1_000  # of a sweep
 def check_metrics(path: Path, test: Sequence[Patient], thresholds: Mapping[str, float]) -> Iterator[Finding]:
     """One row a test patient with every metric of the patient, and nothing else."""
     header, rows = _read(path)
-    known = [recount_patient(patient, thresholds) for patient in test]
+    known = [recompute_patient(patient, thresholds) for patient in test]
     if [row.get("subject") for row in rows] != [p.name for p in test]:
         yield Finding("metrics.csv", "does not hold exactly the test patients")
         return
@@ -52,10 +52,10 @@ def count_cells(path: Path) -> int:
 
 def _sweep(curve: Curve) -> Iterator[dict[str, float]]:
     """Distinct scores of positives, at even ranks where they are many; the best Dice is always among them."""
-    places = np.flatnonzero(np.diff(curve.tp, prepend=0.0))
+    places = np.arange(curve.scores.size)
     if places.size > POINTS:
         even = np.linspace(0, places.size - 1, POINTS - 1).round().astype(int)
-        places = places[np.union1d(even, np.argmax(curve.dice[places]))]
+        places = np.union1d(even, np.argmax(curve.dice))
     n_negative = curve.n - curve.n_positive
     for k in places:
         tp, marked = curve.tp[k], curve.marked[k]

@@ -17,8 +17,8 @@ from uad_bench.runs.reopen import open_stored
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.claims import check_claims
 from uad_bench.verification.form import check_form
-from uad_bench.verification.recount import NAN
-from uad_bench.verification.second_road import SecondRoad, check_stored_intervals
+from uad_bench.verification.recompute import NAN
+from uad_bench.verification.record_check import RecordCheck, check_stored_intervals
 
 Report = Callable[[Progress], None]
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, EOFError)
@@ -57,10 +57,10 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
     found: list[Finding] = []
     count = 0
     for stored in open_stored(run, data, report):
-        report(Progress(f"recounting {stored.part}".strip(), 0, 1))
-        numbers, differing = SecondRoad.of(stored, report).compare()
+        report(Progress(f"recomputing {stored.part}".strip(), 0, 1))
+        numbers, differing = RecordCheck.of(stored, report).compare()
         found, count = [*found, *_named(differing, stored.part)], count + numbers
-    report(Progress("recounting", 1, 1))
+    report(Progress("recomputing", 1, 1))
     return Verification(name, count, tuple(found), unchecked=tuple(_rescored(run)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,37 @@ from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import key_of
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
-from uad_bench.verification.draws import Values, curve_draws, digest_of, draw, interval, summed_draws, times_drawn
-from uad_bench.verification.recount import HEALTHY, NAN, Number, Patient, recount, recount_thresholds
+from uad_bench.verification.recompute import HEALTHY, NAN, Patient, Recomputed, recompute, recompute_thresholds
+from uad_bench.verification.replicates import (
+    MOST_EDGES,
+    Values,
+    curve_replicates,
+    digest_of,
+    draw,
+    interval,
+    n_distinct,
+    summed_replicates,
+    times_drawn,
+)
 from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
 
 Report = Callable[[Progress], None]
 Row = Mapping[str, Any]
-REPLICATE_TOLERANCE = 1e-3  # of pooled ranks, which the bootstrap counts in 16,384 bins
-ROWS_CHECKED = 30  # bootstrap rows whose curves are recomputed; all rows are where a metric is a sum over patients
+ROWS = 2_000  # of the bootstrap
+BINNED_TOLERANCE = 1e-3  # of replicates that the bootstrap counts in 16,384 bins
+EXACT_UP_TO = MOST_EDGES  # distinct scores of positives that the bootstrap does not bin
+ORACLE = "dice@oracle/pooled"
+EXACT = ("auprc@all/pooled", "auprc_gain@all/pooled", ORACLE)
+CURVES = (
+    *EXACT, "auroc@all/pooled",
+    *(f"slice_{name}{ending}@all/pooled" for name in ("auroc", "auprc") for ending in ("", "_top1pct")),
+)  # fmt: skip
 LEVEL = 0.95
 OF_ALL_ONLY = ("fpr_healthy", "slice_")  # metrics that groups do not have begin so
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SecondRoad:
+@dataclass(frozen=True, eq=False)
+class RecordCheck:
     """A stored run and its patients.
 
     Attributes:
@@ -45,7 +63,7 @@ class SecondRoad:
     healthy: NDArray[np.float32]
 
     @classmethod
-    def of(cls, stored: Stored, report: Report) -> SecondRoad:
+    def of(cls, stored: Stored, report: Report) -> RecordCheck:
         """Read maps and references."""
         protocol = load_protocol(stored.cohort.task.protocol)
         references = cases_of(stored.run, stored.cohort, stored.split, protocol, report).references
@@ -87,7 +105,7 @@ class SecondRoad:
     def _check_thresholds(self, stored: Mapping[str, str | None], chosen: Mapping[str, Any]) -> Iterator[Finding]:
         if set(stored) != set(self.protocol.thresholds):
             yield Finding("record.json thresholds", f"are {sorted(stored)}, not those of the task's protocol")
-        for policy, value in recount_thresholds(self.val, self.healthy, self.test).items():
+        for policy, value in recompute_thresholds(self.val, self.healthy, self.test).items():
             if policy in stored:
                 text = stored[policy]
                 yield from differs(f"record.json threshold {policy}", float.fromhex(text) if text else None, value)
@@ -101,10 +119,10 @@ class SecondRoad:
     ) -> Iterator[Finding]:
         rows = [row for row in stored if row.get("group") == group]
         yield from self._check_rows(rows, group, members, known)
-        weights = times_drawn(self._draw(len(members)))
-        again = summed_draws(members, known, weights) if len(weights) else {}
+        again = self._replicates(members, known, group=True)
         for row in rows:
-            yield from _check_interval(row, again.get(key_of({**row, "group": None})))
+            key = key_of({**row, "group": None})
+            yield from _check_interval(row, again.get(key), within=self._tolerance(key), may_lack=key in self._binned)
 
     def _check_rows(
         self, rows: Sequence[Row], group: str, patients: Sequence[Patient], known: Mapping[str, float]
@@ -123,19 +141,19 @@ class SecondRoad:
             else:
                 yield Finding(f"record.json {key}", "is no metric of this protocol")
 
-    def _numbers(self, patients: Sequence[Patient], known: Mapping[str, float], group: str) -> dict[str, Number]:
+    def _numbers(self, patients: Sequence[Patient], known: Mapping[str, float], group: str) -> dict[str, Recomputed]:
         """What the rows must hold: where there is no threshold, one undefined Dice stands for its metrics."""
         policies = self.stored.record["thresholds"]
-        numbers = recount(patients, known)
+        numbers = recompute(patients, known)
         lacking = [p for p, text in policies.items() if text is None and p != "oracle"]
-        numbers |= {f"dice@{policy}/pooled": Number(NAN, len(patients)) for policy in lacking}
+        numbers |= {f"dice@{policy}/pooled": Recomputed(NAN, len(patients)) for policy in lacking}
         if "oracle" not in policies:
             numbers.pop("dice@oracle/pooled")
         if not group:
             return numbers
         return {f"{key}#{group}": n for key, n in numbers.items() if not key.startswith(OF_ALL_ONLY)}
 
-    def _check_labels(self, key: str, row: Row, number: Number) -> Iterator[Finding]:
+    def _check_labels(self, key: str, row: Row, number: Recomputed) -> Iterator[Finding]:
         meaning = {
             "n_subjects": number.n_subjects,
             "level": LEVEL,
@@ -149,27 +167,42 @@ class SecondRoad:
     def _check_replicates(
         self, record: Mapping[str, Any], replicates: Mapping[str, Values], known: Mapping[str, float]
     ) -> Iterator[Finding]:
-        drawn = self._draw(len(self.test))
-        if record["bootstrap"]["rows"] != digest_of(drawn):
+        if record["bootstrap"]["rows"] != digest_of(self._draw(len(self.test))):
             yield Finding("record.json bootstrap rows", "is not the digest of the rows of these patients")
-        weights = times_drawn(drawn)
-        summed = summed_draws(self.test, known, weights) if len(weights) else {}
+        again = self._replicates(self.test, known)
         for row in record["metrics"]:
             key = key_of(row)
-            yield from _check_interval(row, replicates.get(key, summed.get(key)), stored=key in replicates)
-        chosen = np.random.default_rng(0).permutation(len(weights))[:ROWS_CHECKED]
-        curves = curve_draws(self.test, weights[chosen]) if len(weights) else {}
+            yield from _check_interval(
+                row, replicates.get(key, again.get(key)), may_lack=key in self._binned, stored=key in replicates
+            )
         for key, values in replicates.items():
-            if key in curves:
-                yield from _first_differing(key, values[chosen], curves[key], chosen, within=REPLICATE_TOLERANCE)
-            elif key in summed:
-                yield from _first_differing(key, values, summed[key], np.arange(len(values)), within=TOLERANCE)
-            else:
+            if key not in again:
                 yield Finding(f"replicates.npy {key}", "is no metric with replicates")
+            elif values.shape != again[key].shape:
+                yield Finding(f"replicates.npy {key}", f"has {values.size} rows, not {again[key].size}")
+            else:
+                yield from _first_differing(key, values, again[key], within=self._tolerance(key))
+
+    def _replicates(
+        self, patients: Sequence[Patient], known: Mapping[str, float], *, group: bool = False
+    ) -> dict[str, Values]:
+        weights = times_drawn(self._draw(len(patients)))
+        curves = curve_replicates(patients, weights, slices=not group)
+        if group:
+            del curves[ORACLE]  # a group has no oracle of its own: its Dice is that at the threshold of all
+        return {**summed_replicates(patients, known, weights), **curves}
+
+    @cached_property
+    def _binned(self) -> frozenset[str]:
+        """Keys of replicates that the bootstrap counts in bins, so that they are exact to `BINNED_TOLERANCE` only."""
+        exact = n_distinct(self.test) <= EXACT_UP_TO
+        return frozenset(CURVES).difference(EXACT if exact else ())
+
+    def _tolerance(self, key: str) -> float:
+        return BINNED_TOLERANCE if key in self._binned else TOLERANCE
 
     def _draw(self, n_patients: int) -> NDArray[np.int64]:
-        rows = next((values.size for values in load_replicates(self.stored.run).values()), 0)
-        return draw(n_patients, seed=bootstrap_seed(self.stored.split.test), rows=rows)
+        return draw(n_patients, seed=bootstrap_seed(self.stored.split.test), rows=ROWS)
 
     def _check_cuts(self, stored: Sequence[float]) -> Iterator[Finding]:
         again = self._cuts()
@@ -198,19 +231,37 @@ def check_stored_intervals(record: Mapping[str, Any], replicates: Mapping[str, V
         yield from _check_interval(row, replicates.get(key_of(row)), stored=key_of(row) in replicates)
 
 
-def _check_interval(row: Row, replicates: Values | None, *, stored: bool = True) -> Iterator[Finding]:
-    """The ends of a row's interval; one that should have none, and one that should have, are findings."""
+def _check_interval(
+    row: Row,
+    replicates: Values | None,
+    *,
+    within: float = TOLERANCE,
+    may_lack: bool = False,
+    stored: bool = True,
+) -> Iterator[Finding]:
+    """The ends of a row's interval; one that should have none, and one that should have, are findings.
+
+    Args:
+        row: of a record.
+        replicates: from which its interval is recomputed; None where it has none.
+        within: the tolerance.
+        may_lack: the row may be without an interval, because bins were too coarse for it.
+        stored: the record has replicates of it.
+    """
     where = f"record.json {key_of(row)}"
-    if replicates is None:
-        if not row.get("group") and (row.get("low") is not None or row.get("high") is not None):
+    ends = row.get("low"), row.get("high")
+    if replicates is None or (not stored and ends != (None, None)):
+        if ends != (None, None):
             yield Finding(where, "has an interval, but no replicates")
         return
     exists = row["value"] is not None and row.get("n_subjects", 0) > 1
     low, high = interval(replicates) if exists else (NAN, NAN)
+    if may_lack and ends == (None, None) and (row.get("group") or not stored):
+        return
     if not stored and not math.isnan(low):
         yield Finding(where, "has no replicates")
-    yield from differs(f"{where} low", row.get("low"), low)
-    yield from differs(f"{where} high", row.get("high"), high)
+    yield from differs(f"{where} low", ends[0], low, within=within)
+    yield from differs(f"{where} high", ends[1], high, within=within)
 
 
 def _further_groups(stored: Sequence[Row], known: Mapping[str, Any]) -> Iterator[Finding]:
@@ -218,13 +269,11 @@ def _further_groups(stored: Sequence[Row], known: Mapping[str, Any]) -> Iterator
         yield Finding(f"record.json group {group}", "is no group of these patients")
 
 
-def _first_differing(
-    key: str, stored: Values, again: Values, rows: NDArray[np.int64], *, within: float
-) -> Iterator[Finding]:
-    """One finding a metric is enough."""
+def _first_differing(key: str, stored: Values, again: Values, *, within: float) -> Iterator[Finding]:
+    """One finding per metric is enough."""
     same = np.isclose(stored, again, rtol=within, atol=within, equal_nan=True)
     for k in np.flatnonzero(~same)[:1]:
-        yield from differs(f"replicates.npy row {rows[k]} {key}", stored[k], again[k], within=within)
+        yield from differs(f"replicates.npy row {k} {key}", stored[k], again[k], within=within)
 
 
 def _patient(

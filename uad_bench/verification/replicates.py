@@ -1,0 +1,160 @@
+"""Bootstrap replicates with an independent implementation: rows are drawn again, and metrics counted in each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.overlap import OVERLAP, Confusion
+from uad_bench.verification.recompute import HEALTHY, NAN, Curve, Patient, recompute_patient
+
+Values = NDArray[np.float64]
+Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
+"""Scores (V,) and anomaly (V,) of one patient."""
+MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the bootstrap itself
+BLOCK = 32  # rows at once: arrays of 32 x 32,768 float64 are 8 MiB
+
+
+def draw(n_patients: int, *, seed: int, rows: int) -> NDArray[np.int64]:
+    """Patients (rows, n) drawn with replacement."""
+    return np.random.Generator(np.random.PCG64(seed)).integers(0, n_patients, size=(rows, n_patients))
+
+
+def digest_of(drawn: NDArray[np.int64]) -> str:
+    """SHA-256 of the indices as little-endian int64."""
+    return hashlib.sha256(drawn.astype("<i8").tobytes()).hexdigest()
+
+
+def times_drawn(drawn: NDArray[np.int64]) -> Values:
+    """How often row r holds patient j (R, n)."""
+    n = drawn.shape[1]
+    return np.array([np.bincount(row, minlength=n) for row in drawn], np.float64).reshape(len(drawn), n)
+
+
+def summed_replicates(
+    patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values
+) -> dict[str, Values]:
+    """Replicates (R,) by key of all metrics that are sums over patients: those at fixed thresholds, and means."""
+    replicates = _means(patients, thresholds, weights)
+    real = weights @ np.array([p.anomaly.sum() for p in patients], float)
+    voxels = weights @ np.array([p.scores.size for p in patients], float)
+    replicates["prevalence@all/pooled"] = real / voxels
+    for policy, threshold in thresholds.items():
+        hit, marked = (weights @ column for column in _marked(patients, threshold))
+        counts: Any = {"tp": hit, "fp": marked - hit, "fn": real - hit, "tn": voxels - real - marked + hit}
+        found = {name: metric.replicates(Confusion(**counts)) for name, metric in OVERLAP.items()}
+        replicates |= {f"{name}@{policy}/pooled": values for name, values in found.items()}
+        if policy in HEALTHY:
+            healthy = [p.scores[p.healthy] for p in patients]
+            alarms = weights @ np.array([np.sum(s >= threshold) for s in healthy], float)
+            rate = _divide(alarms, weights @ np.array([s.size for s in healthy], float))
+            replicates[f"fpr_healthy@{policy}/pooled"] = rate
+            replicates[f"fpr_healthy_ratio@{policy}/pooled"] = rate / HEALTHY[policy]
+    return replicates
+
+
+def curve_replicates(patients: Sequence[Patient], weights: Values, *, slices: bool = True) -> dict[str, Values]:
+    """Replicates (R,) by key of all metrics over every threshold.
+
+    Args:
+        patients: in the order of the weights' columns.
+        weights: (R, n), how often each row holds a patient.
+        slices: those of slice scores too.
+    """
+    area, roc_area, dice = _areas([(p.scores, p.anomaly) for p in patients], weights)
+    real = weights @ np.array([p.anomaly.sum() for p in patients], float)
+    base = real / (weights @ np.array([p.scores.size for p in patients], float))
+    replicates = {
+        "auprc@all/pooled": area,
+        "auroc@all/pooled": roc_area,
+        "dice@oracle/pooled": dice,
+        "auprc_gain@all/pooled": _divide(area - base, 1 - base),
+    }
+    for ending, top in (("", False), ("_top1pct", True)) if slices else ():
+        area, roc_area, _ = _areas([p.slices(top=top) for p in patients], weights)
+        replicates[f"slice_auroc{ending}@all/pooled"] = roc_area
+        replicates[f"slice_auprc{ending}@all/pooled"] = area
+    return replicates
+
+
+def n_distinct(patients: Sequence[Patient]) -> int:
+    """Distinct scores of positives of all patients."""
+    return int(np.unique(np.concatenate([p.scores[p.anomaly] for p in patients])).size)
+
+
+def interval(replicates: Values) -> tuple[float, float]:
+    """The central 95 %; NaN where more than 5 % of the replicates have no value."""
+    values = np.sort(replicates[~np.isnan(replicates)])
+    if values.size < max(1, 0.95 * replicates.size):
+        return NAN, NAN
+    low, high = (np.interp(share * (values.size - 1), np.arange(values.size), values) for share in (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _areas(parts: Sequence[Part], weights: Values) -> tuple[Values, Values, Values]:
+    """Average precision, ROC area and best Dice (R,), shifted by what binning costs the exact values."""
+    edges = _edges(np.concatenate([scores[anomaly] for scores, anomaly in parts]))
+    if not edges.size:
+        return (np.full(len(weights), NAN),) * 3
+    table = np.array([[_histogram(s[a], edges), _histogram(s[~a], edges)] for s, a in parts], float)  # (n, 2, bins)
+    rows = np.concatenate([np.ones((1, len(parts))), weights])
+    blocks = [_binned(rows[k : k + BLOCK], table) for k in range(0, len(rows), BLOCK)]
+    whole = Curve.of(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    exact = (whole.area, whole.roc_area, whole.best_dice)
+    columns = (np.concatenate(column) for column in zip(*blocks, strict=True))
+    area, roc_area, dice = (values[1:] + (e - values[0]) for values, e in zip(columns, exact, strict=True))
+    return area, roc_area, dice
+
+
+def _edges(positives: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Lower edges of the bins, ascending: every distinct score of a positive alone in a bin, or quantiles of many."""
+    distinct = np.unique(positives)
+    if distinct.size <= MOST_EDGES:
+        return np.unique(np.concatenate([distinct, np.nextafter(distinct, distinct.dtype.type(np.inf))]))
+    places = np.linspace(0, positives.size - 1, 2 * MOST_EDGES).astype(np.int64)
+    return np.unique(np.sort(positives)[places])
+
+
+def _histogram(scores: NDArray[np.floating], edges: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Scores by bin, highest bin first; the last holds what is below every edge."""
+    return np.bincount(np.searchsorted(edges, scores, side="right"), minlength=edges.size + 1)[::-1]
+
+
+def _binned(rows: Values, table: Values) -> tuple[Values, Values, Values]:
+    """Average precision, ROC area and best Dice of rows of weights, the scores of a bin tied."""
+    p, n = rows @ table[:, 0], rows @ table[:, 1]  # (rows, bins)
+    tp, marked = np.cumsum(p, axis=1), np.cumsum(p + n, axis=1)
+    real, healthy = p.sum(axis=1), n.sum(axis=1)
+    area = _divide(np.sum(p * tp / np.maximum(marked, 1), axis=1), real)
+    roc_area = _divide(np.sum(n * (tp - p / 2), axis=1), real * healthy)
+    dice = np.where(real > 0, np.max(2 * tp / np.maximum(real[:, None] + marked, 1), axis=1), NAN)
+    return area, roc_area, dice
+
+
+def _means(patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values) -> dict[str, Values]:
+    rows = [recompute_patient(patient, thresholds) for patient in patients]
+    replicates = {}
+    for key in rows[0]:
+        name, _, policy = key.partition("@")
+        if name == "dice" or key in {"auprc", "auroc"}:
+            values = np.array([row[key] for row in rows])
+            known = ~np.isnan(values)
+            mean = _divide(weights[:, known] @ values[known], weights @ known.astype(float))
+            replicates[f"{name}@{policy or 'all'}/mean"] = mean
+    return replicates
+
+
+def _marked(patients: Sequence[Patient], threshold: float) -> tuple[Values, Values]:
+    """Voxels of each patient (n,) that are rightly marked, and all that are."""
+    over = [p.scores >= threshold for p in patients]
+    hits = [np.sum(p.anomaly & mask) for p, mask in zip(patients, over, strict=True)]
+    return np.array(hits, float), np.array([mask.sum() for mask in over], float)
+
+
+def _divide(numerator: Values, denominator: Values) -> Values:
+    safe = np.where(denominator > 0, denominator, 1.0)
+    return np.where(denominator > 0, numerator / safe, NAN)
