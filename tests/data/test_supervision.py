@@ -8,7 +8,8 @@ import torch
 
 from tests.tiny_bench import TinyBench
 from uad_bench.benchmark.started import access_for
-from uad_bench.data.cohort import cache_root, prepare_working_slices
+from uad_bench.data.cache import cache_root
+from uad_bench.data.cohort import prepare_working_slices
 from uad_bench.data.reference import build_references
 from uad_bench.data.supervision import FOLDER, prepare_masks, training_slices
 from uad_bench.errors import ConfigError

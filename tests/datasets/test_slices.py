@@ -28,7 +28,7 @@ SPACING = [0.5, 0.75, 4.0]
 def stacks(tmp_path, monkeypatch):
     """The folder of stacked volumes, of this test alone."""
     monkeypatch.setenv("UAD_BENCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "datasets" / "slices"
+    return tmp_path / "cache" / "stacked"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from tests.scored import SHAPE, brain_of, noisy, reference_of
-from uad_bench.data.memo import Memo
+from uad_bench.data.cache import Cache
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.postprocessing import Chain, Erode, Gaussian, Median, MinComponent, describe
 from uad_bench.evaluation.protocol import Protocol
@@ -61,9 +61,9 @@ def test_filtering_inside_the_box_of_the_brain_gives_what_filtering_the_whole_vo
     assert reference.shape == SHAPE
 
 
-def test_a_filtered_map_is_read_from_the_memo_the_second_time(tmp_path, monkeypatch: pytest.MonkeyPatch):
+def test_a_filtered_map_is_read_from_the_cache_the_second_time(tmp_path, monkeypatch: pytest.MonkeyPatch):
     median = Protocol(chain=(Median(size=3),))
-    cases = Cases(references={"P0": reference_of(0)}, read=noisy_of, protocol=median, memo=Memo(tmp_path))
+    cases = Cases(references={"P0": reference_of(0)}, read=noisy_of, protocol=median, filtered=Cache(tmp_path))
     first = cases["P0"].scores
     monkeypatch.setattr(Chain, "filter", lambda *_: pytest.fail("the chain ran again"))
     assert np.array_equal(cases["P0"].scores, first)

@@ -242,7 +242,7 @@ def test_attempts_and_dependent_scores_are_said_on_standard_error_and_kept_in_th
 ):
     spies = """
     import os
-    from uad_bench.data.cohort import cache_root
+    from uad_bench.data.cache import cache_root
     try:
         os.listdir(cache_root() / "references")
     except OSError:

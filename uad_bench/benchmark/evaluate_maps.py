@@ -12,8 +12,9 @@ from typing import Any
 
 from uad_bench.benchmark.recording import make_record
 from uad_bench.config import Experiment, Task, change_task, load_task
+from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, cache_root, gather, open_dataset
+from uad_bench.data.cohort import Cohort, gather, open_dataset
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, MethodError

@@ -13,8 +13,9 @@ from uad_bench.benchmark.request import resolve_device, say_oddities, say_warnin
 from uad_bench.benchmark.runner import Runner
 from uad_bench.config import Experiment, Task, change_task, load_task
 from uad_bench.console import Reporter
+from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, cache_root, gather, open_dataset
+from uad_bench.data.cohort import Cohort, gather, open_dataset
 from uad_bench.data.gate import check_split
 from uad_bench.data.splits import Split, unseen_split
 from uad_bench.data.subject import Subject

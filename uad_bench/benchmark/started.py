@@ -10,7 +10,7 @@ from typing import Any
 
 from uad_bench.config import Experiment
 from uad_bench.data import supervision
-from uad_bench.data.cohort import cache_root
+from uad_bench.data.cache import cache_root
 from uad_bench.data.store import FOLDER
 from uad_bench.data.subject import Subject
 from uad_bench.data.supervision import ANOMALY

@@ -1,5 +1,6 @@
 """`uad-bench data`: look a folder over, prepare it, split it, and mind the cache."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,9 +9,14 @@ import typer
 from uad_bench.cli.options import AsJson, Data, Task, print_json
 
 data = typer.Typer(help="Look a data folder over, prepare it, split it.", no_args_is_help=True)
-cache = typer.Typer(help="Prepared data on this machine; all of it can be made again.", no_args_is_help=True)
+cache = typer.Typer(
+    help="Prepared data on this machine, all of which can be made again. It is kept in the folder named by the "
+    "environment variable UAD_BENCH_CACHE, by default ~/.cache/uad-bench.",
+    no_args_is_help=True,
+)
 data.add_typer(cache, name="cache")
 
+SIZE = re.compile(r"(\d+\.?\d*)\s*([kKMGT]?)(i?)[bB]?")
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the patients.")]
 
 
@@ -19,7 +25,8 @@ def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
     """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
-    from uad_bench.data.cohort import cache_root, healthy_rule, open_dataset
+    from uad_bench.data.cache import cache_root
+    from uad_bench.data.cohort import healthy_rule, open_dataset
     from uad_bench.data.doctor import examine
     from uad_bench.output.doctor_page import doctor_page
 
@@ -49,8 +56,8 @@ def prepare(
     """Read every patient once and keep prepared slices, so that runs start at once. Runs do this by themselves."""
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
-    from uad_bench.data.cache import list_cache
-    from uad_bench.data.cohort import cache_root, gather, prepare_working_slices
+    from uad_bench.data.cache import cache_root, list_cache
+    from uad_bench.data.cohort import gather, prepare_working_slices
 
     with reporting() as reporter:
         cohort = gather(load_task(task), folder, report=reporter)
@@ -100,30 +107,45 @@ def split(
 
 @cache.command("ls")
 def cache_ls(json: AsJson = False) -> None:
-    """What the cache holds."""
+    """Show where the cache is, what it holds, and its size."""
     from uad_bench.console import stdout
-    from uad_bench.data.cache import list_cache
-    from uad_bench.data.cohort import cache_root
+    from uad_bench.data.cache import cache_root, list_cache
 
-    uses = list_cache(cache_root())
+    root, uses = cache_root(), list_cache(cache_root())
+    total = sum(use.bytes for use in uses)
     if json:
-        print_json({"cache": [{"kind": u.kind, "files": u.files, "bytes": u.bytes} for u in uses]})
+        shown = [{"kind": use.kind, "files": use.files, "bytes": use.bytes} for use in uses]
+        print_json({"path": str(root), "bytes": total, "cache": shown})
         return
+    stdout().print(str(root), soft_wrap=True)
     for use in uses:
         stdout().print(f"{use.kind:12} {use.bytes / 1e6:10.1f} MB {use.files:7} files  {use.meaning}")
+    stdout().print(f"{'total':12} {total / 1e6:10.1f} MB {sum(use.files for use in uses):7} files")
 
 
 @cache.command("clear")
 def cache_clear(
     kind: Annotated[list[str] | None, typer.Argument(help="Kinds to remove; all by default.")] = None,
+    limit: Annotated[
+        str, typer.Option(metavar="SIZE", help="Remove the least recently used until this much is left, such as 20GB.")
+    ] = "0",
 ) -> None:
-    """Empty the cache."""
+    """Empty the cache, or shrink it to a size. Not while runs are in progress: they read from it."""
     from uad_bench.console import stdout
-    from uad_bench.data.cache import clear_cache
-    from uad_bench.data.cohort import cache_root
+    from uad_bench.data.cache import cache_root, clear_cache
 
-    freed = sum(use.bytes for use in clear_cache(cache_root(), kind or ()))
-    stdout().print(f"freed {freed / 1e6:.1f} MB")
+    freed = sum(use.bytes for use in clear_cache(cache_root(), kind or (), limit=_bytes(limit)))
+    stdout().print(f"freed {freed / 1e6:.1f} MB in {cache_root()}", soft_wrap=True)
+
+
+def _bytes(size: str) -> int:
+    """Bytes of a size such as `500MB`, `1.5 GiB` or `4096`."""
+    from uad_bench.errors import ConfigError
+
+    if not (found := SIZE.fullmatch(size.strip())):
+        raise ConfigError(f"--limit {size!r} is not a size; write it as 500MB, 20GB or 1.5GiB")
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))
 
 
 def _disagreement(first: str, second: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _chosen_paths(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         option, equals, value = word.partition("=")
         if option.startswith("-"):
             yield option, value if equals else following
-    from uad_bench.data.cohort import cache_root
+    from uad_bench.data.cache import cache_root
 
     yield "UAD_BENCH_CACHE", str(cache_root())
     yield "--runs", os.environ.get("UAD_BENCH_RUNS", "runs")

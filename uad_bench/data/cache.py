@@ -1,19 +1,185 @@
-"""What the cache holds, and emptying it. Everything in it can be made again from the data."""
+"""The cache: what can be made again from the data, kept by content so that the next run starts at once.
 
-from collections.abc import Iterable
+An entry is some arrays, one file each, and a description that is written last and knows their sizes: it is whole or it
+is made again. Files appear whole, keys name content, so processes that write the same entry at once write the same
+bytes. A cache that can only be read serves what it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
-from uad_bench.data import census, reference, store, supervision
+import numpy as np
+from numpy.typing import NDArray
+
 from uad_bench.errors import ConfigError, unknown
+from uad_bench.files import atomic, read_json, write_json
+
+Array = NDArray[Any]
+
+VARIABLE = "UAD_BENCH_CACHE"
+WAY_OUT = f"set {VARIABLE} to a folder that can be written"
+DESCRIPTION = ".json"
+DIGEST_BYTES = 32
 
 KINDS = {
-    census.FOLDER: "what was learned from each patient's scans",
-    store.FOLDER: "prepared slices",
-    reference.FOLDER: "brain and anomaly masks on the scans' grids",
-    supervision.FOLDER: "anomaly masks of training patients, for bounds alone",
-    "datasets": "generated phantoms, and volumes stacked of slices",
+    "census": "what was learned from each patient's scans",
+    "slices": "prepared slices",
+    "references": "brain and anomaly masks on the scans' grids",
+    "supervision": "anomaly masks of training patients, for methods trained with labels",
+    "filtered": "score maps after post-processing",
+    "stacked": "volumes stacked from slices",
+    "datasets": "generated phantoms",
 }
+LIMITS = {"filtered": 16 << 30}
+"""Bytes kept of a kind; 16 GiB hold the filtered maps of all 1,251 patients of BraTS 2021 for one method."""
+
+
+def cache_root() -> Path:
+    """Where prepared data is kept: `UAD_BENCH_CACHE`, else `uad-bench` in the user's cache folder.
+
+    Raises:
+        ConfigError: the variable is not set and the user has no home folder.
+    """
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path raises without HOME
+    if base.startswith("~"):
+        raise ConfigError(f"no home folder to keep prepared data in; {WAY_OUT}")
+    return Path(base) / "uad-bench"
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder of the cache, and name the cache when it or something in it cannot be written.
+
+    Raises:
+        ConfigError: the folder is a file, read-only, or on a disk that refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigError(f"the cache {folder} cannot be written: {error.strerror or error}; {WAY_OUT}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Entries of one kind by key.
+
+    Attributes:
+        folder: made when the first entry is written.
+        limit: bytes; an entry that does not fit with the others pushes out those not used for longest.
+    """
+
+    folder: Path
+    limit: int | None = None
+
+    @classmethod
+    def of(cls, root: Path, kind: str) -> Self:
+        """The entries of one of `KINDS`."""
+        assert kind in KINDS, kind
+        return cls(root / kind, LIMITS.get(kind))
+
+    def file(self, key: str, suffix: str = ".npy") -> Path:
+        """The file of one part; the key itself may hold dots."""
+        return self.folder / f"{key}{suffix}"
+
+    def read(self, key: str) -> dict[str, Any]:
+        """An entry's description.
+
+        Raises:
+            ConfigError: there is none, or it is damaged.
+        """
+        description: dict[str, Any] = read_json(self.file(key, DESCRIPTION))
+        return description
+
+    def array(self, key: str, suffix: str = ".npy", *, mapped: bool = False) -> Array:
+        """One part of an entry, memory-mapped if asked for."""
+        loaded: Array = np.load(self.file(key, suffix), mmap_mode="r" if mapped else None, allow_pickle=False)
+        return loaded
+
+    def holds(self, key: str) -> bool:
+        """Whether the description is there and every array has the size that it had when written; counts as a use."""
+        try:
+            sizes = self.read(key)["bytes"]
+            whole = all(self.file(key, suffix).stat().st_size == size for suffix, size in sizes.items())
+        except (ConfigError, OSError, KeyError, TypeError, AttributeError):
+            return False
+        touch(self.file(key, DESCRIPTION))
+        return whole
+
+    def write(self, key: str, arrays: Mapping[str, Array], description: Mapping[str, Any] | None = None) -> None:
+        """Write one file for each array, then the description.
+
+        Args:
+            key: of the entry.
+            arrays: by suffix, such as `".brain.npy"`.
+            description: JSON-able; gets the key `bytes` if there are arrays. None for an entry of one array.
+
+        Raises:
+            ConfigError: the cache cannot be written.
+            ResourceError: the disk is full.
+        """
+        with writing(self.folder):
+            for suffix, array in arrays.items():
+                with atomic(self.file(key, suffix), WAY_OUT) as file:
+                    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+            if description is not None:
+                sizes = {suffix: self.file(key, suffix).stat().st_size for suffix in arrays}
+                whole = {**description, "bytes": sizes} if arrays else dict(description)
+                write_json(self.file(key, DESCRIPTION), whole, WAY_OUT)
+        self._trim()
+
+    def recall(self, key: str, make: Callable[[], Array]) -> Array:
+        """The array under `key`, made now if it is not there (any more) or damaged; kept if the cache can be written.
+
+        The file holds the array as `numpy.save` writes it and, after it, the SHA-256 of those bytes.
+        """
+        with suppress(OSError):  # another process may remove it at any time
+            stored = memoryview(self.file(key).read_bytes())
+            content, digest = stored[:-DIGEST_BYTES], stored[-DIGEST_BYTES:]
+            if hashlib.sha256(content).digest() == digest:
+                touch(self.file(key))
+                return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+        made = np.ascontiguousarray(make())
+        with suppress(ConfigError):
+            self._keep(key, made)
+        return made
+
+    def _keep(self, key: str, array: Array) -> None:
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
+        with writing(self.folder), atomic(self.file(key), WAY_OUT) as file:
+            file.write(content.getbuffer())
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+        self._trim()
+
+    def _trim(self) -> None:
+        if self.limit is not None:
+            trim(entries(self.folder), self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """What is kept or removed together.
+
+    Attributes:
+        used: time of last use, seconds since the epoch.
+        bytes: its files take together.
+        files: the description first, so that no damaged entry looks whole while it is removed.
+    """
+
+    used: float
+    bytes: int
+    files: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +187,35 @@ class CacheUse:
     """What one kind of entry takes up.
 
     Attributes:
-        kind: the folder below the cache's root.
-        meaning: for people.
+        kind: one of `KINDS`.
         files: number of files.
         bytes: they take together.
     """
 
     kind: str
-    meaning: str
     files: int
     bytes: int
 
+    @property
+    def meaning(self) -> str:
+        """What the kind is."""
+        return KINDS[self.kind]
 
-def list_cache(cache: Path) -> list[CacheUse]:
+
+def list_cache(root: Path) -> list[CacheUse]:
     """Use of the cache by kind, those with nothing included."""
-    return [_use(kind, meaning, _files(cache / kind)) for kind, meaning in KINDS.items()]
+    return [_use(kind, entries(root / kind)) for kind in KINDS]
 
 
-def clear_cache(cache: Path, kinds: Iterable[str] = ()) -> list[CacheUse]:
-    """Remove all entries of these kinds (by default of all) and return what they took up.
+def clear_cache(root: Path, kinds: Iterable[str] = (), *, limit: int = 0) -> list[CacheUse]:
+    """Remove entries of these kinds (by default of all), those not used for longest first, and return what they took.
 
-    Files are removed one by one, so that a run that is reading one keeps it until it is done.
+    Files are removed one by one, so that a run that has opened one keeps it until it is done.
+
+    Args:
+        root: of the cache.
+        kinds: of `KINDS`.
+        limit: bytes that may stay; by default nothing stays.
 
     Raises:
         ConfigError: no such kind, or the files may not be removed.
@@ -50,23 +224,55 @@ def clear_cache(cache: Path, kinds: Iterable[str] = ()) -> list[CacheUse]:
     for kind in chosen:
         if kind not in KINDS:
             raise unknown("kind of cache entry", kind, KINDS)
-    return [_clear(cache / kind, kind) for kind in chosen]
+    found = {kind: entries(root / kind) for kind in chosen}
+    removed = trim([entry for kept in found.values() for entry in kept], limit)
+    stuck = next((file for entry in removed for file in entry.files if file.exists()), None)
+    if stuck is not None:
+        raise ConfigError(f"{stuck} cannot be removed: it belongs to another user, or its folder is read-only")
+    return [_use(kind, [entry for entry in removed if entry in found[kind]]) for kind in chosen]
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+def entries(folder: Path) -> list[CacheEntry]:
+    """Entries of one kind: files that share a key, or whatever lies in one folder."""
+    parts: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            name = path.relative_to(folder).parts[0]
+            key = name.lstrip(".").partition(".")[0]  # files that are being written begin with a dot
+            parts.setdefault(name if (folder / name).is_dir() else key, []).append(path)
+    return [found for files in parts.values() if (found := _entry(files))]
 
 
-def _use(kind: str, meaning: str, files: list[Path]) -> CacheUse:
-    return CacheUse(kind, meaning, len(files), sum(path.stat().st_size for path in files))
+def trim(kept: Iterable[CacheEntry], limit: int) -> list[CacheEntry]:
+    """Remove the entries not used for longest until `limit` bytes are left, and return them."""
+    total, removed = 0, []
+    for entry in sorted(kept, key=lambda entry: entry.used, reverse=True):
+        total += entry.bytes
+        if total > limit or not limit:
+            removed.append(entry)
+    for file in (file for entry in removed for file in entry.files):
+        with suppress(OSError):  # gone already, or another user's
+            file.unlink()
+    return removed
 
 
-def _clear(folder: Path, kind: str) -> CacheUse:
-    files = _files(folder)
-    use = _use(kind, KINDS[kind], files)
-    try:
-        for path in files:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{folder}: {error.strerror}") from error
-    return use
+def touch(path: Path) -> None:
+    """Note a use, as far as the cache is ours."""
+    with suppress(OSError):
+        os.utime(path)
+
+
+def _entry(files: list[Path]) -> CacheEntry | None:
+    facts = []
+    for path in sorted(files, key=lambda path: path.suffix != DESCRIPTION):
+        with suppress(FileNotFoundError):
+            facts.append((path, path.stat()))
+    if not facts:
+        return None
+    times, sizes = [s.st_mtime for _, s in facts], [s.st_size for _, s in facts]
+    return CacheEntry(max(times), sum(sizes), tuple(path for path, _ in facts))
+
+
+def _use(kind: str, kept: Iterable[CacheEntry]) -> CacheUse:
+    kept = list(kept)
+    return CacheUse(kind, sum(len(entry.files) for entry in kept), sum(entry.bytes for entry in kept))

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.inspection import Problem, inspect
 from uad_bench.data.subject import ImageFile, Subject
 from uad_bench.data.workers import worker_count
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.files import read_json, safe_name, write_json
+from uad_bench.files import safe_name
 from uad_bench.method import Modality, Progress
 
 __all__ = ["Problem", "SubjectFacts", "Survey", "data_digest", "survey", "take_census"]
 
 VERSION = 1  # raise it when a fact changes its meaning; old cache entries are then read anew
-FOLDER = "census"
 SHOWN_PROBLEMS = 20
 
 Report = Callable[[Progress], None]
@@ -56,11 +56,10 @@ def survey(
     subjects: Sequence[Subject], modalities: Sequence[Modality], *, cache: Path, report: Report | None = None
 ) -> Survey:
     """As `take_census`, but problems are returned instead of raised."""
-    folder = cache / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    kept = Cache.of(cache, "census")
     facts: dict[str, SubjectFacts] = {}
     problems = [*_doubled(subjects), *_misnamed(subjects)]
-    for done, (subject, (fact, faults)) in enumerate(_inspections(subjects, modalities, folder), 1):
+    for done, (subject, (fact, faults)) in enumerate(_inspections(subjects, modalities, kept), 1):
         problems += faults
         if fact:
             facts[subject.id] = fact
@@ -78,24 +77,24 @@ Inspection = tuple[SubjectFacts | None, list[Problem]]
 
 
 def _inspections(
-    subjects: Sequence[Subject], modalities: Sequence[Modality], folder: Path
+    subjects: Sequence[Subject], modalities: Sequence[Modality], kept: Cache
 ) -> Iterator[tuple[Subject, Inspection]]:
     with ThreadPoolExecutor(worker_count()) as pool:
         try:
-            yield from zip(subjects, pool.map(lambda s: _remembered(s, modalities, folder), subjects), strict=True)
+            yield from zip(subjects, pool.map(lambda s: _remembered(s, modalities, kept), subjects), strict=True)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _remembered(subject: Subject, modalities: Sequence[Modality], folder: Path) -> Inspection:
+def _remembered(subject: Subject, modalities: Sequence[Modality], kept: Cache) -> Inspection:
     """Facts from the cache if no file changed, else from the voxels; problems are never cached."""
-    entry = folder / f"{_key(subject, modalities)}.json"
+    key = _key(subject, modalities)
     try:
-        return SubjectFacts.from_json(read_json(entry)), []
+        return SubjectFacts.from_json(kept.read(key)), []
     except (ConfigError, TypeError):  # absent, or written by another version
         facts, problems = inspect(subject, modalities)
     if facts:
-        write_json(entry, facts.to_json())
+        kept.write(key, {}, facts.to_json())
     return facts, problems
 
 

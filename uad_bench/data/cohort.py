@@ -1,7 +1,6 @@
 """The patients of a task: read, counted, split and checked for leaks before any method starts."""
 
 import inspect
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import create_model
 
 from uad_bench.config import STRICT, Task, validate
+from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import check_split
 from uad_bench.data.oddities import skull_state
@@ -49,12 +49,6 @@ class Cohort:
     def scored_slices(self, subject: str) -> list[int]:
         """Slices of the task's range with any brain."""
         return list(scored_slices(self.census[subject], self.task.slices))
-
-
-def cache_root() -> Path:
-    """Where prepared data is kept: `UAD_BENCH_CACHE`, else the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("UAD_BENCH_CACHE") or Path(base) / "uad-bench")
 
 
 def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> Cohort:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from uad_bench.data.entry import entry_file, is_whole, read_entry, write_entry
+from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts, Triple
 from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside
 from uad_bench.data.subject import Subject
@@ -25,8 +25,6 @@ Scores = npt.NDArray[np.float32]
 Report = Callable[[Progress], None]
 
 VERSION = 1
-FOLDER = "references"
-MASKS = ".npy"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,18 +86,17 @@ class References(Mapping[str, Reference]):
     """References by patient, each read from disk when it is asked for, so that memory stays flat."""
 
     facts: Mapping[str, SubjectFacts]
-    paths: Mapping[str, Path]
+    kept: Cache
+    entries: Mapping[str, str]
 
     def __getitem__(self, subject: str) -> Reference:
-        if subject not in self.paths:
-            raise KeyError(subject)
-        return _load(self.facts[subject], self.paths[subject])
+        return _load(self.facts[subject], self.kept, self.entries[subject])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
+        return iter(self.entries)
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.entries)
 
 
 def build_references(
@@ -119,20 +116,19 @@ def build_references(
         cache: the cache's root; entries are kept in its folder `references`.
         report: receives progress, one step a patient.
     """
-    folder = cache / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    kept = Cache.of(cache, "references")
     judged = [subject for subject in subjects if census[subject.id].labelled]
     names = {s.id: tuple(modalities or census[s.id].modalities) for s in judged}
-    paths = {s.id: folder / f"{_key(s, census[s.id], names[s.id])}" for s in judged}
+    entries = {s.id: _key(s, census[s.id], names[s.id]) for s in judged}
     with ThreadPoolExecutor(worker_count()) as pool:
-        jobs = pool.map(lambda s: _ensure(s, names[s.id], paths[s.id]), judged)
+        jobs = pool.map(lambda s: _ensure(s, names[s.id], kept, entries[s.id]), judged)
         try:
             for done, _ in enumerate(jobs, 1):
                 if report:
                     report(Progress("building references", done, len(judged)))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)  # who stops the command does not wait for all the others
-    return References(census, paths)
+    return References(census, kept, entries)
 
 
 def _key(subject: Subject, facts: SubjectFacts, modalities: Sequence[Modality]) -> str:
@@ -141,8 +137,8 @@ def _key(subject: Subject, facts: SubjectFacts, modalities: Sequence[Modality]) 
     return digest_json(content)[:32]
 
 
-def _ensure(subject: Subject, modalities: Sequence[Modality], path: Path) -> None:
-    if is_whole(path):
+def _ensure(subject: Subject, modalities: Sequence[Modality], kept: Cache, key: str) -> None:
+    if kept.holds(key):
         return
     read = PatientReader().read
     images = [read(subject.images[name]).array for name in modalities]
@@ -151,13 +147,13 @@ def _ensure(subject: Subject, modalities: Sequence[Modality], path: Path) -> Non
     anomaly = anomaly_mask(label, subject.anomaly_values)
     box = bounding_box(brain | anomaly)
     bits = np.packbits(np.stack([inside(brain, box), inside(anomaly, box)]))
-    write_entry(path, {MASKS: bits}, {"box": box})
+    kept.write(key, {".npy": bits}, {"box": box})
 
 
-def _load(facts: SubjectFacts, path: Path) -> Reference:
+def _load(facts: SubjectFacts, kept: Cache, key: str) -> Reference:
     try:
-        low, high = (tuple(corner) for corner in read_entry(path)["box"])
-        packed = np.load(entry_file(path, MASKS), allow_pickle=False)
+        low, high = (tuple(corner) for corner in kept.read(key)["box"])
+        packed = kept.array(key)
     except (ConfigError, OSError, ValueError, EOFError) as error:
         raise DataError(
             f"{facts.id}: its cached reference is damaged ({error}); run again and it is made anew"

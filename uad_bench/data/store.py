@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from uad_bench.data.entry import entry_file, is_whole, read_entry, write_entry
+from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.geometry import SliceGeometry, to_native
 from uad_bench.data.inspection import brain_mask
-from uad_bench.data.preparation import PreparedSlices, Preprocessing, prepare_slices
+from uad_bench.data.preparation import Preprocessing, prepare_slices
 from uad_bench.data.subject import Subject
 from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
@@ -70,18 +70,17 @@ class SliceStore:
             cache: the cache's root; entries are kept in its folder `slices`.
             report: receives progress, one step a patient.
         """
-        folder = cache / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
+        kept = Cache.of(cache, FOLDER)
         entries = {s.id: _key(census[s.id], preprocessing) for s in subjects}
         with ThreadPoolExecutor(worker_count()) as pool:
-            jobs = pool.map(lambda s: _ensure(s, census[s.id], preprocessing, folder / entries[s.id]), subjects)
+            jobs = pool.map(lambda s: _ensure(s, census[s.id], preprocessing, kept, entries[s.id]), subjects)
             try:
                 for done, _ in enumerate(jobs, 1):
                     if report:
                         report(Progress("preparing slices", done, len(subjects)))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
-        return cls(folder, preprocessing.modalities, entries)
+        return cls(kept.folder, preprocessing.modalities, entries)
 
     @classmethod
     def open(cls, manifest: Mapping[str, Any]) -> Self:
@@ -94,11 +93,11 @@ class SliceStore:
 
     def geometry(self, subject: str) -> SliceGeometry:
         """Where this patient's slices lie in the scan."""
-        return _geometry(self._path(subject))
+        return _geometry(self.folder, self._key(subject))
 
     def depth(self, subject: str) -> range:
         """The z of the scan for which slices are stored; all others are background."""
-        return _images(self._path(subject))[2].depth
+        return _images(self.folder, self._key(subject))[2].depth
 
     def batch(self, keys: Sequence[SliceKey], modalities: Sequence[Modality] | None = None) -> SliceBatch:
         """These slices as one batch, in this order, channels as asked for (by default all).
@@ -129,10 +128,10 @@ class SliceStore:
         """Score maps (N, h, w) of these slices in the scan's grid, (X, Y, Z) float32; see `geometry.to_native`."""
         return to_native(scores, self.geometry(subject), slices=slices)
 
-    def _path(self, subject: str) -> Path:
+    def _key(self, subject: str) -> str:
         if subject not in self.entries:
             raise DataError(f"{subject}: no slices were prepared for this patient")
-        return self.folder / self.entries[subject]
+        return self.entries[subject]
 
     def _channels(self, modalities: Sequence[Modality] | None) -> list[int]:
         absent = [m for m in modalities or () if m not in self.modalities]
@@ -142,8 +141,7 @@ class SliceStore:
 
     def _slice(self, key: SliceKey, channels: list[int]) -> tuple[Array, Array, Array]:
         """Image (C, h, w), brain (h, w) and background (C) of one slice; native ones in the scan's whole plane."""
-        path = self._path(key[0])
-        images, brain, geometry = _images(path)
+        images, brain, geometry = _images(self.folder, self._key(key[0]))
         background = np.asarray(geometry.background, np.float32)[channels]
         plane = (geometry.size, geometry.size) if geometry.size else geometry.shape[:2]
         image = np.broadcast_to(background[:, None, None], (len(channels), *plane))
@@ -196,9 +194,9 @@ def _key(facts: SubjectFacts, preprocessing: Preprocessing) -> str:
     return digest_json(content)[:32]
 
 
-def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing, path: Path) -> None:
-    """Prepare one patient unless a whole entry lies there."""
-    if is_whole(path):
+def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing, kept: Cache, key: str) -> None:
+    """Prepare one patient unless a whole entry is there."""
+    if kept.holds(key):
         return
     names = dict.fromkeys((*facts.modalities, *preprocessing.modalities))
     absent = [name for name in names if name not in subject.images]
@@ -208,25 +206,23 @@ def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing,
     arrays = {name: reader.read(subject.images[name]).array for name in names}
     shipped = reader.read(subject.brain_mask).array if subject.brain_mask else None
     brain = brain_mask([arrays[name] for name in facts.modalities], shipped)
-    _write(path, prepare_slices(arrays, brain, facts.spacing, preprocessing))
+    made = prepare_slices(arrays, brain, facts.spacing, preprocessing)
+    parts = {IMAGES: made.images, BRAIN: made.brain, NATIVE: np.packbits(made.geometry.brain)}
+    kept.write(key, parts, made.geometry.to_json())
 
 
-def _write(path: Path, prepared: PreparedSlices) -> None:
-    parts = {IMAGES: prepared.images, BRAIN: prepared.brain, NATIVE: np.packbits(prepared.geometry.brain)}
-    write_entry(path, parts, prepared.geometry.to_json())
-
-
-def _geometry(path: Path) -> SliceGeometry:
-    values = read_entry(path)
+def _geometry(folder: Path, key: str) -> SliceGeometry:
+    kept = Cache(folder)
+    values = kept.read(key)
     low, high = values["box"]
     shape = [b - a for a, b in zip(low, high, strict=True)]
-    bits = np.unpackbits(np.load(entry_file(path, NATIVE), allow_pickle=False), count=int(np.prod(shape)))
+    bits = np.unpackbits(kept.array(key, NATIVE), count=int(np.prod(shape)))
     return SliceGeometry.from_json(values, bits.reshape(shape).astype(bool))
 
 
 @lru_cache(maxsize=OPEN_FILES)
-def _images(path: Path) -> tuple[Array, Array, SliceGeometry]:
+def _images(folder: Path, key: str) -> tuple[Array, Array, SliceGeometry]:
     """Memory maps of the images and the brain, and the geometry without its brain."""
-    images, brain = (np.load(entry_file(path, s), mmap_mode="r", allow_pickle=False) for s in (IMAGES, BRAIN))
-    values = read_entry(path)
-    return images, brain, SliceGeometry.from_json(values, np.zeros((0, 0, 0), bool))
+    kept = Cache(folder)
+    images, brain = (kept.array(key, suffix, mapped=True) for suffix in (IMAGES, BRAIN))
+    return images, brain, SliceGeometry.from_json(kept.read(key), np.zeros((0, 0, 0), bool))

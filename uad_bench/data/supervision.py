@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.geometry import SliceGeometry
 from uad_bench.data.inspection import inside
@@ -19,7 +20,6 @@ from uad_bench.data.preparation import shrink
 from uad_bench.data.reference import Reference, References
 from uad_bench.data.store import SliceStore, StoredSlices
 from uad_bench.digests import digest_json
-from uad_bench.files import atomic
 from uad_bench.method import Modality, SliceBatch, SliceKey
 
 FOLDER = "supervision"
@@ -39,16 +39,13 @@ def prepare_masks(
         census: facts of at least these.
         cache: the cache's root; masks are kept in its folder `supervision`.
     """
-    folder = cache / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {}
+    kept, files = Cache.of(cache, FOLDER), {}
     for name in references:
-        key = digest_json([VERSION, store.entries[name], references.paths[name].name, census[name].label_digest])[:32]
-        files[name] = folder / f"{key}.npy"
-        if not files[name].exists():
-            with atomic(files[name]) as file:
-                np.save(file, working_mask(references[name], store.geometry(name)), allow_pickle=False)
-    return {name: str(path) for name, path in files.items()}
+        key = digest_json([VERSION, store.entries[name], references.entries[name], census[name].label_digest])[:32]
+        files[name] = str(kept.file(key))
+        if not kept.file(key).exists():
+            kept.write(key, {".npy": working_mask(references[name], store.geometry(name))})
+    return files
 
 
 def working_mask(reference: Reference, geometry: SliceGeometry) -> npt.NDArray[np.float16]:

@@ -125,11 +125,11 @@ def _find(root: Path, layout: Layout) -> dict[str, _Files]:
 
 
 def _stacking(layout: Layout) -> Stacking:
-    from uad_bench.data.cohort import cache_root  # late, because a cohort is gathered from data sets
+    from uad_bench.data.cache import cache_root
 
     assert layout.spacing is not None
     return Stacking(
-        cache=cache_root() / "datasets" / "slices",
+        cache=cache_root() / "stacked",
         spacing=layout.spacing,
         orientation=layout.orientation,
         channels=layout.channels,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from uad_bench.data.cache import WAY_OUT, writing
 from uad_bench.data.nifti import MAX_VOXELS
 from uad_bench.datasets.pictures import Slice, is_picture, read_slice
 from uad_bench.digests import digest_file, digest_json
@@ -73,8 +74,7 @@ class Stacking:
         affine = _affine(self.orientation or model.axes, self.spacing)
         for role, slices in files.items():
             volume = np.stack(list(self._pixels(role, slices, first, model)), axis=2)
-            paths[role].parent.mkdir(parents=True, exist_ok=True)
-            with atomic(paths[role]) as file:
+            with writing(paths[role].parent), atomic(paths[role], WAY_OUT) as file:
                 file.write(_nifti(volume, affine))
 
     def _pixels(self, role: str, files: Sequence[Path], first: Path, model: Slice) -> Iterator[Array]:

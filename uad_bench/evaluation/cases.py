@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.data.memo import Memo
+from uad_bench.data.cache import Cache
 from uad_bench.data.reference import Reference
 from uad_bench.data.resampling import area_weights
 from uad_bench.evaluation.postprocessing import Chain
@@ -87,14 +87,14 @@ class Cases:
         read: gives a subject's score map, (X, Y, Z) float32.
         protocol: what is looked at.
         slices: first and last slice of the task; None means all.
-        memo: where filtered maps are kept, because a 3-D median takes seconds a patient.
+        filtered: where maps after post-processing are kept, because a 3-D median takes seconds per patient.
     """
 
     references: Mapping[str, Reference]
     read: Callable[[str], ScoreMap]
     protocol: Protocol
     slices: tuple[int, int] | None = None
-    memo: Memo | None = None
+    filtered: Cache | None = None
 
     def __getitem__(self, subject: str) -> Case:
         """The patient under this protocol.
@@ -156,9 +156,9 @@ class Cases:
 
     def _filter(self, chain: Chain, volumes: Volumes) -> ScoreMap:
         """Apply the chain, or read what it gave before for the same voxels."""
-        if self.memo is None or chain.planar:
+        if self.filtered is None or chain.planar:
             return chain.filter(volumes.scores, volumes.brain)
-        return self.memo.recall(_key(chain, volumes), lambda: chain.filter(volumes.scores, volumes.brain))
+        return self.filtered.recall(_key(chain, volumes), lambda: chain.filter(volumes.scores, volumes.brain))
 
 
 def _all(_: Reference, inside: Sequence[int]) -> Sequence[int]:

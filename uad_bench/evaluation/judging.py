@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from uad_bench.data.cohort import Cohort, cache_root
-from uad_bench.data.memo import Memo
+from uad_bench.data.cache import Cache, cache_root
+from uad_bench.data.cohort import Cohort
 from uad_bench.data.reference import build_references
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_json
@@ -20,7 +20,6 @@ from uad_bench.method import Progress
 from uad_bench.runs.folder import Run
 
 Report = Callable[[Progress], None]
-FILTERED = "filtered"  # folder of the cache with maps after a chain
 
 
 def judge(run: Run, cohort: Cohort, split: Split, report: Report) -> Evaluation:
@@ -49,7 +48,7 @@ def cases_of(run: Run, cohort: Cohort, split: Split, protocol: Protocol, report:
         read=lambda name: read_map(run.map(name)),
         protocol=protocol,
         slices=cohort.task.slices,
-        memo=Memo(cache_root() / FILTERED),
+        filtered=Cache.of(cache_root(), "filtered"),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.data.cohort import cache_root
+from uad_bench.data.cache import cache_root
 from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import native_orientation, to_native

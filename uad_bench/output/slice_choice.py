@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uad_bench.data.cohort import cache_root
+from uad_bench.data.cache import cache_root
 from uad_bench.data.reference import Reference, build_references
 from uad_bench.data.volume import read_volume
 from uad_bench.errors import ConfigError

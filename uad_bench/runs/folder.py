@@ -255,6 +255,11 @@ def _try_lock(file: IO[str]) -> str | None:
     except BlockingIOError:
         file.seek(0)
         return file.read().strip() or "?"
+    except OSError as error:  # some network file systems
+        raise ConfigError(
+            f"{file.name}: this file system cannot lock files ({error.strerror}), so two commands could write the same "
+            "run; choose a folder on another one with --runs"
+        ) from error
     return None
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench.config import Task, validate
+from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, cache_root, open_dataset
+from uad_bench.data.cohort import Cohort, open_dataset
 from uad_bench.data.splits import Split
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import read_json

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.data.cache import WAY_OUT, touch, writing
 from uad_bench.datasets.phantom.patient import make_patient
 from uad_bench.datasets.phantom.scanner import MODALITIES
 from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
@@ -37,13 +38,19 @@ def case_files(folder: Path, case: str) -> dict[str, Path]:
 def ensure_cohort(folder: Path, *, variant: str, seed: int, report: Report | None = None) -> None:
     """Write the patients that are not there yet, reporting each."""
     if (folder / MARKER).is_file():
+        touch(folder / MARKER)
         return
+    with writing(folder):
+        _make(folder, variant, seed, report)
+
+
+def _make(folder: Path, variant: str, seed: int, report: Report | None) -> None:
     total = VARIANTS[variant].patients
     missing = [index for index in range(total) if not _is_written(folder, case_name(variant, index))]
     for done, _ in enumerate(_write_all(folder, variant, seed, missing), start=total - len(missing) + 1):
         if report is not None:
             report(Progress(f"making {variant} patients", done, total))
-    write_json(folder / MARKER, {"variant": variant, "version": VERSION, "seed": seed, "patients": total})
+    write_json(folder / MARKER, {"variant": variant, "version": VERSION, "seed": seed, "patients": total}, WAY_OUT)
 
 
 def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
@@ -53,7 +60,7 @@ def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
     paths["seg"].parent.mkdir(parents=True, exist_ok=True)
     volumes: dict[str, NDArray[Any]] = {**patient.images, "seg": patient.seg}
     for name, volume in volumes.items():
-        with atomic(paths[name]) as file:
+        with atomic(paths[name], WAY_OUT) as file:
             file.write(nifti_bytes(volume, patient.affine))
 
 

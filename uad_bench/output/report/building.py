@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from uad_bench.data.cohort import cache_root
+from uad_bench.data.cache import cache_root
 from uad_bench.files import write_text
 from uad_bench.method import Progress
 from uad_bench.output.render import board_sheets

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uad_bench.data.memo import Memo
+from uad_bench.data.cache import Cache
 
 SIZE = 128 + 4 * 8 + 32  # bytes of a file with 8 numbers and their digest
 
@@ -21,9 +21,9 @@ def forbidden() -> np.ndarray:
 
 
 def test_an_array_is_made_once_and_comes_back_the_same(tmp_path: Path):
-    memo = Memo(tmp_path / "maps")
-    first = memo.recall("a", lambda: numbers(3))
-    assert np.array_equal(memo.recall("a", forbidden), first)
+    kept = Cache(tmp_path / "maps")
+    first = kept.recall("a", lambda: numbers(3))
+    assert np.array_equal(kept.recall("a", forbidden), first)
 
 
 @pytest.mark.parametrize(
@@ -38,18 +38,18 @@ def test_a_damaged_array_is_made_again(tmp_path: Path, damage: Callable[[bytes],
 
 
 def test_over_the_limit_what_was_not_used_for_longest_is_forgotten(tmp_path: Path):
-    memo = Memo(tmp_path, limit=2 * SIZE)
+    kept = Cache(tmp_path, limit=2 * SIZE)
     for second, key in enumerate("ab"):
-        memo.recall(key, lambda: numbers(1))
+        kept.recall(key, lambda: numbers(1))
         os.utime(tmp_path / f"{key}.npy", (second, second))
-    memo.recall("a", forbidden)  # used again, so that b is the older one
-    memo.recall("c", lambda: numbers(2))
+    kept.recall("a", forbidden)  # used again, so that b is the older one
+    kept.recall("c", lambda: numbers(2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "c.npy"]
-    assert np.array_equal(memo.recall("b", lambda: numbers(5)), numbers(5))
+    assert np.array_equal(kept.recall("b", lambda: numbers(5)), numbers(5))
 
 
 def test_an_array_larger_than_the_limit_is_given_and_not_kept(tmp_path: Path):
-    assert np.array_equal(Memo(tmp_path, limit=SIZE - 1).recall("a", lambda: numbers(7)), numbers(7))
+    assert np.array_equal(Cache(tmp_path, limit=SIZE - 1).recall("a", lambda: numbers(7)), numbers(7))
     assert not list(tmp_path.iterdir())
 
 
@@ -57,7 +57,7 @@ def test_a_cache_of_another_user_is_read_though_nothing_in_it_can_be_touched(tmp
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    memo = Memo(tmp_path)
-    memo.recall("a", lambda: numbers(3))
+    kept = Cache(tmp_path)
+    kept.recall("a", lambda: numbers(3))
     monkeypatch.setattr(os, "utime", refuse)
-    assert np.array_equal(memo.recall("a", forbidden), numbers(3))
+    assert np.array_equal(kept.recall("a", forbidden), numbers(3))
