@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import ClassVar
 
-ANOTHER_PLACE = "choose another place"
-
 
 class UadBenchError(Exception):
     """Base of all errors that end a command with one sentence instead of a traceback."""
@@ -25,8 +23,8 @@ class PathError(ConfigError):
         path: of the file or folder.
     """
 
-    def __init__(self, path: str | PathLike[str], why: str, way_out: str = ANOTHER_PLACE) -> None:
-        super().__init__(f"{path}: {why}; {way_out}")
+    def __init__(self, path: str | PathLike[str], why: str) -> None:
+        super().__init__(f"{path}: {why}; choose another place")
         self.path = path
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from uad_bench.errors import ANOTHER_PLACE, ConfigError, PathError, ResourceError
+from uad_bench.errors import ConfigError, PathError, ResourceError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LARGEST_JSON = 256 << 20
@@ -20,12 +20,12 @@ LONGEST_NAME = 200  # bytes; temporary names add some
 
 
 @contextmanager
-def atomic(path: Path, way_out: str = ANOTHER_PLACE) -> Iterator[IO[bytes]]:
+def atomic(path: Path, way_out: str | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under `path` only once it is complete.
 
     Args:
         path: of the complete file.
-        way_out: what to do if it cannot be written; ends the sentence of the error.
+        way_out: ends the sentence of the error; by default another place is proposed.
 
     Raises:
         ResourceError: the disk is full; nothing half-written stays behind.
@@ -61,12 +61,14 @@ def safe_name(name: str, what: str) -> str:
     return name
 
 
-def storage_error(path: Path, error: OSError, way_out: str = ANOTHER_PLACE) -> ResourceError | ConfigError:
+def storage_error(path: Path, error: OSError, way_out: str | None = None) -> ResourceError | ConfigError:
     """The error a user can act on: full disks are a matter of resources, all else of the chosen place."""
     if error.errno in NO_SPACE or error.errno is None:  # numpy reports a short write without a number
         why = error.strerror or "no space left"
         return ResourceError(f"{path}: {why}; free some space and run the same command again")
-    return PathError(path, str(error.strerror), way_out)
+    if way_out:
+        return ConfigError(f"{path}: {error.strerror}; {way_out}")
+    return PathError(path, str(error.strerror))
 
 
 def sync_folder(folder: Path) -> None:
@@ -79,7 +81,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str, way_out: str = ANOTHER_PLACE) -> None:
+def write_text(path: Path, text: str, way_out: str | None = None) -> None:
     """Write UTF-8 text whole."""
     with atomic(path, way_out) as file:
         file.write(text.encode())
@@ -99,7 +101,7 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path}: {error.strerror}") from error
 
 
-def write_json(path: Path, value: Any, way_out: str = ANOTHER_PLACE) -> None:
+def write_json(path: Path, value: Any, way_out: str | None = None) -> None:
     """Write JSON whole, one key a line; NaN is refused because JSON has none."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n", way_out)
 

@@ -9,13 +9,14 @@ import tempfile
 import tomllib
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import typer
 
 from uad_bench.cli.streams import stdout_fails
-from uad_bench.errors import PathError, UadBenchError
+from uad_bench.errors import ConfigError, PathError, UadBenchError
 
 INTERNAL = 70  # exit code of a bug, as in sysexits.h
 RESOURCES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
@@ -62,7 +63,8 @@ def _chosen_paths(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield option, value if equals else following
     from uad_bench.data.cache import cache_root
 
-    yield "UAD_BENCH_CACHE", str(cache_root())
+    with suppress(ConfigError):  # without a home folder there is none
+        yield "UAD_BENCH_CACHE", str(cache_root())
     yield "--runs", os.environ.get("UAD_BENCH_RUNS", "runs")
     yield "TMPDIR", tempfile.gettempdir()
 
