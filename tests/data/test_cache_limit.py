@@ -30,11 +30,11 @@ def test_an_array_is_made_once_and_comes_back_the_same(tmp_path: Path):
     "damage", [lambda b: b[:-40] + bytes([b[-40] ^ 64]) + b[-39:], lambda b: b[:100], lambda _: b""]
 )
 def test_a_damaged_array_is_made_again(tmp_path: Path, damage: Callable[[bytes], bytes]):
-    Memo(tmp_path).recall("a", lambda: numbers(3))
+    Cache(tmp_path).recall("a", lambda: numbers(3))
     file = tmp_path / "a.npy"
     file.write_bytes(damage(file.read_bytes()))
-    assert np.array_equal(Memo(tmp_path).recall("a", lambda: numbers(4)), numbers(4))
-    assert np.array_equal(Memo(tmp_path).recall("a", forbidden), numbers(4))
+    assert np.array_equal(Cache(tmp_path).recall("a", lambda: numbers(4)), numbers(4))
+    assert np.array_equal(Cache(tmp_path).recall("a", forbidden), numbers(4))
 
 
 def test_over_the_limit_what_was_not_used_for_longest_is_forgotten(tmp_path: Path):
