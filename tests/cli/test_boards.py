@@ -43,9 +43,8 @@ def test_a_task_that_nobody_ran_says_how_to_run_it(typed):
     assert "uad-bench run --task nothing" in str(typed("leaderboard", "show", "--task", "nothing").exception)
 
 
-def test_one_run_is_shown_with_its_sweep(typed):
+def test_one_run_is_shown_with_its_patients(typed):
     assert "P07" in typed("show", "made/ae").stdout
-    assert "^hFPR5" in typed("show", "made/ae", "--sweep").stdout
     assert json.loads(typed("show", "made/ae", "--json").stdout)["seed"] == 0
 
 

@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from tests.made_results import made_failure, made_record, write_run
-from uad_bench.output.run_view import RunView
-from uad_bench.runs.tables import read_curve, read_patients
+from uad_bench.output.run_view import RunView, draw_bar
+from uad_bench.runs.tables import read_patients
 
 
 def shown(view, width):
@@ -29,19 +29,16 @@ def test_a_run_fits_its_window(run, width):
     assert "P19" in text
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
-def test_a_sweep_fits_its_window_and_names_its_policies(run, width):
-    text = shown(RunView(run.read_record(), read_patients(run), read_curve(run)), width)
-    assert max(map(len, text.splitlines())) <= width
-    assert "^hFPR5" in text
-    assert "hFPR5    Dice 0.500" in text
-
-
 def test_patients_stand_worst_first(run):
     text = shown(RunView(run.read_record(), read_patients(run)), 100)
     values = [float(line.split()[1]) for line in text.splitlines() if line.startswith("P") and line[1:3].isdigit()]
     assert values == sorted(values)
     assert len(values) == 20
+
+
+@pytest.mark.parametrize(("value", "bar"), [(0.0, ""), (0.5, "█"), (0.25, "▌"), (1.0, "██"), (float("nan"), "")])
+def test_a_bar_is_as_long_as_its_value(value, bar):
+    assert draw_bar(value, width=2) == bar
 
 
 def test_a_failed_run_says_why(tmp_path):

@@ -85,11 +85,10 @@ def describe_method(method: Method) -> dict[str, Any]:
 def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     """Fit (or load the checkpoint), then score every assigned subject, emitting an event for each unit done."""
     from uad_bench.distributed import current_team
-    from uad_bench.execution.calibration import calibrate
 
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
     team = current_team()
-    meter = Meter.of(assignment.device, leads=team.leads)
+    meter = Meter(assignment.device)
     learned, resumed = run.checkpoint.exists(), any(run.maps.glob("*.npy"))
     team.wait()  # until all have looked, before one of them writes it
     if not learned:
@@ -99,8 +98,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
         _load(method, assignment, emit)
     if team.leads:
         DiskSnapshots(run.snapshots).clear()
-        speed = {"ranks": team.size, "calibration": calibrate(assignment.device)}
-        emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint), **speed)
+        emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint), ranks=team.size)
     team.wait()  # until that is said, for maps that are reported before belong to an earlier training
     first = _score(method, store, assignment, emit, meter, team)
     if first and not resumed and not getattr(method, "whole_volume", False):

@@ -1,4 +1,4 @@
-"""One run as a terminal shows it: what it was, its numbers by threshold policy, its patients, its sweep."""
+"""One run as a terminal shows it: what it was, its numbers by threshold policy, its patients."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,40 +7,36 @@ import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from uad_bench.boards.result import Record, find_metric, value_of
+from uad_bench.boards.result import Record, find_metric
 from uad_bench.boards.sheet import Cell, Column, Sheet, visible
 from uad_bench.metrics.overlap import OVERLAP
 from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, seconds
-from uad_bench.output.curve_drawing import draw_bar, draw_curve
 from uad_bench.output.formats.terminal import TerminalView
 from uad_bench.output.tables import write_value
-from uad_bench.runs.tables import Curve, Patients
+from uad_bench.runs.tables import Patients
 
 POLICY_METRICS = (*OVERLAP, "lesion_f1_any", "nsd2")
 BAR = 20
+BARS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """What `show` prints; the curve only where it is given."""
+    """What `show` prints."""
 
     record: Record
     patients: Patients
-    curve: Curve | None = None
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        """Header, tables, and the curve as wide as the window."""
+        """Header and tables."""
         yield Text.assemble((visible(str(self.record["run"])), "bold"))
         for line in _facts(self.record):
             yield Text(visible(line), style="dim")
         yield Text("")
         if self.record["status"] != "ok":
             yield Text(visible(f"FAILED({self.record['reason']}): {self.record['message']}"), style="red")
-            return
-        if self.curve:
-            yield from _sweep(self.record, self.curve, min(options.max_width, 120))
             return
         yield TerminalView((_overall(self.record), _by_policy(self.record), *_by_patient(self.patients)))
         for note in (*setting(self.record), POLICIES):
@@ -60,7 +56,7 @@ def _facts(record: Record) -> Iterator[str]:
 
 
 def _measured(cost: Record) -> Iterator[str]:
-    """What older records do not have: processor, GPU and energy, and how fast the machine was."""
+    """What some records do not have: processor and GPU, and in older ones energy and the machine's speed."""
     parts = [("processor", "cpu_s", "s"), ("GPU", "gpu_s", "s"), ("GPU memory", "peak_cuda_mib", "MiB")]
     said = [f"{label} {cost[key]:.3g} {unit}" for label, key, unit in parts if cost.get(key) is not None]
     if cost.get("energy_j") is not None:
@@ -130,23 +126,9 @@ def _value(value: float, reason: str | None) -> str:
     return f"{value:.3f}" if np.isfinite(value) else reason or DASH
 
 
-def _sweep(record: Record, curve: Curve, width: int) -> Iterator[Text]:
-    """Dice over the share of healthy voxels that a threshold marks, on a logarithmic scale."""
-    shown = curve.fpr > 0
-    if not shown.any():
-        yield Text("every threshold of the sweep marks no healthy voxel, or there is none")
-        return
-    marks = {
-        policy: np.log10(rate)
-        for policy in record["thresholds"]
-        if (rate := value_of(record, "fpr", policy)) is not None and rate > 0
-    }
-    x = np.log10(curve.fpr[shown])
-    yield Text("Dice of the pooled test patients against the threshold, as the false-positive rate it gives", "bold")
-    for line in draw_curve(x, curve.dice[shown], width=width, marks=marks):
-        yield Text(line, no_wrap=True)
-    low, high = f"FPR {10 ** x.min():.2g} (high threshold)", f"FPR {10 ** x.max():.2g} (low threshold)"
-    yield Text(f"     {low}{high:>{max(1, width - 5 - len(low))}}", style="dim")
-    for policy in marks:
-        dice = write_value(find_metric(record, "dice", policy), interval=True)
-        yield Text(f"     {policy:<8} Dice {dice}", style="dim" if policy == "oracle" else "")
+def draw_bar(value: float, *, width: int) -> str:
+    """A bar for a value in [0, 1], in eighths of a character."""
+    if not np.isfinite(value):
+        return ""
+    eighths = round(min(max(value, 0.0), 1.0) * width * 8)
+    return "█" * (eighths // 8) + BARS[eighths % 8].strip()

@@ -8,7 +8,7 @@ Event = Mapping[str, Any]
 
 
 def cost_of(events: Sequence[Event]) -> dict[str, Any]:
-    """Seconds, memory and energy of a run.
+    """Seconds and memory of a run.
 
     Keys:
         fit_s: wall seconds of training, as far as the process that ended it saw.
@@ -16,10 +16,8 @@ def cost_of(events: Sequence[Event]) -> dict[str, Any]:
         cpu_s: processor seconds of training and scoring, all ranks and threads.
         gpu_s: seconds for which GPUs were held, all ranks; None on a CPU.
         peak_rss_mib, peak_cuda_mib: of the largest process.
-        energy_j, energy_of: joules, and what was counted: `cpu` (whole packages), `gpu`.
         ranks: processes that shared the work.
         resumed: whether training or scoring was taken up again, so that `fit_s` may lack an earlier part.
-        calibration: GFLOP/s of fixed kernels on this machine, just before scoring.
     """
     fits = [event for event in events if event["event"] == "fit"][-1:]
     scored = {event["subject"]: event for event in events if event["event"] == "scored"}
@@ -35,17 +33,15 @@ def cost_of(events: Sequence[Event]) -> dict[str, Any]:
         "gpu_s": _gpu_seconds(work),
         "peak_rss_mib": _largest(work, "peak_rss_mib"),
         "peak_cuda_mib": _largest(work, "peak_cuda_mib"),
-        **_energy(work),
         "ranks": fitted.get("ranks", 1),
         "resumed": sum(event["event"] == "start" for event in events) > 1,
-        "calibration": fitted.get("calibration"),
     }
 
 
 def cost_of_folds(costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Costs of all folds: spent things add up, memory is the largest, scoring time the mean."""
     merge: dict[str, Callable[[list[float]], float]] = {
-        "fit_s": sum, "cpu_s": sum, "gpu_s": sum, "energy_j": sum, "peak_rss_mib": max, "peak_cuda_mib": max,
+        "fit_s": sum, "cpu_s": sum, "gpu_s": sum, "peak_rss_mib": max, "peak_cuda_mib": max,
         "score_s_per_slice": fmean, "score_s_per_volume": fmean, "ranks": max, "resumed": any,
     }  # fmt: skip
     merged = dict(costs[-1])
@@ -81,11 +77,3 @@ def _largest(work: Sequence[Event], key: str) -> float | None:
 def _gpu_seconds(work: Sequence[Event]) -> float | None:
     held = [event["seconds"] * event.get("ranks", 1) for event in work if event.get("peak_cuda_mib") is not None]
     return sum(held) if held and len(held) == len(work) else None
-
-
-def _energy(work: Sequence[Event]) -> dict[str, Any]:
-    """Joules of the sources that answered every time."""
-    parts = [event.get("energy_j") or {} for event in work]
-    sources = sorted(set.intersection(*map(set, parts))) if parts else []
-    total = sum(part[source] for part in parts for source in sources)
-    return {"energy_j": total if sources else None, "energy_of": sources}

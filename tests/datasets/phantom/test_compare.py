@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from uad_bench.datasets.phantom.compare import Scan, measure, read_scan
+from tests.datasets.phantom.compare_with_real import Scan, measure, read_scan
 
 
 def test_a_lesion_that_is_brightest_has_auprc_one_and_no_healthy_voxel_above():

@@ -1,6 +1,7 @@
 """Tissue probability maps of the ICBM152 2009a symmetric template, in MNI millimetres.
 
-Fonov et al. (2009, 2011), Collins et al. (1999); notice and terms in NOTICE. `build_atlas` made the array.
+Fonov et al. (2009, 2011), Collins et al. (1999); notice and terms in NOTICE.
+`tests/datasets/phantom/build_atlas.py` made the array.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Build `atlas.npz` from the ICBM152 2009a symmetric maps of a nilearn installation.
 
-    python -m uad_bench.datasets.phantom.build_atlas [FOLDER_OF_NILEARN] [-o atlas.npz]
+    python -m tests.datasets.phantom.build_atlas [FOLDER_OF_NILEARN] [-o atlas.npz]
 
 Nilearn is needed here only; the phantom reads the array that this script wrote. The symmetric template is a mirror
 image of itself to the last bit, so one half is stored, at 1.5 mm and in 32 grey levels.

@@ -1,6 +1,6 @@
 """Measure phantom and real patients alike, side by side.
 
-    python -m uad_bench.datasets.phantom.compare FOLDER [FOLDER ...] [--blocks 2 2 4]
+    python -m tests.datasets.phantom.compare_with_real FOLDER [FOLDER ...] [--blocks 2 2 4]
 
 Each folder holds patients in BraTS layout. `--blocks` averages real 1 mm voxels to the phantom's, so that noise and
 partial volume compare; folders with larger voxels already are left as they are. Prints a Markdown table.
@@ -190,7 +190,7 @@ def main() -> None:
     for folder in args.folders:
         cases = sorted(path for path in folder.iterdir() if path.is_dir())
         columns[folder.name] = measure([read_scan(case, blocks=tuple(args.blocks)) for case in cases])
-    print(_table(columns))  # noqa: T201 (a script's purpose)
+    print(_table(columns))
 
 
 if __name__ == "__main__":
