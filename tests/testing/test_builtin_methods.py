@@ -2,12 +2,12 @@
 
 import pytest
 
-from uad_bench.plugins.declarations import declaration
+from uad_bench.plugins.availability import problem_of
 from uad_bench.plugins.registry import methods
 from uad_bench.testing import parametrize_with_checks
 
 QUICK = ("random", "intensity", "intensity-coarse", "intensity-equalised", "mean-distance", "symmetry", "z-score")
-TRAINED = tuple(name for name, entry in methods().items() if name not in QUICK and not declaration(entry).problem)
+TRAINED = tuple(name for name, entry in methods().items() if name not in QUICK and not problem_of(entry))
 
 
 @parametrize_with_checks(QUICK)

@@ -11,12 +11,12 @@ from uad_bench.boards.result import find_metric
 from uad_bench.config import load_task, read_toml
 from uad_bench.output.tables import write_value
 from uad_bench.plugins import registry
-from uad_bench.plugins.declarations import declaration
+from uad_bench.plugins.availability import problem_of, source_file
 from uad_bench.resources import resource_names, resource_path
 from uad_bench.runs.folder import find_runs
 
 Rows = list[dict[str, Any]]
-JSON_ONLY = {"fit", "score", "paper", "code", "code_licence", "class", "file", "problem"}  # wide, or said elsewhere
+JSON_ONLY = {"paper", "code", "code_licence", "class", "file", "problem"}  # wide, or said elsewhere
 
 WIDEST = 60  # of a name that stays on one line
 
@@ -103,23 +103,17 @@ def inventory_table(kind: str, rows: Rows) -> Table | str:
 def _method(entry: registry.Entry) -> dict[str, Any]:
     path = resource_path(f"configs/methods/{entry.name}.toml")
     facts = read_toml(path) if path.is_file() else {}
-    declared = declaration(entry)
+    problem = problem_of(entry)
     return {
         "name": entry.name,
         "family": facts.get("family", "?"),
         "trained on": facts.get("learns_from", "?"),
-        "fit": _listed(declared.fit),
-        "score": _listed(declared.score),
         "origin": entry.origin,
         "paper": facts.get("paper"),
         "code": facts.get("code"),
         "code_licence": facts.get("code_licence"),
         "class": entry.target,
-        "file": str(declared.file or ""),
-        "summary": f"UNAVAILABLE: {declared.problem}" if declared.problem else facts.get("summary", ""),
-        "problem": declared.problem,
+        "file": str(source_file(entry) or ""),
+        "summary": f"UNAVAILABLE: {problem}" if problem else facts.get("summary", ""),
+        "problem": problem,
     }
-
-
-def _listed(modalities: tuple[str, ...] | None) -> str:
-    return "?" if modalities is None else ", ".join(modalities) or "–"

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from uad_bench.errors import ConfigError
-from uad_bench.plugins.source import CONTRACT, Source, fitting_classes
+from uad_bench.plugins.source import CONTRACT, Source, fitting_class
 
 PATIENCE_S = 120
 HOW = "declare METHODS = {'name': Class}"
@@ -39,11 +39,8 @@ def read_names(source: Source) -> dict[str, str] | None:
     """The names that the source states; None where only running it can tell."""
     if "METHODS" in source.names:
         return _literal(source.assigned("METHODS"))
-    try:
-        fitting = fitting_classes(source)
-    except LookupError:
-        return None
-    return {fitting[0].lower(): fitting[0]} if len(fitting) == 1 else None
+    name = fitting_class(source)
+    return {name.lower(): name} if name else None
 
 
 def import_file(path: Path) -> ModuleType:

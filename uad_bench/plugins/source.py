@@ -1,4 +1,4 @@
-"""What Python source says about itself, read without running it: names, imports, classes and what they declare."""
+"""What Python source says about itself, read without running it: names, imports and classes."""
 
 import ast
 import importlib.util
@@ -106,53 +106,18 @@ def find_source(module: str) -> Source | None:
     raise ModuleNotFoundError(f"no module named {module!r}", name=module)
 
 
-def bases_of(source: Source, cls: ast.ClassDef) -> Iterator[tuple[Source, ast.ClassDef] | None]:
-    """The classes above, as far as their source can be read; None for one that cannot."""
-    for base in cls.bases:
-        node = base.value if isinstance(base, ast.Subscript) else base
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-        if name not in EMPTY_BASES:
-            yield find_class(source, name)
-
-
-def find_class(source: Source, name: str) -> tuple[Source, ast.ClassDef] | None:
-    """The class of this name in the module, or where the module imports it from."""
-    if name in source.classes:
-        return source, source.classes[name]
-    if name not in source.imported:
+def fitting_class(source: Source) -> str | None:
+    """The one class of a file that has every part of the contract; None where only running the file can tell."""
+    classes = source.classes.values()
+    if any(not _bases(cls) <= EMPTY_BASES for cls in classes):
         return None
-    module, original = source.imported[name]
-    try:
-        elsewhere = find_source(module)
-    except (ModuleNotFoundError, SyntaxError, OSError, ValueError):
-        return None
-    return find_class(elsewhere, original) if elsewhere else None
+    fitting = [cls.name for cls in classes if set(_bound(cls.body)).issuperset(CONTRACT)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
-def find_definition(source: Source, cls: ast.ClassDef, name: str) -> tuple[Source, ast.ClassDef, ast.stmt] | None:
-    """Where a class or one above it defines an attribute.
-
-    Raises:
-        LookupError: a base that cannot be read stands in the way.
-    """
-    for node in cls.body:
-        if name in _bound([node]):
-            return source, cls, node
-    for base in bases_of(source, cls):
-        if base is None:
-            raise LookupError(f"a base of {cls.name} cannot be read")
-        if found := find_definition(*base, name):
-            return found
-    return None
-
-
-def fitting_classes(source: Source) -> list[str]:
-    """Top-level classes that have every part of the contract.
-
-    Raises:
-        LookupError: source alone cannot tell.
-    """
-    return [name for name, cls in source.classes.items() if all(find_definition(source, cls, p) for p in CONTRACT)]
+def _bases(cls: ast.ClassDef) -> set[str]:
+    """Last names of the classes directly above, without their type arguments."""
+    return {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in cls.bases}
 
 
 def _bound(body: list[ast.stmt]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,6 @@ def stored_task(run: Run) -> Task:
         raise ConfigError(f"{run.experiment}: says no task")
     known = {f.name for f in fields(Task)}
     return validate(Task, {key: value for key, value in stored.items() if key in known}, str(run.experiment))
-
-
-def under_protocol(stored: Stored, name: str) -> Stored:
-    """The same with another protocol in its task."""
-    return replace(stored, cohort=replace(stored.cohort, task=replace(stored.cohort.task, protocol=name)))
 
 
 def _split(record: dict[str, Any]) -> Split:

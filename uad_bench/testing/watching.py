@@ -14,7 +14,6 @@ from uad_bench.method import Modality, SliceBatch
 from uad_bench.testing.slices import TinySlices, copy_of
 
 BATCH_PARTS = {"image", "brain_mask", "keys", "to"}
-DATASET_PARTS = {"modalities", "take", "batches"}
 
 _open_lists: list[list[str]] = []  # an audit hook cannot be removed, so one hook serves every list that is open
 _hooked: list[bool] = []

@@ -1,0 +1,48 @@
+"""Whether a registered method can be loaded, found without importing it."""
+
+import importlib.util
+from pathlib import Path
+
+from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.source import Source, find_source
+
+
+def problem_of(entry: Entry) -> str | None:
+    """Why a method cannot be loaded: broken source, or an import that nothing installed can satisfy."""
+    try:
+        source = Source.read(entry.file) if entry.file else find_source(entry.target.rpartition(":")[0])
+        return _missing_import(source, set()) if source else None
+    except SyntaxError as error:
+        return f"{Path(error.filename or '?').name}, line {error.lineno}: {error.msg}"
+    except (ModuleNotFoundError, ValueError, OSError) as error:
+        return str(error)
+
+
+def source_file(entry: Entry) -> Path | None:
+    """Where the class is written; None where only running it could tell."""
+    if entry.file:
+        return entry.file
+    try:
+        source = find_source(entry.target.rpartition(":")[0])
+    except (ImportError, SyntaxError, ValueError, OSError):
+        return None
+    return source.path if source else None
+
+
+def _missing_import(source: Source, seen: set[str]) -> str | None:
+    """The first import at top level, here or in the package's own modules below, that nothing can satisfy."""
+    seen.add(source.module)
+    package = source.module.partition(".")[0]
+    for module in source.required_imports():
+        top = module.partition(".")[0]
+        if top != package and top and not _exists(top, source.path.parent):
+            return f"needs {top!r}, which is not installed"
+        below = find_source(module) if top == package and module not in seen else None
+        if below and (problem := _missing_import(below, seen)):
+            return problem
+    return None
+
+
+def _exists(top: str, beside: Path) -> bool:
+    local = (beside / f"{top}.py").is_file() or (beside / top).is_dir()
+    return local or importlib.util.find_spec(top) is not None
