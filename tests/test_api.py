@@ -1,14 +1,17 @@
 """The verbs in Python: a class or an object from a session runs beside the baselines, with progress."""
 
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import uad_bench
+from uad_bench.console import reporting
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.method import Modalities, Progress
 
@@ -111,8 +114,94 @@ def test_a_result_prints_as_the_table_and_knows_its_metrics(run):
     result = run(MeanShift())
     assert "AUPRC" in str(result)
     assert (result.path / "DONE").exists()
-    with pytest.raises(ConfigError, match=r"no metric auprcc@all/pooled; this run has .*auprc"):
+    with pytest.raises(ConfigError, match="unknown metric 'auprcc'; did you mean 'auprc'"):
         result.metric("auprcc")
+
+
+def test_a_metric_without_its_policy_names_the_policies(run):
+    result = run("random")
+    with pytest.raises(ConfigError, match=r"dice needs the policy .*: oracle, hFPR1, hFPR5, valDice$"):
+        result.metric("dice")
+    with pytest.raises(ConfigError, match="unknown threshold policy of dice 'hFPR4'; did you mean 'hFPR"):
+        result.metric("dice", "hFPR4")
+    with pytest.raises(ConfigError, match="unknown aggregation of auprc 'pool'; did you mean 'pooled'"):
+        result.metric("auprc", aggregation="pool")
+    assert result.metric("dice@oracle") == result.metric("dice", "oracle")
+
+
+def test_a_result_is_a_data_frame_of_metrics_runs_or_patients(run):
+    result = run("random")
+    metrics = result.to_frame().set_index(["name", "policy", "aggregation"])["value"]
+    assert metrics["dice", "oracle", "pooled"] == result.metric("dice", "oracle")
+    (row,) = result.to_frame("runs").to_dict("records")
+    assert (row["method"], row["auprc"]) == ("random", result.metric("auprc"))
+    patients = result.to_frame("patients")
+    assert list(patients.index) == result.record["subjects"]["test"]
+    assert patients["auprc"].mean() == pytest.approx(result.metric("auprc", aggregation="mean"))
+    with pytest.raises(ConfigError, match="unknown kind of rows 'patient'; did you mean 'patients'"):
+        result.to_frame("patient")
+
+
+def test_notebooks_get_a_fragment_and_no_page(run):
+    result = run("random")
+    for shown in (result, uad_bench.compare(result, run("intensity")), uad_bench.leaderboard("phantom")):
+        fragment = shown._repr_html_()
+        assert "<table>" in fragment
+        assert "<html" not in fragment
+        assert ":root" not in fragment
+
+
+def test_text_has_no_colours_even_where_rich_sees_a_notebook(monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = str(uad_bench.leaderboard("phantom"))
+    assert "AUPRC" in text
+    assert "\x1b" not in text
+
+
+def test_progress_in_a_notebook_is_one_line_that_changes(monkeypatch):
+    shown = []
+    handle = SimpleNamespace(update=lambda content, *, raw: shown.append(content["text/plain"]))
+    display = SimpleNamespace(display=lambda *_, **options: handle if options["display_id"] else None)
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell, display=display))
+    with reporting() as reporter:
+        reporter.start("ae")
+        reporter(Progress("training", 1, 8))
+        reporter(Progress("training", 8, 8))
+    assert shown == ["ae: training 1/8", "ae: training 8/8"]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: uad_bench.run("ae", fold=3), "unknown parameter of run 'fold'; did you mean 'folds'"),
+        (lambda: uad_bench.score("x", plugin=[]), "unknown parameter of score 'plugin'; did you mean 'plugins'"),
+        (lambda: uad_bench.evaluate("x", nam="y"), "unknown parameter of evaluate 'nam'; did you mean 'name'"),
+        (
+            lambda: uad_bench.compare("x", "y", metrics="z"),
+            "unknown parameter of compare 'metrics'; did you mean 'metric'",
+        ),
+        (lambda: uad_bench.leaderboard(tsk="z"), "unknown parameter of leaderboard 'tsk'; did you mean 'task'"),
+        (lambda: uad_bench.report(out="z"), "unknown parameter of report 'out'; did you mean 'output'"),
+        (lambda: uad_bench.leaderboard("phantom").to("latx"), "unknown format 'latx'; did you mean 'latex'"),
+    ],
+)
+def test_a_misspelt_name_gets_the_near_one(call, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        call()
+
+
+def test_a_report_is_a_path_and_shows_itself(run, runs, tmp_path):
+    page = uad_bench.report(run("random"), output=tmp_path / "new" / "r.html", images=False, runs=runs)
+    assert page.path.read_text().startswith("<!doctype html>")
+    assert os.fspath(page) == str(page) == str(tmp_path / "new" / "r.html")
+    assert page._repr_html_().startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+
+
+def test_a_report_of_nothing_says_what_to_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"nothing to report in .*: name runs, or a task that has runs"):
+        uad_bench.report(runs=tmp_path)
 
 
 def test_a_name_that_is_registered_is_refused(run):
@@ -153,13 +242,14 @@ def test_the_leaderboard_prints_and_exports(run, beside):
     board = uad_bench.leaderboard("phantom-tiny", runs=beside)
     assert "mean-shift" in str(board)
     assert board.to("csv").startswith("table,rank_first,rank_last,method,auprc,")
+    assert "mean-shift" in set(board.to_frame()["method"])
 
 
 def test_two_results_are_compared_in_pairs(run):
-    versus = uad_bench.compare(run(MeanShift()), run("random"))
-    assert "mean-shift" in str(versus)
-    assert "random" in str(versus)
-    assert callable(uad_bench.compare)
+    comparison = uad_bench.compare(run(MeanShift()), run("random"))
+    assert "mean-shift" in str(comparison)
+    (pair,) = comparison.to_frame().to_dict("records")
+    assert {pair["first"], pair["second"]} == {"mean-shift", "random"}
 
 
 def test_importing_the_package_imports_nothing_heavy():
@@ -167,6 +257,10 @@ def test_importing_the_package_imports_nothing_heavy():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_the_verbs_are_listed():
+    assert {"run", "score", "evaluate", "compare", "leaderboard", "report"} <= set(dir(uad_bench))
 
 
 def test_an_unknown_verb_is_an_attribute_error():

@@ -1,11 +1,14 @@
 """uad-bench compares unsupervised anomaly-segmentation methods on brain MRI."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from uad_bench.api import compare, evaluate, leaderboard, run, score
+    from uad_bench.api import compare, evaluate, leaderboard, report, run, score
 
-__all__ = ["__version__", "compare", "evaluate", "leaderboard", "run", "score"]
+__all__ = ["__version__", "compare", "evaluate", "leaderboard", "report", "run", "score"]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
@@ -19,3 +22,8 @@ def __getattr__(name: str) -> Any:
     from uad_bench import api
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    """The verbs too, before they are imported."""
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -60,11 +60,19 @@ def as_text(renderable: RenderableType) -> str:
 
 @dataclass(slots=True)
 class Reporter:
-    """Shows progress reports under a title that says which method and fold they belong to."""
+    """Shows progress reports under a title that says which method and fold they belong to.
+
+    Attributes:
+        bars: a live display, on a terminal.
+        show: shows a line of progress elsewhere; by default each is printed.
+        every_s: seconds between two lines of one stage.
+    """
 
     console: Console
     title: str = ""
     bars: Bars | None = None
+    show: Callable[[str], object] | None = None
+    every_s: float = LINE_EVERY_S
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _last: tuple[str, float] = ("", 0.0)
 
@@ -95,14 +103,14 @@ class Reporter:
         bars.update(self._tasks[name], completed=progress.step, total=progress.total, details=details(progress))
 
     def _line(self, progress: Progress) -> None:
-        """A line at the start and end of a stage, and one every ten seconds."""
+        """A line at the start and end of a stage, and some in between."""
         name = f"{self.title}: {progress.stage}" if self.title else progress.stage
         stage, shown = self._last
         ended = progress.step >= progress.total
-        if name == stage and not ended and time.monotonic() - shown < LINE_EVERY_S:
+        if name == stage and not ended and time.monotonic() - shown < self.every_s:
             return
         self._last = (name, time.monotonic())
-        self.console.print(f"{name} {progress.step}/{progress.total} {details(progress)}".rstrip())
+        (self.show or self.say)(f"{name} {progress.step}/{progress.total} {details(progress)}".rstrip())
 
 
 def details(progress: Progress) -> str:
@@ -116,6 +124,9 @@ def details(progress: Progress) -> str:
 def reporting() -> Iterator[Reporter]:
     """A reporter for the duration of a command."""
     console = stderr()
+    if show := _notebook_line():
+        yield Reporter(console, show=show, every_s=0.5)
+        return
     if not console.is_terminal:
         yield Reporter(console)
         return
@@ -131,3 +142,12 @@ def reporting() -> Iterator[Reporter]:
     )
     with Bars(*columns, console=console, transient=True) as bars:
         yield Reporter(console, bars=bars)
+
+
+def _notebook_line() -> Callable[[str], object] | None:
+    """Updates one line below the running cell; None outside notebooks."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not hasattr(shell, "kernel"):
+        return None
+    handle = sys.modules["IPython"].display.display({"text/plain": ""}, raw=True, display_id=True)
+    return lambda text: handle.update({"text/plain": text}, raw=True)

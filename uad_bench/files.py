@@ -46,6 +46,21 @@ def atomic(path: Path, way_out: str | None = None) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+def prepare_output(path: Path) -> Path:
+    """`path`, in a folder that exists now and can be written, so that long work before writing is not in vain.
+
+    Raises:
+        PathError: the folder cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    if not os.access(path.parent, os.W_OK):
+        raise PathError(path, "permission denied")
+    return path
+
+
 def safe_name(name: str, what: str) -> str:
     """`name` if it can be a file name inside a folder and nothing else.
 

@@ -129,6 +129,11 @@ def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
     return _all_pairs(key, sorted(contestants, key=lambda c: -sign * c.mean), sign, len(records[0]["subjects"]["test"]))
 
 
+def sentences(comparison: Comparison) -> list[str]:
+    """The answer of every pair in words."""
+    return [sentence(duel, comparison) for duel in comparison.duels]
+
+
 def sentence(duel: Duel, comparison: Comparison) -> str:
     """The answer in words."""
     by_name = {c.name: c for c in comparison.contestants}

@@ -79,13 +79,13 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; by default standard output.")] = None,
 ) -> None:
     """Write a task's table for a paper, a spreadsheet, a program or a browser."""
-    from uad_bench.files import write_text
+    from uad_bench.files import prepare_output, write_text
     from uad_bench.output.formats import FORMATS
     from uad_bench.output.publishing import find_sheets
 
     sheets, _ = find_sheets(Path(runs), task, apart=format_ in {"md", "latex", "html"}, further=column or ())
     text = FORMATS[format_](sheets)
     if output:
-        write_text(output, text)
+        write_text(prepare_output(output), text)
     else:
         typer.echo(text, nl=False)

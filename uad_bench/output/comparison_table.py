@@ -1,64 +1,59 @@
 """A comparison as tables: ranks of the methods, then every pair with its difference."""
 
-from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.text import Text
 
-from uad_bench.boards.comparison import Comparison, Duel, sentence
+from uad_bench.boards.comparison import Comparison, Duel, sentences
+from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
+from uad_bench.output.formats.terminal import TerminalView
 
-HEADINGS = (
-    "first", "second", "difference", "these models", "trained again", "p", "a patient", "p a patient", "needs"
-)  # fmt: skip
+METHODS = (
+    Column("rank"),
+    Column("method", numeric=False, identity=True),
+    *map(Column, ("value", "seeds", "over seeds")),
+)
+PAIRS = (
+    Column("first", numeric=False, identity=True),
+    Column("second", numeric=False, identity=True),
+    Column("difference"),
+    Column("95 % CI (patients)"),
+    Column("95 % CI (patients + retraining)"),
+    Column("p"),
+    Column("mean per-patient difference"),
+    Column("p (per patient)"),
+    Column("n for 80 % power"),
+)
+NOTE = (
+    "p: paired bootstrap over patients, and sign flips of the per-patient differences, each adjusted by Holm over all "
+    "pairs; n for 80 % power: patients or seeds with which 80 % of studies would show a difference of this size"
+)
 
 
-def comparison_tables(comparison: Comparison) -> Group:
+def comparison_tables(comparison: Comparison) -> RenderableType:
     """Methods, pairs, and the answer in words."""
-    words = "\n".join(sentence(duel, comparison) for duel in comparison.duels)
-    return Group(_methods(comparison), _pairs(comparison), escape(words))
+    return Group(TerminalView(comparison_sheets(comparison)), *map(Text, sentences(comparison)))
 
 
-def _methods(comparison: Comparison) -> Table:
-    table = Table(title=f"{comparison.metric}, best first", title_justify="left")
-    for heading in ("rank", "method", "value", "seeds", "over seeds"):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
+def comparison_sheets(comparison: Comparison) -> tuple[Sheet, Sheet]:
+    """The methods, best first, and the pairs."""
+    return _methods(comparison), Sheet("Pairs", PAIRS, tuple(map(_pair, comparison.duels)), (NOTE,))
+
+
+def _methods(comparison: Comparison) -> Sheet:
+    rows = []
     for contestant, rank in zip(comparison.contestants, comparison.ranks, strict=True):
         values = sorted(contestant.values.values())
         spread = f"{values[0]:.3f} to {values[-1]:.3f}" if len(values) > 1 else "–"
-        alone = rank.first == rank.last == 1
-        cells = (str(rank), contestant.name, f"{contestant.mean:.3f}", str(len(values)), spread)
-        table.add_row(*map(escape, cells), style="bold" if alone else None)
-    return table
+        tone: Tone = "strong" if rank.first == rank.last == 1 else "plain"
+        texts = (str(rank), contestant.name, f"{contestant.mean:.3f}", str(len(values)), spread)
+        rows.append(tuple(Cell(text, tone) for text in texts))
+    return Sheet(f"{comparison.metric}, best first", METHODS, tuple(rows))
 
 
-def _pairs(comparison: Comparison) -> Table:
-    table = Table(title="pairs", title_justify="left", caption_justify="left")
-    headings = (
-        "first",
-        "second",
-        "difference",
-        "these models",
-        "trained again",
-        "p",
-        "a patient",
-        "p a patient",
-        "needs",
-    )
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in {"first", "second"} else "right")
-    for duel in comparison.duels:
-        table.add_row(*map(escape, _cells(duel)), style="bold" if duel.shown else None)
-    table.caption = (
-        "intervals: 95 %, patients resampled alike for all, and of models trained again where there are several seeds; "
-        "p: paired bootstrap, and sign flips over patients, both adjusted by Holm over all pairs; "
-        "needs: patients or seeds that would show the difference in 80 % of studies"
-    )
-    return table
-
-
-def _cells(duel: Duel) -> tuple[str, ...]:
+def _pair(duel: Duel) -> tuple[Cell, ...]:
     patients = f"{duel.patients_needed} patients" if duel.patients_needed else ""
     seeds = f"{duel.seeds_needed} seeds" if duel.seeds_needed else ""
-    return (
+    texts = (
         duel.first,
         duel.second,
         f"{duel.difference:+.3f}",
@@ -69,6 +64,7 @@ def _cells(duel: Duel) -> tuple[str, ...]:
         _number(duel.patient_p, "{:.4f}"),
         "–" if duel.shown else " or ".join(filter(None, (patients, seeds))) or "–",
     )
+    return tuple(Cell(text, "strong" if duel.shown else "plain") for text in texts)
 
 
 def _number(value: float | None, form: str) -> str:

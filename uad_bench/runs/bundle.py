@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.errors import ConfigError
-from uad_bench.files import atomic, read_json
+from uad_bench.files import atomic, prepare_output, read_json
 from uad_bench.runs.folder import Run
 from uad_bench.runs.redaction import hide_paths
 from uad_bench.version import VERSION
@@ -64,7 +64,7 @@ def write_bundle(run: Run, file: Path, *, maps: bool = False) -> None:
         raise ConfigError(f"{run.path}: the run is not finished; only finished runs are shared")
     levels: dict[str, Levels] = {}
     index: dict[str, Any] = {}
-    with atomic(file) as target, ZipFile(target, "w", ZIP_DEFLATED) as archive:
+    with atomic(prepare_output(file)) as target, ZipFile(target, "w", ZIP_DEFLATED) as archive:
         for name, data in _members(run, levels, maps=maps):
             index[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             archive.writestr(_regular(name), data)

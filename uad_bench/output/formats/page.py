@@ -1,4 +1,4 @@
-"""Sheets as one HTML page in the report's dress."""
+"""Sheets as HTML: a whole page in the style of the report, or a fragment for notebooks."""
 
 from collections.abc import Sequence
 
@@ -11,3 +11,10 @@ def html_text(sheets: Sequence[Sheet]) -> str:
 
     title = sheets[0].title.partition(":")[0] if sheets else "leaderboard"
     return render("leaderboard.html.j2", title=title, sheets=sheets)
+
+
+def fragment(sheets: Sequence[Sheet], sentences: Sequence[str] = ()) -> str:
+    """Tables and sentences without a page around them; a notebook gives them its own style."""
+    from uad_bench.output.report.templating import render
+
+    return render("fragment.html.j2", sheets=sheets, sentences=sentences)

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from uad_bench.data.cache import cache_root
-from uad_bench.files import write_text
+from uad_bench.files import prepare_output, write_text
 from uad_bench.method import Progress
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.cases import ChosenCase, case_sheet, choose_cases
@@ -43,6 +43,7 @@ def write_report(
         figures: also write each figure there, as PNG and SVG.
         report: receives progress.
     """
+    prepare_output(output)
     material = gather_material(runs)
     report(Progress("report", 0, 3))
     if figures:

@@ -1,0 +1,195 @@
+"""What the verbs return: text on a terminal, a table in a notebook, and a pandas data frame."""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from uad_bench.boards import comparison as pairs
+from uad_bench.boards.result import find_metric
+from uad_bench.boards.sheet import Sheet
+from uad_bench.console import as_text
+from uad_bench.errors import ConfigError, unknown
+from uad_bench.output.comparison_table import comparison_sheets, comparison_tables
+from uad_bench.output.formats import FORMATS
+from uad_bench.output.formats.comma import table_rows
+from uad_bench.output.formats.page import fragment
+from uad_bench.output.tables import run_table
+from uad_bench.runs.folder import Run
+from uad_bench.runs.tables import read_patients
+
+Rows = Literal["metrics", "runs", "patients"]
+COLUMNS = ("run", "status", "seed")
+
+
+class Shown:
+    """Anything that is text when printed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Result(Shown):
+    """A run beside the trivial baselines.
+
+    Attributes:
+        records: of the baselines and, last, of the method.
+        runs: the folder of runs.
+    """
+
+    records: tuple[dict[str, Any], ...]
+    runs: Path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """All that is known of the run, as plain values."""
+        return self.records[-1]
+
+    @cached_property
+    def path(self) -> Path:
+        """The run's folder, with its score maps below `maps`."""
+        return self.runs / str(self.record["run"])
+
+    def metric(self, name: str, policy: str | None = None, aggregation: str = "pooled") -> float | None:
+        """A metric of the method, such as `metric("dice", "hFPR5")` or `metric("dice@hFPR5")`; None where undefined.
+
+        Raises:
+            ConfigError: there is no such metric; says which policies or names there are.
+        """
+        name, _, written = name.partition("@")
+        policy = policy or written or None
+        found = find_metric(self.record, name, policy, aggregation=aggregation)
+        if found is None:
+            raise _no_metric(self.record["metrics"], name, policy, aggregation)
+        value: float | None = found["value"]
+        return value
+
+    def to_frame(self, rows: Rows = "metrics") -> Any:
+        """A pandas data frame.
+
+        Args:
+            rows: `metrics` for every metric of every run with its interval; `runs` for a row per run; `patients` for
+                the method's metrics of each test patient.
+        """
+        import pandas as pd
+
+        if rows == "patients":
+            patients = read_patients(Run(self.path))
+            return pd.DataFrame(patients.values, index=pd.Index(patients.names, name="subject"))
+        if rows == "runs":
+            return pd.DataFrame([_run_row(record) for record in self.records])
+        if rows != "metrics":
+            raise unknown("kind of rows", rows, ("metrics", "runs", "patients"))
+        return pd.DataFrame(
+            [{"method": record["method"]["name"], **metric} for record in self.records for metric in record["metrics"]]
+        )
+
+    def __str__(self) -> str:
+        return as_text(run_table(self.records, runs=self.runs))
+
+    def _repr_html_(self) -> str:
+        return fragment(run_table(self.records, runs=self.runs).sheets)
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
+    """Methods compared in pairs.
+
+    Attributes:
+        comparison: the numbers.
+    """
+
+    comparison: pairs.Comparison
+
+    def to_frame(self) -> Any:
+        """A pandas data frame with a row per pair; differences are the first method minus the second."""
+        import pandas as pd
+
+        return pd.DataFrame(self.comparison.to_json()["pairs"])
+
+    def __str__(self) -> str:
+        return as_text(comparison_tables(self.comparison))
+
+    def _repr_html_(self) -> str:
+        return fragment(comparison_sheets(self.comparison), pairs.sentences(self.comparison))
+
+
+@dataclass(frozen=True, repr=False)
+class Board(Shown):
+    """A leaderboard.
+
+    Attributes:
+        sheets: tables with headings, rows and notes.
+        origin: where the rows come from.
+    """
+
+    sheets: Sequence[Sheet]
+    origin: str
+
+    def to(self, form: str) -> str:
+        """As text: `table`, `md`, `csv`, `json`, `latex`, or `html` for a whole page.
+
+        Raises:
+            ConfigError: there is no such format.
+        """
+        if form not in FORMATS:
+            raise unknown("format", form, FORMATS)
+        return FORMATS[form](self.sheets)
+
+    def to_frame(self) -> Any:
+        """A pandas data frame with the values behind the table; undefined ones are missing."""
+        import pandas as pd
+
+        return pd.DataFrame(table_rows(self.sheets))
+
+    def __str__(self) -> str:
+        return self.to("table")
+
+    def _repr_html_(self) -> str:
+        return fragment(self.sheets)
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """An HTML report, shown in place by a notebook.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.path.read_text(encoding="utf-8"))
+        return f'<iframe srcdoc="{page}" title="report" style="width: 100%; height: 80vh; border: 0"></iframe>'
+
+
+def _run_row(record: Mapping[str, Any]) -> dict[str, Any]:
+    """One run's identity, cost and pooled metrics of raw score maps."""
+    pooled = (m for m in record["metrics"] if m["aggregation"] == "pooled" and m.get("chain", "none") == "none")
+    numbers = {"@".join(filter(None, (m["name"], m.get("policy")))): m["value"] for m in pooled}
+    names = {"method": record["method"]["name"], "task": record["task"]["name"]}
+    return {**names, **{key: record[key] for key in COLUMNS}, **record["cost"], **numbers}
+
+
+def _no_metric(metrics: Sequence[Mapping[str, Any]], name: str, policy: str | None, aggregation: str) -> ConfigError:
+    same = [metric for metric in metrics if metric["name"] == name]
+    if not same:
+        return unknown("metric", name, {metric["name"] for metric in metrics})
+    policies = dict.fromkeys(m["policy"] for m in same if m["aggregation"] == aggregation and m.get("policy"))
+    if not policies:
+        return unknown(f"aggregation of {name}", aggregation, {m["aggregation"] for m in same})
+    if policy is None:
+        return ConfigError(f"{name} needs the policy that chose its threshold: {', '.join(policies)}")
+    return unknown(f"threshold policy of {name}", policy, policies)

@@ -1,0 +1,316 @@
+"""The verbs of the Python interface."""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from uad_bench import console
+from uad_bench.api.results import Board, Comparison, ReportPage, Result
+from uad_bench.benchmark.request import Guest, Request, run_request
+from uad_bench.errors import ConfigError, MethodError, unknown
+from uad_bench.execution.isolation import Limits
+from uad_bench.plugins import registry
+from uad_bench.runs.folder import Run, find_runs, open_run
+
+RUNS = Path("runs")
+Device = Literal["auto", "cpu", "cuda"]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def near_names(verb: Callable[P, T]) -> Callable[P, T]:
+    """Refuse a misspelt keyword with the nearest one, as the command line does."""
+    known = [p.name for p in inspect.signature(verb).parameters.values() if p.kind is not p.VAR_POSITIONAL]
+
+    @wraps(verb)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        for name in kwargs:
+            if name not in known:
+                raise unknown(f"parameter of {verb.__name__}", name, known)
+        return verb(*args, **kwargs)
+
+    return checked
+
+
+@near_names
+def run(
+    method: Any,
+    task: str | Path = "phantom",
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    data: str | Path | None = None,
+    pair: str | None = None,
+    split: str | Path | None = None,
+    folds: int = 0,
+    seed: int = 0,
+    profile: str | None = None,
+    plugins: Sequence[str | Path] = (),
+    command: str | None = None,
+    start_from: Result | str | Path | None = None,
+    device: Device = "auto",
+    gpus: int = 1,
+    baselines: bool = True,
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
+    check_determinism: bool = False,
+    runs: str | Path = RUNS,
+) -> Result:
+    """Train a method on healthy slices, score, evaluate, and show it beside the trivial baselines.
+
+    Args:
+        method: a registered name, the path of a plugin file, a class, or an object with its hyperparameters. Classes
+            and objects run in this process; an object is left fitted.
+        task: a shipped task, or the path of a task's TOML file.
+        name: of the row; needed only where the class's name does not serve.
+        settings: as `--set`: hyperparameters, `budget.steps`, `task.<field>`.
+        data: folder with the patients, where the task's data is not embedded.
+        pair: input modality and translation target, such as `flair:t2`.
+        split: `hash`, `dataset`, a shipped list, or the path of a list.
+        folds: number of cross-validation folds; 0 for a single split.
+        seed: of initialisation, data order and noise.
+        profile: a named setting of the method, such as `published`.
+        plugins: files with further methods.
+        command: a program that scores, such as `python predict.py {images} {out}`; `method` then names its row.
+        start_from: a run of the same method from whose weights training continues.
+        device: where the method computes; `auto` is the GPU where there is one.
+        gpus: number of GPUs that share one training.
+        baselines: also run the trivial baselines.
+        time_limit: seconds after which a stage of the method is stopped.
+        memory_limit: MiB above which the method is stopped.
+        check_determinism: run twice and compare the score maps.
+        runs: the folder of runs.
+
+    Raises:
+        MethodError: the method failed; what it printed or raised is in `method.log` of its run folder.
+        UadBenchError: the request or the data is wrong; the message says how.
+    """
+    guest = _guest(method, name, command, settings or {})
+    files = [Path(path) for path in plugins]
+    chosen = guest.entry.name if guest else named_method(str(method), files)
+    request = Request(
+        method=chosen,
+        task=str(task),
+        data=_path(data),
+        pair=pair,
+        split=_text(split),
+        folds=folds,
+        seed=seed,
+        profile=profile,
+        settings=tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()),
+        plugins=tuple(files),
+        start_from=None if start_from is None else _name_of(start_from),
+        device=device,
+        gpus=gpus,
+        baselines=baselines,
+        runs=Path(runs),
+        limits=Limits(time_limit, memory_limit),
+        check_determinism=check_determinism,
+    )
+    with console.reporting() as reporter:
+        result = Result(tuple(run_request(request, reporter, guest=guest)), Path(runs))
+    if result.record["status"] != "ok":
+        raise MethodError(
+            f"{chosen}: {result.record['message']} (see {Run(result.path).log})", reason=result.record["reason"]
+        )
+    return result
+
+
+@near_names
+def score(
+    run: Result | str | Path,
+    data: str | Path | None = None,
+    task: str | Path | None = None,
+    *,
+    split: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    device: Device = "auto",
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
+    runs: str | Path = RUNS,
+) -> Result:
+    """Apply the weights of a trained run to other patients; scored patients become a run like any other.
+
+    Args:
+        run: what `run` returned, or the name of a run (of a fold, where there are folds).
+        data: folder with the patients, where the task's data is not embedded.
+        task: the layout of the data and the protocol; by default the run's own.
+        split: score its validation and test patients; by default all.
+        plugins: files that hold the method, if it is not installed.
+        device: where the method computes; `auto` is the GPU where there is one.
+        time_limit: seconds after which the method is stopped.
+        memory_limit: MiB above which the method is stopped.
+        runs: the folder of runs, where the new one is put.
+
+    Raises:
+        MethodError: scoring failed.
+        UadBenchError: a patient was in the training set, or the request or the data is wrong.
+    """
+    from uad_bench.benchmark.score import Application, apply_run
+
+    asked = Application(
+        run=_opened(run, runs),
+        data=_path(data),
+        task=_text(task),
+        split=_text(split),
+        plugins=tuple(map(Path, plugins)),
+        device=device,
+        runs=Path(runs),
+        limits=Limits(time_limit, memory_limit),
+    )
+    with console.reporting() as reporter:
+        record = apply_run(asked, reporter)
+    if record["status"] == "failed":
+        raise MethodError(f"{record['run']}: {record['message']}", reason=record["reason"])
+    return Result((record,), Path(runs))
+
+
+@near_names
+def evaluate(
+    maps: str | Path,
+    task: str | Path = "phantom",
+    *,
+    name: str,
+    data: str | Path | None = None,
+    split: str | Path | None = None,
+    threshold_maps: str | Path | None = None,
+    npy_orientation: Literal["scan", "ras"] | None = None,
+    runs: str | Path = RUNS,
+) -> Result:
+    """Evaluate a folder of score maps made by any program; they become a run like any other.
+
+    Args:
+        maps: holds `<patient>.nii.gz` or `<patient>.npy` of every test patient.
+        task: whose protocol is used.
+        name: of the row.
+        data: folder with the patients, where the task's data is not embedded.
+        split: whose test patients are evaluated, or `all` for every labelled one.
+        threshold_maps: folder with score maps of validation patients.
+        npy_orientation: axes of `.npy` maps: `scan` as the scan's file stores them, `ras` for canonical RAS+.
+        runs: the folder of runs.
+
+    Raises:
+        MethodError: a map is missing or is not what it should be.
+    """
+    from uad_bench.benchmark.evaluate_maps import Submission, evaluate_maps
+
+    given = Submission(
+        folder=Path(maps),
+        name=name,
+        task=str(task),
+        data=_path(data),
+        split=_text(split),
+        threshold_maps=_path(threshold_maps),
+        npy_orientation=npy_orientation,
+    )
+    with console.reporting() as reporter:
+        record = evaluate_maps(given, runs=Path(runs), report=reporter)
+    if record["status"] != "ok":
+        raise MethodError(f"{name}: {record['message']}", reason=record["reason"])
+    return Result((record,), Path(runs))
+
+
+@near_names
+def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Path = RUNS) -> Comparison:
+    """Test whether one method outperforms another: difference, interval, p value, and the sample size needed.
+
+    Args:
+        results: what `run` returned, or names of runs, of two methods or more; several seeds of one count together.
+        metric: `auprc`, `auroc`, or with a threshold as `dice@hFPR5`.
+        runs: the folder of runs.
+    """
+    from uad_bench.boards.comparison import compare as compute
+
+    return Comparison(compute([_opened(result, runs) for result in results], metric=metric))
+
+
+@near_names
+def leaderboard(task: str | Path = "phantom", *, runs: str | Path = RUNS) -> Board:
+    """All runs of a task, ranked; without runs of it, the leaderboard that ships with the package."""
+    from uad_bench.output.publishing import find_sheets
+
+    return Board(*find_sheets(Path(runs), str(task)))
+
+
+@near_names
+def report(
+    *results: Result | str | Path,
+    task: str | None = None,
+    output: str | Path = "report.html",
+    figures: str | Path | None = None,
+    data: str | Path | None = None,
+    images: bool | None = None,
+    runs: str | Path = RUNS,
+) -> ReportPage:
+    """Write one HTML page about runs of a task: tables, figures, and slices with a threshold slider.
+
+    Args:
+        results: what `run` returned, or names of runs; none for all runs of `task`.
+        task: report all its runs.
+        output: the file to write.
+        figures: folder to write every figure to, as PNG and SVG.
+        data: folder with the patients, where the task's data is not embedded.
+        images: show slices; by default only those of the embedded phantom.
+        runs: the folder of runs.
+
+    Raises:
+        ConfigError: neither runs nor a task with runs is named.
+    """
+    from uad_bench.output.report.building import write_report
+
+    root = Path(runs)
+    chosen = [_opened(result, root) for result in results] or (find_runs(root, task) if task else [])
+    if not chosen:
+        raise ConfigError(f"nothing to report in {root}: name runs, or a task that has runs")
+    with console.reporting() as reporter:
+        write_report(chosen, Path(output), data=_path(data), images=images, figures=_path(figures), report=reporter)
+    return ReportPage(Path(output))
+
+
+def named_method(method: str, plugins: list[Path]) -> str:
+    """The name of a registered method, or of the only one in a file, which is added to `plugins`.
+
+    Raises:
+        ConfigError: the file holds several methods.
+    """
+    if not method.endswith(".py"):
+        return method
+    plugins.append(Path(method))
+    names = [entry.name for entry in registry.methods([Path(method)]).values() if entry.file]
+    if len(names) > 1:
+        raise ConfigError(f"{method} holds {', '.join(names)}; add it as a plugin and name one of these methods")
+    return names[0]
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _text(given: str | Path | None) -> str | None:
+    return None if given is None else str(given)
+
+
+def _name_of(result: Result | str | Path) -> str:
+    return str(result.path if isinstance(result, Result) else result)
+
+
+def _opened(result: Result | str | Path, runs: str | Path) -> Run:
+    return Run(result.path) if isinstance(result, Result) else open_run(Path(runs), str(result))
+
+
+def _guest(method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]) -> Guest | None:
+    if command is not None:
+        from uad_bench.execution.external_command import command_entry
+
+        return Guest(command_entry(command, str(method)))
+    if isinstance(method, str | Path):
+        return None
+    from uad_bench.execution.live import live_entry, live_params
+
+    own = [key for key in settings if "." not in key]
+    if own and not isinstance(method, type):
+        raise ConfigError(f"settings {', '.join(own)}: give an object its hyperparameters when it is made")
+    return Guest(live_entry(method, name), live_params(method))
