@@ -9,8 +9,8 @@ help: ## show this help
 install: ## make .venv with the project and its tools
 	python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[dev]'
 
-lint: ## check style and the direction of imports
-	$(python) -m ruff check && $(python) -m ruff format --check && .venv/bin/lint-imports
+lint: ## check style, spelling and the direction of imports
+	$(python) -m ruff check && $(python) -m ruff format --check && .venv/bin/lint-imports && .venv/bin/typos
 
 types: ## check types
 	$(python) -m mypy
