@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 FENCE = r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$"
 BLOCK = re.compile(FENCE, re.MULTILINE | re.DOTALL)
 
@@ -32,14 +34,29 @@ def test_a_page_does_what_it_says(page, tmp_path, monkeypatch):
             assert tomllib.loads(text)
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+@pytest.mark.slow
+def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    exec(compile(example, "README.md", "exec"), {"__name__": "session"})
+    assert "mmccd" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
 def test_links_between_pages_lead_somewhere(page):
-    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", (DOCS / page).read_text(encoding="utf-8"))
-    assert [target for target in targets if not (DOCS / target).exists()] == []
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    inside = [target for target in targets if not target.startswith("../../actions/")]
+    assert [target for target in inside if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_results_table_has_the_numbers_of_the_shipped_leaderboards(page):
+    expected = runpy.run_path(str(DOCS / "results_table.py"))["results_table"]()
+    assert expected in (ROOT / page).read_text(encoding="utf-8"), "run python docs/results_table.py"
 
 
 def test_every_page_is_in_the_menu():
-    menu = re.findall(r": ([\w-]+\.md)$", DOCS.with_name("mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    menu = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
     assert {path.name for path in DOCS.glob("*.md")} <= set(menu)
 
 
