@@ -37,7 +37,9 @@ def test_a_page_does_what_it_says(page, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (example,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     exec(compile(example, "README.md", "exec"), {"__name__": "session"})
     assert "mmccd" in capsys.readouterr().out
 
