@@ -8,7 +8,8 @@ import numpy as np
 
 from uad_bench.boards.result import Result
 from uad_bench.runs.folder import Run
-from uad_bench.runs.record import seal
+from uad_bench.runs.record import RunRecord
+from uad_bench.runs.stored_experiment import StoredExperiment
 
 PATIENTS = tuple(f"P{i:02d}" for i in range(20))
 KEYS = ("auprc@all/pooled", "dice@hFPR5/pooled")
@@ -22,7 +23,7 @@ def made_metric(name: str, value: float | None, policy: str | None = None, **mor
     return {**row, **bounds, **more}
 
 
-def made_record(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **changes: Any) -> dict[str, Any]:
+def made_record(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **changes: Any) -> RunRecord:
     """A record like those of runs; `task` changes are merged, others replace."""
     lack = {} if auprc is not None else {"undefined": "no_positive"}
     record = {
@@ -57,10 +58,10 @@ def made_record(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **
         "environment": {"uad_bench": "0.1.0", "python": "3.11", "device": "cpu", "cpu": "made", "packages": {}},
         "created": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    return {**record, **changes, "task": {**record["task"], **changes.pop("task", {})}}
+    return RunRecord.model_validate({**record, **changes, "task": {**record["task"], **changes.pop("task", {})}})
 
 
-def made_failure(method: str = "ae", seed: int = 0, **changes: Any) -> dict[str, Any]:
+def made_failure(method: str = "ae", seed: int = 0, **changes: Any) -> RunRecord:
     """The record of a method that crashed."""
     failed = {"status": "failed", "reason": "crash", "message": "it fell over", "metrics": [], "bootstrap": None}
     return made_record(method, seed, **{**failed, **changes})
@@ -78,27 +79,34 @@ def made_result(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **
     )
 
 
+def made_experiment(**changes: Any) -> StoredExperiment:
+    """What a made record's run was asked for."""
+    task = {"dataset": "phantom", "modalities": ["flair"], "budget": {"steps": 10, "batch_size": 2}}
+    asked = {"method": "ae", "profile": "default", "params": {}, "task": task, "splits": [], "seed": 0}
+    return StoredExperiment.model_validate({**asked, **changes})
+
+
 def made_board(*results: Result) -> list[Result]:
     """The baselines and these."""
     return [made_result("random", auprc=0.02), made_result("intensity", auprc=0.4), *results]
 
 
-def write_run(root: Path, record: dict[str, Any]) -> Run:
+def write_run(root: Path, record: RunRecord) -> Run:
     """A run folder with this record and the tables beside it."""
-    run = Run(root / record["run"]).create()
-    if record["status"] == "ok":
+    run = Run(root / record.run).create()
+    if record.status == "ok":
         _write_tables(run, record)
         run.done.write_text('{"created": "", "files": {}}')
-    run.record.write_text(json.dumps(seal(record, run)))
+    run.record.write_text(json.dumps(run.seal(record).to_json()))
     return run
 
 
-def _write_tables(run: Run, record: dict[str, Any]) -> None:
-    auprc = next(m["value"] for m in record["metrics"] if m["name"] == "auprc")
-    draws = np.random.Generator(np.random.PCG64(record["seed"])).normal(auprc, 0.01, 2000)
+def _write_tables(run: Run, record: RunRecord) -> None:
+    auprc = record.value("auprc")
+    draws = np.random.Generator(np.random.PCG64(record.seed)).normal(auprc, 0.01, 2000)
     np.save(run.replicates, np.stack([draws, draws], axis=1))
-    names = record["subjects"]["test"]
-    dice = np.random.Generator(np.random.PCG64([*record["method"]["name"].encode()])).uniform(0, 1, len(names))
+    names = record.subjects.test
+    dice = np.random.Generator(np.random.PCG64([*record.method.name.encode()])).uniform(0, 1, len(names))
     lines = ["subject,auprc,dice@hFPR5", *(f"{n},{d:.4f},{d:.4f}" for n, d in zip(names, dice, strict=True))]
     run.metrics.write_text("\n".join(lines) + "\n")
     steps = np.linspace(1, 0, 50)

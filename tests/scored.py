@@ -11,7 +11,7 @@ from tests.tiny_bench import save
 from uad_bench.benchmark.evaluate_maps import Submission, evaluate_maps
 from uad_bench.data.reference import Reference
 from uad_bench.runs.folder import Run
-from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.record import Numbers
 
 SHAPE = (12, 12, 6)
 TASK = """
@@ -98,12 +98,12 @@ class Scored:
 
     def submit(self, maps: Path, name: str, **options: Any) -> dict[str, Any]:
         given = Submission(folder=maps, name=name, task=str(self.task), data=self.data, **options)
-        return evaluate_maps(given, runs=self.runs)
+        return evaluate_maps(given, runs=self.runs).to_json()
 
     def run_of(self, record: dict[str, Any]) -> Run:
         return Run(self.runs / record["run"])
 
 
-def values(record: dict[str, Any]) -> dict[str, float | None]:
+def values(record: dict[str, Any] | Numbers) -> dict[str, float | None]:
     """Metric values by key."""
-    return {key_of(row): row["value"] for row in record["metrics"]}
+    return {metric.key: metric.value for metric in Numbers.model_validate(record).metrics}

@@ -65,15 +65,15 @@ def beside(tmp_path_factory):
 def test_an_object_gets_a_row_beside_the_baselines_and_is_left_fitted(run, beside, capsys):
     method = MeanShift(gain=2.0)
     result = run(method, baselines=True, runs=beside)
-    assert [r["method"]["name"] for r in result.records][-1] == "mean-shift"
-    assert result.record["method"]["params"] == {"gain": 2.0}
-    assert {"random", "intensity"} < {r["method"]["name"] for r in result.records}
+    assert [r.method.name for r in result.records][-1] == "mean-shift"
+    assert result.record.method.params == {"gain": 2.0}
+    assert {"random", "intensity"} < {r.method.name for r in result.records}
     assert -3 < float(method.mean_) < 3
     assert "mean-shift: thinking 1/1" in capsys.readouterr().err
 
 
 def test_a_class_takes_settings(run):
-    assert run(MeanShift, settings={"gain": 3.0}).record["method"]["params"] == {"gain": 3.0}
+    assert run(MeanShift, settings={"gain": 3.0}).record.method.params == {"gain": 3.0}
 
 
 def test_the_gain_of_a_score_changes_no_rank_metric(run):
@@ -90,7 +90,7 @@ def test_a_run_is_known_by_the_source_of_its_class_and_what_it_uses(run, monkeyp
 
 def test_folds_fit_the_same_object_anew(run):
     record = run(MeanShift(), folds=2, name="folded").record
-    assert record["n_folds"] == 2
+    assert record.n_folds == 2
 
 
 def test_a_failing_method_raises_and_leaves_its_traceback(run, runs):
@@ -223,14 +223,14 @@ def test_a_plugin_file_is_named_by_its_path(run, tmp_path):
     from uad_bench.plugins.scaffold import write_method
 
     (file, _), _ = write_method("rare-voxels", kind="file", folder=tmp_path)
-    assert run(str(file)).record["method"]["name"] == "rare-voxels"
+    assert run(str(file)).record.method.name == "rare-voxels"
 
 
 def test_maps_of_a_run_can_be_judged_again_as_anybodys(run, runs, tmp_path):
     result = run("intensity")
     for role in ("val", "test"):
         (tmp_path / role).mkdir()
-        for subject in result.record["subjects"][role]:
+        for subject in getattr(result.record.subjects, role):
             shutil.copy(result.path / "maps" / f"{subject}.npy", tmp_path / role)
     places = {"threshold_maps": tmp_path / "val", "split": "dataset", "npy_orientation": "ras", "runs": runs}
     again = uad_bench.evaluate(tmp_path / "test", "phantom-tiny", name="again", **places)

@@ -20,6 +20,7 @@ from uad_bench.execution.stages import Assignment, describe, work
 from uad_bench.execution.worker import describe_failure
 from uad_bench.plugins import registry
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Described, Event
 from uad_bench.runs.folder import Run
 
 SHAPE = (16, 16, 6)
@@ -154,13 +155,14 @@ class TinyBench:
         return self.runner.plan(self.experiment(entry.name, seed, settings), entry, self.cohort)
 
     def run(self, entry: Entry, seed: int = 0, settings: tuple[str, ...] = ()) -> dict[str, Any]:
-        return self.runner.run(self.plan(entry, seed, settings))
+        """The record as its file holds it."""
+        return self.runner.run(self.plan(entry, seed, settings)).to_json()
 
     def folder_of(self, entry: Entry, seed: int = 0, settings: tuple[str, ...] = ()) -> Run:
         return self.plan(entry, seed, settings).run
 
     def events(self, entry: Entry, kind: str) -> list[dict[str, Any]]:
-        return [event for event in self.folder_of(entry).read_events() if event["event"] == kind]
+        return [event.to_json() for event in self.folder_of(entry).read_events() if event.event == kind]
 
 
 @dataclass(slots=True)
@@ -181,16 +183,14 @@ class SameProcess:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
+    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
         self.method, description = self._crossing(lambda: describe(self.entry, params, pair))
-        return {"event": "described", **description}
+        return description
 
-    def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
-        events: list[dict[str, Any]] = []
+    def work(self, assignment: Assignment) -> Iterator[Event]:
+        events: list[Event] = []
         try:
-            self._crossing(
-                lambda: work(self.method, assignment, lambda event, **d: events.append({"event": event, **d}))
-            )
+            self._crossing(lambda: work(self.method, assignment, events.append))
         finally:
             yield from events
 

@@ -27,18 +27,16 @@ def made_results(template: Result, count: int) -> list[Result]:
 
 def _made(template: Result, name: str, rng: np.random.Generator) -> Result:
     shift = rng.normal(0, 0.1)
-    method = {**template.record["method"], "name": name}
-    metrics = [
-        {**m, "value": m["value"] if m["value"] is None else m["value"] + shift} for m in template.record["metrics"]
-    ]
-    record = {
-        **template.record,
-        "method": method,
-        "metrics": metrics,
-        "run": template.record["run"].replace("/", f"/{name}-", 1),
+    record = template.record
+    changes = {
+        "method": record.method.model_copy(update={"name": name}),
+        "metrics": tuple(
+            m if m.value is None else m.model_copy(update={"value": m.value + shift}) for m in record.metrics
+        ),
+        "run": record.run.replace("/", f"/{name}-", 1),
     }
     draws = {key: values + shift + rng.normal(0, 0.02, len(values)) for key, values in template.replicates.items()}
-    return replace(template, record=record, replicates=draws)
+    return replace(template, record=record.model_copy(update=changes), replicates=draws)
 
 
 def main(run: Path, counts: list[int]) -> None:

@@ -19,6 +19,7 @@ import numpy as np  # noqa: E402 - the checkout need not be installed
 from tests.tiny_bench import save  # noqa: E402
 from uad_bench.benchmark.request import Request, run_request  # noqa: E402
 from uad_bench.console import reporting  # noqa: E402
+from uad_bench.runs.events import Event, Scored  # noqa: E402
 from uad_bench.runs.folder import find_runs  # noqa: E402
 
 SHAPE = (240, 240, 155)
@@ -38,9 +39,9 @@ def write_patients(root: Path, count: int) -> None:
         save(root / f"P{i:02}" / f"P{i:02}_seg.nii.gz", lesion.astype(np.uint8))
 
 
-def seconds_between(events: list[dict], first: str, last: str) -> float:
+def seconds_between(events: list[Event], first: str, last: str) -> float:
     """Wall seconds, to the second, from the first event of one kind to the last of another."""
-    times = [datetime.fromisoformat(next(e["time"] for e in row if e["event"] == kind)) for row, kind in
+    times = [datetime.fromisoformat(next(e.time for e in row if e.event == kind)) for row, kind in
              ((events, first), (events[::-1], last))]  # fmt: skip
     return (times[1] - times[0]).total_seconds()
 
@@ -73,15 +74,14 @@ def main(count: int) -> None:
         with reporting() as reporter:
             (record,) = run_request(request, reporter)
         (run,) = find_runs(Path(folder) / "runs")
-        events, judged = run.read_events(), len(record["subjects"]["val"]) + len(record["subjects"]["test"])
+        events, judged = run.read_events(), len(record.subjects.val) + len(record.subjects.test)
         cache = sum(file.stat().st_size for file in (Path(folder) / "cache" / "slices").iterdir())
         measured = {
             "patients": count,
             "judged": judged,
-            "store_s_per_volume": record["cost"]["score_s_per_volume"],
-            "evaluate_s_per_volume": seconds_between(events, "fitted", "end") / judged
-            - record["cost"]["score_s_per_volume"],
-            "slices_per_volume": sum(e["slices"] for e in events if e["event"] == "scored") / judged,
+            "store_s_per_volume": record.cost.score_s_per_volume,
+            "evaluate_s_per_volume": seconds_between(events, "fitted", "end") / judged - record.cost.score_s_per_volume,
+            "slices_per_volume": sum(e.slices for e in events if isinstance(e, Scored)) / judged,
             "cache_bytes_per_patient": cache // judged,
             "map_bytes": kept_bytes(next(run.maps.glob("*.npy"))),
         }

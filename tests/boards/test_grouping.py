@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.made_results import made_board, made_failure, made_metric, made_result
+from tests.made_results import made_board, made_experiment, made_failure, made_metric, made_result
 from uad_bench.boards.board import make_boards
 from uad_bench.boards.result import Quantity, Result
 from uad_bench.errors import ConfigError
@@ -54,7 +54,7 @@ def test_a_board_without_a_baseline_names_it():
 
 def test_other_hyperparameters_are_another_row():
     one, other = made_result("ae"), made_result("ae")
-    other = replace(other, experiment={"params": {"latent": 3}})
+    other = replace(other, experiment=made_experiment(params={"latent": 3}))
     assert [r.label for r in board(one, other).rows if r.label.startswith("ae")] == ["ae", "ae #2"]
 
 
@@ -66,8 +66,8 @@ def test_a_repeated_run_replaces_the_older_one():
 
 
 def test_seeds_of_older_code_do_not_mix_with_those_of_newer():
-    old = [replace(made_result("ae", seed), experiment={"source": "old"}) for seed in range(3)]
-    new = replace(made_result("ae", 0, created="2026-02-01T00:00:00Z"), experiment={"source": "new"})
+    old = [replace(made_result("ae", seed), experiment=made_experiment(source="old")) for seed in range(3)]
+    new = replace(made_result("ae", 0, created="2026-02-01T00:00:00Z"), experiment=made_experiment(source="new"))
     assert [result.seed for result in row(board(*old, new), "ae").results] == [0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.made_results import made_failure, made_record, made_result, write_run
+from tests.made_results import made_experiment, made_failure, made_record, made_result, write_run
 from uad_bench.boards.result import Quantity
 from uad_bench.boards.storage import read_stored, store_results, without_paths
 from uad_bench.digests import digest_file
@@ -95,7 +95,7 @@ def test_an_added_run_replaces_its_seed_and_ranks_anew(runs):
     newer = made_record("ae", 0, 0.3, run="made/ae/seed0-99999999", created="2026-03-01T00:00:00Z")
     table = add_run(write_run(runs.parent / "other", newer), runs.parent / "boards")
     stored = read_stored(table.with_suffix(""))
-    assert [r.record["run"] for r in stored if (r.method, r.seed) == ("ae", 0)] == ["made/ae/seed0-99999999"]
+    assert [r.record.run for r in stored if (r.method, r.seed) == ("ae", 0)] == ["made/ae/seed0-99999999"]
     assert len(stored) == 9
     assert table.read_text() == tables(table.with_suffix(""))[0]
 
@@ -163,7 +163,7 @@ def test_only_absolute_paths_lose_their_folders(text, left):
 
 def test_two_settings_of_a_method_have_two_files(tmp_path):
     one = made_result("ae")
-    other = replace(one, record={**one.record, "run": "made/ae/seed0-ffffffff"}, experiment={"params": {"x": 1}})
+    other = replace(made_result("ae", run="made/ae/seed0-ffffffff"), experiment=made_experiment(params={"x": 1}))
     names = [path.name for path in store_results([one, other], tmp_path)]
     assert names == ["ae-seed0-0123abcd.json", "ae-seed0-ffffffff.json"]
 
@@ -180,8 +180,8 @@ def test_building_adds_lesions_and_the_common_chain_from_the_maps(quick, tiny_da
     assert text == tables(folder / "tiny")[0]
     for result in read_stored(folder / "tiny"):
         assert result.verified
-        assert {row["chain"] for row in result.rescored} == {"none", "common"}
-        assert result.find(Quantity("lesion_f1_any", "hFPR5"))["undefined"] == "empty_ref"  # lesions of 9 mm³
+        assert {row.chain for row in result.rescored} == {"none", "common"}
+        assert result.find(Quantity("lesion_f1_any", "hFPR5")).undefined == "empty_ref"  # lesions of 9 mm³
 
 
 def shipped():
@@ -204,4 +204,4 @@ def test_shipped_rows_keep_map_digests_and_no_path(folder):
         if not result.failed:
             assert result.verified
             assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in result.maps.values())
-        assert not re.search(r"/(home|root|tmp|work|Users)/", json.dumps(result.record))
+        assert not re.search(r"/(home|root|tmp|work|Users)/", json.dumps(result.record.to_json()))

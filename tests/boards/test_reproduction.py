@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from tests.made_results import made_result
+from tests.made_results import made_experiment, made_result
 from uad_bench.boards.reproduction import command_of
 from uad_bench.config import load_task
 
@@ -13,7 +13,7 @@ TASK = asdict(load_task("phantom-tiny"))
 
 def command(method="ae", seed=0, params=None, profile="default", **task):
     result = made_result(method, seed, task={"name": "phantom-tiny"})
-    asked = {"profile": profile, "params": params or {}, "task": {**TASK, **task}}
+    asked = made_experiment(profile=profile, params=params or {}, task={**TASK, **task})
     return command_of(replace(result, experiment=asked))
 
 
@@ -38,12 +38,12 @@ def test_a_changed_choice_is_part_of_the_command(changes, option):
 
 def test_data_that_is_not_embedded_must_be_named():
     brats = asdict(load_task("brats"))
-    result = replace(made_result("ae", task={"name": "brats"}), experiment={"task": brats, "params": {}})
+    result = replace(made_result("ae", task={"name": "brats"}), experiment=made_experiment(task=brats))
     assert command_of(result) == "uad-bench run --method ae --task brats --data DIR --seed 0"
 
 
 def test_a_chosen_number_of_threads_stands_in_front():
-    result = made_result("ae", task={"name": "phantom-tiny"})
-    record = {**result.record, "environment": {"settings": {"OMP_NUM_THREADS": "1"}}}
-    words = command_of(replace(result, record=record, experiment={"task": TASK, "params": {}}))
+    environment = {"settings": {"OMP_NUM_THREADS": "1"}}
+    result = made_result("ae", task={"name": "phantom-tiny"}, environment=environment)
+    words = command_of(replace(result, experiment=made_experiment(task=TASK)))
     assert words == "OMP_NUM_THREADS=1 uad-bench run --method ae --task phantom-tiny --seed 0"

@@ -11,7 +11,7 @@ from uad_bench.boards.contestants import require_same, setting_name
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
 from uad_bench.runs.folder import Run
-from uad_bench.runs.record import seal
+from uad_bench.runs.record import RunRecord
 
 
 def runs_of(scored: Scored, **strengths: float) -> list[Run]:
@@ -26,7 +26,7 @@ def test_a_clearly_better_method_beats_a_worse_one_by_the_difference_of_their_va
     better, worse = runs_of(scored, strong=3.0, weak=0.5)
     comparison = compare([worse, better])
     [duel] = comparison.duels
-    found = [values(run.read_record())["auprc@all/pooled"] for run in (better, worse)]
+    found = [values(run.read_record().to_json())["auprc@all/pooled"] for run in (better, worse)]
     assert (duel.first, duel.second, duel.shown) == ("strong", "weak", True)
     assert duel.difference == pytest.approx(found[0] - found[1])
     assert duel.low < duel.difference < duel.high
@@ -63,10 +63,10 @@ def test_p_values_are_adjusted_for_all_pairs(scored: Scored):
 def test_a_metric_at_a_threshold_takes_its_columns(scored: Scored):
     better, worse = runs_of(scored, strong=3.0, weak=0.5)
     [duel] = compare([better, worse], metric="dice@hFPR5").duels
-    found = {row["name"]: row for row in better.read_record()["metrics"] if row["policy"] == "hFPR5"}
+    found = {row.name: row for row in better.read_record().metrics if row.policy == "hFPR5"}
     assert duel.difference > 0
     assert duel.patient_difference is not None
-    assert found["dice"]["value"] > 0
+    assert found["dice"].value > 0
 
 
 def test_where_lower_is_better_the_lower_value_comes_first(scored: Scored):
@@ -80,7 +80,7 @@ def test_runs_on_other_patients_or_metric_code_are_refused_with_a_way_out(scored
     with pytest.raises(ConfigError, match="test patients"):
         compare([first, everybody])
     record = second.read_record()
-    second.record.write_text(json.dumps(seal({**record, "metrics_version": 0}, second)))
+    second.record.write_text(json.dumps(second.seal(record.model_copy(update={"metrics_version": 0})).to_json()))
     with pytest.raises(ConfigError, match=r"metrics version.*rescore"):
         compare([first, second])
 
@@ -100,25 +100,29 @@ def test_the_command_gives_a_document_with_the_answer_in_words(scored: Scored, c
     assert np.isfinite(document["pairs"][0]["p"])
 
 
+def with_task(record: RunRecord, **change: object) -> RunRecord:
+    return record.model_copy(update={"task": record.task.model_copy(update=change)})
+
+
 @pytest.mark.parametrize(
     ("change", "aspect"),
-    [({"slices": [0, 2]}, "slices"), ({"pair": ["t2", "flair"]}, "pair"), ({"modalities": ["t1"]}, "modalities")],
+    [({"slices": (0, 2)}, "slices"), ({"pair": ("t2", "flair")}, "pair"), ({"modalities": ("t1",)}, "modalities")],
 )
 def test_runs_that_count_other_voxels_are_refused(scored: Scored, change, aspect):
     first, second = (run.read_record() for run in runs_of(scored, one=1.0, other=1.0))
     require_same([first, second])
     with pytest.raises(ConfigError, match=aspect):
-        require_same([first, {**second, "task": {**second["task"], **change}}])
+        require_same([first, with_task(second, **change)])
 
 
 def test_runs_of_another_split_of_the_same_test_patients_are_refused(scored: Scored):
     first, second = (run.read_record() for run in runs_of(scored, one=1.0, other=1.0))
-    other = {**second["task"], "split": {**second["task"]["split"], "digest": "0" * 64}}
+    split = second.task.split.model_copy(update={"digest": "0" * 64})
     with pytest.raises(ConfigError, match="split"):
-        require_same([first, {**second, "task": other}])
+        require_same([first, with_task(second, split=split)])
 
 
 def test_one_method_on_other_working_slices_is_another_contestant(scored: Scored):
     first = runs_of(scored, one=1.0)[0].read_record()
-    wide = {**first, "task": {**first["task"], "margin": 7}}
+    wide = with_task(first, margin=7)
     assert setting_name(first, [first, wide]) != setting_name(wide, [first, wide]) == "one (margin=7)"

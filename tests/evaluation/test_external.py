@@ -80,7 +80,7 @@ def test_maps_of_the_phantoms_own_test_patients_stand_beside_the_methods(tmp_pat
     for name in cohort.splits[0].test:
         np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).random(cohort.census[name].shape, np.float32))
     given = Submission(folder=tmp_path, name="mine", task="phantom-tiny", split=split, npy_orientation="ras")
-    record = evaluate_maps(given, runs=tmp_path / "runs")
+    record = evaluate_maps(given, runs=tmp_path / "runs").to_json()
     assert record["status"] == "ok"
     assert record["task"]["split"]["digest"] == cohort.splits[0].digest
     assert record["task"]["split"]["name"] == cohort.splits[0].name

@@ -36,8 +36,8 @@ def test_the_common_chain_filters_before_the_threshold_and_drops_small_component
     scores = np.concatenate([f[brain_of(i)] for f, i in zip(filtered, TEST, strict=True)])
     labels = np.concatenate([lesion_of(i)[brain_of(i)] for i in TEST])
     assert values(document)["auprc@all/pooled"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    assert {row["chain"] for row in document["metrics"]} == {"common"}
-    threshold = float.fromhex(document["thresholds"]["hFPR5"])
+    assert {row.chain for row in document.metrics} == {"common"}
+    threshold = document.thresholds["hFPR5"]
     marked = [_large((f >= threshold) & brain_of(i)) for f, i in zip(filtered, TEST, strict=True)]
     hit = sum((m & lesion_of(i)).sum() for m, i in zip(marked, TEST, strict=True))
     total = sum(m.sum() + lesion_of(i).sum() for m, i in zip(marked, TEST, strict=True))
@@ -53,13 +53,13 @@ def test_a_perfect_map_has_perfect_lesions_and_surfaces(scored: Scored):
 
 
 def test_groups_by_a_column_hold_their_patients_and_their_own_numbers(run: Run, scored: Scored):
-    rows = rescore(run, data=scored.data, by="sex")["groups"]
+    rows = rescore(run, data=scored.data, by="sex").groups
     women = [i for i in TEST if i % 2 == 0]
     scores, labels = (np.concatenate([of(i)[brain_of(i)] for i in women]) for of in (noisy, lesion_of))
-    found = next(r for r in rows if r["group"] == "sex=F" and r["name"] == "auprc" and r["aggregation"] == "pooled")
-    assert found["n_subjects"] == len(women)
-    assert found["value"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    assert found["low"] < found["value"] < found["high"]
+    found = next(r for r in rows if r.group == "sex=F" and r.name == "auprc" and r.aggregation == "pooled")
+    assert found.n_subjects == len(women)
+    assert found.value == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert found.low < found.value < found.high
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(run: Run, scored: Scored):
@@ -78,16 +78,16 @@ def test_stored_replicates_come_back_with_their_numbers(run: Run, scored: Scored
     rescore(run, data=scored.data, chain="common")
     found = read_rescored(run, "volume", "common")
     assert found is not None
-    row = next(r for r in found[0]["metrics"] if r["name"] == "auprc" and r["aggregation"] == "pooled")
-    assert np.quantile(found[1]["auprc@all/pooled"], 0.025) == pytest.approx(row["low"])
+    row = found[0].find("auprc")
+    assert np.quantile(found[1]["auprc@all/pooled"], 0.025) == pytest.approx(row.low)
 
 
 def test_one_run_fills_the_cross_walk_and_gaps_say_why(run: Run, scored: Scored):
-    entries = {e["protocol"]: e for e in crosswalk(run, ["volume", "mmccd", "anoddpm", "dae"], data=scored.data)}
-    dice = {name: next(m for m in e["metrics"] if m["name"] == "dice") for name, e in entries.items()}
-    assert dice["mmccd"]["value"] is not None
+    entries = {e.protocol: e for e in crosswalk(run, ["volume", "mmccd", "anoddpm", "dae"], data=scored.data)}
+    dice = {name: next(m for m in e.metrics if m.name == "dice") for name, e in entries.items()}
+    assert dice["mmccd"].value is not None
     for name in ("anoddpm", "dae"):  # a threshold in another unit
-        assert dice[name]["undefined"].startswith("n/a (")
+        assert dice[name].undefined.startswith("n/a (")
 
 
 def test_both_commands_print_a_document(run: Run, scored: Scored, capsys):

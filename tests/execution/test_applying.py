@@ -70,7 +70,7 @@ def change(asked: Application, **changes: object) -> Application:
 
 def apply(asked: Application) -> tuple[dict, Run, str]:
     said = io.StringIO()
-    record = apply_run(asked, Reporter(Console(file=said, width=200)))
+    record = apply_run(asked, Reporter(Console(file=said, width=200))).to_json()
     return record, Run(asked.runs / record["run"]), said.getvalue()
 
 
@@ -78,7 +78,7 @@ def test_the_weights_are_the_runs_and_nothing_is_trained(asked: Application):
     record, run, _ = apply(asked)
     assert record["status"] == "ok"
     assert run.checkpoint.read_bytes() == asked.run.checkpoint.read_bytes()
-    assert not [event for event in run.read_events() if event["event"] == "fit"]
+    assert not [event for event in run.read_events() if event.event == "fit"]
     assert record["cost"]["fit_s"] is None
 
 
@@ -109,7 +109,7 @@ def test_a_second_time_nothing_is_done_again(asked: Application):
     first, run, _ = apply(asked)
     again, _, _ = apply(asked)
     assert again == first
-    assert sum(event["event"] == "start" for event in run.read_events()) == 1
+    assert sum(event.event == "start" for event in run.read_events()) == 1
 
 
 def test_without_labels_there_are_maps_a_manifest_and_a_short_record_that_no_board_reads(
@@ -127,7 +127,7 @@ def test_without_labels_a_second_time_no_map_is_made_again(asked: Application, t
     asked = change(asked, data=copy_patients(tiny_data, tmp_path / "unlabelled", labelled=False))
     _, run, _ = apply(asked)
     apply(asked)
-    assert sum(event["event"] == "scored" for event in run.read_events()) == 8
+    assert sum(event.event == "scored" for event in run.read_events()) == 8
 
 
 @pytest.mark.parametrize("renamed", [False, True])
@@ -201,9 +201,9 @@ def test_the_verb_of_python_scores_as_the_function_does(asked: Application) -> N
     result = uad_bench.score(
         name, asked.data, asked.task, runs=asked.runs, plugins=[str(path) for path in asked.plugins], device="cpu"
     )
-    assert result.record["status"] == "ok"
+    assert result.record.status == "ok"
     assert result.metric("auprc") == find_auprc(apply_run(asked, Reporter(Console(file=io.StringIO()))))
-    assert all(name.startswith("Q") for name in result.record["subjects"]["test"])
+    assert all(name.startswith("Q") for name in result.record.subjects.test)
 
 
 def find_auprc(record: dict) -> float:

@@ -60,7 +60,7 @@ def test_a_plugins_own_kind_of_our_error_is_the_methods_failure():
 
 
 def test_an_endless_message_is_cut():
-    assert len(describe_failure(ValueError("x" * 10_000_000))["message"]) == LONGEST_MESSAGE
+    assert len(describe_failure(ValueError("x" * 10_000_000)).message) == LONGEST_MESSAGE
 
 
 def test_an_error_about_memory_is_known_by_class_or_words():

@@ -15,7 +15,8 @@ from tests.execution.roads import ROADS, SECRET, Places
 from uad_bench.errors import ConfigError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.sandbox import VARIABLE, Sandbox, _works, isolation_available
-from uad_bench.runs.isolation import ENFORCED, KINDS, MEANING, Isolation, isolation_of, weakest
+from uad_bench.runs.events import Isolated, Start, isolation_of
+from uad_bench.runs.isolation import ENFORCED, KINDS, MEANING, Isolation, weakest
 
 CLOSED_ANYWAY = {"a file handle", "an inherited descriptor"}
 """Roads that lead nowhere without isolation either: the first is for root alone."""
@@ -156,7 +157,7 @@ def test_each_kind_is_explained():
 
 
 def test_a_run_is_as_isolated_as_its_weakest_part():
-    parts = [{"event": "isolation", "kind": kind} for kind in ("landlock", "audit-hook", "mount-namespace")]
-    assert isolation_of([{"event": "start"}, *parts]) == "audit-hook"
-    assert isolation_of([{"event": "imported"}]) is None
+    parts = [Isolated(kind=kind) for kind in ("landlock", "audit-hook", "mount-namespace")]
+    assert isolation_of([Start(), *parts]) == "audit-hook"
+    assert isolation_of([Start()]) is None
     assert weakest(["mount-namespace", None]) == "mount-namespace"

@@ -47,7 +47,7 @@ def entry(quick: TinyBench) -> Entry:
 def go_on(quick: TinyBench, entry: Entry, origin: Run, settings: tuple[str, ...] = ()) -> tuple[dict, Run]:
     experiment = quick.experiment(entry.name, 0, settings)
     job = quick.runner.plan(experiment, entry, quick.cohort, Origin.of(origin, further=True))
-    return quick.runner.run(job), job.run
+    return quick.runner.run(job).to_json(), job.run
 
 
 def test_training_at_no_rate_ends_with_the_weights_it_began_with(quick: TinyBench, entry: Entry):
@@ -67,7 +67,7 @@ def test_training_goes_on_from_there(quick: TinyBench, entry: Entry):
         "further": True,
     }
     assert run.checkpoint.read_bytes() != first.checkpoint.read_bytes()
-    assert [event["event"] for event in run.read_events()].count("fit") == 1
+    assert [event.event for event in run.read_events()].count("fit") == 1
     assert not run.snapshots.exists()
 
 

@@ -204,7 +204,7 @@ def test_a_stranger_module_in_the_working_directory_does_not_shadow_ours(
     (tmp_path / "uad_bench.py").write_text("raise SystemExit('shadowed')")
     monkeypatch.chdir(tmp_path)
     with WorkerProcess(tiny.write("plain")) as worker:
-        assert worker.describe({}, ("flair", "t2"))["fit"] == ["flair"]
+        assert worker.describe({}, ("flair", "t2")).fit == ("flair",)
 
 
 def test_a_wrong_hyperparameter_is_the_users_error_and_not_the_methods(tiny: TinyBench):

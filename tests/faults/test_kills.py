@@ -43,7 +43,7 @@ def kill_after(pid: int, seconds: float) -> bool:
 def contents(run: Run) -> tuple[dict[str, str], list[str], object]:
     """Digests of all results, the names of all files, and the record without times."""
     names = sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.name != "method.log")
-    record = run.read_record()
+    record = run.read_record().to_json()
     return result_files(run), names, [record[key] for key in ("status", "metrics", "thresholds", "subjects", "method")]
 
 

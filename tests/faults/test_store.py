@@ -12,6 +12,7 @@ import pytest
 from tests.tiny_bench import TinyBench, result_files
 from uad_bench.benchmark.runner import Runner
 from uad_bench.errors import ConfigError, LeakError, ResourceError
+from uad_bench.runs.events import Repaired
 from uad_bench.runs.folder import find_runs
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -226,11 +227,11 @@ def test_a_runs_folder_without_permission_is_refused_before_anything_starts(quic
 def test_a_log_line_that_a_crash_cut_is_closed_and_left_out(quick: TinyBench):
     entry = quick.write("cut")
     run = quick.folder_of(entry).create()
-    run.log_event("first")
+    run.append(Repaired(file="first"))
     with run.events.open("ab") as file:
         file.write(b'{"time": "2026-01-01T00:00:00Z", "event": "sco')
-    run.log_event("second")
-    assert [event["event"] for event in run.read_events()] == ["first", "second"]
+    run.append(Repaired(file="second"))
+    assert [event.file for event in run.read_events()] == ["first", "second"]
 
 
 def flip(file: Path, place: int) -> None:

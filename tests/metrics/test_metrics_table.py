@@ -14,7 +14,7 @@ def test_every_metric_of_a_record_and_of_its_tables_has_an_entry(scored: Scored)
     run = scored.run_of(scored.judge("noisy"))
     document = rescore(run, data=scored.data)
     columns = {name.partition("@")[0] for name in run.metrics.read_text().partition("\n")[0].split(",")}
-    assert {row["name"] for row in document["metrics"]} | columns - {"subject"} == set(METRICS)
+    assert {row.name for row in document.metrics} | columns - {"subject"} == set(METRICS)
 
 
 def test_specificity_is_in_the_record_with_an_interval_and_in_the_table_of_patients(scored: Scored):

@@ -41,7 +41,7 @@ def exported(quick, tiny_data, tmp_path):
 
 def test_every_test_patient_gets_a_map_and_a_mask(exported, tiny_data):
     run, written = exported
-    for subject in run.read_record()["subjects"]["test"]:
+    for subject in run.read_record().subjects.test:
         scan = nib.load(tiny_data / subject / f"{subject}_flair.nii.gz")
         scores, mask = (nib.load(p) for p in sorted(p for p in written if p.name.startswith(f"{subject}_"))[::-1])
         assert scores.get_data_dtype() == np.float32
@@ -54,8 +54,8 @@ def test_every_test_patient_gets_a_map_and_a_mask(exported, tiny_data):
 def test_a_mask_is_what_the_threshold_marks_inside_the_brain(exported, tiny_data):
     run, written = exported
     record = run.read_record()
-    threshold = smallest_float32(float.fromhex(record["thresholds"]["hFPR5"]))
-    for subject in record["subjects"]["test"]:
+    threshold = smallest_float32(record.thresholds["hFPR5"])
+    for subject in record.subjects.test:
         mask = np.asarray(nib.load(next(p for p in written if p.name == f"{subject}_mask-hFPR5.nii.gz")).dataobj)
         scans = [nib.load(tiny_data / subject / f"{subject}_{m}.nii.gz") for m in ("flair", "t2")]
         brain = np.any([np.asarray(scan.dataobj) != 0 for scan in scans], axis=0)

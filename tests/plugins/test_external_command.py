@@ -41,7 +41,7 @@ def run(tmp_path):
 def test_brightness_by_a_program_scores_about_what_the_brightness_baseline_does(run):
     result = run(BRIGHT.replace("SAVE", AS_NIFTI))
     assert result.metric("auprc") > 5 * result.metric("prevalence")
-    assert (result.record["method"]["origin"], result.record["method"]["fit"]) == ("command", [])
+    assert (result.record.method.origin, result.record.method.fit) == ("command", ())
 
 
 def test_a_map_may_be_an_array_or_stored_in_another_orientation(run):
@@ -65,7 +65,7 @@ def test_a_program_sees_no_label_and_no_test_patient_in_training(run):
         assert sys.argv[4:] == ["0", "30", "cpu"]
     """
     result = run(text, "{train} {images} {out} {seed} {steps} {device}")
-    assert result.record["method"]["fit"] == ["flair", "t2"]
+    assert result.record.method.fit == ("flair", "t2")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_command_that_cannot_work_is_refused_at_once(command, complaint):
 
 
 def test_settings_choose_the_modalities(run):
-    assert run(BRIGHT.replace("SAVE", AS_NIFTI), settings={"score": ["t2", "flair"]}).record["method"]["score"] == [
+    assert run(BRIGHT.replace("SAVE", AS_NIFTI), settings={"score": ["t2", "flair"]}).record.method.score == (
         "t2",
         "flair",
-    ]
+    )

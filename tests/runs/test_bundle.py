@@ -72,7 +72,7 @@ def test_a_run_with_folds_is_packed_with_them(quick: TinyBench, tiny_data: Path,
     entry = quick.write("folded")
     quick.run(entry)
     write_bundle(quick.folder_of(entry), tmp_path / "a.zip", maps=True)
-    assert check_bundle(tmp_path / "a.zip")["n_folds"] == 2
+    assert check_bundle(tmp_path / "a.zip").n_folds == 2
     with ZipFile(tmp_path / "a.zip") as archive:
         assert {"fold0/record.json", "fold1/record.json"} <= set(archive.namelist())
 

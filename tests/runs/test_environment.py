@@ -12,16 +12,16 @@ from uad_bench.runs.environment import code_version, environment, gpu_names
 def test_versions_hardware_and_settings_are_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     told = environment("cpu")
-    assert told["packages"]["torch"]
-    assert told["settings"]["OMP_NUM_THREADS"] == "3"
-    assert told["memory_mib"] > 100
-    assert told["cores"] >= 1
-    assert len(told["packages_digest"]) == 64
+    assert told.packages["torch"]
+    assert told.settings["OMP_NUM_THREADS"] == "3"
+    assert told.memory_mib > 100
+    assert told.cores >= 1
+    assert len(told.packages_digest) == 64
 
 
 def test_the_command_is_told_without_folders(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["/opt/bin/uad-bench", "run", "--data", "/home/me/brats", "--runs=/tmp/r"])
-    assert environment("cpu")["command"] == ["uad-bench", "run", "--data", "brats", "--runs=r"]
+    assert environment("cpu").command == ("uad-bench", "run", "--data", "brats", "--runs=r")
 
 
 @pytest.fixture
@@ -37,11 +37,11 @@ def checkout(tmp_path: Path) -> Path:
 def test_a_checkout_is_named_by_its_commit_and_changes_since_by_their_digest(checkout: Path):
     clean = code_version(checkout)
     assert clean
-    assert len(clean["commit"]) == 40
-    assert clean["changes"] is None
+    assert len(clean.commit) == 40
+    assert clean.changes is None
     (checkout / "code.py").write_text("a = 2\n")
     code_version.cache_clear()
-    assert code_version(checkout)["changes"]
+    assert code_version(checkout).changes
 
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path: Path):

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.made_results import made_record
 from uad_bench.errors import ConfigError
 from uad_bench.files import LONGEST_NAME, safe_name
+from uad_bench.runs.events import End, Fit, Stopped
 from uad_bench.runs.folder import Run, find_runs, open_run, run_at
 
 HOSTILE = [
@@ -54,8 +56,7 @@ def test_no_task_or_method_name_leads_out_of_the_runs_folder(task: str, method: 
 
 def finished(root: Path, name: str, status: str = "ok") -> Run:
     run = Run(root / "task" / name / "seed0-12345678").create()
-    record = {"run": name, "status": status, "metrics": [], "created": "now"}
-    run.finish(record)
+    run.finish(made_record(name, run=name, status=status, metrics=[]))
     return run
 
 
@@ -91,12 +92,10 @@ def test_a_name_of_several_or_no_runs_is_refused(tmp_path: Path, name: str):
 
 def test_events_come_back_as_they_were_logged(tmp_path: Path):
     run = Run(tmp_path).create()
-    run.log_event("first", text='é "quoted"\n')
-    run.log_event("second", number=1.5)
-    assert [(e["event"], e.get("text"), e.get("number")) for e in run.read_events()] == [
-        ("first", 'é "quoted"\n', None),
-        ("second", None, 1.5),
-    ]
+    run.append(Stopped(error="first", message='é "quoted"\n'))
+    run.append(Fit(seconds=1.5, slices=2))
+    stopped, fit = run.read_events()
+    assert (stopped.event, stopped.message, fit.event, fit.seconds) == ("stopped", 'é "quoted"\n', "fit", 1.5)
 
 
 @given(tail=st.binary(max_size=80))
@@ -104,10 +103,10 @@ def test_whatever_stands_in_the_event_log_reading_it_gives_the_whole_events(
     tail: bytes, tmp_path_factory: pytest.TempPathFactory
 ):
     run = Run(tmp_path_factory.getbasetemp() / "fuzzed").create()
-    run.events.write_bytes(json.dumps({"event": "first"}).encode() + b"\n" + tail)
-    run.log_event("last")
+    run.events.write_bytes(json.dumps({"event": "start"}).encode() + b"\n" + tail)
+    run.append(End(status="ok"))
     events = run.read_events()
-    assert (events[0]["event"], events[-1]["event"]) == ("first", "last")
+    assert (events[0].event, events[-1].event) == ("start", "end")
 
 
 def test_a_lock_leaves_temporary_files_of_the_dead_nowhere(tmp_path: Path):

@@ -1,6 +1,7 @@
 """What became of a cell is read off its run folder."""
 
 from uad_bench.benchmark.request import Request
+from uad_bench.runs.events import Start
 from uad_bench.suites.states import Place, State, survey
 from uad_bench.suites.suite import Cell
 
@@ -20,7 +21,7 @@ def test_a_finished_cell_is_done_and_gives_its_record(quick):
     quick.run(entry)
     (standing,) = survey([place_of(quick, entry)])
     assert standing.state is State.DONE
-    assert standing.record["method"]["name"] == "good"
+    assert standing.record.method.name == "good"
     assert standing.seconds >= 0
 
 
@@ -29,12 +30,12 @@ def test_a_method_that_failed_is_a_failed_cell(quick):
     quick.run(entry)
     (standing,) = survey([place_of(quick, entry)])
     assert standing.state is State.FAILED
-    assert standing.record["reason"] == "crash"
+    assert standing.record.reason == "crash"
 
 
 def test_a_cell_whose_process_is_gone_is_stopped(quick):
     place = place_of(quick, quick.write("gone"))
-    place.run.create().log_event("start", resumed=False)
+    place.run.create().append(Start(resumed=False))
     assert place.state is State.STOPPED
 
 
@@ -42,7 +43,7 @@ def test_a_failed_cell_that_was_stopped_at_its_second_try_is_stopped(quick):
     entry = quick.write("again", score=CRASH)
     quick.run(entry)
     place = place_of(quick, entry)
-    place.run.log_event("start", resumed=True)
+    place.run.append(Start(resumed=True))
     assert place.state is State.STOPPED
 
 

@@ -1,24 +1,32 @@
 """The event log is judged: one start and one end an attempt, in order, every patient stored once or repaired."""
 
-from typing import Any
+import json
 
 import pytest
 
+from tests.made_results import made_record
 from tests.scored import Scored
+from uad_bench.runs.events import Event, parse_line
 from uad_bench.runs.integrity import check_events, check_log
 
-RECORD: dict[str, Any] = {"status": "ok", "subjects": {"test": ["P1", "P2"]}}
+RECORD = made_record(subjects={"test": ["P1", "P2"]})
+DETAIL = {"scored": "subject", "end": "status", "start": "after_death_of", "repaired": "file"}
+USUAL = {
+    "described": {"fit": [], "score": []},
+    "fit": {"seconds": 1, "slices": 1},
+    "scored": {"seconds": 1, "slices": 1, "sha256": "0", "bytes": 1, "shape": [1, 1, 1]},
+    "stopped": {"error": "KeyboardInterrupt"},
+    "end": {"status": "ok"},
+}
 
 
-def events(*names: str) -> list[dict[str, Any]]:
+def events(*names: str) -> list[Event]:
     """Events by name; `scored:P1` says whose, `end:failed` says how it ended."""
     made = []
     for name in names:
         event, _, detail = name.partition(":")
-        key = {"scored": "subject", "end": "status", "start": "after_death_of", "repaired": "file"}.get(event, "detail")
-        made.append(
-            {"event": event, **({key: detail} if detail else {}), **({"status": "ok"} if name == "end" else {})}
-        )
+        details = {DETAIL[event]: detail} if detail else {}
+        made.append(parse_line(json.dumps({"event": event, **USUAL.get(event, {}), **details}).encode()))
     return made
 
 

@@ -49,7 +49,7 @@ def run(scored: Scored, judged: Scored) -> Run:
 def test_a_sound_run_passes_with_every_number_recomputed(run: Run, scored: Scored):
     result = verify_run(run, data=scored.data)
     assert (result.findings, result.exit_code) == ((), 0)
-    assert result.numbers > len(run.read_record()["metrics"]) + 8 * 20
+    assert result.numbers > len(run.read_record().metrics) + 8 * 20
 
 
 def flip_a_bit(run: Run) -> None:
@@ -250,7 +250,7 @@ def test_parameters_that_were_asked_for_cannot_be_told_otherwise():
 
 
 def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
-    keys = run.read_record()["bootstrap"]["metrics"]
+    keys = run.read_record().bootstrap.metrics
     values = np.load(run.replicates)
     values[123, keys.index("dice@hFPR5/pooled")] *= 0.99
     np.save(run.replicates, values)
@@ -260,7 +260,7 @@ def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
 
 
 def test_curves_of_replicates_are_recomputed_too(run: Run, scored: Scored):
-    keys = run.read_record()["bootstrap"]["metrics"]
+    keys = run.read_record().bootstrap.metrics
     values = np.load(run.replicates)
     values[:, keys.index("auprc@all/pooled")] += 0.01
     np.save(run.replicates, values)

@@ -1,14 +1,13 @@
 """What the verbs return: text on a terminal, a table in a notebook, and a pandas data frame."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from uad_bench.boards import comparison as pairs
-from uad_bench.boards.result import find_metric
 from uad_bench.boards.sheet import Sheet
 from uad_bench.console import as_text
 from uad_bench.errors import ConfigError, unknown
@@ -18,10 +17,11 @@ from uad_bench.output.formats.comma import table_rows
 from uad_bench.output.formats.page import fragment
 from uad_bench.output.tables import run_table
 from uad_bench.runs.folder import Run
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import read_patients
 
 Rows = Literal["metrics", "runs", "patients"]
-COLUMNS = ("run", "status", "seed")
 
 
 class Shown:
@@ -42,18 +42,18 @@ class Result(Shown):
         runs: the folder of runs.
     """
 
-    records: tuple[dict[str, Any], ...]
+    records: tuple[RunRecord, ...]
     runs: Path
 
     @property
-    def record(self) -> dict[str, Any]:
-        """All that is known of the run, as plain values."""
+    def record(self) -> RunRecord:
+        """Everything that is known of the run; `record.to_json()` gives plain values."""
         return self.records[-1]
 
     @cached_property
     def path(self) -> Path:
         """The run's folder, with its score maps below `maps`."""
-        return self.runs / str(self.record["run"])
+        return self.runs / self.record.run
 
     def metric(self, name: str, policy: str | None = None, aggregation: str = "pooled") -> float | None:
         """A metric of the method, such as `metric("dice", "hFPR5")` or `metric("dice@hFPR5")`; None where undefined.
@@ -63,11 +63,10 @@ class Result(Shown):
         """
         name, _, written = name.partition("@")
         policy = policy or written or None
-        found = find_metric(self.record, name, policy, aggregation=aggregation)
+        found = self.record.find(name, policy, aggregation=aggregation)
         if found is None:
-            raise _no_metric(self.record["metrics"], name, policy, aggregation)
-        value: float | None = found["value"]
-        return value
+            raise _no_metric(self.record.metrics, name, policy, aggregation)
+        return found.value
 
     def to_frame(self, rows: Rows = "metrics") -> Any:
         """A pandas data frame.
@@ -86,7 +85,7 @@ class Result(Shown):
         if rows != "metrics":
             raise unknown("kind of rows", rows, ("metrics", "runs", "patients"))
         return pd.DataFrame(
-            [{"method": record["method"]["name"], **metric} for record in self.records for metric in record["metrics"]]
+            [{"method": record.method.name, **metric.to_json()} for record in self.records for metric in record.metrics]
         )
 
     def __str__(self) -> str:
@@ -175,21 +174,21 @@ class ReportPage:
         return f'<iframe srcdoc="{page}" title="report" style="width: 100%; height: 80vh; border: 0"></iframe>'
 
 
-def _run_row(record: Mapping[str, Any]) -> dict[str, Any]:
+def _run_row(record: RunRecord) -> dict[str, Any]:
     """One run's identity, cost and pooled metrics of raw score maps."""
-    pooled = (m for m in record["metrics"] if m["aggregation"] == "pooled" and m.get("chain", "none") == "none")
-    numbers = {"@".join(filter(None, (m["name"], m.get("policy")))): m["value"] for m in pooled}
-    names = {"method": record["method"]["name"], "task": record["task"]["name"]}
-    return {**names, **{key: record[key] for key in COLUMNS}, **record["cost"], **numbers}
+    pooled = (metric for metric in record.metrics if metric.aggregation == "pooled" and metric.chain == "none")
+    numbers = {"@".join(filter(None, (metric.name, metric.policy))): metric.value for metric in pooled}
+    facts = {"method": record.method.name, "task": record.task.name, "run": record.run}
+    return {**facts, "status": record.status, "seed": record.seed, **record.cost.to_json(), **numbers}
 
 
-def _no_metric(metrics: Sequence[Mapping[str, Any]], name: str, policy: str | None, aggregation: str) -> ConfigError:
-    same = [metric for metric in metrics if metric["name"] == name]
+def _no_metric(metrics: Sequence[Metric], name: str, policy: str | None, aggregation: str) -> ConfigError:
+    same = [metric for metric in metrics if metric.name == name]
     if not same:
-        return unknown("metric", name, {metric["name"] for metric in metrics})
-    policies = dict.fromkeys(m["policy"] for m in same if m["aggregation"] == aggregation and m.get("policy"))
+        return unknown("metric", name, {metric.name for metric in metrics})
+    policies = dict.fromkeys(m.policy for m in same if m.aggregation == aggregation and m.policy)
     if not policies:
-        return unknown(f"aggregation of {name}", aggregation, {m["aggregation"] for m in same})
+        return unknown(f"aggregation of {name}", aggregation, {m.aggregation for m in same})
     if policy is None:
         return ConfigError(f"{name} needs the policy that chose its threshold: {', '.join(policies)}")
     return unknown(f"threshold policy of {name}", policy, policies)

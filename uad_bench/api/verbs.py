@@ -112,10 +112,9 @@ def run(
     )
     with console.reporting() as reporter:
         result = Result(tuple(run_request(request, reporter, guest=guest)), Path(runs))
-    if result.record["status"] != "ok":
-        raise MethodError(
-            f"{chosen}: {result.record['message']} (see {Run(result.path).log})", reason=result.record["reason"]
-        )
+    if result.record.status != "ok":
+        message = f"{chosen}: {result.record.message} (see {Run(result.path).log})"
+        raise MethodError(message, reason=result.record.reason or "crash")
     return result
 
 
@@ -163,8 +162,8 @@ def score(
     )
     with console.reporting() as reporter:
         record = apply_run(asked, reporter)
-    if record["status"] == "failed":
-        raise MethodError(f"{record['run']}: {record['message']}", reason=record["reason"])
+    if record.status == "failed":
+        raise MethodError(f"{record.run}: {record.message}", reason=record.reason or "crash")
     return Result((record,), Path(runs))
 
 
@@ -208,8 +207,8 @@ def evaluate(
     )
     with console.reporting() as reporter:
         record = evaluate_maps(given, runs=Path(runs), report=reporter)
-    if record["status"] != "ok":
-        raise MethodError(f"{name}: {record['message']}", reason=record["reason"])
+    if record.status != "ok":
+        raise MethodError(f"{name}: {record.message}", reason=record.reason or "crash")
     return Result((record,), Path(runs))
 
 

@@ -1,15 +1,16 @@
 """Holds a method to its claim: run a second time on the same machine, it must learn and score the same bytes."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from uad_bench.benchmark.runner import Runner
 from uad_bench.errors import VerificationError
 from uad_bench.execution.job import Job
-from uad_bench.files import read_json
+from uad_bench.runs.events import Determinism
 from uad_bench.runs.folder import Run
+from uad_bench.runs.manifest import Manifest
 
 
 def check_determinism(runner: Runner, job: Job) -> str:
@@ -20,15 +21,15 @@ def check_determinism(runner: Runner, job: Job) -> str:
             its checkpoint or a map differs, or the second run fails.
     """
     method = job.experiment.method
-    if job.run.read_record()["method"].get("deterministic") is False:
+    if job.run.read_record().method.deterministic is False:
         return f"{method} claims no determinism; nothing to check"
     with TemporaryDirectory(dir=runner.root, prefix=".again-") as folder:
         again = replace(job, run=Run(Path(folder) / "run"))
         record = runner.run(again)
-        if record["status"] != "ok":
-            raise VerificationError(f"{method}: the second run failed: {record['message']}")
+        if record.status != "ok":
+            raise VerificationError(f"{method}: the second run failed: {record.message}")
         differing = _differing(_stored(job.run), _stored(again.run))
-    job.run.log_event("determinism", differing=differing)
+    job.run.append(Determinism(differing=tuple(differing)))
     if differing:
         raise VerificationError(
             f"{method} claims determinism, but a second run stored other bytes for "
@@ -37,16 +38,16 @@ def check_determinism(runner: Runner, job: Job) -> str:
     return f"{method}: a second run stored the same bytes"
 
 
-def _stored(run: Run) -> dict[str, Any]:
+def _stored(run: Run) -> dict[str, str | None]:
     """Digest of the checkpoint and of every map, of all folds."""
-    digests: dict[str, Any] = {}
+    digests: dict[str, str | None] = {}
     for part in run.folds or (run,):
-        manifest = read_json(part.manifest)
+        manifest = Manifest.read(part.manifest)
         prefix = f"{part.path.name}/" if run.folds else ""
-        digests[f"{prefix}checkpoint"] = manifest["checkpoint"]
-        digests |= {f"{prefix}{name}": entry["sha256"] for name, entry in manifest["maps"].items()}
+        digests[f"{prefix}checkpoint"] = manifest.checkpoint
+        digests |= {f"{prefix}{name}": stored.sha256 for name, stored in manifest.maps.items()}
     return digests
 
 
-def _differing(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+def _differing(first: Mapping[str, str | None], second: Mapping[str, str | None]) -> list[str]:
     return [name for name, digest in first.items() if second.get(name) != digest]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from uad_bench.benchmark.recording import make_record
 from uad_bench.config import Experiment, Task, change_task, load_task
@@ -25,6 +24,9 @@ from uad_bench.execution.stages import save_map
 from uad_bench.files import write_json
 from uad_bench.method import Progress
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Failed, Imported, Remark, Start
+from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.record import RunRecord
 
 Report = Callable[[Progress], None]
 ORIGIN = "external maps"
@@ -75,7 +77,7 @@ class Submission:
     npy_orientation: NpyOrientation | None = None
 
 
-def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Report = lambda _: None) -> dict[str, Any]:
+def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Report = lambda _: None) -> RunRecord:
     """Judge a folder of score maps, and store the result as a run of the method `given.name`.
 
     Returns:
@@ -97,7 +99,7 @@ def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Repor
     if job.run.finished:
         return job.run.read_record()
     with job.run.lock():
-        job.run.log_event("start", resumed=False, repaired=[])
+        job.run.append(Start(resumed=False, repaired=()))
         write_json(job.run.experiment, dict(job.identity))
         return _judged(job, maps, given.npy_orientation or "ras", report)
 
@@ -114,12 +116,12 @@ def _require_orientation(given: Submission, cohort: Cohort, maps: Maps) -> None:
         )
 
 
-def _judged(job: Job, maps: Maps, npy: NpyOrientation, report: Report) -> dict[str, Any]:
+def _judged(job: Job, maps: Maps, npy: NpyOrientation, report: Report) -> RunRecord:
     try:
         _import_maps(job, maps, npy, report)
         record = make_record(job, result=judge(job.run, job.cohort, job.split, report))
     except MethodError as error:
-        job.run.log_event("failed", reason=error.reason, message=str(error), notes=[])
+        job.run.append(Failed(reason=error.reason, message=str(error), notes=()))
         record = make_record(job, failure=error)
     job.run.finish(record)
     return record
@@ -135,10 +137,10 @@ def _import_maps(job: Job, maps: Maps, npy: NpyOrientation, report: Report) -> N
         [path] = files[name]
         scores = read_scores(path, job.cohort.census[name], npy=npy)
         stored[name] = save_map(run.map(name), scores.values)
-        run.log_event("imported", subject=name, **stored[name])
+        run.append(Imported(subject=name, **dict(stored[name])))
         if scores.merged:
-            run.log_event("warning", kind=MERGED, subject=name, merged=scores.merged)
-    write_json(run.manifest, {"maps": stored, "checkpoint": None})
+            run.append(Remark(kind=MERGED, subject=name, merged=scores.merged))
+    write_json(run.manifest, Manifest(maps=stored, checkpoint=None).to_json())
 
 
 def _require_each_once(split: Split, maps: Maps) -> None:

@@ -17,9 +17,19 @@ from uad_bench.files import write_text
 from uad_bench.metrics.sweep import sweep
 from uad_bench.runs.cost import cost_of
 from uad_bench.runs.environment import environment
+from uad_bench.runs.events import Described, Event, Fitted, LabelAccess, Remark, isolation_of
 from uad_bench.runs.folder import Run, now
-from uad_bench.runs.isolation import isolation_of
-from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, UNLABELLED, run_name, seal
+from uad_bench.runs.record import (
+    METRICS_VERSION,
+    NO_NUMBERS,
+    SCHEMA,
+    MethodFacts,
+    RunRecord,
+    RunWarning,
+    SplitFacts,
+    Subjects,
+    TaskFacts,
+)
 from uad_bench.runs.redaction import hide_paths
 from uad_bench.runs.replicates import save_replicates
 
@@ -27,34 +37,36 @@ from uad_bench.runs.replicates import save_replicates
 def make_record(
     job: Job,
     *,
-    needs: Mapping[str, Any] | None = None,
+    needs: Described | None = None,
     result: Evaluation | None = None,
     failure: MethodError | None = None,
-) -> dict[str, Any]:
+) -> RunRecord:
     """The record of a finished or failed run; also writes the tables beside it."""
     run = job.run
     if result:
         write_tables(run, result)
-    record = {
-        "schema": SCHEMA,
-        "metrics_version": METRICS_VERSION,
-        "run": run_name(run),
-        "status": "failed" if failure else "ok" if result else UNLABELLED,
-        "reason": failure.reason if failure else None,
-        "message": hide_paths(str(failure)) if failure else None,
-        "task": _task(job),
-        "method": _method(job, needs or {}, run),
-        "seed": job.experiment.seed,
-        "fold": int(run.path.name[4:]) if run.path.name.startswith("fold") else None,
-        "budget": asdict(job.cohort.task.budget),
-        "subjects": {role: list(getattr(job.split, role)) for role in ("train", "val", "test")},
-        **(numbers(result) if result else NO_NUMBERS),
-        "warnings": [*map(asdict, find_oddities(job.cohort.census.values())), *_warnings(run)],
-        "cost": cost_of(run.read_events()),
-        "environment": {**environment(job.device), "isolation": isolation_of(run.read_events())},
-        "created": now(),
-    }
-    return seal(record, run)
+    events = run.read_events()
+    split = job.split
+    record = RunRecord(
+        schema=SCHEMA,
+        metrics_version=METRICS_VERSION,
+        run=run.name,
+        status="failed" if failure else "ok" if result else "unlabelled",
+        reason=failure.reason if failure else None,
+        message=hide_paths(str(failure)) if failure else None,
+        task=_task(job),
+        method=_method(job, needs, events),
+        seed=job.experiment.seed,
+        fold=int(run.path.name[4:]) if run.path.name.startswith("fold") else None,
+        budget=job.cohort.task.budget,
+        subjects=Subjects(train=split.train, val=split.val, test=split.test),
+        **dict(numbers(result) if result else NO_NUMBERS),
+        warnings=(*_oddities(job), *_warnings(events)),
+        cost=cost_of(events),
+        environment=environment(job.device).model_copy(update={"isolation": isolation_of(events)}),
+        created=now(),
+    )
+    return run.seal(record)
 
 
 def write_tables(run: Run, result: Evaluation) -> None:
@@ -64,47 +76,53 @@ def write_tables(run: Run, result: Evaluation) -> None:
     write_text(run.sweep, _csv(_sweep_rows(result)))
 
 
-def _task(job: Job) -> dict[str, Any]:
+def _task(job: Job) -> TaskFacts:
     task, split = job.cohort.task, job.split
-    return {
-        "name": task.name,
-        "dataset": task.dataset,
-        "pair": list(task.pair),
-        "modalities": list(task.modalities),
-        "slices": list(task.slices) if task.slices else None,
-        "size": task.size,
-        "scaling": task.scaling,
-        "field_of_view": task.field_of_view,
-        "margin": task.margin,
-        "protocol": task.protocol,
-        "data_digest": job.cohort.digest,
-        "split": {"name": split.name, "digest": split.digest, "note": split.note},
-    }
+    return TaskFacts(
+        name=task.name,
+        dataset=task.dataset,
+        pair=task.pair,
+        modalities=task.modalities,
+        slices=task.slices,
+        size=task.size,
+        scaling=task.scaling,
+        field_of_view=task.field_of_view,
+        margin=task.margin,
+        protocol=task.protocol,
+        data_digest=job.cohort.digest,
+        split=SplitFacts(name=split.name, digest=split.digest, note=split.note),
+    )
 
 
-def _method(job: Job, needs: Mapping[str, Any], run: Run) -> dict[str, Any]:
-    fitted: dict[str, Any] = next((e for e in reversed(run.read_events()) if e["event"] == "fitted"), {})
-    return {
-        "name": job.experiment.method,
-        "profile": job.experiment.profile,
-        "params": needs.get("params", dict(job.experiment.params)),
-        "origin": job.entry.file.name if job.entry.file else job.entry.origin,
-        "source": job.identity["source"],
-        "deterministic": needs.get("deterministic"),
-        "weights": job.origin.to_json() if job.origin else None,
-        "fit": needs.get("fit"),
-        "score": needs.get("score"),
-        "parameters": fitted.get("parameters"),
-        "network_calls_per_slice": fitted.get("network_calls_per_slice"),
-    }
+def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> MethodFacts:
+    fitted = next((event for event in reversed(events) if isinstance(event, Fitted)), Fitted())
+    return MethodFacts(
+        name=job.experiment.method,
+        profile=job.experiment.profile,
+        params=needs.params if needs else dict(job.experiment.params),
+        origin=job.entry.file.name if job.entry.file else job.entry.origin,
+        source=job.identity["source"],
+        deterministic=needs.deterministic if needs else None,
+        weights=job.origin.named_weights if job.origin else None,
+        fit=needs.fit if needs else None,
+        score=needs.score if needs else None,
+        parameters=fitted.parameters,
+        network_calls_per_slice=fitted.network_calls_per_slice,
+    )
 
 
-def _warnings(run: Run) -> list[dict[str, Any]]:
+def _oddities(job: Job) -> list[RunWarning]:
+    """What is odd about the patients."""
+    found = find_oddities(job.cohort.census.values())
+    return [RunWarning(kind=oddity.kind, count=oddity.count, message=oddity.message) for oddity in found]
+
+
+def _warnings(events: Sequence[Event]) -> list[RunWarning]:
     """What is allowed but strange, by kind with the number of cases: constant maps, attempts to read labels."""
-    events = [e for e in run.read_events() if e["event"] in {"warning", "label_access"}]
-    cases = {(e.get("kind", e["event"]), e.get("subject", e.get("path"))) for e in events}
-    kinds = Counter(kind for kind, _ in cases)
-    return [{"kind": kind, "count": count} for kind, count in sorted(kinds.items())]
+    remarks = {(event.kind, event.subject) for event in events if isinstance(event, Remark)}
+    accesses = {(event.event, event.path) for event in events if isinstance(event, LabelAccess)}
+    kinds = Counter(kind for kind, _ in (*remarks, *accesses))
+    return [RunWarning(kind=kind, count=count) for kind, count in sorted(kinds.items())]
 
 
 def _row(subject: SubjectResult) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from uad_bench.resources import resource_path
 from uad_bench.runs.folder import open_run
 from uad_bench.runs.identity import changes_since, settings_of, was_finished
 from uad_bench.runs.origin import Origin
+from uad_bench.runs.record import RunRecord
 
 WARNINGS = {"label_access": "tried to read labels or source images", "constant": "the same score in a whole map"}
 
@@ -57,7 +58,7 @@ class Guest:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = None) -> list[dict[str, Any]]:
+def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = None) -> list[RunRecord]:
     """Records of the baselines and, last, of the method: a registered one, or the guest under the request's name."""
     entries = registry.methods(request.plugins)
     if guest:
@@ -91,7 +92,7 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
         records = [_run(runner, job, reporter) for job in jobs]
         job = runner.plan(main, entry, cohort, origin)
         records.append(_run(replace(runner, ranks=resolve_ranks(request.gpus, device)), job, reporter, started))
-    if request.check_determinism and records[-1]["status"] == "ok":
+    if request.check_determinism and records[-1].status == "ok":
         reporter.say(check_determinism(runner, job))
     return records
 
@@ -111,7 +112,7 @@ def _started(
         yield started
 
 
-def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | None = None) -> dict[str, Any]:
+def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | None = None) -> RunRecord:
     """Run one method, saying whether it was run before and whether it failed."""
     method = job.experiment.method
     reporter.start(method)
@@ -120,18 +121,18 @@ def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | 
     elif not job.run.experiment.exists() and (difference := changes_since(job.run, job.identity)):
         reporter.say(f"{method}: a new run, because of {difference}")
     record = runner.run(job, started)
-    if record["status"] != "ok":
-        reporter.say(f"{method}: FAILED({record['reason']}): {record['message']}")
+    if record.status != "ok":
+        reporter.say(f"{method}: FAILED({record.reason}): {record.message}")
     say_warnings(record, reporter)
     return record
 
 
-def say_warnings(record: dict[str, Any], reporter: Reporter) -> None:
+def say_warnings(record: RunRecord, reporter: Reporter) -> None:
     """A line for each kind of thing that was strange about the method; what is odd about the patients comes apart."""
-    for warning in record["warnings"]:
-        if "message" not in warning:
-            kind = WARNINGS.get(warning["kind"], warning["kind"])
-            reporter.say(f"{record['method']['name']}: warning: {kind} ({warning['count']} x)")
+    for warning in record.warnings:
+        if warning.message is None:
+            kind = WARNINGS.get(warning.kind, warning.kind)
+            reporter.say(f"{record.method.name}: warning: {kind} ({warning.count} x)")
 
 
 def say_oddities(cohort: Cohort, reporter: Reporter) -> None:
@@ -153,7 +154,7 @@ def resolve_origin(request: Request) -> Origin | None:
     if request.start_from is None:
         return None
     origin = Origin.of(open_run(request.runs, request.start_from), further=True)
-    if (method := origin.asked["method"]) != request.method:
+    if (method := origin.asked.method) != request.method:
         raise ConfigError(f"--from {request.start_from}: those are weights of {method}, not of {request.method}")
     return origin
 

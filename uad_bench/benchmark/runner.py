@@ -29,8 +29,10 @@ from uad_bench.files import write_json
 from uad_bench.method import Progress
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import read_description
+from uad_bench.runs.events import Advance, Described, Event, Failed, Isolated, Start, Stopped
 from uad_bench.runs.folder import Run
 from uad_bench.runs.origin import Origin
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.trust import damaged, repair, unscored, write_manifest
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Runner:
         """The job of this experiment; its identity is computed here, once."""
         return Job.plan(experiment, entry, cohort, root=self.root, device=self.device, origin=origin)
 
-    def run(self, job: Job, started: StartedMethod | None = None) -> dict[str, Any]:
+    def run(self, job: Job, started: StartedMethod | None = None) -> RunRecord:
         """The record of this job, from disk if it was run before.
 
         A method that fails gives a record with status `failed` and its reason; the run can be repeated. If another
@@ -88,32 +90,32 @@ class Runner:
                 return self._run_folds(job, started)
             return self._run_split(job, started)
 
-    def _run_folds(self, job: Job, started: StartedMethod | None) -> dict[str, Any]:
+    def _run_folds(self, job: Job, started: StartedMethod | None) -> RunRecord:
         records = []
         for fold in job.folds:
             with self._begun(fold) as stored:
                 records.append(stored or self._run_split(fold, started))
             started = None
-            if records[-1]["status"] != "ok":
+            if records[-1].status != "ok":
                 break
         record = pool_folds(job.run, records, n_folds=len(job.folds))
         job.run.finish(record)
         return record
 
-    def _run_split(self, job: Job, started: StartedMethod | None) -> dict[str, Any]:
+    def _run_split(self, job: Job, started: StartedMethod | None) -> RunRecord:
         try:
             needs = self.apply(job, started)
             result = judge(job.run, job.cohort, job.split, self.report) if job.labelled else None
             record = make_record(job, needs=needs, result=result)
         except MethodError as error:
-            notes = getattr(error, "__notes__", [])
-            job.run.log_event("failed", reason=error.reason, message=str(error), notes=notes)
+            notes = tuple(getattr(error, "__notes__", ()))
+            job.run.append(Failed(reason=error.reason, message=str(error), notes=notes))
             record = make_record(job, failure=error)
         job.run.finish(record)
         return record
 
     @contextlib.contextmanager
-    def _begun(self, job: Job, waiting: Callable[[str], None] | None = None) -> Iterator[dict[str, Any] | None]:
+    def _begun(self, job: Job, waiting: Callable[[str], None] | None = None) -> Iterator[RunRecord | None]:
         """Hold the run and log its start and whatever stops it; yields the record of a finished one instead."""
         run = job.run
         with run.lock(waiting=waiting) as dead:
@@ -122,12 +124,13 @@ class Runner:
                 yield run.read_record()
                 return
             resumed = run.manifest.exists() or run.checkpoint.exists() or run.snapshots.exists()
-            run.log_event("start", resumed=resumed, **({"after_death_of": dead} if dead else {}), repaired=repaired)
+            start = Start(resumed=resumed, repaired=tuple(repaired))
+            run.append(start.model_copy(update={"after_death_of": dead}) if dead else start)
             write_json(run.experiment, dict(job.identity))
             with _noting_stops(run):
                 yield None
 
-    def apply(self, job: Job, started: StartedMethod | None = None) -> dict[str, Any]:
+    def apply(self, job: Job, started: StartedMethod | None = None) -> Described:
         """Fit and score in the method's own process, unless every map is already there; returns its description.
 
         Raises:
@@ -141,7 +144,7 @@ class Runner:
         if job.origin:
             job.origin.lend(run)
         for weights in filter(Path.exists, (run.checkpoint, run.initial)):
-            check_checkpoint(read_description(weights)["training_set"], job.split, job.cohort.census)
+            check_checkpoint(read_description(weights).training_set, job.split, job.cohort.census)
         if job.entry.command:
             needs = self._apply_command(job, left)
         elif started:
@@ -151,14 +154,14 @@ class Runner:
         write_manifest(run, tested)
         return needs
 
-    def _apply_command(self, job: Job, left: list[str]) -> dict[str, Any]:
+    def _apply_command(self, job: Job, left: list[str]) -> Described:
         from uad_bench.execution.external_command import run_command
 
         return run_command(job, left, access=self._access(job), limits=self.limits, note=partial(self._note, job.run))
 
-    def _apply_method(self, job: Job, left: list[str]) -> dict[str, Any]:
+    def _apply_method(self, job: Job, left: list[str]) -> Described:
         with self._worker(job) as worker:
-            self._note(job.run, {"event": "isolation", "kind": worker.isolation})
+            self._note(job.run, Isolated(kind=worker.isolation))
             needs = worker.describe(dict(job.experiment.params), job.cohort.task.pair)
             return self._work(job, left, worker, needs)
 
@@ -167,9 +170,9 @@ class Runner:
         job: Job,
         left: list[str],
         worker: "WorkerProcess | InProcess",
-        needs: dict[str, Any],
-        noted: Iterable[dict[str, Any]] = (),
-    ) -> dict[str, Any]:
+        needs: Described,
+        noted: Iterable[Event] = (),
+    ) -> Described:
         """Let a method that has described itself fit and score, and log every event."""
         for event in (*noted, needs):
             self._note(job.run, event)
@@ -191,18 +194,18 @@ class Runner:
             job.experiment, job.entry, job.cohort.subjects.values(), root=self.root, folder=job.run.path.resolve()
         )
 
-    def _assign(self, job: Job, needs: dict[str, Any], left: list[str]) -> Assignment:
+    def _assign(self, job: Job, needs: Described, left: list[str]) -> Assignment:
         cohort, task = job.cohort, job.cohort.task
-        if job.run.checkpoint.exists():  # nothing is left to learn, nor to read for it
-            needs = {**needs, "fit": []}
-        bound = bool(needs["fit"]) and is_bound(job.experiment.method, job.entry)
+        fit = () if job.run.checkpoint.exists() else needs.fit  # if nothing is left to learn, nothing is read for it
+        bound = bool(fit) and is_bound(job.experiment.method, job.entry)
         if bound:
-            needs = {**needs, "fit": [name for name in needs["fit"] if name != ANOMALY]}
-        check_modalities(job.experiment.method, {*needs["fit"], *needs["score"]}, task.modalities)
-        train = _training_slices(job, bound=bound) if needs["fit"] else {}
-        if needs["fit"] and not any(train.values()):
+            fit = tuple(name for name in fit if name != ANOMALY)
+        check_modalities(job.experiment.method, {*fit, *needs.score}, task.modalities)
+        train = _training_slices(job, bound=bound) if fit else {}
+        if fit and not any(train.values()):
             check_healthy(cohort, job.split)
-        store = self._prepare(cohort, [*train, *left], needs)
+        modalities = tuple(dict.fromkeys((*fit, *needs.score)))
+        store = self._prepare(cohort, [*train, *left], modalities, native=needs.native)
         return Assignment(
             run=str(job.run.path.resolve()),
             store=store.manifest(),
@@ -228,12 +231,12 @@ class Runner:
         )
         return prepare_masks(store, references, cohort.census, cache=cache)
 
-    def _prepare(self, cohort: Cohort, names: list[str], needs: dict[str, Any]) -> SliceStore:
+    def _prepare(self, cohort: Cohort, names: list[str], modalities: tuple[str, ...], *, native: bool) -> SliceStore:
         task = cohort.task
         preprocessing = Preprocessing(
-            modalities=tuple(dict.fromkeys((*needs["fit"], *needs["score"]))),
+            modalities=modalities,
             scaling=task.scaling,
-            size=None if needs["native"] else task.size,
+            size=None if native else task.size,
             field_of_view=task.field_of_view,
         )
         subjects = [cohort.subjects[name] for name in names]
@@ -241,14 +244,12 @@ class Runner:
             subjects, cohort.census, preprocessing, cache=cache_root().resolve(), report=self.report
         )
 
-    def _note(self, run: Run, event: dict[str, Any]) -> None:
-        if event["event"] != "progress":
-            run.log_event(**event)
-            return
-        try:
-            self.report(Progress(**{k: v for k, v in event.items() if k != "event"}))
-        except TypeError as error:
-            raise MethodError(f"the method reported progress that is none: {error}", reason="crash") from error
+    def _note(self, run: Run, event: Event) -> None:
+        """Log an event; progress is only shown."""
+        if isinstance(event, Advance):
+            self.report(event.progress)
+        else:
+            run.append(event)
 
     def _wait(self, holder: str) -> None:
         self.report(Progress(f"waiting for process {holder}, which works on this run", 0, 1))
@@ -261,13 +262,13 @@ def _noting_stops(run: Run) -> Iterator[None]:
         yield
     except BaseException as error:
         with contextlib.suppress(UadBenchError):
-            run.log_event("stopped", error=type(error).__name__, message=str(error))
+            run.append(Stopped(error=type(error).__name__, message=str(error)))
         raise
 
 
-def _described(run: Run) -> dict[str, Any]:
+def _described(run: Run) -> Described:
     """The method's description as it was logged."""
-    return next(e for e in reversed(run.read_events()) if e["event"] == "described")
+    return next(event for event in reversed(run.read_events()) if isinstance(event, Described))
 
 
 def _training_slices(job: Job, *, bound: bool) -> dict[str, list[int]]:

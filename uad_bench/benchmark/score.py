@@ -7,7 +7,6 @@ such as which slices are scored and under which protocol, is the new task's.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from uad_bench.benchmark.request import resolve_device, say_oddities, say_warnings
 from uad_bench.benchmark.runner import Runner
@@ -24,7 +23,7 @@ from uad_bench.execution.isolation import Limits
 from uad_bench.plugins import registry
 from uad_bench.runs.folder import Run
 from uad_bench.runs.origin import Origin
-from uad_bench.runs.reopen import stored_task
+from uad_bench.runs.record import RunRecord
 
 TRAINED_FOR = ("pair", "size", "field_of_view", "scaling", "budget")
 
@@ -51,7 +50,7 @@ class Application:
     limits: Limits = field(default_factory=Limits)
 
 
-def apply_run(asked: Application, reporter: Reporter) -> dict[str, Any]:
+def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
     """The record of the run's weights on other patients; of the status `unlabelled` if there is nothing to judge by.
 
     Raises:
@@ -61,14 +60,14 @@ def apply_run(asked: Application, reporter: Reporter) -> dict[str, Any]:
     origin = Origin.of(asked.run, further=False)
     before = origin.asked
     entries = registry.methods(asked.plugins)
-    entry = registry.find("method", before["method"], entries)
-    task = _task(asked, stored_task(origin.run), reporter)
+    entry = registry.find("method", before.method, entries)
+    task = _task(asked, before.task, reporter)
     experiment = Experiment(
-        method=before["method"],
-        profile=before["profile"],
-        params=before["params"],
+        method=before.method,
+        profile=before.profile,
+        params=before.params,
         task=task,
-        seed=before["seed"],
+        seed=before.seed,
         plugins=asked.plugins,
     )
     runner = Runner(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from uad_bench.config import Experiment
 from uad_bench.data import supervision
@@ -20,6 +19,7 @@ from uad_bench.execution.isolation import Limits, WorkerProcess
 from uad_bench.files import storage_error
 from uad_bench.plugins.kinds import bound_methods
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Described, Event, Isolated
 from uad_bench.runs.folder import Run
 
 
@@ -35,14 +35,14 @@ class StartedMethod:
     """
 
     worker: WorkerProcess
-    needs: dict[str, Any]
+    needs: Described
     folder: Path
-    events: list[dict[str, Any]]
+    events: list[Event]
 
     @property
     def modalities(self) -> set[str]:
         """Those that it asks for, apart from the labels of a bound."""
-        return {*self.needs["fit"], *self.needs["score"]} - {ANOMALY}
+        return {*self.needs.fit, *self.needs.score} - {ANOMALY}
 
     def move_to(self, run: Run) -> bool:
         """Make the process's folder this run's; False where the run has a folder already."""
@@ -71,11 +71,11 @@ def started_method(
     if entry.command or entry.live is not None:
         yield None
         return
-    folder, events = _make_folder(root), list[dict[str, Any]]()
+    folder, events = _make_folder(root), list[Event]()
     try:
         access = access_for(experiment, entry, subjects, root=root, folder=folder)
         with WorkerProcess(entry, Run(folder).log, limits, access, events.append) as worker:
-            events.append({"event": "isolation", "kind": worker.isolation})
+            events.append(Isolated(kind=worker.isolation))
             try:
                 needs = worker.describe(dict(experiment.params), experiment.task.pair)
             except MethodError:

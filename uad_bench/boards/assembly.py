@@ -43,5 +43,5 @@ def name_left_out(groups: Sequence[Group], why: str) -> str:
 
 def _looks(group: Group, results: Sequence[Result]) -> int:
     """Finished runs, of any group, that were tested on some of the group's patients."""
-    tested = set(group.results[0].record["subjects"]["test"])
-    return sum(not result.failed and bool(tested & {*result.record["subjects"]["test"]}) for result in results)
+    tested = set(group.results[0].record.subjects.test)
+    return sum(not result.failed and bool(tested & {*result.record.subjects.test}) for result in results)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from uad_bench.boards.comparable import require_comparable
 from uad_bench.boards.grouping import make_rows, newest
 from uad_bench.boards.ranking import AUPRC, Ranking, rank_rows
-from uad_bench.boards.result import Record, Result
+from uad_bench.boards.result import Result
 from uad_bench.boards.row import Row
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.ranking import RankRange
 from uad_bench.metrics.significance import holm
+from uad_bench.runs.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,10 @@ class Board:
         return rank_rows(self.rows, quantity=AUPRC.in_chain(self.chain))
 
     @property
-    def record(self) -> Record:
+    def record(self) -> RunRecord:
         """A record that says what all rows share."""
         records = [result.record for row in self.rows for result in row.results]
-        return next((record for record in records if record["status"] == "ok"), records[0])
+        return next((record for record in records if record.status == "ok"), records[0])
 
     @property
     def bounds(self) -> tuple[Row, ...]:
@@ -127,5 +128,5 @@ def make_boards(
 
 
 def _chains(rows: Sequence[Row]) -> list[str]:
-    chains = {m.get("chain", "none") for row in rows for result in row.sound for m in result.metrics}
+    chains = {m.chain for row in rows for result in row.sound for m in result.metrics}
     return ["none", *sorted(chains - {"none"})]

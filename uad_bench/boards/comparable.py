@@ -3,32 +3,32 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from uad_bench.boards.result import Record, Result
+from uad_bench.boards.result import Result
 from uad_bench.errors import ConfigError
+from uad_bench.runs.record import RunRecord
 
-ASPECTS: Mapping[str, Callable[[Record], Any]] = {
-    "data": lambda r: r["task"]["data_digest"],
-    "modalities of the gate": lambda r: tuple(sorted(r["task"].get("modalities") or ())),
-    "split": lambda r: r["task"]["split"]["digest"],
-    "test patients": lambda r: tuple(r["subjects"]["test"]),
-    "protocol": lambda r: r["task"]["protocol"],
-    "slices": lambda r: tuple(r["task"].get("slices") or ()),
-    "pair": lambda r: tuple(r["task"]["pair"]),
-    "metrics version": lambda r: r.get("metrics_version"),
+ASPECTS: Mapping[str, Callable[[RunRecord], object]] = {
+    "data": lambda r: r.task.data_digest,
+    "modalities of the gate": lambda r: tuple(sorted(r.task.modalities or ())),
+    "split": lambda r: r.task.split.digest,
+    "test patients": lambda r: r.subjects.test,
+    "protocol": lambda r: r.task.protocol,
+    "slices": lambda r: r.task.slices,
+    "pair": lambda r: r.task.pair,
+    "metrics version": lambda r: r.metrics_version,
 }
 """What decides which voxels are counted and how; the protocol names the region."""
 
-WORDS: Mapping[str, Callable[[Record], str]] = {
-    "data": lambda r: f"data {r['task']['data_digest'][:12]}",
-    "modalities of the gate": lambda r: f"gate {', '.join(r['task'].get('modalities') or ())}",
-    "split": lambda r: f"split {r['task']['split']['name']} ({r['task']['split']['digest'][:8]})",
-    "test patients": lambda r: f"{len(r['subjects']['test'])} test patients",
-    "protocol": lambda r: f"protocol {r['task']['protocol']}",
-    "slices": lambda r: "slices {} to {}".format(*r["task"]["slices"]) if r["task"].get("slices") else "all slices",
-    "pair": lambda r: f"pair {' to '.join(r['task']['pair'])}",
-    "metrics version": lambda r: f"metrics version {r.get('metrics_version', '?')}",
+WORDS: Mapping[str, Callable[[RunRecord], str]] = {
+    "data": lambda r: f"data {r.task.data_digest[:12]}",
+    "modalities of the gate": lambda r: f"gate {', '.join(r.task.modalities or ())}",
+    "split": lambda r: f"split {r.task.split.name} ({r.task.split.digest[:8]})",
+    "test patients": lambda r: f"{len(r.subjects.test)} test patients",
+    "protocol": lambda r: f"protocol {r.task.protocol}",
+    "slices": lambda r: "slices {} to {}".format(*r.task.slices) if r.task.slices else "all slices",
+    "pair": lambda r: f"pair {' to '.join(r.task.pair)}",
+    "metrics version": lambda r: f"metrics version {r.metrics_version}",
 }
 
 
@@ -60,7 +60,7 @@ def require_comparable(results: Sequence[Result]) -> None:
     Raises:
         ConfigError: names runs of both kinds and what they differ in.
     """
-    groups: dict[tuple[object, ...], list[Record]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[RunRecord]] = defaultdict(list)
     for result in results:
         groups[identity(result.record)].append(result.record)
     if len(groups) < 2:
@@ -74,22 +74,22 @@ def require_comparable(results: Sequence[Result]) -> None:
     )
 
 
-def identity(record: Record) -> tuple[object, ...]:
+def identity(record: RunRecord) -> tuple[object, ...]:
     """Values of `ASPECTS`."""
     return tuple(of(record) for of in ASPECTS.values())
 
 
-def differing(records: Sequence[Record]) -> list[str]:
+def differing(records: Sequence[RunRecord]) -> list[str]:
     """Names of the aspects in which these records are not all alike."""
     return [name for name, of in ASPECTS.items() if any(of(record) != of(records[0]) for record in records)]
 
 
-def list_runs(records: Sequence[Record]) -> str:
+def list_runs(records: Sequence[RunRecord]) -> str:
     """Names of the first two runs, and how many more there are."""
-    names = [str(record["run"]) for record in records]
+    names = [record.run for record in records]
     return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
 
 
 def _weight(group: Group) -> tuple[int, str]:
     finished = sum(not result.failed for result in group.results)
-    return finished, max(str(result.record["created"]) for result in group.results)
+    return finished, max(result.record.created for result in group.results)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from statistics import variance
@@ -37,6 +37,7 @@ from uad_bench.metrics.significance import (
 from uad_bench.metrics.uncertainty import percentile_interval
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.record import RunRecord
 
 LEVEL = 0.05
 CLAIMED_SEEDS = 5  # to claim a difference between trained methods
@@ -118,15 +119,16 @@ def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
     """
     records = [finished_record(run) for run in runs]
     require_same(records)
-    key = key_of(dict(zip(("name", "policy"), (*metric.split("@"), None)[:2], strict=True)) | {"aggregation": "pooled"})
-    groups: dict[str, list[tuple[Run, Mapping[str, Any]]]] = defaultdict(list)
+    name, _, policy = metric.partition("@")
+    key = key_of(name, policy or None)
+    groups: dict[str, list[tuple[Run, RunRecord]]] = defaultdict(list)
     for run, record in zip(runs, records, strict=True):
         groups[setting_name(record, records)].append((run, record))
     contestants = [make_contestant(name, members, metric, key) for name, members in groups.items()]
     if len(contestants) < 2:
         raise ConfigError(f"only {next(iter(groups))} is here; name runs of at least two methods or settings")
-    sign = -1.0 if METRICS[metric.partition("@")[0]].better == "lower" else 1.0
-    return _all_pairs(key, sorted(contestants, key=lambda c: -sign * c.mean), sign, len(records[0]["subjects"]["test"]))
+    sign = -1.0 if METRICS[name].better == "lower" else 1.0
+    return _all_pairs(key, sorted(contestants, key=lambda c: -sign * c.mean), sign, len(records[0].subjects.test))
 
 
 def sentences(comparison: Comparison) -> list[str]:

@@ -16,7 +16,7 @@ from uad_bench.boards.grouping import working
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import untouched_record
-from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.replicates import load_replicates
 
 Values = NDArray[np.float64]
@@ -45,40 +45,40 @@ class Contestant:
         return fmean(self.values.values())
 
 
-def finished_record(run: Run) -> dict[str, Any]:
+def finished_record(run: Run) -> RunRecord:
     """The record of a run that has numbers."""
     record = untouched_record(run)
-    if record["status"] != "ok":
-        raise ConfigError(f"{run.path}: failed ({record['reason']}), there is nothing to compare")
+    if record.status != "ok":
+        raise ConfigError(f"{run.path}: failed ({record.reason}), there is nothing to compare")
     return record
 
 
-def require_same(records: Sequence[Mapping[str, Any]]) -> None:
+def require_same(records: Sequence[RunRecord]) -> None:
     """Only runs that count the same voxels of the same patients, and resampled them alike, may be paired."""
     for other in records[1:]:
         aspects = differing([records[0], other])
-        if records[0]["bootstrap"]["rows"] != other["bootstrap"]["rows"]:
+        if records[0].bootstrap_rows != other.bootstrap_rows:
             aspects.append("bootstrap rows")
         if aspects:
             way = "; uad-bench rescore brings old runs to the present metrics" if "metrics version" in aspects else ""
             raise ConfigError(
-                f"{records[0]['run']} and {other['run']} differ in {', '.join(aspects)}: they cannot be compared{way}"
+                f"{records[0].run} and {other.run} differ in {', '.join(aspects)}: they cannot be compared{way}"
             )
 
 
-def setting_name(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:
+def setting_name(record: RunRecord, records: Sequence[RunRecord]) -> str:
     """The method, with what sets it apart from its other settings."""
-    name = str(record["method"]["name"])
-    settings = [_setting(r) for r in records if r["method"]["name"] == name]
+    name = record.method.name
+    settings = [_setting(r) for r in records if r.method.name == name]
     told = [f"{k}={v}" for k, v in _setting(record).items() if any(other.get(k) != v for other in settings)]
     return f"{name} ({', '.join(told)})" if told else name
 
 
-def _setting(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**dict(sorted(record["method"]["params"].items())), **working(record)}
+def _setting(record: RunRecord) -> dict[str, Any]:
+    return {**dict(sorted(record.method.params.items())), **working(record)}
 
 
-def make_contestant(name: str, members: Sequence[tuple[Run, Mapping[str, Any]]], metric: str, key: str) -> Contestant:
+def make_contestant(name: str, members: Sequence[tuple[Run, RunRecord]], metric: str, key: str) -> Contestant:
     """One method from the runs of its seeds."""
     values: dict[int, float] = {}
     columns, tables = [], []
@@ -86,13 +86,13 @@ def make_contestant(name: str, members: Sequence[tuple[Run, Mapping[str, Any]]],
         replicates = load_replicates(run)
         if key not in replicates:
             raise unknown(
-                f"metric with replicates in {record['run']}", metric, [k.removesuffix("/pooled") for k in replicates]
+                f"metric with replicates in {record.run}", metric, [k.removesuffix("/pooled") for k in replicates]
             )
-        values[record["seed"]] = next(row["value"] for row in record["metrics"] if key_of(row) == key)
+        values[record.seed] = next(row.value for row in record.metrics if row.key == key and row.value is not None)
         columns.append(replicates[key])
         tables.append(_patients(run, metric))
     patients = {subject: fmean(table.get(subject, float("nan")) for table in tables) for subject in tables[0]}
-    trained = any(record["method"].get("fit") for _, record in members)
+    trained = any(record.method.fit for _, record in members)
     return Contestant(name, values, np.mean(columns, axis=0), patients, trained)
 
 

@@ -3,11 +3,13 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from uad_bench.boards.result import Record, Result
+from uad_bench.boards.result import Result
 from uad_bench.boards.row import Row
 from uad_bench.errors import ConfigError
+from uad_bench.runs.record import RunRecord
 
 Setting = tuple[str, str]
 WORKING = ("size", "scaling", "field_of_view", "margin")
@@ -27,7 +29,7 @@ def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: 
     """
     missing = sorted(set(baselines) - {result.method for result in results})
     if missing:
-        task = results[0].record["task"]["name"] if results else "TASK"
+        task = results[0].record.task.name if results else "TASK"
         raise ConfigError(
             f"the board of {task} lacks the trivial baselines {', '.join(missing)}; "
             f"run them with: uad-bench run --task {task} --method {missing[0]}"
@@ -68,29 +70,30 @@ def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
 
     The task's budget means nothing to a trivial baseline.
     """
-    asked, record = result.experiment, result.record
+    record = result.record
+    asked = result.experiment or record.method
     chosen = {
-        "profile": asked.get("profile", record["method"].get("profile")),
-        "params": asked.get("params", record["method"].get("params")),
-        "budget": None if result.method in baselines else record.get("budget"),
-        "folds": record.get("n_folds"),
-        "weights": record["method"].get("weights"),
+        "profile": asked.profile,
+        "params": asked.params,
+        "budget": None if result.method in baselines else asdict(record.budget),
+        "folds": record.n_folds,
+        "weights": record.method.weights and record.method.weights.to_json(),
         "slices": working(record),
     }
     return result.method, json.dumps(chosen, sort_keys=True)
 
 
-def working(record: Record) -> dict[str, Any]:
+def working(record: RunRecord) -> dict[str, Any]:
     """Values of `WORKING`; None where an older record does not say."""
-    return {name: record["task"].get(name) for name in WORKING}
+    return {name: getattr(record.task, name) for name in WORKING}
 
 
-def _source(result: Result) -> Any:
-    return result.experiment.get("source")
+def _source(result: Result) -> str | None:
+    return result.experiment.source if result.experiment else None
 
 
 def _age(result: Result) -> tuple[str, str]:
-    return str(result.record["created"]), result.name
+    return result.record.created, result.name
 
 
 def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
@@ -99,9 +102,9 @@ def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
     taken: dict[str, int] = defaultdict(int)
     firsts: dict[str, Result] = {}
     for key, group in sorted(settings.items(), key=lambda item: _age(item[1][0])):
-        method = group[0].record["method"]
-        label = f"{key[0]} ({method.get('profile')})" if method.get("profile") not in {None, "default"} else key[0]
-        label += f" from {weights['run']}" if (weights := method.get("weights")) else ""
+        method = group[0].record.method
+        label = f"{key[0]} ({method.profile})" if method.profile not in {None, "default"} else key[0]
+        label += f" from {method.weights.run}" if method.weights else ""
         taken[label] += 1
         first = firsts.setdefault(label, group[0])
         labels[key] = f"{label} #{taken[label]}{_apart(group[0], first)}" if taken[label] > 1 else label

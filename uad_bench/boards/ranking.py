@@ -48,7 +48,7 @@ def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
     if reason:
         return _unranked(ranked, reason)
     replicates = np.stack([column for column in columns if column is not None])
-    n_patients = len(ranked[0].sound[0].record["subjects"]["test"])
+    n_patients = len(ranked[0].sound[0].record.subjects.test)
     estimates = np.array([_value(row, quantity) for row in ranked])
     raw = pairs_p(replicates, n_patients=n_patients)
     p = adjusted(raw)
@@ -68,9 +68,9 @@ def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None])
     """Why these rows cannot be compared, if so."""
     if len(rows) < 2:
         return "one_method"
-    if len(rows[0].sound[0].record["subjects"]["test"]) < 2:
+    if len(rows[0].sound[0].record.subjects.test) < 2:
         return "few_patients"
-    drawn = {str(result.record["bootstrap"]["rows"]) for row in rows for result in row.sound}
+    drawn = {result.record.bootstrap_rows for row in rows for result in row.sound}
     if any(column is None for column in columns):
         return "no_replicates"
     return "other_patients_drawn" if len(drawn) > 1 else None

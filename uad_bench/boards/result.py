@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.metric_rows import Metric, find_row, key_of
+from uad_bench.runs.record import RunRecord
+from uad_bench.runs.stored_experiment import StoredExperiment
 
-Record = Mapping[str, Any]
 Values = NDArray[np.float64]
 
 
@@ -25,7 +25,7 @@ class Quantity:
     @property
     def key(self) -> str:
         """How records list it among their bootstrap replicates."""
-        key = key_of({"name": self.name, "policy": self.policy, "aggregation": self.aggregation})
+        key = key_of(self.name, self.policy, self.aggregation)
         return key if self.chain == "none" else f"{key}/{self.chain}"
 
     def in_chain(self, chain: str) -> "Quantity":
@@ -41,17 +41,17 @@ class Result:
         replicates: bootstrap values (R,) by quantity key; empty where there are none.
         rescored: metric rows that were computed from the run's maps later: lesions, and all of the common chain.
         maps: SHA-256 of each score map by subject.
-        experiment: what was asked for, as the run folder keeps it.
+        experiment: what was asked for, as the run folder keeps it; None where it is not there.
         command: what makes this run again.
         verified: every map had its digest when the board was built.
         present: the maps are on this machine, so that the numbers can be computed again here.
     """
 
-    record: Record
+    record: RunRecord
     replicates: Mapping[str, Values] = field(default_factory=dict)
-    rescored: tuple[Record, ...] = ()
+    rescored: tuple[Metric, ...] = ()
     maps: Mapping[str, str] = field(default_factory=dict)
-    experiment: Mapping[str, Any] = field(default_factory=dict)
+    experiment: StoredExperiment | None = None
     command: str = ""
     verified: bool = False
     present: bool = False
@@ -59,48 +59,29 @@ class Result:
     @property
     def method(self) -> str:
         """The method's registered name."""
-        return str(self.record["method"]["name"])
+        return self.record.method.name
 
     @property
     def name(self) -> str:
         """The run's name, `task/method/seed0-1a2b3c4d`."""
-        return str(self.record["run"])
+        return self.record.run
 
     @property
     def seed(self) -> int:
         """The run's seed."""
-        return int(self.record["seed"])
+        return self.record.seed
 
     @property
     def failed(self) -> bool:
         """Whether the method failed."""
-        return bool(self.record["status"] != "ok")
+        return self.record.status != "ok"
 
     @property
-    def metrics(self) -> tuple[Record, ...]:
+    def metrics(self) -> tuple[Metric, ...]:
         """The record's metric rows and the rescored ones."""
-        return (*self.record["metrics"], *self.rescored)
+        return (*self.record.metrics, *self.rescored)
 
-    def find(self, quantity: Quantity) -> Record | None:
+    def find(self, quantity: Quantity) -> Metric | None:
         """The metric row of this quantity, if there is one."""
         name, policy, how = quantity.name, quantity.policy, quantity.aggregation
-        return find_metric({"metrics": self.metrics}, name, policy, aggregation=how, chain=quantity.chain)
-
-
-def find_metric(
-    record: Record, name: str, policy: str | None = None, *, aggregation: str = "pooled", chain: str = "none"
-) -> Record | None:
-    """The record's metric of this name, policy, aggregation and chain, if it has one."""
-    wanted = (name, policy, aggregation, chain)
-    found = (
-        metric
-        for metric in record["metrics"]
-        if (metric["name"], metric.get("policy"), metric["aggregation"], metric.get("chain", "none")) == wanted
-    )
-    return next(found, None)
-
-
-def value_of(record: Record, name: str, policy: str | None = None, *, aggregation: str = "pooled") -> float | None:
-    """The metric's value on raw maps; None where it is undefined or absent."""
-    metric = find_metric(record, name, policy, aggregation=aggregation)
-    return metric["value"] if metric else None
+        return find_row(self.metrics, name, policy, aggregation=how, chain=quantity.chain)

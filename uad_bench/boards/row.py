@@ -60,7 +60,7 @@ class Row:
     @property
     def failure(self) -> str | None:
         """`reason` of a row without any number."""
-        return None if self.sound else str(self.results[0].record.get("reason") or "unknown")
+        return None if self.sound else self.results[0].record.reason or "unknown"
 
     @property
     def deterministic(self) -> bool:
@@ -71,7 +71,7 @@ class Row:
     @property
     def isolated(self) -> bool:
         """Whether the operating system kept labels from every run, as far as their records say."""
-        return all(is_isolated(result.record) for result in self.sound)
+        return all(is_isolated(result.record.environment.isolation) for result in self.sound)
 
     def number(self, quantity: Quantity) -> Number:
         """The mean over seeds, with the patients resampled alike for every seed."""
@@ -79,13 +79,13 @@ class Row:
         if not metrics or any(metric is None for metric in metrics):
             return Number(None)
         known = [metric for metric in metrics if metric is not None]
-        lacking = [metric for metric in known if metric["value"] is None]
+        lacking = [metric for metric in known if metric.value is None]
         if lacking:
-            return Number(None, undefined=str(lacking[0].get("undefined", "undefined")))
-        values = [float(metric["value"]) for metric in known]
+            return Number(None, undefined=lacking[0].undefined or "undefined")
+        values = [metric.value for metric in known if metric.value is not None]
         if len(known) == 1:
-            return Number(values[0], known[0].get("low"), known[0].get("high"))
-        return Number(fmean(values), *self._interval(quantity, known[0]["n_subjects"]), spread=stdev(values))
+            return Number(values[0], known[0].low, known[0].high)
+        return Number(fmean(values), *self._interval(quantity, known[0].n_subjects), spread=stdev(values))
 
     def replicates(self, quantity: Quantity) -> Values | None:
         """Mean over seeds in each bootstrap row (R,), or None where a seed lacks them."""
@@ -97,13 +97,13 @@ class Row:
 
     def cost(self, name: str, merge: Callable[[list[float]], float] = fmean) -> float | None:
         """A cost over seeds, by default the mean."""
-        costs = [result.record.get("cost", {}).get(name) for result in self.sound]
+        costs = [getattr(result.record.cost, name) for result in self.sound]
         known = [float(cost) for cost in costs if cost is not None]
         return merge(known) if known else None
 
     def about(self, name: str) -> Any:
         """A fact about the method, such as `parameters`, as its first sound run says it."""
-        return self.sound[0].record["method"].get(name) if self.sound else None
+        return getattr(self.sound[0].record.method, name) if self.sound else None
 
     def _interval(self, quantity: Quantity, n_patients: int) -> tuple[float | None, float | None]:
         replicates = self.replicates(quantity)

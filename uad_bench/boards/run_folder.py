@@ -3,21 +3,22 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from uad_bench.boards.reproduction import command_of
-from uad_bench.boards.result import Record, Result, Values
+from uad_bench.boards.result import Result, Values
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.evaluation.rescore import read_rescored, rescore
-from uad_bench.files import read_json
 from uad_bench.method import Progress
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.integrity import untouched_record
-from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import NO_NUMBERS, RunRecord
 from uad_bench.runs.replicates import load_replicates
+from uad_bench.runs.stored_experiment import StoredExperiment
 
 Report = Callable[[Progress], None]
 CHAINS = ("none", "common")
@@ -52,13 +53,13 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
     """
     record = untouched_record(run)
     maps = _map_digests(run)
-    complete = record["status"] == "ok" and bool(maps) and all(_map_files(run).get(name) for name in maps)
+    complete = record.status == "ok" and bool(maps) and all(_map_files(run).get(name) for name in maps)
     if verify and complete:
         _require_digests(run, maps)
-    rescored, draws = _rescored(run, record) if record["status"] == "ok" else ((), {})
+    rescored, draws = _rescored(run, record) if record.status == "ok" else ((), {})
     result = Result(
         record=record,
-        replicates={**(_replicates(run) if record["status"] == "ok" else {}), **draws},
+        replicates={**(_replicates(run) if record.status == "ok" else {}), **draws},
         rescored=rescored,
         maps=maps,
         experiment=_experiment(run),
@@ -71,10 +72,10 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
 def complete(run: Run, *, data: Path | None, report: Report) -> None:
     """Compute lesions and the common chain of a finished run whose maps are here, unless that was done before."""
     record = run.read_record()
-    if record["status"] != "ok" or not read_result(run).present:
+    if record.status != "ok" or not read_result(run).present:
         return
     for chain in CHAINS:
-        if read_rescored(run, record["task"]["protocol"], chain) is None:
+        if read_rescored(run, record.task.protocol, chain) is None:
             rescore(run, data=data, chain=chain, report=report)
 
 
@@ -89,17 +90,17 @@ def _rounded(values: Values) -> Values:
     return values.astype(np.float32).astype(np.float64)
 
 
-def _rescored(run: Run, record: Record) -> tuple[tuple[Record, ...], dict[str, Values]]:
+def _rescored(run: Run, record: RunRecord) -> tuple[tuple[Metric, ...], dict[str, Values]]:
     """Metric rows that the record lacks, and the replicates of those, as `rescore` left them."""
-    known = {(key_of(row), row.get("chain", "none")) for row in record["metrics"]}
-    rows: list[Record] = []
+    known = {(row.key, row.chain) for row in record.metrics}
+    rows: list[Metric] = []
     replicates: dict[str, Values] = {}
     for chain in CHAINS:
-        document, draws = read_rescored(run, record["task"]["protocol"], chain) or ({"metrics": []}, {})
-        new = [row for row in document["metrics"] if (key_of(row), row["chain"]) not in known]
+        found, draws = read_rescored(run, record.task.protocol, chain) or (NO_NUMBERS, {})
+        new = [row for row in found.metrics if (row.key, row.chain) not in known]
         rows += new
         ends = "" if chain == "none" else f"/{chain}"
-        replicates |= {f"{key_of(r)}{ends}": _rounded(draws[key_of(r)]) for r in new if key_of(r) in draws}
+        replicates |= {f"{row.key}{ends}": _rounded(draws[row.key]) for row in new if row.key in draws}
     return tuple(rows), replicates
 
 
@@ -109,7 +110,7 @@ def _map_digests(run: Run) -> dict[str, str]:
         return {f"{fold.path.name}/{name}": d for fold in run.folds for name, d in _map_digests(fold).items()}
     if not run.manifest.exists():
         return {}
-    return {name: entry["sha256"] for name, entry in read_json(run.manifest)["maps"].items()}
+    return {name: stored.sha256 for name, stored in Manifest.read(run.manifest).maps.items()}
 
 
 def _map_files(run: Run) -> dict[str, Path]:
@@ -129,9 +130,9 @@ def _require_digests(run: Run, digests: dict[str, str]) -> None:
         )
 
 
-def _experiment(run: Run) -> dict[str, Any]:
+def _experiment(run: Run) -> StoredExperiment | None:
     """What was asked for; folds keep it in their own folders."""
     for path in (run.experiment, *(fold.experiment for fold in run.folds)):
         if path.exists():
-            return dict(read_json(path))
-    return {}
+            return StoredExperiment.read(path)
+    return None

@@ -10,21 +10,46 @@ leaderboards/<task>/reported.toml             written by people: numbers from pa
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BeforeValidator
 
 from uad_bench.boards.result import Quantity, Result, Values
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import atomic, read_json, safe_name, write_json
-from uad_bench.runs.record import record_digest
+from uad_bench.runs.document import Document
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import RunRecord, record_digest
+from uad_bench.runs.stored_experiment import StoredExperiment
 
 KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
 GENERATED = {"comparison.json"}
 BOARD = "board"
 
 _PATH = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?/(?:[^\s/'\"`:,;]+/)+")
+
+
+class Proof(Document):
+    """What a stored row holds beside its record.
+
+    Attributes:
+        command: makes the run again.
+        experiment: what was asked for.
+        maps: SHA-256 of each score map by subject.
+        replicates: keys of those that are stored; `replicates_sha256` is of their file, None without one.
+        rescored: metrics that were computed from the maps later.
+        verified: every map had its digest when the board was built.
+    """
+
+    command: str
+    experiment: Annotated[StoredExperiment | None, BeforeValidator(lambda value: value or None)]
+    maps: dict[str, str]
+    replicates: tuple[str, ...]
+    replicates_sha256: str | None = None
+    rescored: tuple[Metric, ...]
+    verified: bool
 
 
 def store_results(results: Sequence[Result], folder: Path) -> list[Path]:
@@ -56,18 +81,18 @@ def document(result: Result, keys: Sequence[str], sha256: str | None) -> dict[st
         keys: of the replicates that are stored beside it.
         sha256: of their file, if there is one.
     """
-    record = {key: value for key, value in result.record.items() if key != BOARD}
-    record["environment"] = {k: v for k, v in record.get("environment", {}).items() if k != "command"}
-    proof = {
-        "command": result.command,
-        "experiment": dict(result.experiment),
-        "maps": dict(result.maps),
-        "replicates": list(keys),
-        "replicates_sha256": sha256,
-        "rescored": [dict(row) for row in result.rescored],
-        "verified": result.verified,
-    }
-    cleaned: dict[str, Any] = without_paths({**record, BOARD: proof})
+    record = result.record.to_json()
+    record["environment"].pop("command", None)
+    proof = Proof(
+        command=result.command,
+        experiment=result.experiment,
+        maps=dict(result.maps),
+        replicates=tuple(keys),
+        replicates_sha256=sha256,
+        rescored=result.rescored,
+        verified=result.verified,
+    )
+    cleaned: dict[str, Any] = without_paths({**record, BOARD: proof.to_json()})
     return {**cleaned, "digest": record_digest(cleaned)}
 
 
@@ -97,34 +122,34 @@ def without_paths(value: Any) -> Any:
 
 def _kept_keys(result: Result) -> list[str]:
     """Keys of the quantities that tables compare, in each chain of the record."""
-    chains = dict.fromkeys(metric.get("chain", "none") for metric in result.metrics)
+    chains = dict.fromkeys(metric.chain for metric in result.metrics)
     return [quantity.in_chain(chain).key for chain in chains for quantity in KEPT]
 
 
 def _read(path: Path) -> Result:
-    record = read_json(path)
-    if not isinstance(record, dict) or BOARD not in record:
+    row = read_json(path)
+    if not isinstance(row, dict) or BOARD not in row:
         raise ConfigError(f"{path}: not a row of a leaderboard; write rows with: uad-bench leaderboard build")
-    if record.get("digest") != record_digest(record):
+    if row.get("digest") != record_digest(row):
         raise VerificationError(f"{path}: was changed after it was written (its digest differs); build the board again")
-    proof = record.pop(BOARD)
+    proof = Proof.parse(row.pop(BOARD), f"{path}: {BOARD}")
     return Result(
-        record=record,
+        record=RunRecord.parse(row, str(path)),
         replicates=_replicates(path.with_suffix(".npy"), proof),
-        rescored=tuple(proof["rescored"]),
-        maps=proof["maps"],
-        experiment=proof["experiment"],
-        command=proof["command"],
-        verified=proof["verified"],
+        rescored=proof.rescored,
+        maps=proof.maps,
+        experiment=proof.experiment,
+        command=proof.command,
+        verified=proof.verified,
     )
 
 
-def _replicates(path: Path, proof: Mapping[str, Any]) -> dict[str, Values]:
+def _replicates(path: Path, proof: Proof) -> dict[str, Values]:
     """The array beside a row by quantity key, once it is known to be the one that the row was stored with."""
-    if not proof["replicates"]:
+    if not proof.replicates:
         return {}
-    if not path.exists() or digest_file(path) != proof.get("replicates_sha256"):
+    if not path.exists() or digest_file(path) != proof.replicates_sha256:
         state = "is not the file that was stored (SHA-256 differs)" if path.exists() else "is missing"
         raise VerificationError(f"{path}: {state}; build the board again")
     columns = np.load(path, allow_pickle=False).astype(np.float64)
-    return dict(zip(proof["replicates"], columns, strict=True))
+    return dict(zip(proof.replicates, columns, strict=True))

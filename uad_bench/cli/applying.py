@@ -32,7 +32,6 @@ def score(
     from uad_bench.execution.isolation import Limits
     from uad_bench.output.tables import run_table
     from uad_bench.runs.folder import open_run
-    from uad_bench.runs.record import UNLABELLED
 
     asked = Application(
         run=open_run(runs, run),
@@ -47,13 +46,13 @@ def score(
     with reporting() as reporter:
         record = apply_run(asked, reporter)
     if json:
-        print_json(record)
-    elif record["status"] == "ok":
+        print_json(record.to_json())
+    elif record.status == "ok":
         stdout().print(run_table([record], runs=runs))
-    if record["status"] == "failed":
-        stderr().print(f"FAILED({record['reason']}): {record['message']}", markup=False)
+    if record.status == "failed":
+        stderr().print(f"FAILED({record.reason}): {record.message}", markup=False)
         return 2
-    if record["status"] == UNLABELLED:
-        maps = Path(runs) / record["run"] / "maps"
-        stderr().print(f"{len(record['subjects']['test'])} score maps in {maps}; nobody has a label to judge them by")
+    if record.status == "unlabelled":
+        maps = Path(runs) / record.run / "maps"
+        stderr().print(f"{len(record.subjects.test)} score maps in {maps}; nobody has a label to judge them by")
     return 0

@@ -72,10 +72,10 @@ def run(
     with reporting() as reporter:
         records = run_request(request, reporter, guest=_guest(command, method))
     if json:
-        print_json(records[-1])
+        print_json(records[-1].to_json())
     else:
         stdout().print(run_table(records, runs=runs))
-    return 2 if any(record["status"] != "ok" for record in records) else 0
+    return 2 if any(record.status != "ok" for record in records) else 0
 
 
 def _only(methods: list[str]) -> str:

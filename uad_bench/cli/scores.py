@@ -28,9 +28,10 @@ def rescore(
     with reporting() as reporter:
         document = compute(open_run(runs, run), data=data, protocol=protocol, chain=chain, by=by, report=reporter)
     if json:
-        print_json(document)
+        print_json(document.to_json())
     else:
-        stdout().print(metric_table(document))
+        named = {"run": document.run, "protocol": document.protocol, "chain": document.chain}
+        stdout().print(metric_table(document, **named))
 
 
 def crosswalk(
@@ -51,7 +52,7 @@ def crosswalk(
     with reporting() as reporter:
         entries = compute(found, protocol or protocol_names(), data=data, report=reporter)
     if json:
-        print_json({"run": str(found.path), "protocols": entries})
+        print_json({"run": str(found.path), "protocols": [entry.to_json() for entry in entries]})
     else:
         stdout().print(crosswalk_table(entries, run=str(found.path)))
 
@@ -98,17 +99,17 @@ def evaluate(
     )
     with reporting() as reporter:
         record = evaluate_maps(given, runs=runs, report=reporter)
-    for maps_merged in (w["count"] for w in record["warnings"] if w["kind"] == MERGED):
+    for maps_merged in (warning.count for warning in record.warnings if warning.kind == MERGED):
         stderr().print(
             f"warning: float32 makes distinct scores equal in {maps_merged} maps, which changes their order there",
             markup=False,
         )
     if json:
-        print_json(record)
-    elif record["status"] == "ok":
-        stdout().print(metric_table({**record, "protocol": record["task"]["protocol"], "chain": "none"}))
-    if record["status"] != "ok":
-        stderr().print(f"FAILED({record['reason']}): {record['message']}", markup=False)
+        print_json(record.to_json())
+    elif record.status == "ok":
+        stdout().print(metric_table(record, run=record.run, protocol=record.task.protocol, chain="none"))
+    if record.status != "ok":
+        stderr().print(f"FAILED({record.reason}): {record.message}", markup=False)
         return 2
     return 0
 

@@ -40,6 +40,6 @@ def _check(file: Path | None, *, json: bool) -> None:
         raise ConfigError("which bundle? uad-bench bundle check FILE")
     record = check_bundle(file)
     if json:
-        print_json({"bundle": file.name, "sound": True, "run": record["run"]})
+        print_json({"bundle": file.name, "sound": True, "run": record.run})
     else:
-        typer.echo(f"{file.name}: sound; holds {record['run']}")
+        typer.echo(f"{file.name}: sound; holds {record.run}")

@@ -23,6 +23,6 @@ def show(
     found = open_run(Path(runs), run)
     record = untouched_record(found)
     if json:
-        print_json(record)
+        print_json(record.to_json())
     else:
         stdout().print(RunView(record, read_patients(found)))

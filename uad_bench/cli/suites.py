@@ -135,7 +135,7 @@ def _row(standing: "Standing", log: Path | None) -> dict[str, Any]:
         "state": standing.state,
         "run": str(standing.place.run.path),
         "seconds": standing.seconds,
-        "cost": record["cost"] if record else None,
-        "reason": record["reason"] if record else None,
+        "cost": record.cost.to_json() if record else None,
+        "reason": record.reason if record else None,
         "log": str(log) if log else None,
     }

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,51 +11,71 @@ from uad_bench.metrics.uncertainty import percentile_interval
 from uad_bench.runs.cost import cost_of_folds
 from uad_bench.runs.folder import Run
 from uad_bench.runs.isolation import weakest
-from uad_bench.runs.metric_rows import key_of
-from uad_bench.runs.record import NO_NUMBERS, run_name, seal
-from uad_bench.runs.replicates import load_replicates, mean_of_folds, save_replicates
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import NO_NUMBERS, Bootstrap, Numbers, RunRecord, RunWarning, SplitFacts, Subjects
+from uad_bench.runs.replicates import Replicates, load_replicates, mean_of_folds, save_replicates
 
 
-def pool_folds(run: Run, records: Sequence[dict[str, Any]], *, n_folds: int) -> dict[str, Any]:
+def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRecord:
     """The record over folds: each metric is the mean over folds, its interval from patients resampled inside folds.
 
     Each fold has its own model, threshold and score scale, so scores of different folds are never pooled.
     """
     last = records[-1]
-    record = {**last, **NO_NUMBERS, "run": run_name(run), "fold": None, "n_folds": n_folds}
-    record["warnings"] = _distinct(warning for fold in records for warning in fold["warnings"])
-    isolation = weakest(fold["environment"]["isolation"] for fold in records)
-    record["environment"] = {**last["environment"], "isolation": isolation}
-    record["fold_validation"] = [len(fold["subjects"].get("val", ())) for fold in records]
-    if last["status"] != "ok":
-        return seal(record, run)
+    isolation = weakest(fold.environment.isolation for fold in records)
+    shared = {
+        **dict(NO_NUMBERS),
+        "run": run.name,
+        "fold": None,
+        "n_folds": n_folds,
+        "warnings": _distinct(warning for fold in records for warning in fold.warnings),
+        "environment": last.environment.model_copy(update={"isolation": isolation}),
+        "fold_validation": tuple(len(fold.subjects.val or ()) for fold in records),
+    }
+    if last.status != "ok":
+        return run.seal(last.model_copy(update=shared))
     replicates = mean_of_folds([load_replicates(fold) for fold in run.folds])
-    rows = [{key_of(row): row for row in r["metrics"]} for r in records]
-    record["metrics"] = [mean_over_folds([fold.get(key) for fold in rows], replicates.get(key)) for key in rows[0]]
-    record["bootstrap"] = {"rows": [r["bootstrap"]["rows"] for r in records], "metrics": list(replicates)}
-    record["subjects"] = {"test": sorted(name for r in records for name in r["subjects"]["test"])}
-    digest = digest_json([r["task"]["split"]["digest"] for r in records])
-    record["task"] = {**last["task"], "split": {"name": f"{n_folds} folds", "digest": digest, "note": ""}}
-    record["cost"] = cost_of_folds([r["cost"] for r in records])
+    digest = digest_json([fold.task.split.digest for fold in records])
+    split = SplitFacts(name=f"{n_folds} folds", digest=digest, note="")
+    pooled = {
+        "metrics": mean_metrics([fold.metrics for fold in records], replicates),
+        "bootstrap": bootstrap_of_folds(records, replicates),
+        "subjects": Subjects(test=tuple(sorted(name for fold in records for name in fold.subjects.test))),
+        "task": last.task.model_copy(update={"split": split}),
+        "cost": cost_of_folds([fold.cost for fold in records]),
+    }
     save_replicates(run, replicates)
-    return seal(record, run)
+    return run.seal(last.model_copy(update=shared | pooled))
 
 
-def _distinct(warnings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def mean_metrics(folds: Sequence[Sequence[Metric]], replicates: Replicates) -> tuple[Metric, ...]:
+    """The mean over folds of each metric of the first, with the intervals that these replicates (R,) by key give."""
+    tables = [{metric.key: metric for metric in fold} for fold in folds]
+    return tuple(_mean([table.get(key) for table in tables], replicates.get(key)) for key in tables[0])
+
+
+def bootstrap_of_folds(folds: Sequence[Numbers], replicates: Replicates) -> Bootstrap:
+    """What the means over folds were resampled from."""
+    drawn = (fold.bootstrap.rows if fold.bootstrap else None for fold in folds)
+    rows = tuple(digest if isinstance(digest, str) else None for digest in drawn)
+    return Bootstrap(rows=rows, metrics=tuple(replicates))
+
+
+def _distinct(warnings: Iterable[RunWarning]) -> tuple[RunWarning, ...]:
     """Each warning of any fold, once."""
-    return list({digest_json(warning): warning for warning in warnings}.values())
+    return tuple({digest_json(warning.to_json()): warning for warning in warnings}.values())
 
 
-def mean_over_folds(rows: Sequence[dict[str, Any] | None], replicates: NDArray[np.float64] | None) -> dict[str, Any]:
-    """One row from a metric's rows in all folds; undefined in one fold is undefined in the mean."""
-    known = [row for row in rows if row is not None]
-    lacking = [row.get("undefined", "absent") for row in known if row["value"] is None]
-    shared = {key: known[0][key] for key in known[0] if key not in {"low", "high", "undefined"}}
-    n = sum(row["n_subjects"] for row in known)
-    if lacking or len(known) < len(rows):
-        return {**shared, "value": None, "n_subjects": n, "undefined": lacking[0] if lacking else "absent"}
-    row = {**shared, "value": fmean(row["value"] for row in known), "n_subjects": n}
-    if replicates is None:
-        return row
-    interval = percentile_interval(replicates, n_patients=n)
-    return {**row, "low": interval.low, "high": interval.high}
+def _mean(folds: Sequence[Metric | None], replicates: NDArray[np.float64] | None) -> Metric:
+    """One metric from that of all folds; undefined in one fold is undefined in the mean."""
+    known = [metric for metric in folds if metric is not None]
+    values = [metric.value for metric in known if metric.value is not None]
+    n = sum(metric.n_subjects for metric in known)
+    mean = known[0].model_copy(update={"n_subjects": n, "value": None, "low": None, "high": None, "undefined": None})
+    if len(values) < len(folds):
+        reasons = [metric.undefined for metric in known if metric.value is None]
+        return mean.model_copy(update={"undefined": (reasons or [None])[0] or "absent"})
+    mean = mean.model_copy(update={"value": fmean(values)})
+    if replicates is None or (interval := percentile_interval(replicates, n_patients=n)).undefined:
+        return mean
+    return mean.model_copy(update={"low": interval.low, "high": interval.high})

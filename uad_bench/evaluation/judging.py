@@ -15,9 +15,9 @@ from uad_bench.digests import digest_json
 from uad_bench.evaluation.cases import Cases, ScoreMap
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol
-from uad_bench.files import read_json
 from uad_bench.method import Progress
 from uad_bench.runs.folder import Run
+from uad_bench.runs.manifest import Manifest
 
 Report = Callable[[Progress], None]
 
@@ -33,7 +33,7 @@ def judge(run: Run, cohort: Cohort, split: Split, report: Report) -> Evaluation:
 
 def validated(run: Run, split: Split) -> tuple[str, ...]:
     """The validation patients, if they have maps: maps from elsewhere may come without."""
-    mapped = set(read_json(run.manifest)["maps"])
+    mapped = set(Manifest.read(run.manifest).maps)
     return split.val if mapped.issuperset(split.val) else ()
 
 

@@ -6,30 +6,73 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
-from uad_bench.evaluation.folds import mean_over_folds
+from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
 from uad_bench.evaluation.groups import column_groups
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, validated
 from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.evaluation.replay import Replay, replay
-from uad_bench.files import read_json, write_json
+from uad_bench.files import write_json
 from uad_bench.method import Progress
+from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
-from uad_bench.runs.metric_rows import key_of
-from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, record_digest, rows
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, Numbers, record_digest
 from uad_bench.runs.reopen import Stored, open_stored
 from uad_bench.runs.replicates import mean_of_folds, read_columns, write_columns
 
 Report = Callable[[Progress], None]
-Numbers = tuple[dict[str, Any], dict[str, NDArray[np.float64]]]
-"""The part of a record that holds numbers, and replicates by metric key."""
+Scored = tuple[Numbers, dict[str, NDArray[np.float64]]]
+"""Numbers of a record, and replicates (R,) by metric key."""
 FOLDER = "rescored"
+
+
+class Rules(Document):
+    """What maps were evaluated again under.
+
+    Attributes:
+        rules: digest of all that the protocol says.
+        published: the protocol replays what a paper's own code does.
+    """
+
+    schema_version: int = Field(SCHEMA, alias="schema")
+    metrics_version: int = METRICS_VERSION
+    run: str
+    protocol: str
+    rules: str
+    chain: str
+    published: bool = False
+
+
+class Rescoring(Numbers, Rules):
+    """A run's maps under another protocol or chain, as `rescored/<protocol>-<chain>.json` holds them."""
+
+    digest: str | None = None
+
+
+class Crossing(Document):
+    """A run's maps under one protocol of a cross-walk.
+
+    Attributes:
+        threshold: how the protocol searches it, on the patients `chosen_on`; None where it searches none.
+        notes: what a reader should know of the paper.
+    """
+
+    protocol: str
+    summary: str
+    slices: str
+    region: str
+    chain: str
+    threshold: str | None
+    chosen_on: str | None
+    notes: tuple[str, ...]
+    metrics: tuple[Metric, ...]
 
 
 def rescore(
@@ -40,7 +83,7 @@ def rescore(
     chain: str = "none",
     by: str | None = None,
     report: Report = lambda _: None,
-) -> dict[str, Any]:
+) -> Rescoring:
     """Evaluate a run's stored maps again, lesions and surfaces included, and keep the result in its folder.
 
     Args:
@@ -57,28 +100,28 @@ def rescore(
     parts = open_stored(run, data, report)
     chosen = load_protocol(protocol or parts[0].cohort.task.protocol).with_chain(chain)
     results = [_numbers(part, chosen, by, report) for part in parts]
-    head = {
-        "schema": SCHEMA,
-        "metrics_version": METRICS_VERSION,
-        "run": parts[0].record["run"].partition("/fold")[0],
-        "protocol": chosen.name,
-        "rules": _rules(chosen),
-        "chain": chosen.chain_name,
-        "published": chosen.published is not None,
-    }
     found, replicates = results[0] if len(results) == 1 else _over_folds(results)
-    document = {**head, **found}
-    document["digest"] = record_digest(document)
+    document = Rescoring(
+        schema=SCHEMA,
+        metrics_version=METRICS_VERSION,
+        run=parts[0].record.run.partition("/fold")[0],
+        protocol=chosen.name,
+        rules=_rules(chosen),
+        chain=chosen.chain_name,
+        published=chosen.published is not None,
+        **dict(found),
+    )
+    document = document.model_copy(update={"digest": record_digest(document.to_json())})
     path = rescored_path(run, chosen.name, chain, by)
     path.parent.mkdir(exist_ok=True)
     write_columns(path.with_suffix(".npy"), replicates)
-    write_json(path, document)
+    write_json(path, document.to_json())
     return document
 
 
 def read_rescored(
     run: Run, protocol: str, chain: str = "none", by: str | None = None
-) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]] | None:
+) -> tuple[Rescoring, dict[str, NDArray[np.float64]]] | None:
     """A stored result and its replicates (R,) by metric key; None where the run was not rescored so.
 
     A result under other versions of the metrics or of the protocol's file counts as absent.
@@ -86,10 +129,10 @@ def read_rescored(
     path = rescored_path(run, protocol, chain, by)
     if not path.exists():
         return None
-    document = read_json(path)
-    if document["metrics_version"] != METRICS_VERSION or document["rules"] != _rules(load_protocol(protocol)):
+    document = Rescoring.read(path)
+    if document.metrics_version != METRICS_VERSION or document.rules != _rules(load_protocol(protocol)):
         return None
-    return document, read_columns(path.with_suffix(".npy"), (document["bootstrap"] or {"metrics": []})["metrics"])
+    return document, read_columns(path.with_suffix(".npy"), document.bootstrap.metrics if document.bootstrap else ())
 
 
 def rescored_path(run: Run, protocol: str, chain: str, by: str | None = None) -> Path:
@@ -99,32 +142,32 @@ def rescored_path(run: Run, protocol: str, chain: str, by: str | None = None) ->
 
 def crosswalk(
     run: Run, protocols: Sequence[str], *, data: Path | None = None, report: Report = lambda _: None
-) -> list[dict[str, Any]]:
+) -> list[Crossing]:
     """The same maps under many protocols: one entry each, with its metrics and what stands behind them."""
     parts = open_stored(run, data, report)
     return [_crossing(parts, load_protocol(name), report) for name in protocols]
 
 
-def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> dict[str, Any]:
+def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> Crossing:
     report(Progress(f"protocol {protocol.name}", 0, 1))
     results = [_numbers(part, protocol, None, report, shapes=False) for part in parts]
     merged, _ = results[0] if len(results) == 1 else _over_folds(results)
     published = protocol.published
     report(Progress(f"protocol {protocol.name}", 1, 1))
-    return {
-        "protocol": protocol.name,
-        "summary": protocol.summary,
-        "slices": protocol.slices,
-        "region": protocol.region,
-        "chain": protocol.chain_name,
-        "threshold": published.search.kind if published and published.search else None,
-        "chosen_on": (published.on if published.search else None) if published else "val",
-        "notes": list(published.notes) if published else [],
-        "metrics": merged["metrics"],
-    }
+    return Crossing(
+        protocol=protocol.name,
+        summary=protocol.summary,
+        slices=protocol.slices,
+        region=protocol.region,
+        chain=protocol.chain_name,
+        threshold=published.search.kind if published and published.search else None,
+        chosen_on=(published.on if published.search else None) if published else "val",
+        notes=tuple(published.notes) if published else (),
+        metrics=merged.metrics,
+    )
 
 
-def _numbers(part: Stored, protocol: Protocol, by: str | None, report: Report, *, shapes: bool = True) -> Numbers:
+def _numbers(part: Stored, protocol: Protocol, by: str | None, report: Report, *, shapes: bool = True) -> Scored:
     cases = cases_of(part.run, part.cohort, part.split, protocol, report)
     if protocol.published:
         return _replayed(replay(cases, val=validated(part.run, part.split), test=part.split.test)), {}
@@ -140,23 +183,18 @@ def _numbers(part: Stored, protocol: Protocol, by: str | None, report: Report, *
     return numbers(result), replicates_of(result)
 
 
-def _replayed(result: Replay) -> dict[str, Any]:
+def _replayed(result: Replay) -> Numbers:
     known = result.threshold == result.threshold
-    return {
-        **NO_NUMBERS,
-        "thresholds": {"published": float.hex(result.threshold) if known else None},
-        "metrics": rows(result.metrics),
-    }
+    threshold = {"published": result.threshold if known else None}
+    return NO_NUMBERS.model_copy(update={"thresholds": threshold, "metrics": tuple(result.metrics)})
 
 
-def _over_folds(results: Sequence[Numbers]) -> Numbers:
+def _over_folds(results: Sequence[Scored]) -> Scored:
     """Means over folds; groups are left out, because a fold has too few patients for them."""
-    tables = [{key_of(row): row for row in found["metrics"]} for found, _ in results]
     replicates = mean_of_folds([values for _, values in results])
-    merged = [mean_over_folds([table.get(key) for table in tables], replicates.get(key)) for key in tables[0]]
-    rows_of = [(found["bootstrap"] or {}).get("rows") for found, _ in results]
-    bootstrap = {"rows": rows_of, "metrics": list(replicates)} if replicates else None
-    return {**NO_NUMBERS, "metrics": merged, "bootstrap": bootstrap}, replicates
+    metrics = mean_metrics([found.metrics for found, _ in results], replicates)
+    bootstrap = bootstrap_of_folds([found for found, _ in results], replicates) if replicates else None
+    return NO_NUMBERS.model_copy(update={"metrics": metrics, "bootstrap": bootstrap}), replicates
 
 
 def _rules(protocol: Protocol) -> str:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from uad_bench.files import storage_error
 from uad_bench.method import Modality
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import save_checkpoint
+from uad_bench.runs.events import Advance, Described, Event, Fitted, Isolated, Scored
 from uad_bench.runs.redaction import hide_paths
 
 PLACES = ("images", "out", "train")
@@ -41,7 +42,7 @@ VALUES = ("seed", "steps", "batch_size", "device")
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 POLL_S = 0.25
 
-Note = Callable[[dict[str, Any]], None]
+Note = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,20 +77,20 @@ def command_entry(text: str, name: str) -> Entry:
     return Entry(name, text, command=words)
 
 
-def run_command(job: Job, left: Sequence[str], *, access: AccessPolicy, limits: Limits, note: Note) -> dict[str, Any]:
+def run_command(job: Job, left: Sequence[str], *, access: AccessPolicy, limits: Limits, note: Note) -> Described:
     """Run the command for these patients and keep its maps; returns its description.
 
     Raises:
         MethodError: the command fails, takes too much, or leaves no good map of a patient.
     """
     needs = describe_command(job)
-    note({"event": "described", **needs})
+    note(needs)
     folder = job.run.path / "exchange"
     shutil.rmtree(folder, ignore_errors=True)
     try:
         _hand_out(folder, job, needs, left, note)
         with _sandbox(job, access) as sandbox:
-            note({"event": "isolation", "kind": sandbox.isolation})
+            note(Isolated(kind=sandbox.isolation))
             used = _execute(sandbox, _words(job, folder), job.run.log, limits, lambda: note(_progress(folder, left)))
         _collect(folder / "out", job, left, used, note)
     except OSError as error:
@@ -99,7 +100,7 @@ def run_command(job: Job, left: Sequence[str], *, access: AccessPolicy, limits: 
     return needs
 
 
-def describe_command(job: Job) -> dict[str, Any]:
+def describe_command(job: Job) -> Described:
     """What the command is given."""
     task, name = job.cohort.task, job.experiment.method
     settings = validate(CommandSettings, job.experiment.params, f"method {name}")
@@ -108,13 +109,13 @@ def describe_command(job: Job) -> dict[str, Any]:
     for modality in (*chosen["fit"], *chosen["score"]):
         if modality not in task.modalities:
             raise unknown(f"modality of task {task.name}", modality, task.modalities)
-    return {
-        "fit": list(chosen["fit"]),
-        "score": list(chosen["score"]),
-        "native": True,
-        "params": {"command": hide_paths(job.entry.target), "files": _files(job.entry.command)},
-        "deterministic": False,
-    }
+    return Described(
+        fit=chosen["fit"],
+        score=chosen["score"],
+        native=True,
+        params={"command": hide_paths(job.entry.target), "files": _files(job.entry.command)},
+        deterministic=False,
+    )
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -128,15 +129,15 @@ def _files(words: Sequence[str]) -> dict[str, str]:
     return {Path(word).name: digest_file(Path(word)) for word in words if Path(word).is_file()}
 
 
-def _hand_out(folder: Path, job: Job, needs: dict[str, Any], left: Sequence[str], note: Note) -> None:
+def _hand_out(folder: Path, job: Job, needs: Described, left: Sequence[str], note: Note) -> None:
     (folder / "out").mkdir(parents=True)
     subjects = job.cohort.subjects
     for done, name in enumerate(left, 1):
-        write_images(folder / "images", subjects[name], needs["score"])
-        note({"event": "progress", "stage": "writing images", "step": done, "total": len(left)})
-    if needs["fit"]:
+        write_images(folder / "images", subjects[name], needs.score)
+        note(Advance(stage="writing images", step=done, total=len(left)))
+    if needs.fit:
         healthy = job.cohort.train_slices(job.split)
-        write_training(folder / "train", [subjects[name] for name in healthy], needs["fit"], healthy)
+        write_training(folder / "train", [subjects[name] for name in healthy], needs.fit, healthy)
 
 
 def _words(job: Job, folder: Path) -> list[str]:
@@ -223,9 +224,9 @@ def _ending(code: int, log: Path) -> str:
     return f"{how}: {last}" if last else how
 
 
-def _progress(folder: Path, left: Sequence[str]) -> dict[str, Any]:
+def _progress(folder: Path, left: Sequence[str]) -> Advance:
     done = sum(1 for _ in (folder / "out").iterdir())
-    return {"event": "progress", "stage": "command", "step": min(done, len(left)), "total": len(left)}
+    return Advance(stage="command", step=min(done, len(left)), total=len(left))
 
 
 def _collect(out: Path, job: Job, left: Sequence[str], used: Used, note: Note) -> None:
@@ -233,11 +234,12 @@ def _collect(out: Path, job: Job, left: Sequence[str], used: Used, note: Note) -
     maps = _read_maps(out, job, left)
     train = {name: digest_json(job.cohort.census[name].digests) for name in job.split.train}
     digest = save_checkpoint(job.run.checkpoint, {}, training_set=train if "{train}" in job.entry.target else {})
-    note({"event": "fitted", "parameters": None, "network_calls_per_slice": None, "checkpoint": digest})
+    note(Fitted(parameters=None, network_calls_per_slice=None, checkpoint=digest))
+    seconds = used.seconds / len(maps)
     for name, score_map in maps.items():
-        share = {"seconds": used.seconds / len(maps), "peak_rss_mib": used.peak_rss_mib}
         slices = len(job.cohort.scored_slices(name))
-        note({"event": "scored", "subject": name, "slices": slices, **save_map(job.run.map(name), score_map), **share})
+        stored = dict(save_map(job.run.map(name), score_map))
+        note(Scored(subject=name, slices=slices, **stored, seconds=seconds, peak_rss_mib=used.peak_rss_mib))
 
 
 def _read_maps(out: Path, job: Job, left: Sequence[str]) -> dict[str, NDArray[np.float32]]:

@@ -17,7 +17,9 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
+from uad_bench.execution.messages import Done, Failure, parse_message
 from uad_bench.execution.stages import Assignment, Emit
+from uad_bench.runs.events import LabelAccess, Remark, Scored
 
 if TYPE_CHECKING:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PATIENCE = timedelta(hours=1)
 """Longest wait of one rank for another: a subject scored, a shared file system asked."""
-RELAYED = frozenset({"scored", "warning", "label_access", "failed"})
 
 
 @contextmanager
@@ -92,10 +93,10 @@ def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> threadi
 def _relay(process: subprocess.Popen[bytes], events: IO[bytes], rank: int, emit: Emit) -> None:
     """Pass on the events of a rank; one that goes away without a word fails the run."""
     for line in events:
-        event = json.loads(line)
-        if event["event"] == "done":
+        event = parse_message(line)
+        if isinstance(event, Done):
             return
-        if event["event"] in RELAYED:
-            emit(**event)
+        if isinstance(event, Scored | Remark | LabelAccess | Failure):
+            emit(event)
     message = f"rank {rank} ended early with exit code {process.wait()}"
-    emit("failed", kind="MethodError", message=message, reason="crash", traceback="")
+    emit(Failure(kind="MethodError", message=message, reason="crash"))

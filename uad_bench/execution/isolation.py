@@ -18,16 +18,17 @@ from uad_bench import errors
 from uad_bench.errors import MethodError, ResourceError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.launcher import FAILED
+from uad_bench.execution.messages import Done, Failure, parse_message
 from uad_bench.execution.processes import GRACE_S, count_oom_kills, end_group, group_rss_mib
 from uad_bench.execution.sandbox import VARIABLE, Sandbox, isolation_available
 from uad_bench.execution.stages import Assignment
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Described, Event
 from uad_bench.runs.isolation import Isolation
 
 LOG_LIMIT = 1 << 20
 LINE_LIMIT = 1 << 20
 POLL_S = 0.25
-EVENTS = {"described", "progress", "fit", "fitted", "scored", "warning", "label_access", "repaired", "failed", "done"}
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
     "from uad_bench.execution.worker import main; main(int(sys.argv[1]))"
@@ -62,7 +63,7 @@ class WorkerProcess:
     log: Path | None = None
     limits: Limits = Limits()
     access: AccessPolicy = field(default_factory=AccessPolicy)
-    note: Callable[[dict[str, Any]], None] = lambda _: None
+    note: Callable[[Event], None] = lambda _: None
     isolation: Isolation = field(default_factory=isolation_available)
     _sandbox: Sandbox = field(init=False, repr=False)
     _folder: Path | None = field(init=False, repr=False)
@@ -99,21 +100,21 @@ class WorkerProcess:
                     pipe.close()
         self._sandbox.close()
 
-    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
+    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
         """What the method needs and its resolved hyperparameters."""
         self._send({"entry": _plain(self.entry), "params": params, "pair": pair, "access": self.access.to_json()})
         for event in self._read():
-            if event["event"] == "described":
+            if isinstance(event, Described):
                 return event
             self.note(event)
         raise self._ended()
 
-    def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
+    def work(self, assignment: Assignment) -> Iterator[Event]:
         """Fit and score; yields events until the last map is stored."""
         shown = self._folder if self.isolation == "mount-namespace" else None  # it stays there when it is renamed
         self._send({**asdict(assignment), "run": str(shown or assignment.run)})
         for event in self._read():
-            if event["event"] == "done":
+            if isinstance(event, Done):
                 return
             yield event
 
@@ -127,7 +128,7 @@ class WorkerProcess:
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
-    def _read(self) -> Iterator[dict[str, Any]]:
+    def _read(self) -> Iterator[Event]:
         """Events as they come; a failure, an early end or a broken limit raises."""
         started = checked = time.monotonic()
         while True:
@@ -218,28 +219,25 @@ def _append(log: Path | None, block: bytes, room: int) -> int:
     return room - len(block)
 
 
-def _checked(line: bytes) -> dict[str, Any]:
+def _checked(line: bytes) -> Event:
     """Pass an event on; a failure of the method becomes an error that carries its traceback."""
     try:
-        event = json.loads(line, parse_constant=lambda _: None)
-        known = event["event"] in EVENTS
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        event = parse_message(line)
+    except ValueError as error:
         raise _forged() from error
-    if not known:
-        raise _forged()
-    if event["event"] == "failed":
+    if isinstance(event, Failure):
         raise _failure(event)
-    return dict(event)
+    return event
 
 
-def _failure(event: dict[str, Any]) -> UadBenchError:
+def _failure(event: Failure) -> UadBenchError:
     """The error that the worker described; its class decides whether other methods can go on."""
-    kind, message = vars(errors).get(str(event.get("kind"))), str(event.get("message"))
+    kind = vars(errors).get(event.kind)
     if isinstance(kind, type) and issubclass(kind, UadBenchError) and kind is not MethodError:
-        error: UadBenchError = kind(message)
+        error: UadBenchError = kind(event.message)
     else:
-        error = MethodError(message, reason=str(event.get("reason")))
-    error.add_note(str(event.get("traceback")))
+        error = MethodError(event.message, reason=event.reason)
+    error.add_note(event.traceback)
     return error
 
 

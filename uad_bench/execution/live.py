@@ -16,9 +16,10 @@ from uad_bench.execution.process_state import preserved
 from uad_bench.execution.stages import Assignment, describe, describe_method, work
 from uad_bench.plugins.hyperparameters import hyperparameters
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Described, Event
 from uad_bench.runs.isolation import Isolation
 
-Note = Callable[[dict[str, Any]], None]
+Note = Callable[[Event], None]
 
 
 def live_entry(method: Any, name: str | None = None) -> Entry:
@@ -67,23 +68,20 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         self._method = None
 
-    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> dict[str, Any]:
+    def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
         """What the method needs and its resolved hyperparameters."""
         with self._failures(), preserved():
             if isinstance(self.entry.live, type):
                 self._method, description = describe(self.entry, params, pair)
             else:
                 self._method, description = self.entry.live, describe_method(self.entry.live)
-        return {"event": "described", **description}
+        return description
 
-    def work(self, assignment: Assignment) -> Iterator[dict[str, Any]]:
+    def work(self, assignment: Assignment) -> Iterator[Event]:
         """Fit and score; every event goes to `note` as it happens, none is left to yield."""
         with self._failures(), preserved():
-            work(self._method, assignment, self._emit)
+            work(self._method, assignment, self.note)
         return iter(())
-
-    def _emit(self, event: str, **details: Any) -> None:
-        self.note({"event": event, **details})
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:

@@ -23,7 +23,9 @@ from uad_bench.method import Budget, Compute, Method, Progress, SliceKey
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
+from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, Remark, Scored
 from uad_bench.runs.folder import Run
+from uad_bench.runs.manifest import StoredMap
 from uad_bench.seeding import seed_globals
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from uad_bench.distributed import Team
 
-Emit = Callable[..., None]
+Emit = Callable[[Event], None]
 LONGEST_REMARK = 300
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
@@ -64,22 +66,22 @@ class Assignment:
     masks: dict[str, str] = field(default_factory=dict)
 
 
-def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, dict[str, Any]]:
+def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, Described]:
     """Build the method and say what it needs, without giving it any data."""
     method = build_method(entry.load(), params, pair=pair, name=entry.name)
     return method, describe_method(method)
 
 
-def describe_method(method: Method) -> dict[str, Any]:
+def describe_method(method: Method) -> Described:
     """What a method needs, with its hyperparameters."""
     needs = method.modalities
-    return {
-        "fit": list(needs.fit),
-        "score": list(needs.score),
-        "native": needs.native,
-        "params": hyperparameters(method),
-        "deterministic": bool(getattr(method, "deterministic", True)),
-    }
+    return Described(
+        fit=tuple(needs.fit),
+        score=tuple(needs.score),
+        native=needs.native,
+        params=hyperparameters(method),
+        deterministic=bool(getattr(method, "deterministic", True)),
+    )
 
 
 def work(method: Method, assignment: Assignment, emit: Emit) -> None:
@@ -98,7 +100,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
         _load(method, assignment, emit)
     if team.leads:
         DiskSnapshots(run.snapshots).clear()
-        emit("fitted", **_description(method), checkpoint=digest_file(run.checkpoint), ranks=team.size)
+        emit(_fitted(method, run, ranks=team.size))
     team.wait()  # until that is said, for maps that are reported before belong to an earlier training
     first = _score(method, store, assignment, emit, meter, team)
     if first and not resumed and not getattr(method, "whole_volume", False):
@@ -122,7 +124,7 @@ def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, 
     spent |= {"cpu_seconds": team.total(spent["cpu_seconds"])}
     if team.leads:
         save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
-        emit("fit", slices=len(keys), ranks=team.size, **spent)
+        emit(Fit(slices=len(keys), ranks=team.size, **spent))
 
 
 def _score(
@@ -132,7 +134,7 @@ def _score(
     run, first = Run(Path(assignment.run)), None
     mine = list(assignment.score.items())[team.rank :: team.size]
     for done, (subject, slices) in enumerate(mine):
-        emit("progress", stage="score", step=done, total=len(mine))
+        emit(Advance(stage="score", step=done, total=len(mine)))
         seed_globals(assignment.seed, "score", subject)  # a method that draws carelessly can still be resumed
         keys = [SliceKey(subject, z) for z in slices]
         with meter.span() as spent:
@@ -141,9 +143,9 @@ def _score(
             first = first or Sample.of(keys, scores)
             score_map = store.to_native(subject, slices, scores)
         for remark in remarks:
-            emit("warning", subject=subject, kind=remark)
+            emit(Remark(subject=subject, kind=remark))
         stored = save_map(run.map(subject), score_map)
-        emit("scored", subject=subject, slices=len(keys), rank=team.rank, **stored, **spent)
+        emit(Scored(subject=subject, slices=len(keys), rank=team.rank, **dict(stored), **spent))
     return first
 
 
@@ -157,14 +159,14 @@ def _score_again(method: Method, store: SliceStore, assignment: Assignment, emit
     except MethodError as error:
         remark = f"{DEPENDS} ({error})"[:LONGEST_REMARK]
     if remark:
-        emit("warning", subject=subject, kind=remark)
+        emit(Remark(subject=subject, kind=remark))
 
 
-def save_map(path: Path, score_map: NDArray[np.float32]) -> dict[str, Any]:
-    """Store a score map whole; returns the SHA-256 and size in bytes of the file, and the map's shape."""
+def save_map(path: Path, score_map: NDArray[np.float32]) -> StoredMap:
+    """Store a score map whole."""
     with atomic(path) as file:
         np.save(file, np.ascontiguousarray(score_map, dtype=np.float32), allow_pickle=False)
-    return {"sha256": digest_file(path), "bytes": path.stat().st_size, "shape": list(score_map.shape)}
+    return StoredMap(sha256=digest_file(path), bytes=path.stat().st_size, shape=score_map.shape)
 
 
 def lacks_memory(error: Exception) -> bool:
@@ -177,7 +179,7 @@ def _compute(assignment: Assignment, emit: Emit) -> Compute:
     from uad_bench.precision import has_bfloat16
 
     def report(progress: Progress) -> None:
-        emit("progress", **asdict(progress))
+        emit(Advance(**asdict(progress)))
 
     return Compute(
         device=assignment.device,
@@ -188,11 +190,15 @@ def _compute(assignment: Assignment, emit: Emit) -> Compute:
     )
 
 
-def _description(method: Method) -> dict[str, Any]:
-    """Parameters and calls of the network, as the method counts them."""
+def _fitted(method: Method, run: Run, *, ranks: int) -> Fitted:
+    """With the parameters and the calls of the network, as the method counts them."""
     calls = getattr(method, "network_calls_per_slice", None)
-    parameters = sum(tensor.numel() for tensor in method.state_dict().values())
-    return {"parameters": parameters, "network_calls_per_slice": calls if isinstance(calls, int | float) else None}
+    return Fitted(
+        parameters=sum(tensor.numel() for tensor in method.state_dict().values()),
+        network_calls_per_slice=calls if isinstance(calls, int | float) else None,
+        checkpoint=digest_file(run.checkpoint),
+        ranks=ranks,
+    )
 
 
 @contextlib.contextmanager

@@ -16,8 +16,10 @@ from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.audit_hook import AuditHook
 from uad_bench.execution.followers import joined
+from uad_bench.execution.messages import Done, Failure
 from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Event, LabelAccess
 
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 2_000, 20_000
 
@@ -31,36 +33,36 @@ def main(pipe: int) -> None:
     try:
         _answer(requests, emit)
     except Exception as error:  # noqa: BLE001 - whatever a method does, it is reported
-        emit("failed", **describe_failure(error))
+        emit(describe_failure(error))
 
 
-def describe_failure(error: Exception) -> dict[str, Any]:
+def describe_failure(error: Exception) -> Failure:
     """What the harness is told: the class of an error of ours, else a crash or a lack of memory, and the traceback."""
     known = isinstance(error, UadBenchError)
     message = str(error) if known else f"{type(error).__name__}: {error}"
-    return {
-        "kind": type(error).__name__ if known else MethodError.__name__,
-        "message": message[:LONGEST_MESSAGE],
-        "reason": getattr(error, "reason", None) or ("oom" if lacks_memory(error) else "crash"),
-        "traceback": "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:],
-    }
+    return Failure(
+        kind=type(error).__name__ if known else MethodError.__name__,
+        message=message[:LONGEST_MESSAGE],
+        reason=getattr(error, "reason", None) or ("oom" if lacks_memory(error) else "crash"),
+        traceback="".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:],
+    )
 
 
 def _answer(requests: IO[bytes], emit: Emit) -> None:
     asked = json.loads(requests.readline())
     hook = AuditHook(
-        AccessPolicy.from_json(asked["access"]), lambda path: emit("label_access", path=path[:LONGEST_MESSAGE])
+        AccessPolicy.from_json(asked["access"]), lambda path: emit(LabelAccess(path=path[:LONGEST_MESSAGE]))
     )
     sys.addaudithook(hook)
     method, description = describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
-    emit("described", **description)
+    emit(description)
     if line := requests.readline():
         _go_with_harness(requests)
         told = Assignment(**json.loads(line))
         hook.allow(told.run)
         with joined(told, asked, emit) as assignment:
             work(method, assignment, emit)
-        emit("done")
+        emit(Done())
 
 
 def _entry(stored: dict[str, Any]) -> Entry:
@@ -72,8 +74,8 @@ def _emitter(events: IO[bytes]) -> Emit:
     """Writes whole lines, from whatever thread."""
     lock = threading.Lock()
 
-    def emit(event: str, **details: Any) -> None:
-        line = json.dumps({"event": event, **details}).encode() + b"\n"
+    def emit(event: Event) -> None:
+        line = json.dumps(event.to_json()).encode() + b"\n"
         with lock:
             while line:
                 line = line[events.write(line) :]

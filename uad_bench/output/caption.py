@@ -6,8 +6,8 @@ from math import isnan
 from uad_bench.boards.agreement import agreements
 from uad_bench.boards.board import Board
 from uad_bench.boards.ranking import LEVEL
-from uad_bench.boards.result import Record, find_metric
 from uad_bench.metrics.significance import least_p
+from uad_bench.runs.record import RunRecord
 
 FOLDS = "Each number is the mean over folds: a fold has its own model, so scores of two are never pooled."
 POLICIES = (
@@ -22,34 +22,34 @@ def caption(board: Board) -> tuple[str, ...]:
     return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
 
 
-def setting(record: Record, chain: str = "none") -> tuple[str, ...]:
+def setting(record: RunRecord, chain: str = "none") -> tuple[str, ...]:
     """Data, split and protocol of a record in two sentences, and in a third what folds make of the numbers."""
-    task, subjects, split = record["task"], record["subjects"], record["task"]["split"]
-    counts = f"{len(subjects['test'])} test and {_validation(record)}"
-    note = f" ({split['note']})" if split.get("note") else ""
-    digests = f"Split {split['name']} ({split['digest'][:12]}){note}, data {task['data_digest'][:12]}"
-    pair = f"input {task['pair'][0]}, pair {' to '.join(task['pair'])}"
+    task, split = record.task, record.task.split
+    counts = f"{len(record.subjects.test)} test and {_validation(record)}"
+    note = f" ({split.note})" if split.note else ""
+    digests = f"Split {split.name} ({split.digest[:12]}){note}, data {task.data_digest[:12]}"
+    pair = f"input {task.pair[0]}, pair {' to '.join(task.pair)}"
     return (
-        f"Protocol {task['protocol']}, region brain, {_maps(chain)}; {counts}, {prevalence_text(record)}.",
-        f"{digests}, {pair}, metrics version {record.get('metrics_version', '?')}.",
-        *([FOLDS] if record.get("n_folds") else []),
+        f"Protocol {task.protocol}, region brain, {_maps(chain)}; {counts}, {prevalence_text(record)}.",
+        f"{digests}, {pair}, metrics version {record.metrics_version}.",
+        *([FOLDS] if record.n_folds else []),
     )
 
 
-def prevalence_text(record: Record) -> str:
+def prevalence_text(record: RunRecord) -> str:
     """`prevalence 0.0587`, or why there is none."""
-    found = find_metric(record, "prevalence")
-    if found is None or found["value"] is None:
-        return f"prevalence {(found or {}).get('undefined') or 'unknown'}"
-    return f"prevalence {found['value']:.4f}"
+    found = record.find("prevalence")
+    if found is None or found.value is None:
+        return f"prevalence {(found and found.undefined) or 'unknown'}"
+    return f"prevalence {found.value:.4f}"
 
 
-def _validation(record: Record) -> str:
+def _validation(record: RunRecord) -> str:
     """How many patients chose the thresholds: of each fold where there are folds, for they overlap."""
-    if not record.get("n_folds"):
-        return f"{len(record['subjects'].get('val', []))} validation patients"
-    counts = [str(count) for count in dict.fromkeys(sorted(record.get("fold_validation", [])))]
-    return f"{' or '.join(counts) or 'an unknown number of'} validation patients in each of {record['n_folds']} folds"
+    if not record.n_folds:
+        return f"{len(record.subjects.val or ())} validation patients"
+    counts = [str(count) for count in dict.fromkeys(sorted(record.fold_validation or ()))]
+    return f"{' or '.join(counts) or 'an unknown number of'} validation patients in each of {record.n_folds} folds"
 
 
 def _maps(chain: str) -> str:
@@ -79,7 +79,7 @@ def _yardstick(board: Board) -> Sequence[str]:
 
 def _least(board: Board, n_comparisons: int) -> str:
     """What the smallest adjusted p can be with so few patients, where that is worth knowing."""
-    n_patients = len(board.record["subjects"]["test"])
+    n_patients = len(board.record.subjects.test)
     least = min(1.0, least_p(n_patients) * n_comparisons)
     if least < 0.001:
         return ""
@@ -95,7 +95,7 @@ def _agreement(board: Board) -> Sequence[str]:
 
 
 def _warnings(board: Board) -> Sequence[str]:
-    test = len(board.record["subjects"]["test"])
+    test = len(board.record.subjects.test)
     said = [f"At least {board.looks} runs have read the labels of these test patients."]
     if test < 10:
         said.append(f"{test} test patients show a difference only if nearly all of them agree.")

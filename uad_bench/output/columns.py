@@ -141,8 +141,8 @@ def _count(count: int | None) -> str:
 
 
 def _hardware(_: Board, row: Row) -> Cell:
-    told = [result.record.get("environment", {}) for result in row.results]
-    names = sorted({f"{e.get('device', '')} {e.get('gpu') or e.get('cpu', '')}".strip() for e in told})
+    told = [result.record.environment for result in row.results]
+    names = sorted({f"{e.device or ''} {list(e.gpu) or e.cpu or ''}".strip() for e in told})
     text = " and ".join(names) or DASH
     return Cell(text, values=(("hardware", text),))
 

@@ -1,17 +1,18 @@
 """The cross-walk as a table: the same maps, read under every paper's rules."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
-Row = Mapping[str, Any]
+from uad_bench.evaluation.rescore import Crossing
+from uad_bench.runs.metric_rows import Metric, find_row
+
 DICE = (("published", "pooled"), ("published", "mean"), ("published", "slices"), ("hFPR5", "pooled"))
 OVER = {"pooled": "all voxels", "mean": "patients", "slices": "slices"}
 
 
-def crosswalk_table(entries: Sequence[Row], *, run: str) -> Table:
+def crosswalk_table(entries: Sequence[Crossing], *, run: str) -> Table:
     """One row a protocol; what cannot be computed from maps says why below."""
     table = Table(title=escape(f"{run} under {len(entries)} protocols"), title_justify="left", caption_justify="left")
     for heading in ("protocol", "slices", "Dice", "Dice over", "threshold", "AUPRC", "AUROC", "other"):
@@ -22,51 +23,48 @@ def crosswalk_table(entries: Sequence[Row], *, run: str) -> Table:
     return table
 
 
-def cells(entry: Row) -> list[str]:
+def cells(entry: Crossing) -> list[str]:
     """One row of text."""
-    dice = next((m for p, a in DICE if (m := _find(entry, "dice", p, a))), None)
+    dice = next(
+        (m for p, a in DICE if (m := find_row(entry.metrics, "dice", p, aggregation=a, chain=entry.chain))), None
+    )
     shown = {"dice", "auprc", "auroc"}
-    others = [m for m in entry["metrics"] if m["policy"] == "published" and m["name"] not in shown]
-    second = [m for m in entry["metrics"] if m["name"] == "dice" and m["policy"] == "published" and m is not dice]
-    extra = [f"{m['name']} {_write(m)}" for m in others]
+    others = [m for m in entry.metrics if m.policy == "published" and m.name not in shown]
+    second = [m for m in entry.metrics if m.name == "dice" and m.policy == "published" and m is not dice]
+    extra = [f"{m.name} {_write(m)}" for m in others]
     return [
-        entry["protocol"],
-        entry["slices"],
+        entry.protocol,
+        entry.slices,
         _write(dice),
-        OVER[dice["aggregation"]] if dice else "–",
+        OVER[dice.aggregation] if dice else "–",
         _threshold(entry),
         _write(_first(entry, "auprc")),
         _write(_first(entry, "auroc")),
-        ", ".join([*extra, *(f"Dice over {OVER[m['aggregation']]} {_write(m)}" for m in second)]),
+        ", ".join([*extra, *(f"Dice over {OVER[m.aggregation]} {_write(m)}" for m in second)]),
     ]
 
 
-def _threshold(entry: Row) -> str:
-    if entry["threshold"] is None:
-        return "5 % on healthy slices" if any(m["policy"] == "hFPR5" for m in entry["metrics"]) else "–"
-    return f"{entry['threshold']}, on {entry['chosen_on']}"
+def _threshold(entry: Crossing) -> str:
+    if entry.threshold is None:
+        return "5 % on healthy slices" if any(m.policy == "hFPR5" for m in entry.metrics) else "–"
+    return f"{entry.threshold}, on {entry.chosen_on}"
 
 
-def _find(entry: Row, name: str, policy: str | None, aggregation: str) -> Row | None:
-    wanted = (name, policy, aggregation)
-    return next((m for m in entry["metrics"] if (m["name"], m["policy"], m["aggregation"]) == wanted), None)
+def _first(entry: Crossing, name: str) -> Metric | None:
+    return next((m for m in entry.metrics if m.name == name and m.policy is None), None)
 
 
-def _first(entry: Row, name: str) -> Row | None:
-    return next((m for m in entry["metrics"] if m["name"] == name and m["policy"] is None), None)
-
-
-def _write(metric: Row | None) -> str:
+def _write(metric: Metric | None) -> str:
     if metric is None:
         return "–"
-    if metric["value"] is None:
-        return "n/a" if str(metric["undefined"]).startswith("n/a") else str(metric["undefined"])
-    return f"{metric['value']:.3f}"
+    if metric.value is None:
+        return "n/a" if str(metric.undefined).startswith("n/a") else str(metric.undefined)
+    return f"{metric.value:.3f}"
 
 
-def _reasons(entries: Sequence[Row]) -> list[str]:
+def _reasons(entries: Sequence[Crossing]) -> list[str]:
     lines = ["only volume and largest-slice are ranked; the others replay what papers print, test labels and all"]
     for entry in entries:
-        absent = [m for m in entry["metrics"] if str(m.get("undefined", "")).startswith("n/a")]
-        lines += [f"{entry['protocol']}: {m['name']} {m['undefined']}" for m in absent]
+        absent = [m for m in entry.metrics if (m.undefined or "").startswith("n/a")]
+        lines += [f"{entry.protocol}: {m.name} {m.undefined}" for m in absent]
     return lines

@@ -42,8 +42,8 @@ def export_run(
         DataError: the data is not what the run was made from.
     """
     record = run.read_record()
-    if record["status"] != "ok":
-        raise ConfigError(f"{record['run']} failed ({record['reason']}); there are no maps to export")
+    if record.status != "ok":
+        raise ConfigError(f"{record.run} failed ({record.reason}); there are no maps to export")
     folder.mkdir(parents=True, exist_ok=True)
     parts = open_stored(run, data, report)
     total = sum(len(part.split.test) for part in parts)
@@ -97,8 +97,8 @@ def _gzip(content: bytes) -> bytes:
 
 
 def _threshold(part: Stored, policy: str) -> np.float32:
-    text = part.record["thresholds"].get(policy)
-    if text is None:
-        known = ", ".join(name for name, value in part.record["thresholds"].items() if value)
-        raise ConfigError(f"{part.record['run']} has no threshold {policy}; it has {known or 'none'}")
-    return smallest_float32(float.fromhex(text))
+    threshold = part.record.thresholds.get(policy)
+    if threshold is None:
+        known = ", ".join(name for name, value in part.record.thresholds.items() if value is not None)
+        raise ConfigError(f"{part.record.run} has no threshold {policy}; it has {known or 'none'}")
+    return smallest_float32(threshold)

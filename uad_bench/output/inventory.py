@@ -7,7 +7,6 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from uad_bench.boards.result import find_metric
 from uad_bench.config import load_task, read_toml
 from uad_bench.output.tables import write_value
 from uad_bench.plugins import registry
@@ -66,10 +65,10 @@ def list_runs(runs: Path, _: Sequence[Path]) -> Rows:
     records = [run.read_record() for run in find_runs(runs)]
     return [
         {
-            "run": r["run"],
-            "status": r["status"],
-            "AUPRC": write_value(find_metric(r, "auprc"), interval=True),
-            "created": r["created"],
+            "run": r.run,
+            "status": r.status,
+            "AUPRC": write_value(r.find("auprc"), interval=True),
+            "created": r.created,
         }
         for r in records
     ]

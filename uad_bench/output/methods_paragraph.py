@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from uad_bench.boards.result import Record, find_metric
 from uad_bench.config import read_toml
 from uad_bench.metrics.uncertainty import REPLICATES
 from uad_bench.resources import resource_path
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import RunRecord
 
 _WORK = re.compile(r"(?P<authors>.+?) (?P<year>\d{4}), (?P<title>.+), (?P<venue>[^,]+)")
 _ARXIV = re.compile(r"arXiv (?P<number>\d{4}\.\d{4,5})")
@@ -39,14 +40,14 @@ class Work:
         return _entry("misc", self.key, fields)
 
 
-def paragraph(record: Record) -> str:
+def paragraph(record: RunRecord) -> str:
     """Markdown: what was run, on what, how thresholds were chosen, how sure the numbers are, what it cost."""
     return "\n\n".join(["# Methods", *(" ".join(part) for part in _parts(record))]) + "\n"
 
 
-def bibliography(record: Record) -> str:
+def bibliography(record: RunRecord) -> str:
     """BibTeX of the harness and of the method's papers; data sets are cited as their owners ask."""
-    version = record["environment"].get("uad_bench", "unknown")
+    version = record.environment.uad_bench or "unknown"
     harness = {"author": "{uad-bench maintainers}", "title": "{uad-bench}", "version": version, "year": _year(record)}
     return "\n".join(
         [_entry("software", "uadbench", harness), *(work.bibtex() for work in method_works(_name(record)))]
@@ -60,56 +61,57 @@ def method_works(method: str) -> list[Work]:
     return [Work(**match.groupdict()) for part in text.split(";") if (match := _WORK.fullmatch(part.strip()))]
 
 
-def _parts(record: Record) -> Iterator[list[str]]:
+def _parts(record: RunRecord) -> Iterator[list[str]]:
     yield [_what(record), _data(record), _training(record)]
     yield [_evaluation(record), _numbers(record)]
     yield [_cost(record), _versions(record)]
 
 
-def _name(record: Record) -> str:
-    return str(record["method"]["name"])
+def _name(record: RunRecord) -> str:
+    return record.method.name
 
 
-def _year(record: Record) -> str:
-    return str(record["created"])[:4]
+def _year(record: RunRecord) -> str:
+    return record.created[:4]
 
 
-def _what(record: Record) -> str:
+def _what(record: RunRecord) -> str:
     cited = ", ".join(f"@{work.key}" for work in method_works(_name(record)))
-    method, pair = record["method"], record["task"]["pair"]
+    method, pair = record.method, record.task.pair
     source = f" [{cited}]" if cited else ""
-    needs = ", ".join(method.get("fit") or ()) or "no images"
+    needs = ", ".join(method.fit or ()) or "no images"
     return (
-        f"We ran {_name(record)}{source} (profile {method.get('profile', 'default')}, {method['origin']}) with "
+        f"We ran {_name(record)}{source} (profile {method.profile or 'default'}, {method.origin}) with "
         f"uad-bench [@uadbench]. It learned from {needs} and was given "
-        f"{', '.join(method.get('score') or pair[:1])} at test."
+        f"{', '.join(method.score or pair[:1])} at test."
     )
 
 
-def _data(record: Record) -> str:
-    task, subjects = record["task"], record["subjects"]
-    counts = ", ".join(f"{len(subjects[role])} {role}" for role in ("train", "val", "test") if role in subjects)
+def _data(record: RunRecord) -> str:
+    task, split, patients = record.task, record.task.split, record.subjects
+    roles = {"train": patients.train, "val": patients.val, "test": patients.test}
+    counts = ", ".join(f"{len(names)} {role}" for role, names in roles.items() if names is not None)
     return (
-        f"Task {task['name']} (data set {task['dataset']}, digest {task['data_digest'][:12]}) was split by patient "
-        f"({task['split']['name']}, digest {task['split']['digest'][:12]}: {counts}); the split was checked for "
+        f"Task {task.name} (data set {task.dataset}, digest {task.data_digest[:12]}) was split by patient "
+        f"({split.name}, digest {split.digest[:12]}: {counts}); the split was checked for "
         "patients and images that stand in two parts."
     )
 
 
-def _training(record: Record) -> str:
-    budget, task = record["budget"], record["task"]
-    if not record["method"].get("parameters"):
+def _training(record: RunRecord) -> str:
+    budget, task = record.budget, record.task
+    if not record.method.parameters:
         return "It has no trained weights."
     return (
-        f"Training used slices without anomaly ({task['margin']} slices of margin) of {task['size']} x {task['size']} "
-        f"pixels, {budget['steps']} steps of {budget['batch_size']} slices, seed {record['seed']}."
+        f"Training used slices without anomaly ({task.margin} slices of margin) of {task.size} x {task.size} "
+        f"pixels, {budget.steps} steps of {budget.batch_size} slices, seed {record.seed}."
     )
 
 
-def _evaluation(record: Record) -> str:
+def _evaluation(record: RunRecord) -> str:
     return (
         f"Score maps were brought to the scan's own grid once, linearly, and evaluated under protocol "
-        f"{record['task']['protocol']} over brain voxels, without post-processing. AUPRC is the step-sum average "
+        f"{record.task.protocol} over brain voxels, without post-processing. AUPRC is the step-sum average "
         "precision of the pooled voxels. The threshold hFPR5 marks 5 % of the voxels in lesion-free slices of "
         "validation patients and sees no lesion label; valDice maximises Dice on validation patients; the oracle "
         "Dice, chosen on the test patients, is no result. Intervals are 95 % percentile intervals of "
@@ -117,42 +119,40 @@ def _evaluation(record: Record) -> str:
     )
 
 
-def _numbers(record: Record) -> str:
+def _numbers(record: RunRecord) -> str:
     chosen = (("AUPRC", "auprc", None), ("Dice at hFPR5", "dice", "hFPR5"), ("Dice at valDice", "dice", "valDice"))
-    known = [(label, find_metric(record, name, policy)) for label, name, policy in chosen]
+    known = [(label, record.find(name, policy)) for label, name, policy in chosen]
     told = "; ".join(f"{label} {_number(metric)}" for label, metric in known if metric)
-    prevalence = find_metric(record, "prevalence")
+    prevalence = record.find("prevalence")
     return f"Results: {told} (prevalence {_number(prevalence, digits=4)})." if told else "There are no results."
 
 
-def _number(metric: Record | None, *, digits: int = 3) -> str:
-    if metric is None or metric["value"] is None:
+def _number(metric: Metric | None, *, digits: int = 3) -> str:
+    if metric is None or metric.value is None:
         return "undefined"
-    text = f"{metric['value']:.{digits}f}"
-    return text if metric.get("low") is None or digits > 3 else f"{text} ({metric['low']:.3f} to {metric['high']:.3f})"
+    text = f"{metric.value:.{digits}f}"
+    return text if metric.low is None or digits > 3 else f"{text} ({metric.low:.3f} to {metric.high:.3f})"
 
 
-def _cost(record: Record) -> str:
-    cost, made = record["cost"], record["environment"]
+def _cost(record: RunRecord) -> str:
+    cost, made = record.cost, record.environment
     told = [
-        f"{label} {cost[key]:.3g} {unit}"
-        for label, key, unit in (
-            ("training took", "fit_s", "s"),
-            ("scoring", "score_s_per_volume", "s a volume"),
-            ("peak memory was", "peak_rss_mib", "MiB"),
+        f"{label} {value:.3g} {unit}"
+        for label, value, unit in (
+            ("training took", cost.fit_s, "s"),
+            ("scoring", cost.score_s_per_volume, "s a volume"),
+            ("peak memory was", cost.peak_rss_mib, "MiB"),
         )
-        if cost.get(key) is not None
+        if value is not None
     ]
     text = ", ".join(told) or "time was not measured"
-    return (
-        f"{text[0].upper()}{text[1:]} on {made.get('device', 'cpu')} ({made.get('gpu') or made.get('cpu', 'unknown')})."
-    )
+    return f"{text[0].upper()}{text[1:]} on {made.device or 'cpu'} ({list(made.gpu) or made.cpu or 'unknown'})."
 
 
-def _versions(record: Record) -> str:
-    made = record["environment"]
-    packages = ", ".join(f"{name} {version}" for name, version in made.get("packages", {}).items() if version)
-    return f"Versions: uad-bench {made.get('uad_bench')}, Python {made.get('python')}, {packages}."
+def _versions(record: RunRecord) -> str:
+    made = record.environment
+    packages = ", ".join(f"{name} {version}" for name, version in made.packages.items() if version)
+    return f"Versions: uad-bench {made.uad_bench}, Python {made.python}, {packages}."
 
 
 def _entry(kind: str, key: str, fields: dict[str, Any]) -> str:

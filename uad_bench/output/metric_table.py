@@ -1,38 +1,37 @@
 """All numbers of one rescoring as a table: one row a metric and policy, with interval, patients and groups."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
 from uad_bench.metrics.registry import METRICS
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import Numbers
 
-Row = Mapping[str, Any]
 
-
-def metric_table(document: Mapping[str, Any]) -> Table:
-    """The rows of a rescoring; those of groups follow, each with its number of patients."""
-    heading = f"{document['run']}, protocol {document['protocol']}, chain {document['chain']}"
+def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Table:
+    """The metrics of a run or a rescoring; those of groups follow, each with its number of patients."""
+    heading = f"{run}, protocol {protocol}, chain {chain}"
     table = Table(title=escape(heading), title_justify="left", caption_justify="left")
     for name in ("metric", "threshold", "over", "patients", "value", "95 % interval"):
         table.add_column(name, justify="right" if name in {"patients", "value"} else "left")
-    for row in document["metrics"]:
-        table.add_row(*map(escape, cells(row)), style="dim" if row["policy"] in {"oracle", "own-oracle"} else None)
-    for group in dict.fromkeys(row["group"] for row in document["groups"]):
-        members = [row for row in document["groups"] if row["group"] == group and row["name"] in {"auprc", "dice"}]
+    for row in numbers.metrics:
+        table.add_row(*map(escape, cells(row)), style="dim" if row.policy in {"oracle", "own-oracle"} else None)
+    for group in dict.fromkeys(row.group for row in numbers.groups):
+        members = [row for row in numbers.groups if row.group == group and row.name in {"auprc", "dice"}]
         table.add_section()
         for row in members:
-            table.add_row(escape(f"{group}: {label(row['name'])}"), *map(escape, cells(row)[1:]))
+            table.add_row(escape(f"{group}: {label(row.name)}"), *map(escape, cells(row)[1:]))
     table.caption = "intervals: 2,000 bootstraps over patients; oracle: chosen on test, never ranked"
     return table
 
 
-def cells(row: Row) -> Sequence[str]:
+def cells(row: Metric) -> Sequence[str]:
     """One row of text."""
-    value = f"{row['value']:.4f}" if row["value"] is not None else str(row.get("undefined"))
-    interval = f"[{row['low']:.4f}, {row['high']:.4f}]" if row.get("low") is not None else "–"
-    return label(row["name"]), row["policy"] or "–", row["aggregation"], str(row["n_subjects"]), value, interval
+    value = f"{row.value:.4f}" if row.value is not None else str(row.undefined)
+    interval = f"[{row.low:.4f}, {row.high:.4f}]" if row.low is not None else "–"
+    return label(row.name), row.policy or "–", row.aggregation, str(row.n_subjects), value, interval
 
 
 def label(name: str) -> str:

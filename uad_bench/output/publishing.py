@@ -116,7 +116,7 @@ def add_run(run: Run, output: Path) -> Path:
         ConfigError: the run is not comparable with the rows that are there; nothing was written.
     """
     result = read_result(run, verify=True)
-    folder = output / safe_name(str(result.record["task"]["name"]), "task")
+    folder = output / safe_name(result.record.task.name, "task")
     others = read_stored(folder) if any(folder.glob("*-seed*.json")) else []
     require_comparable([*others, result])
     return _publish([*others, result], folder)[0]

@@ -24,7 +24,7 @@ def board_sheets(board: Board, *, apart: bool = False, further: Sequence[str] = 
         further: metrics to show besides, such as `specificity@hFPR5`.
     """
     columns = columns_of(board, further)
-    title = f"{board.record['task']['name']}: {CHAINS.get(board.chain, board.chain)}"
+    title = f"{board.record.task.name}: {CHAINS.get(board.chain, board.chain)}"
     title += f", {board.apart}" if board.apart else ""
     main = _sheet(title, board, board.ordered, columns, caption(board))
     sheets = _split(main, costs=board.chain == "none") if apart else (main,)

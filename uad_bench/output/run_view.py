@@ -7,7 +7,6 @@ import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from uad_bench.boards.result import Record, find_metric
 from uad_bench.boards.sheet import Cell, Column, Sheet, visible
 from uad_bench.metrics.overlap import OVERLAP
 from uad_bench.metrics.registry import METRICS
@@ -15,6 +14,8 @@ from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, seconds
 from uad_bench.output.formats.terminal import TerminalView
 from uad_bench.output.tables import write_value
+from uad_bench.runs.cost import Cost
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Patients
 
 POLICY_METRICS = (*OVERLAP, "lesion_f1_any", "nsd2")
@@ -26,62 +27,62 @@ BARS = " ▏▎▍▌▋▊▉█"
 class RunView:
     """What `show` prints."""
 
-    record: Record
+    record: RunRecord
     patients: Patients
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         """Header and tables."""
-        yield Text.assemble((visible(str(self.record["run"])), "bold"))
+        yield Text.assemble((visible(self.record.run), "bold"))
         for line in _facts(self.record):
             yield Text(visible(line), style="dim")
         yield Text("")
-        if self.record["status"] != "ok":
-            yield Text(visible(f"FAILED({self.record['reason']}): {self.record['message']}"), style="red")
+        if self.record.status != "ok":
+            yield Text(visible(f"FAILED({self.record.reason}): {self.record.message}"), style="red")
             return
         yield TerminalView((_overall(self.record), _by_policy(self.record), *_by_patient(self.patients)))
         for note in (*setting(self.record), POLICIES):
             yield Text(visible(note), style="dim")
 
 
-def _facts(record: Record) -> Iterator[str]:
-    method, cost, made = record["method"], record["cost"], record["environment"]
-    parameters = "" if method.get("parameters") is None else f", {method['parameters']:,} parameters"
-    budget = f"{record['budget']['steps']} steps of {record['budget']['batch_size']} slices"
-    yield f"{method['name']} ({method['origin']}), profile {method['profile']}{parameters}, budget {budget}"
-    memory = "" if cost["peak_rss_mib"] is None else f", {cost['peak_rss_mib']:.0f} MiB"
-    spent = f"training {seconds(cost['fit_s'])}, scoring {seconds(cost['score_s_per_volume'])} a volume{memory}"
-    yield f"{spent}; {made.get('device', '?')}, {made.get('cpu', '?')}; uad-bench {made.get('uad_bench', '?')}"
+def _facts(record: RunRecord) -> Iterator[str]:
+    method, cost, made = record.method, record.cost, record.environment
+    parameters = "" if method.parameters is None else f", {method.parameters:,} parameters"
+    budget = f"{record.budget.steps} steps of {record.budget.batch_size} slices"
+    yield f"{method.name} ({method.origin}), profile {method.profile}{parameters}, budget {budget}"
+    memory = "" if cost.peak_rss_mib is None else f", {cost.peak_rss_mib:.0f} MiB"
+    spent = f"training {seconds(cost.fit_s)}, scoring {seconds(cost.score_s_per_volume)} a volume{memory}"
+    yield f"{spent}; {made.device or '?'}, {made.cpu or '?'}; uad-bench {made.uad_bench or '?'}"
     yield from _measured(cost)
-    yield f"seed {record['seed']}, {record['created']}, isolation {made.get('isolation') or 'unknown'}"
+    yield f"seed {record.seed}, {record.created}, isolation {made.isolation or 'unknown'}"
 
 
-def _measured(cost: Record) -> Iterator[str]:
+def _measured(cost: Cost) -> Iterator[str]:
     """What some records do not have: processor and GPU, and in older ones energy and the machine's speed."""
-    parts = [("processor", "cpu_s", "s"), ("GPU", "gpu_s", "s"), ("GPU memory", "peak_cuda_mib", "MiB")]
-    said = [f"{label} {cost[key]:.3g} {unit}" for label, key, unit in parts if cost.get(key) is not None]
-    if cost.get("energy_j") is not None:
-        said.append(f"energy {cost['energy_j'] / 3600:.3g} Wh ({', '.join(cost['energy_of'])})")
-    if speed := cost.get("calibration"):
+    parts = [("processor", cost.cpu_s, "s"), ("GPU", cost.gpu_s, "s"), ("GPU memory", cost.peak_cuda_mib, "MiB")]
+    said = [f"{label} {value:.3g} {unit}" for label, value, unit in parts if value is not None]
+    if cost.energy_j is not None:
+        said.append(f"energy {cost.energy_j / 3600:.3g} Wh ({', '.join(cost.energy_of or ())})")
+    if speed := cost.calibration:
         said.append(
-            f"this machine {speed['matmul_gflops']:.0f} GFLOP/s in matrices, {speed['conv_gflops']:.0f} in convolutions"
+            f"this machine {speed.matmul_gflops:.0f} GFLOP/s in matrices, {speed.conv_gflops:.0f} in convolutions"
         )
     if said:
         yield "; ".join(said)
 
 
-def _overall(record: Record) -> Sheet:
+def _overall(record: RunRecord) -> Sheet:
     """Metrics over every threshold."""
     names = ("auprc", "auprc_gain", "auroc", "fpr95", "prevalence")
-    metrics = [(METRICS[name].label, find_metric(record, name)) for name in names]
-    metrics.append(("AUPRC a patient", find_metric(record, "auprc", aggregation="mean")))
+    metrics = [(METRICS[name].label, record.find(name)) for name in names]
+    metrics.append(("AUPRC a patient", record.find("auprc", aggregation="mean")))
     columns = (Column("over every threshold", numeric=False), Column("value [95 % CI]"))
     rows = tuple((Cell(label), Cell(write_value(metric, interval=True))) for label, metric in metrics)
     return Sheet("", columns, rows)
 
 
-def _by_policy(record: Record) -> Sheet:
+def _by_policy(record: RunRecord) -> Sheet:
     """Metrics at each operating point."""
-    known = [name for name in POLICY_METRICS if any(find_metric(record, name, p) for p in record["thresholds"])]
+    known = [name for name in POLICY_METRICS if any(record.find(name, p) for p in record.thresholds)]
     columns = (
         Column("at threshold", numeric=False, identity=True),
         Column("score"),
@@ -90,10 +91,10 @@ def _by_policy(record: Record) -> Sheet:
     rows = tuple(
         (
             Cell(policy, "oracle" if policy == "oracle" else "plain"),
-            Cell(DASH if value is None else f"{float.fromhex(value):.4g}"),
-            *(Cell(write_value(find_metric(record, name, policy))) for name in known),
+            Cell(DASH if value is None else f"{value:.4g}"),
+            *(Cell(write_value(record.find(name, policy))) for name in known),
         )
-        for policy, value in record["thresholds"].items()
+        for policy, value in record.thresholds.items()
     )
     return Sheet("", columns, rows)
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from uad_bench.boards.result import Record, find_metric, value_of
 from uad_bench.boards.row import Number
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
 from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, number_text, seconds
 from uad_bench.output.formats.terminal import TerminalView
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import RunRecord
 
 METRICS = (
     ("AUPRC [95 % CI]", "auprc", None, "pooled"),
@@ -26,52 +27,52 @@ COLUMNS = (
 )
 
 
-def run_table(records: Sequence[Record], *, runs: Path) -> TerminalView:
+def run_table(records: Sequence[RunRecord], *, runs: Path) -> TerminalView:
     """The last record beside the others, ranked by pooled AUPRC."""
     main = records[-1]
     rows = tuple(_row(record, record is main) for record in by_auprc(records))
     return TerminalView((Sheet(_title(main), COLUMNS, rows, _notes(main, runs)),))
 
 
-def by_auprc(records: Sequence[Record]) -> list[Record]:
+def by_auprc(records: Sequence[RunRecord]) -> list[RunRecord]:
     """Best pooled AUPRC first, failed and undefined last; equal values in the order of names."""
 
-    def key(record: Record) -> tuple[bool, float, str]:
-        value = value_of(record, "auprc")
-        return value is None, -(value or 0.0), record["method"]["name"]
+    def key(record: RunRecord) -> tuple[bool, float, str]:
+        value = record.value("auprc")
+        return value is None, -(value or 0.0), record.method.name
 
     return sorted(records, key=key)
 
 
-def write_value(metric: Record | None, *, digits: int = 3, interval: bool = False) -> str:
+def write_value(metric: Metric | None, *, digits: int = 3, interval: bool = False) -> str:
     """`0.612 [0.551, 0.660]`, the reason code of an undefined metric, or a dash for one that was not computed."""
     if metric is None:
         return DASH
-    number = Number(metric["value"], metric.get("low"), metric.get("high"), undefined=metric.get("undefined"))
+    number = Number(metric.value, metric.low, metric.high, undefined=metric.undefined)
     return number_text(number, digits=digits, interval=interval)
 
 
-def _row(record: Record, main: bool) -> tuple[Cell, ...]:
-    name = record["method"]["name"]
-    if record["status"] != "ok":
-        failed = Cell(f"FAILED({record['reason']})", "failed")
+def _row(record: RunRecord, main: bool) -> tuple[Cell, ...]:
+    name = record.method.name
+    if record.status != "ok":
+        failed = Cell(f"FAILED({record.reason})", "failed")
         return Cell(name, "failed"), failed, *(Cell(DASH, "failed"),) * (len(COLUMNS) - 2)
     tone: Tone = "strong" if main else "plain"
     numbers = (
         Cell(
-            write_value(find_metric(record, metric, policy, aggregation=how), interval="CI" in heading),
+            write_value(record.find(metric, policy, aggregation=how), interval="CI" in heading),
             "oracle" if policy == "oracle" else tone,
         )
         for heading, metric, policy, how in METRICS
     )
-    return Cell(name, tone), *numbers, *(Cell(seconds(record["cost"][key]), tone) for _, key in COSTS)
+    return Cell(name, tone), *numbers, *(Cell(seconds(getattr(record.cost, key)), tone) for _, key in COSTS)
 
 
-def _notes(record: Record, runs: Path) -> tuple[str, ...]:
-    failure = (f"{record['method']['name']}: {record['message']}",) if record["message"] else ()
-    return (*failure, *setting(record), POLICIES, f"Run {runs / record['run']}")
+def _notes(record: RunRecord, runs: Path) -> tuple[str, ...]:
+    failure = (f"{record.method.name}: {record.message}",) if record.message else ()
+    return (*failure, *setting(record), POLICIES, f"Run {runs / record.run}")
 
 
-def _title(record: Record) -> str:
-    folds = f", {record['n_folds']} folds" if record.get("n_folds") else ""
-    return f"{record['task']['name']}: {' to '.join(record['task']['pair'])}, seed {record['seed']}{folds}"
+def _title(record: RunRecord) -> str:
+    folds = f", {record.n_folds} folds" if record.n_folds else ""
+    return f"{record.task.name}: {' to '.join(record.task.pair)}, seed {record.seed}{folds}"

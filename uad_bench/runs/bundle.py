@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from uad_bench.errors import ConfigError
 from uad_bench.files import atomic, prepare_output, read_json
 from uad_bench.runs.folder import Run
+from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.redaction import hide_paths
 from uad_bench.version import VERSION
 
@@ -89,7 +90,7 @@ def _present(run: Run) -> list[str]:
 
 
 def _maps(run: Run, prefix: str, levels: dict[str, Levels]) -> Iterator[tuple[str, bytes]]:
-    paths = {subject: run.map(subject) for subject in read_json(run.manifest)["maps"]}
+    paths = {subject: run.map(subject) for subject in Manifest.read(run.manifest).maps}
     if gone := [subject for subject, path in paths.items() if not path.exists()]:
         raise ConfigError(f"{run.path}: the map of {gone[0]} is gone; share the run without --maps")
     levels[prefix] = Levels.of(paths)

@@ -16,7 +16,8 @@ import numpy as np
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import parse_json, safe_name
 from uad_bench.runs.bundle import FORMAT, INDEX, TABLES
-from uad_bench.runs.record import record_digest
+from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.record import RunRecord, record_digest
 from uad_bench.runs.redaction import hide_paths
 
 MOST_MEMBERS = 100_000
@@ -32,7 +33,7 @@ BROKEN = (
 """All that the readers of zip, JSON and npy raise on broken input."""
 
 
-def check_bundle(file: Path) -> dict[str, Any]:
+def check_bundle(file: Path) -> RunRecord:
     """The record of a bundle whose every member is what its index and its record say.
 
     Raises:
@@ -52,7 +53,7 @@ def check_bundle(file: Path) -> dict[str, Any]:
         raise VerificationError(f"{file.name}: {error}") from error
 
 
-def _check(archive: ZipFile) -> dict[str, Any]:
+def _check(archive: ZipFile) -> RunRecord:
     members = _inspect(archive)
     _compare_digests(archive, members, _object(INDEX, _read(archive, members[INDEX])))
     whole, *_ = [_check_run(archive, members, prefix) for prefix in _prefixes(members)]
@@ -116,20 +117,21 @@ def _prefixes(members: Mapping[str, ZipInfo]) -> list[str]:
     return ["", *sorted({match[0] for name in members if (match := FOLD.match(name))})]
 
 
-def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) -> dict[str, Any]:
+def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) -> RunRecord:
     """The record, if it is sealed, its tables are those it names, and its maps those of the manifest."""
-    record = _document(archive, members, f"{prefix}record.json")
+    document = _document(archive, members, f"{prefix}record.json")
     _document(archive, members, f"{prefix}experiment.json")
-    if record.get("digest") != record_digest(record):
+    if document.get("digest") != record_digest(document):
         raise VerificationError(f"{prefix}record.json was changed after it was sealed")
-    for name, digest in record["files"].items():
+    record = RunRecord.model_validate(document)
+    for name, digest in (record.files or {}).items():
         if hashlib.sha256(_read(archive, members[f"{prefix}{name}"])).hexdigest() != digest:
             raise VerificationError(f"{prefix}{name} is not the table that the record was sealed with")
     maps = [name for name in members if name.startswith(f"{prefix}maps/")]
     if maps:
-        shapes = _document(archive, members, f"{prefix}MANIFEST.json")["maps"]
+        stored = Manifest.model_validate(_document(archive, members, f"{prefix}MANIFEST.json")).maps
         for name in maps:
-            _check_map(name, _read(archive, members[name]), shapes[name.rpartition("/")[2][:-4]]["shape"])
+            _check_map(name, _read(archive, members[name]), stored[name.rpartition("/")[2][:-4]].shape)
     return record
 
 
@@ -155,12 +157,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _check_map(name: str, data: bytes, shape: list[int]) -> None:
+def _check_map(name: str, data: bytes, shape: tuple[int, ...] | None) -> None:
     """Refuse a map that is not 16 bits a voxel of the shape stated, before its voxels are read."""
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     header = np.lib.format.read_array_header_1_0(stream) if version == (1, 0) else None
-    if header is None or header[2] != np.uint16 or list(header[0]) != shape or len(shape) != DIMENSIONS:
+    if header is None or header[2] != np.uint16 or header[0] != shape or len(header[0]) != DIMENSIONS:
         raise VerificationError(f"{name} holds no 16-bit map of the shape {shape}")
-    if len(data) - stream.tell() != 2 * int(np.prod(shape)):
+    if len(data) - stream.tell() != 2 * int(np.prod(header[0])):
         raise VerificationError(f"{name} is cut or has something behind its voxels")

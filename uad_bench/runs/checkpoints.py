@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, MethodError, VerificationError
 from uad_bench.files import atomic, read_json, safe_name, write_json
+from uad_bench.runs.document import Document
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DIGEST_BYTES = 32
+
+
+class CheckpointFacts(Document):
+    """What stands beside a checkpoint: its SHA-256, and the digests of the images that it learned from, by subject."""
+
+    sha256: str
+    training_set: dict[str, Any]
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Mapping[str, Any]) -> str:
@@ -31,7 +41,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Ma
     """
     data = _packed(state)
     digest = hashlib.sha256(data).hexdigest()
-    write_json(path.with_suffix(".json"), {"sha256": digest, "training_set": dict(training_set)})
+    facts = CheckpointFacts(sha256=digest, training_set=dict(training_set))
+    write_json(path.with_suffix(".json"), facts.to_json())
     with atomic(path) as file:
         file.write(data)
     return digest
@@ -57,21 +68,22 @@ def load_checkpoint(path: Path) -> dict[str, Tensor]:
 def is_intact(path: Path) -> bool:
     """Whether a checkpoint lies there, with the digest that its description states."""
     try:
-        return path.is_file() and digest_file(path) == read_description(path)["sha256"]
+        return path.is_file() and digest_file(path) == read_description(path).sha256
     except (ConfigError, OSError):
         return False
 
 
-def read_description(path: Path) -> dict[str, Any]:
-    """What is stored beside a checkpoint: its `sha256`, and its `training_set`, subject -> digests of the images.
+def read_description(path: Path) -> CheckpointFacts:
+    """What is stored beside a checkpoint.
 
     Raises:
-        VerificationError: one of the two is missing.
+        VerificationError: it lacks the digest or the training set.
     """
-    description = read_json(path.with_suffix(".json"))
-    if not isinstance(description, dict) or not {"sha256", "training_set"} <= description.keys():
-        raise VerificationError(f"{path.with_suffix('.json').name}: it lacks the digest or the training set")
-    return description
+    file = path.with_suffix(".json")
+    try:
+        return CheckpointFacts.model_validate(read_json(file))
+    except ValidationError as error:
+        raise VerificationError(f"{file.name}: it lacks the digest or the training set") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,12 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from uad_bench.digests import digest_json
 from uad_bench.resources import PACKAGE
+from uad_bench.runs.document import Document
+from uad_bench.runs.isolation import Isolation
 from uad_bench.runs.redaction import hide_paths_in_command
 from uad_bench.version import VERSION
 
@@ -20,21 +24,57 @@ NVIDIA = Path("/proc/driver/nvidia")
 GIT_PATIENCE_S = 10
 
 
-def environment(device: str) -> dict[str, Any]:
-    """Code, versions, hardware and settings, as they go into the record; no path of this machine is in it."""
-    return {
-        "uad_bench": VERSION,
-        "code": code_version(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "packages_digest": _installed_digest(),
-        **hardware(),
-        "device": device,
-        "gpu": gpu_names() if device != "cpu" else [],
-        "driver": _first_line(NVIDIA / "version") if device != "cpu" else None,
-        "settings": {key: os.environ[key] for key in SETTINGS if key in os.environ},
-        "command": _command(),
-    }
+class CodeVersion(Document):
+    """Commit of the checkout that the harness runs from, and the digest of what was changed since."""
+
+    commit: str
+    changes: str | None = None
+
+
+class Environment(Document):
+    """Code, versions, hardware and settings; what is None was not recorded or does not exist.
+
+    Attributes:
+        code: None outside a checkout.
+        packages: versions by name.
+        packages_digest: of the names and versions of all that is installed.
+        driver: of the GPUs.
+        settings: environment variables that numbers may depend on, where they are set.
+        command: the command line, without paths of this machine.
+        isolation: what kept the method from files that it must not read.
+    """
+
+    uad_bench: str | None = None
+    code: CodeVersion | None = None
+    python: str | None = None
+    packages: dict[str, str | None] = Field(default_factory=dict)
+    packages_digest: str | None = None
+    system: str | None = None
+    cpu: str | None = None
+    cores: int | None = None
+    memory_mib: int | None = None
+    device: str | None = None
+    gpu: tuple[str, ...] = ()
+    driver: str | None = None
+    settings: dict[str, str] = Field(default_factory=dict)
+    command: tuple[str, ...] | None = None
+    isolation: Isolation | None = None
+
+
+def environment(device: str) -> Environment:
+    """Where this process runs; no path of this machine is in it."""
+    return Environment(
+        uad_bench=VERSION,
+        code=code_version(),
+        python=platform.python_version(),
+        packages={name: _version(name) for name in PACKAGES},
+        packages_digest=_installed_digest(),
+        **{**hardware(), "gpu": gpu_names() if device != "cpu" else []},
+        device=device,
+        driver=_first_line(NVIDIA / "version") if device != "cpu" else None,
+        settings={key: os.environ[key] for key in SETTINGS if key in os.environ},
+        command=_command(),
+    )
 
 
 def hardware() -> dict[str, Any]:
@@ -49,8 +89,8 @@ def hardware() -> dict[str, Any]:
 
 
 @cache
-def code_version(folder: Path = PACKAGE.parent) -> dict[str, Any] | None:
-    """Commit of the checkout that the harness runs from, and the digest of what was changed since; None outside one."""
+def code_version(folder: Path = PACKAGE.parent) -> CodeVersion | None:
+    """The checkout that the harness runs from, if it does."""
     if not (folder / ".git").exists():
         return None
     try:
@@ -58,7 +98,7 @@ def code_version(folder: Path = PACKAGE.parent) -> dict[str, Any] | None:
         changes = _git(folder, "diff", "HEAD", "--", "*.py", "*.toml")
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"commit": commit, "changes": digest_json(changes) if changes else None}
+    return CodeVersion(commit=commit, changes=digest_json(changes) if changes else None)
 
 
 @cache
@@ -82,8 +122,8 @@ def _git(folder: Path, *words: str) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def _command() -> list[str]:
-    return hide_paths_in_command(sys.argv) if sys.argv and sys.argv[0] else []
+def _command() -> tuple[str, ...]:
+    return tuple(hide_paths_in_command(sys.argv)) if sys.argv and sys.argv[0] else ()
 
 
 def _memory_mib() -> int:

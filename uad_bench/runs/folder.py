@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json, safe_name, storage_error, write_json, write_text
+from uad_bench.runs.events import End, Event, parse_line
+from uad_bench.runs.record import RunRecord, record_digest
 
 WAIT_S = 0.2
 
@@ -27,6 +30,11 @@ class Run:
     """One run on disk; reading its properties touches no file."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """`task/method/seed0-1a2b3c4d`, with `/fold0` behind it for a fold."""
+        return "/".join(self.path.parts[-4 if self.path.name.startswith("fold") else -3 :])
 
     @property
     def experiment(self) -> Path:
@@ -106,7 +114,7 @@ class Run:
     def failed(self) -> bool:
         """Whether the last attempt ended with the method's failure."""
         try:
-            return bool(read_json(self.record)["status"] == "failed")
+            return bool(read_json(self.record)["status"] == "failed")  # asked often, so the rest is not validated
         except (ConfigError, KeyError, TypeError):
             return False
 
@@ -132,9 +140,9 @@ class Run:
             raise storage_error(self.path, error) from error
         return self
 
-    def log_event(self, event: str, **details: Any) -> None:
+    def append(self, event: Event) -> None:
         """Append one line to the event log and bring it to disk; what a crash left of a line is closed first."""
-        line = json.dumps({"time": now(), "event": event, **details}, allow_nan=False)
+        line = json.dumps({"time": now(), **event.to_json()}, allow_nan=False)
         try:
             with self.events.open("a+b") as file:
                 cut = file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
@@ -144,27 +152,35 @@ class Run:
         except OSError as error:
             raise storage_error(self.events, error) from error
 
-    def read_events(self) -> list[dict[str, Any]]:
+    def read_events(self) -> list[Event]:
         """All events; a line that a crash cut is left out."""
         try:
             lines = self.events.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        return [event for line in lines if (event := _event(line))]
+        return [event for line in lines if (event := parse_line(line))]
 
-    def finish(self, record: dict[str, Any]) -> None:
+    def seal(self, record: RunRecord) -> RunRecord:
+        """The record with digests of the tables beside it and, last, of itself: any later change shows."""
+        tables = (self.metrics, self.sweep, self.replicates)
+        files = {path.name: digest_file(path) for path in tables if path.exists() and record.metrics}
+        record = record.model_copy(update={"files": files})
+        return record.model_copy(update={"digest": record_digest(record.to_json())})
+
+    def finish(self, record: RunRecord) -> None:
         """Log how it ended and write the record; last of all the marker, unless the method failed."""
-        self.log_event("end", status=record["status"])
-        write_json(self.record, record)
-        if record["status"] == "ok":
-            write_text(self.done, f"{record['created']}\n")
+        self.append(End(status=record.status))
+        write_json(self.record, record.to_json())
+        if record.status == "ok":
+            write_text(self.done, f"{record.created}\n")
 
-    def read_record(self) -> dict[str, Any]:
-        """The stored record."""
-        record = read_json(self.record)
-        if not isinstance(record, dict) or "metrics" not in record:
-            raise ConfigError(f"{self.record}: not a run record")
-        return record
+    def read_record(self) -> RunRecord:
+        """The stored record.
+
+        Raises:
+            ConfigError: it is missing or is no record.
+        """
+        return RunRecord.parse(read_json(self.record), f"{self.record}: not a run record")
 
     @contextmanager
     def lock(self, *, waiting: Callable[[str], None] | None = None) -> Iterator[str]:
@@ -238,14 +254,6 @@ def open_run(root: Path, name: str) -> Run:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
 def _try_lock(file: IO[str]) -> str | None:

@@ -1,7 +1,6 @@
 """What makes a run this run: its digest names the folder, so a changed config, code or data set never mixes with it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from uad_bench.plugins.registry import Entry
 from uad_bench.plugins.source_digest import digest_source
 from uad_bench.runs.folder import Run, run_at
 from uad_bench.runs.origin import Origin
+from uad_bench.runs.stored_experiment import identifying_fields
 
 SHOWN = 5
 
@@ -29,17 +29,14 @@ def identify(experiment: Experiment, entry: Entry, cohort: Cohort, origin: Origi
 
 def settings_of(experiment: Experiment, entry: Entry, task: Task, origin: Origin | None = None) -> dict[str, Any]:
     """What of a run's identity is known before any patient is read."""
-    facts = {key: value for key, value in asdict(task).items() if key != "summary"}
-    if not facts["whole_head"]:
-        del facts["whole_head"]  # a permission that was not given leaves the run's name as it is
     return {
         "method": experiment.method,
         "profile": experiment.profile,
         "params": dict(experiment.params),
         "source": digest_source(entry),
-        "task": facts,
+        "task": identifying_fields(task),
         "seed": experiment.seed,
-        **({"weights": origin.identity()} if origin else {}),
+        **({"weights": origin.weights.to_json()} if origin else {}),
     }
 
 

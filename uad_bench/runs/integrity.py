@@ -5,44 +5,49 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, UadBenchError, VerificationError
 from uad_bench.files import read_json
+from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, Start, Stopped
 from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
-from uad_bench.runs.record import METRICS_VERSION, record_digest
+from uad_bench.runs.manifest import Manifest, StoredMap
+from uad_bench.runs.record import METRICS_VERSION, RunRecord, record_digest
+from uad_bench.runs.stored_experiment import StoredExperiment
 
-ENDS = {"end", "stopped"}
-STORED = {"scored", "imported"}
 
-
-def check_files(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
+def check_files(run: Run, record: RunRecord) -> Iterator[Finding]:
     """The record, the tables beside it, the checkpoint, the manifest and every map against their digests."""
     yield from check_numbers(run, record)
     if not run.manifest.exists():
         return
-    manifest = read_json(run.manifest)
-    if manifest["checkpoint"]:
-        yield from _check_digest(run.checkpoint, manifest["checkpoint"], run.checkpoint.name)
-    for subject, entry in manifest["maps"].items():
+    manifest = Manifest.read(run.manifest)
+    if manifest.checkpoint:
+        yield from _check_digest(run.checkpoint, manifest.checkpoint, run.checkpoint.name)
+    for subject, stored in manifest.maps.items():
         if run.map(subject).exists():
-            yield from _check_digest(run.map(subject), entry["sha256"], f"maps/{subject}.npy")
-    yield from _check_log_against(run, manifest["maps"])
+            yield from _check_digest(run.map(subject), stored.sha256, f"maps/{subject}.npy")
+    yield from _check_log_against(run, manifest.maps)
 
 
-def check_numbers(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
+def check_numbers(run: Run, record: RunRecord) -> Iterator[Finding]:
     """What tables are made from, without any map: the record, the tables beside it and rescored numbers."""
-    if record.get("digest") != record_digest(record):
-        yield Finding("record.json", "was changed after it was written (its digest differs)")
-    for name, digest in record.get("files", {}).items():
+    for path in (run.record, *sorted(run.path.glob("rescored/*.json"))):
+        if not is_sealed(path):
+            yield Finding(str(path.relative_to(run.path)), "was changed after it was written (its digest differs)")
+    for name, digest in (record.files or {}).items():
         yield from _check_digest(run.path / name, digest, name)
-    yield from _check_rescored(run)
 
 
-def untouched_record(run: Run) -> dict[str, Any]:
+def is_sealed(path: Path) -> bool:
+    """Whether a JSON file is as it was written: it holds the digest of everything else in it."""
+    document = read_json(path)
+    return isinstance(document, dict) and document.get("digest") == record_digest(document)
+
+
+def untouched_record(run: Run) -> RunRecord:
     """The record of a run whose numbers, and those of its folds, are as they were written.
 
     Raises:
@@ -54,29 +59,28 @@ def untouched_record(run: Run) -> dict[str, Any]:
     return record
 
 
-def check_roles(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
+def check_roles(run: Run, record: RunRecord) -> Iterator[Finding]:
     """Who trained, validated and was tested, against the split's digest and what the run was asked for."""
-    train, val, test = (tuple(record["subjects"].get(role, ())) for role in ("train", "val", "test"))
+    patients = record.subjects
     try:
-        digest = Split(record["task"]["split"]["name"], train, val, test).digest
+        digest = Split(record.task.split.name, patients.train or (), patients.val or (), patients.test).digest
     except UadBenchError as error:
         yield Finding("record.json subjects", str(error))
         return
-    if digest != record["task"]["split"]["digest"]:
+    if digest != record.task.split.digest:
         yield Finding(
             "record.json subjects", "are not the patients of the split that the record names (digest differs)"
         )
-    asked = read_json(run.experiment)
-    if digest not in asked["splits"]:
+    if digest not in StoredExperiment.read(run.experiment).splits:
         yield Finding("experiment.json splits", "do not hold the split of the record")
 
 
-def check_version(record: Mapping[str, Any]) -> Iterator[Finding]:
+def check_version(record: RunRecord) -> Iterator[Finding]:
     """Numbers of another version of the metrics cannot be checked by this one."""
-    if record["metrics_version"] != METRICS_VERSION:
+    if record.metrics_version != METRICS_VERSION:
         yield Finding(
             "record.json metrics_version",
-            f"is {record['metrics_version']}, this is version {METRICS_VERSION}; uad-bench rescore computes anew",
+            f"is {record.metrics_version}, this is version {METRICS_VERSION}; uad-bench rescore computes anew",
         )
 
 
@@ -89,79 +93,70 @@ def check_log(run: Run) -> list[Finding]:
     return found
 
 
-def check_events(events: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> list[Finding]:
+def check_events(events: Sequence[Event], record: RunRecord) -> list[Finding]:
     """Judge a run's log: each start has one end, in the right order, and every patient was stored once or repaired."""
     found = [*_check_attempts(events), *_check_order(events)]
-    if events and events[-1]["event"] == "end" and events[-1].get("status") != record["status"]:
-        found.append(
-            Finding("events.jsonl", f"ends with {events[-1].get('status')}, the record says {record['status']}")
-        )
-    if record["status"] == "ok":
+    last = events[-1] if events else None
+    if isinstance(last, End) and last.status != record.status:
+        found.append(Finding("events.jsonl", f"ends with {last.status}, the record says {record.status}"))
+    if record.status == "ok":
         found += _check_patients(events, record)
     return found
 
 
-def _check_rescored(run: Run) -> Iterator[Finding]:
-    for path in sorted(run.path.glob("rescored/*.json")):
-        document = read_json(path)
-        if document.get("digest") != record_digest(document):
-            yield Finding(f"rescored/{path.name}", "was changed after it was written (its digest differs)")
-
-
-def _check_attempts(events: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _check_attempts(events: Sequence[Event]) -> Iterator[Finding]:
     """Between two starts there is an end, a stop, or a note that the process died."""
-    if not events or events[0]["event"] != "start":
+    if not events or not isinstance(events[0], Start):
         yield Finding("events.jsonl", "does not begin with a start")
         return
     running = False
     for number, event in enumerate(events, 1):
         if problem := _misplaced(event, running=running):
             yield Finding(f"events.jsonl, event {number}", problem)
-        running = event["event"] == "start" or (running and event["event"] not in ENDS)
-    if running or events[-1]["event"] != "end":
+        running = isinstance(event, Start) or (running and not isinstance(event, End | Stopped))
+    if running or not isinstance(events[-1], End):
         yield Finding("events.jsonl", "the last attempt has no end")
 
 
-def _misplaced(event: Mapping[str, Any], *, running: bool) -> str:
+def _misplaced(event: Event, *, running: bool) -> str:
     """What is wrong with an event that comes while an attempt is running, or while none is."""
-    kind = event["event"]
     if running:
-        again = kind == "start" and "after_death_of" not in event
+        again = isinstance(event, Start) and event.after_death_of is None
         return "starts again although the attempt before never ended" if again else ""
-    if kind in ENDS:
-        return f"{kind} without a start"
-    return "" if kind in {"start", "repaired"} else f"{kind} outside of any attempt"
+    if isinstance(event, End | Stopped):
+        return f"{event.event} without a start"
+    return "" if isinstance(event, Start | Repaired) else f"{event.event} outside of any attempt"
 
 
-def _check_order(events: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
     """Within an attempt: described, then fitted, then scored."""
     rank = {"described": 0, "fit": 1, "fitted": 2, "scored": 3, "failed": 4, "end": 5}
     highest = 0
     for number, event in enumerate(events, 1):
-        if event["event"] == "start":
+        if isinstance(event, Start):
             highest = 0
-        place = rank.get(event["event"])
+        place = rank.get(event.event)
         if place is not None and place < highest:
-            yield Finding(f"events.jsonl, event {number}", f"{event['event']} comes too late")
+            yield Finding(f"events.jsonl, event {number}", f"{event.event} comes too late")
         highest = max(highest, place or 0)
 
 
-def _check_patients(events: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> Iterator[Finding]:
-    stored = Counter(event["subject"] for event in events if event["event"] in STORED)
-    repaired = Counter(Path(event.get("file", "")).stem for event in events if event["event"] == "repaired")
-    for subject in record["subjects"]["test"]:
+def _check_patients(events: Sequence[Event], record: RunRecord) -> Iterator[Finding]:
+    stored = Counter(event.subject for event in events if isinstance(event, Scored | Imported))
+    repaired = Counter(Path(event.file).stem for event in events if isinstance(event, Repaired))
+    for subject in record.subjects.test:
         if not stored[subject]:
             yield Finding("events.jsonl", f"no map of test patient {subject} was ever stored")
-    anew = sum(event["event"] == "fit" for event in events) - 1  # training again makes every map again
+    anew = sum(isinstance(event, Fit) for event in events) - 1  # training again makes every map again
     for subject, times in stored.items():
         if times > 1 + repaired[subject] + max(0, anew):
             yield Finding("events.jsonl", f"{subject} was scored {times} times and repaired {repaired[subject]} times")
 
 
-def _check_log_against(run: Run, maps: Mapping[str, Any]) -> Iterator[Finding]:
-    logged = {e["subject"]: e["sha256"] for e in run.read_events() if e["event"] in STORED}
-    for subject, entry in maps.items():
-        if logged.get(subject) != entry["sha256"]:
+def _check_log_against(run: Run, maps: Mapping[str, StoredMap]) -> Iterator[Finding]:
+    logged = {event.subject: event.sha256 for event in run.read_events() if isinstance(event, Scored | Imported)}
+    for subject, stored in maps.items():
+        if logged.get(subject) != stored.sha256:
             yield Finding(f"MANIFEST.json {subject}", "is not the digest that was logged when the map was stored")
 
 

@@ -1,7 +1,7 @@
 """How a method was kept from labels and other runs; a record names it. See docs/isolation.md."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 Isolation = Literal["mount-namespace", "landlock", "audit-hook", "none"]
 KINDS: tuple[Isolation, ...] = get_args(Isolation)
@@ -21,12 +21,6 @@ def weakest(kinds: Iterable[Isolation | None]) -> Isolation | None:
     return max((kind for kind in kinds if kind), key=KINDS.index, default=None)
 
 
-def isolation_of(events: Iterable[Mapping[str, Any]]) -> Isolation | None:
-    """The weakest isolation under which any part of a run was made, by its events."""
-    return weakest(event["kind"] for event in events if event["event"] == "isolation")
-
-
-def is_isolated(record: Mapping[str, Any]) -> bool:
+def is_isolated(kind: Isolation | None) -> bool:
     """Whether the kernel kept the method from labels; true for a record that does not say."""
-    kind = record.get("environment", {}).get("isolation")
     return kind is None or kind in ENFORCED

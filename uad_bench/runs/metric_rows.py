@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from uad_bench.metrics.measure import Measure
 from uad_bench.metrics.uncertainty import Interval, percentile_interval
+from uad_bench.runs.document import Document
 
 Replicates = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class Metric(Document):
     """One number of a record.
 
     Attributes:
@@ -43,7 +44,13 @@ class Metric:
     @property
     def key(self) -> str:
         """`name@policy/aggregation`, unique in a record; a group follows after `#`."""
-        return key_of({"name": self.name, "policy": self.policy, "aggregation": self.aggregation, "group": self.group})
+        group = f"#{self.group}" if self.group else ""
+        return f"{key_of(self.name, self.policy, self.aggregation)}{group}"
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Fields without a value are left out, but for the value itself and the policy."""
+        return {key: value for key, value in dump(self).items() if value is not None or key in {"value", "policy"}}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,10 +107,17 @@ class Labels:
         return Estimate(metric, replicates if bounded else None)
 
 
-def key_of(row: Mapping[str, Any]) -> str:
-    """The key of a metric as a record holds it."""
-    group = f"#{row['group']}" if row.get("group") else ""
-    return f"{row['name']}@{row['policy'] or 'all'}/{row['aggregation']}{group}"
+def key_of(name: str, policy: str | None = None, aggregation: str = "pooled") -> str:
+    """The key of a metric of all patients."""
+    return f"{name}@{policy or 'all'}/{aggregation}"
+
+
+def find_row(
+    rows: Iterable[Metric], name: str, policy: str | None = None, *, aggregation: str = "pooled", chain: str = "none"
+) -> Metric | None:
+    """The first of these metrics with this name, policy, aggregation and chain, if there is one."""
+    wanted = (name, policy, aggregation, chain)
+    return next((row for row in rows if (row.name, row.policy, row.aggregation, row.chain) == wanted), None)
 
 
 def _interval(replicates: Replicates | None, n_subjects: int) -> Interval | None:

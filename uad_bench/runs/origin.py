@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from uad_bench.errors import ConfigError
-from uad_bench.files import atomic, read_json, write_json
+from uad_bench.files import atomic, write_json
 from uad_bench.runs.checkpoints import is_intact, read_description
 from uad_bench.runs.folder import Run
-from uad_bench.runs.record import run_name
+from uad_bench.runs.record import Weights, WeightsOfRun
+from uad_bench.runs.stored_experiment import StoredExperiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +41,24 @@ class Origin:
         return cls(Run(run.path.resolve()), further)
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def asked(self) -> StoredExperiment:
         """The request that the weights come from, as its run folder keeps it."""
-        return dict(read_json(self.run.experiment))
+        return StoredExperiment.read(self.run.experiment)
 
     @property
     def training_set(self) -> dict[str, Any]:
         """Digests of the images of everybody that the weights were trained on, by id."""
-        return dict(read_description(self.run.checkpoint)["training_set"])
+        return read_description(self.run.checkpoint).training_set
 
-    def identity(self) -> dict[str, Any]:
-        """What of it defines a run: the weights' content, wherever they lie."""
-        return {"checkpoint": read_description(self.run.checkpoint)["sha256"], "further": self.further}
+    @property
+    def weights(self) -> Weights:
+        """What of it defines a run: the weights' content, wherever they are located."""
+        return Weights(checkpoint=read_description(self.run.checkpoint).sha256, further=self.further)
 
-    def to_json(self) -> dict[str, Any]:
+    @property
+    def named_weights(self) -> WeightsOfRun:
         """The same, and the name of the run."""
-        return {"run": run_name(self.run), **self.identity()}
+        return WeightsOfRun(run=self.run.name, **dict(self.weights))
 
     def lend(self, run: Run) -> None:
         """Copy the weights to where `run` looks for them, unless it has its own."""
@@ -63,7 +66,7 @@ class Origin:
         if is_intact(run.checkpoint) or is_intact(target):
             return
         target.parent.mkdir(exist_ok=True)
-        write_json(target.with_suffix(".json"), read_description(self.run.checkpoint))
+        write_json(target.with_suffix(".json"), read_description(self.run.checkpoint).to_json())
         _copy(self.run.checkpoint, target)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from uad_bench.config import Task, validate
+from uad_bench.config import Task
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, open_dataset
 from uad_bench.data.splits import Split
-from uad_bench.errors import ConfigError, DataError
-from uad_bench.files import read_json
+from uad_bench.errors import DataError
 from uad_bench.method import Progress
 from uad_bench.runs.folder import Run
+from uad_bench.runs.record import RunRecord
+from uad_bench.runs.stored_experiment import StoredExperiment
 
 Report = Callable[[Progress], None]
 
@@ -29,7 +29,7 @@ class Stored:
     """
 
     run: Run
-    record: dict[str, Any]
+    record: RunRecord
     cohort: Cohort
     split: Split
     part: str = ""
@@ -51,10 +51,10 @@ def open_stored(run: Run, data: Path | None, report: Report) -> tuple[Stored, ..
     )
 
 
-def gather_again(run: Run, records: list[dict[str, Any]], data: Path | None, report: Report) -> Cohort:
+def gather_again(run: Run, records: Sequence[RunRecord], data: Path | None, report: Report) -> Cohort:
     """The cohort of stored runs: the same patients, whose voxels must be the same."""
     task = stored_task(run)
-    used = {name for record in records for names in record["subjects"].values() for name in names}
+    used = {name for split in map(_split, records) for name in (*split.train, *split.val, *split.test)}
     subjects = {s.id: s for s in open_dataset(task, data, report=report).subjects() if s.id in used}
     if missing := sorted(used - set(subjects)):
         raise DataError(
@@ -62,24 +62,20 @@ def gather_again(run: Run, records: list[dict[str, Any]], data: Path | None, rep
         )
     census = take_census(list(subjects.values()), task.modalities, cache=cache_root(), report=report)
     digest = data_digest(census)
-    if digest != records[0]["task"]["data_digest"]:
+    if digest != records[0].task.data_digest:
         raise DataError(
             f"{run.path}: the data there is not what the run was made from (digest {digest[:8]}, "
-            f"the record says {records[0]['task']['data_digest'][:8]}); name the right folder with --data DIR"
+            f"the record says {records[0].task.data_digest[:8]}); name the right folder with --data DIR"
         )
     return Cohort(task, subjects, census, tuple(map(_split, records)), digest)
 
 
 def stored_task(run: Run) -> Task:
     """The task as it was when the run was made."""
-    stored = read_json(run.experiment).get("task")
-    if not isinstance(stored, dict):
-        raise ConfigError(f"{run.experiment}: says no task")
-    known = {f.name for f in fields(Task)}
-    return validate(Task, {key: value for key, value in stored.items() if key in known}, str(run.experiment))
+    return StoredExperiment.read(run.experiment).task
 
 
-def _split(record: dict[str, Any]) -> Split:
+def _split(record: RunRecord) -> Split:
     """The split as the record has it; its digest is checked by `verify`."""
-    roles = {role: tuple(record["subjects"].get(role, ())) for role in ("train", "val", "test")}
-    return Split(name=record["task"]["split"]["name"], note=record["task"]["split"]["note"], **roles)
+    patients, split = record.subjects, record.task.split
+    return Split(split.name, patients.train or (), patients.val or (), patients.test, note=split.note)

@@ -20,7 +20,8 @@ def save_replicates(run: Run, replicates: Replicates) -> None:
 
 def load_replicates(run: Run) -> dict[str, NDArray[np.float64]]:
     """Replicates (R,) by metric key."""
-    return read_columns(run.replicates, run.read_record()["bootstrap"]["metrics"])
+    bootstrap = run.read_record().bootstrap
+    return read_columns(run.replicates, bootstrap.metrics if bootstrap else ())
 
 
 def write_columns(path: Path, replicates: Replicates) -> None:

@@ -1,15 +1,25 @@
 """Which stored units of a run may be used again: those whose digest was logged when they were stored."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.files import read_json, safe_name, write_json
 from uad_bench.runs.checkpoints import is_intact
+from uad_bench.runs.events import Fitted, Repaired, Scored
 from uad_bench.runs.folder import Run
-from uad_bench.runs.record import record_digest
+from uad_bench.runs.manifest import Manifest, StoredMap
+from uad_bench.runs.record import RunRecord, record_digest
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedMap:
+    """A map as it was logged when it was stored, and the checkpoint that it came from."""
+
+    scored: Scored
+    checkpoint: str | None
 
 
 def damaged(run: Run) -> list[str]:
@@ -18,12 +28,13 @@ def damaged(run: Run) -> list[str]:
     A run whose maps were all removed to save space is not damaged.
     """
     try:
-        record = run.read_record()
-        if record.get("digest") not in {None, record_digest(record)}:
+        document = read_json(run.record)
+        record = RunRecord.parse(document, str(run.record))
+        if record.digest not in {None, record_digest(document)}:
             return [run.record.name]
-        sealed = {run.path / safe_name(name, "file"): digest for name, digest in record.get("files", {}).items()}
+        sealed = {run.path / safe_name(name, "file"): digest for name, digest in (record.files or {}).items()}
         return [path.name for path, digest in sealed.items() if not _holds(path, digest)] or _resized_maps(run)
-    except (ConfigError, AttributeError, KeyError, TypeError):
+    except ConfigError:
         return [run.record.name]
 
 
@@ -32,7 +43,7 @@ def repair(run: Run) -> list[str]:
     found = [*(damaged(run) if run.finished else []), *_damaged_checkpoint(run), *_damaged_maps(run)]
     names = list(dict.fromkeys(found))
     for name in names:
-        run.log_event("repaired", file=name)
+        run.append(Repaired(file=name))
         (run.path / name).unlink(missing_ok=True)
     if names:
         for marker in (run.done, run.manifest):
@@ -47,18 +58,18 @@ def unscored(run: Run, subjects: Sequence[str]) -> list[str]:
     return [
         name
         for name in subjects
-        if name not in logged or logged[name]["checkpoint"] != present or not run.map(name).exists()
+        if name not in logged or logged[name].checkpoint != present or not run.map(name).exists()
     ]
 
 
-def scored_maps(run: Run) -> dict[str, dict[str, Any]]:
-    """The last logged map of each subject: digest, size, shape, and the checkpoint that it came from."""
+def scored_maps(run: Run) -> dict[str, LoggedMap]:
+    """The last logged map of each subject."""
     checkpoint, maps = None, {}
     for event in run.read_events():
-        if event["event"] == "fitted":
-            checkpoint = event.get("checkpoint")
-        elif event["event"] == "scored":
-            maps[event["subject"]] = {**event, "checkpoint": checkpoint}
+        if isinstance(event, Fitted):
+            checkpoint = event.checkpoint
+        elif isinstance(event, Scored):
+            maps[event.subject] = LoggedMap(event, checkpoint)
     return maps
 
 
@@ -71,14 +82,15 @@ def write_manifest(run: Run, subjects: Sequence[str]) -> None:
     maps = scored_maps(run)
     if missing := unscored(run, subjects):
         raise MethodError(f"no score map for {', '.join(missing[:5])}", reason="bad_output")
-    listed = {name: {key: maps[name].get(key) for key in ("sha256", "shape", "bytes")} for name in subjects}
-    write_json(run.manifest, {"maps": listed, "checkpoint": digest_file(run.checkpoint)})
+    logged = [maps[name].scored for name in subjects]
+    listed = {event.subject: StoredMap(sha256=event.sha256, shape=event.shape, bytes=event.bytes) for event in logged}
+    write_json(run.manifest, Manifest(maps=listed, checkpoint=digest_file(run.checkpoint)).to_json())
 
 
 def _resized_maps(run: Run) -> list[str]:
     if not run.manifest.exists() or not any(run.maps.glob("*.npy")):
         return []
-    sizes = {run.map(subject): entry.get("bytes") for subject, entry in read_json(run.manifest)["maps"].items()}
+    sizes = {run.map(subject): entry.bytes for subject, entry in Manifest.read(run.manifest).maps.items()}
     return [f"maps/{path.name}" for path, size in sizes.items() if not path.exists() or path.stat().st_size != size]
 
 
@@ -88,9 +100,9 @@ def _damaged_checkpoint(run: Run) -> list[str]:
 
 def _damaged_maps(run: Run) -> list[str]:
     """Maps that are there but are not what was logged; one that was never logged is simply made again."""
-    stored = {run.map(name): event.get("sha256") for name, event in scored_maps(run).items()}
+    stored = {run.map(name): logged.scored.sha256 for name, logged in scored_maps(run).items()}
     return [f"maps/{path.name}" for path, digest in stored.items() if path.exists() and not _holds(path, digest)]
 
 
-def _holds(path: Path, digest: Any) -> bool:
+def _holds(path: Path, digest: str) -> bool:
     return path.is_file() and digest_file(path) == digest

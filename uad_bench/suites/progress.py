@@ -7,7 +7,6 @@ from statistics import fmean
 from rich.markup import escape
 from rich.table import Table
 
-from uad_bench.boards.result import find_metric
 from uad_bench.output.columns import DASH, seconds
 from uad_bench.output.tables import write_value
 from uad_bench.suites.states import Standing, State
@@ -91,20 +90,20 @@ def _row(standing: Standing, doing: str, *, interval: bool) -> list[str]:
     total = DASH if standing.seconds is None else seconds(standing.seconds)
     if standing.record is None or standing.state is not State.DONE:
         return [name, state, escape(_reason(standing) or doing), DASH, DASH, DASH, total]
-    cost = standing.record["cost"]
-    memory = DASH if cost["peak_rss_mib"] is None else f"{cost['peak_rss_mib']:.0f} MiB"
-    auprc = write_value(find_metric(standing.record, "auprc"), interval=interval)
-    return [name, state, auprc, seconds(cost["fit_s"]), seconds(cost["score_s_per_volume"]), memory, total]
+    cost = standing.record.cost
+    memory = DASH if cost.peak_rss_mib is None else f"{cost.peak_rss_mib:.0f} MiB"
+    auprc = write_value(standing.record.find("auprc"), interval=interval)
+    return [name, state, auprc, seconds(cost.fit_s), seconds(cost.score_s_per_volume), memory, total]
 
 
 def _reason(standing: Standing) -> str:
-    return f"FAILED({standing.record['reason']})" if standing.record else ""
+    return f"FAILED({standing.record.reason})" if standing.record else ""
 
 
 def failures(standings: Sequence[Standing]) -> list[str]:
     """One sentence for each failed cell."""
     failed = [(s.name, s.record) for s in standings if s.state is State.FAILED and s.record]
-    return [f"{name}: FAILED({record['reason']}): {record['message']}" for name, record in failed]
+    return [f"{name}: FAILED({record.reason}): {record.message}" for name, record in failed]
 
 
 def _counted(table: Table, standings: Sequence[Standing]) -> Table:

@@ -1,10 +1,9 @@
 """What became of each cell, judged by its run folder alone: never by what a job system says."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from uad_bench.benchmark.request import Request, compose_request
 from uad_bench.benchmark.runner import Report, Runner
@@ -12,7 +11,9 @@ from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort, gather
 from uad_bench.errors import ConfigError
 from uad_bench.plugins import registry
+from uad_bench.runs.events import End, Start
 from uad_bench.runs.folder import Run, now
+from uad_bench.runs.record import RunRecord
 from uad_bench.suites.suite import Cell
 
 
@@ -41,10 +42,10 @@ class Place:
             return State.DONE
         if self.run.held:
             return State.RUNNING
-        last = [event["event"] for event in self.run.read_events()][-1:]
-        if not last:
+        events = self.run.read_events()
+        if not events:
             return State.WAITING
-        return State.FAILED if last == ["end"] and self.run.failed else State.STOPPED
+        return State.FAILED if isinstance(events[-1], End) and self.run.failed else State.STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Standing:
 
     place: Place
     state: State
-    record: Mapping[str, Any] | None = None
+    record: RunRecord | None = None
     seconds: float | None = None
 
     @property
@@ -110,10 +111,10 @@ def _stand(place: Place, queued: frozenset[str]) -> Standing:
 def _seconds(run: Run, state: State) -> float | None:
     """Wall time of the last attempt, to the second."""
     events = run.read_events()
-    starts = [event["time"] for event in events if event["event"] == "start"]
-    if not starts:
+    starts = [event.time for event in events if isinstance(event, Start)]
+    end = now() if state is State.RUNNING or not events else events[-1].time
+    if not starts or not starts[-1] or not end:
         return None
-    end = now() if state is State.RUNNING else events[-1]["time"]
     return (datetime.fromisoformat(end) - datetime.fromisoformat(starts[-1])).total_seconds()
 
 

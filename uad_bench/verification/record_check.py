@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ from uad_bench.evaluation.judging import bootstrap_seed, cases_of, read_map, val
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
 from uad_bench.runs.findings import TOLERANCE, Finding, differs
-from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.record import ChosenOn, RunRecord
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.recompute import HEALTHY, NAN, Patient, Recomputed, recompute, recompute_thresholds
@@ -34,7 +34,6 @@ from uad_bench.verification.replicates import (
 from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
 
 Report = Callable[[Progress], None]
-Row = Mapping[str, Any]
 ROWS = 2_000  # of the bootstrap
 BINNED_TOLERANCE = 1e-3  # of replicates that the bootstrap counts in 16,384 bins
 EXACT_UP_TO = MOST_EDGES  # distinct scores of positives that the bootstrap does not bin
@@ -85,67 +84,69 @@ class RecordCheck:
     def compare(self) -> tuple[int, list[Finding]]:
         """How many numbers were recomputed, and what differs."""
         record, run = self.stored.record, self.stored.run
-        thresholds = record["thresholds"]
-        known = {p: float.fromhex(text) for p, text in thresholds.items() if text is not None}
+        thresholds = record.thresholds
+        known = {policy: value for policy, value in thresholds.items() if value is not None}
         replicates = load_replicates(run)
         parts = self._groups()
         found = [
-            *self._check_thresholds(thresholds, record["chosen_on"]),
-            *self._check_rows(record["metrics"], "", self.test, known),
-            *(f for name, who in parts.items() for f in self._check_group(record["groups"], name, who, known)),
-            *_further_groups(record["groups"], parts),
-            *self._check_cuts(record["size_cuts_mm3"]),
+            *self._check_thresholds(thresholds, record.chosen_on),
+            *self._check_rows(record.metrics, "", self.test, known),
+            *(f for name, who in parts.items() for f in self._check_group(record.groups, name, who, known)),
+            *_further_groups(record.groups, parts),
+            *self._check_cuts(record.size_cuts_mm3),
             *self._check_replicates(record, replicates, known),
             *check_metrics(run.metrics, self.test, known),
             *check_sweep(run.sweep, self.test),
         ]
-        rows = len(record["metrics"]) + len(record["groups"])
+        rows = len(record.metrics) + len(record.groups)
         return rows + len(known) + count_cells(run.metrics), found
 
-    def _check_thresholds(self, stored: Mapping[str, str | None], chosen: Mapping[str, Any]) -> Iterator[Finding]:
+    def _check_thresholds(
+        self, stored: Mapping[str, float | None], chosen: Mapping[str, ChosenOn]
+    ) -> Iterator[Finding]:
         if set(stored) != set(self.protocol.thresholds):
             yield Finding("record.json thresholds", f"are {sorted(stored)}, not those of the task's protocol")
         for policy, value in recompute_thresholds(self.val, self.healthy, self.test).items():
             if policy in stored:
-                text = stored[policy]
-                yield from differs(f"record.json threshold {policy}", float.fromhex(text) if text else None, value)
-        for policy, text in stored.items():
-            if policy in HEALTHY and text is not None:
-                realised = float(np.mean(self.healthy >= float.fromhex(text)))
-                yield from differs(f"record.json chosen_on {policy}", chosen.get(policy, {}).get("realised"), realised)
+                yield from differs(f"record.json threshold {policy}", stored[policy], value)
+        for policy, threshold in stored.items():
+            if policy in HEALTHY and threshold is not None:
+                realised = float(np.mean(self.healthy >= threshold))
+                said = chosen[policy].realised if policy in chosen else None
+                yield from differs(f"record.json chosen_on {policy}", said, realised)
 
     def _check_group(
-        self, stored: Sequence[Row], group: str, members: Sequence[Patient], known: Mapping[str, float]
+        self, stored: Sequence[Metric], group: str, members: Sequence[Patient], known: Mapping[str, float]
     ) -> Iterator[Finding]:
-        rows = [row for row in stored if row.get("group") == group]
+        rows = [row for row in stored if row.group == group]
         yield from self._check_rows(rows, group, members, known)
         again = self._replicates(members, known, group=True)
         for row in rows:
-            key = key_of({**row, "group": None})
+            key = row.model_copy(update={"group": None}).key
             yield from _check_interval(row, again.get(key), within=self._tolerance(key), may_lack=key in self._binned)
 
     def _check_rows(
-        self, rows: Sequence[Row], group: str, patients: Sequence[Patient], known: Mapping[str, float]
+        self, rows: Sequence[Metric], group: str, patients: Sequence[Patient], known: Mapping[str, float]
     ) -> Iterator[Finding]:
         """Every metric of these patients once, with its value and all that gives it its meaning."""
         again = self._numbers(patients, known, group)
-        keys = [key_of(row) for row in rows]
+        keys = [row.key for row in rows]
         for key in sorted(set(again) - set(keys)):
             yield Finding(f"record.json {key}", "is missing")
         for key in sorted({key for key in keys if keys.count(key) > 1}):
             yield Finding(f"record.json {key}", f"is there {keys.count(key)} times")
         for key, row in zip(keys, rows, strict=True):
             if number := again.get(key):
-                yield from differs(f"record.json {key}", row["value"], number.value)
+                yield from differs(f"record.json {key}", row.value, number.value)
                 yield from self._check_labels(key, row, number)
             else:
                 yield Finding(f"record.json {key}", "is no metric of this protocol")
 
     def _numbers(self, patients: Sequence[Patient], known: Mapping[str, float], group: str) -> dict[str, Recomputed]:
         """What the rows must hold: where there is no threshold, one undefined Dice stands for its metrics."""
-        policies = self.stored.record["thresholds"]
+        policies = self.stored.record.thresholds
         numbers = recompute(patients, known)
-        lacking = [p for p, text in policies.items() if text is None and p != "oracle"]
+        lacking = [p for p, value in policies.items() if value is None and p != "oracle"]
         numbers |= {f"dice@{policy}/pooled": Recomputed(NAN, len(patients)) for policy in lacking}
         if "oracle" not in policies:
             numbers.pop("dice@oracle/pooled")
@@ -153,7 +154,7 @@ class RecordCheck:
             return numbers
         return {f"{key}#{group}": n for key, n in numbers.items() if not key.startswith(OF_ALL_ONLY)}
 
-    def _check_labels(self, key: str, row: Row, number: Recomputed) -> Iterator[Finding]:
+    def _check_labels(self, key: str, row: Metric, number: Recomputed) -> Iterator[Finding]:
         meaning = {
             "n_subjects": number.n_subjects,
             "level": LEVEL,
@@ -161,17 +162,17 @@ class RecordCheck:
             "chain": self.protocol.chain_name,
         }
         for name, value in meaning.items():
-            if row.get(name) != value:
-                yield Finding(f"record.json {key} {name}", f"says {row.get(name)!r}, the run gives {value!r}")
+            if (said := getattr(row, name)) != value:
+                yield Finding(f"record.json {key} {name}", f"says {said!r}, the run gives {value!r}")
 
     def _check_replicates(
-        self, record: Mapping[str, Any], replicates: Mapping[str, Values], known: Mapping[str, float]
+        self, record: RunRecord, replicates: Mapping[str, Values], known: Mapping[str, float]
     ) -> Iterator[Finding]:
-        if record["bootstrap"]["rows"] != digest_of(self._draw(len(self.test))):
+        if record.bootstrap_rows != digest_of(self._draw(len(self.test))):
             yield Finding("record.json bootstrap rows", "is not the digest of the rows of these patients")
         again = self._replicates(self.test, known)
-        for row in record["metrics"]:
-            key = key_of(row)
+        for row in record.metrics:
+            key = row.key
             yield from _check_interval(
                 row, replicates.get(key, again.get(key)), may_lack=key in self._binned, stored=key in replicates
             )
@@ -225,14 +226,14 @@ class RecordCheck:
         return tuple(map(float, np.percentile(volumes, [100 / 3, 200 / 3]))) if len(volumes) > 2 else ()
 
 
-def check_stored_intervals(record: Mapping[str, Any], replicates: Mapping[str, Values]) -> Iterator[Finding]:
+def check_stored_intervals(record: RunRecord, replicates: Mapping[str, Values]) -> Iterator[Finding]:
     """Intervals of a record against the replicates beside it, and nothing else."""
-    for row in record["metrics"]:
-        yield from _check_interval(row, replicates.get(key_of(row)), stored=key_of(row) in replicates)
+    for row in record.metrics:
+        yield from _check_interval(row, replicates.get(row.key), stored=row.key in replicates)
 
 
 def _check_interval(
-    row: Row,
+    row: Metric,
     replicates: Values | None,
     *,
     within: float = TOLERANCE,
@@ -248,15 +249,15 @@ def _check_interval(
         may_lack: the row may be without an interval, because bins were too coarse for it.
         stored: the record has replicates of it.
     """
-    where = f"record.json {key_of(row)}"
-    ends = row.get("low"), row.get("high")
+    where = f"record.json {row.key}"
+    ends = row.low, row.high
     if replicates is None or (not stored and ends != (None, None)):
         if ends != (None, None):
             yield Finding(where, "has an interval, but no replicates")
         return
-    exists = row["value"] is not None and row.get("n_subjects", 0) > 1
+    exists = row.value is not None and row.n_subjects > 1
     low, high = interval(replicates) if exists else (NAN, NAN)
-    if may_lack and ends == (None, None) and (row.get("group") or not stored):
+    if may_lack and ends == (None, None) and (row.group or not stored):
         return
     if not stored and not math.isnan(low):
         yield Finding(where, "has no replicates")
@@ -264,8 +265,8 @@ def _check_interval(
     yield from differs(f"{where} high", ends[1], high, within=within)
 
 
-def _further_groups(stored: Sequence[Row], known: Mapping[str, Any]) -> Iterator[Finding]:
-    for group in sorted({str(row.get("group")) for row in stored} - set(known)):
+def _further_groups(stored: Sequence[Metric], known: Mapping[str, object]) -> Iterator[Finding]:
+    for group in sorted({str(row.group) for row in stored} - set(known)):
         yield Finding(f"record.json group {group}", "is no group of these patients")
 
 

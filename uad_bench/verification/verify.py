@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from uad_bench.files import read_json
 from uad_bench.method import Progress
 from uad_bench.runs.findings import Finding, Verification, differs
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import check_files, check_roles, check_version
-from uad_bench.runs.metric_rows import key_of
+from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import open_stored
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.claims import check_claims
@@ -48,10 +47,10 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
     findings = [f for part in parts for f in _without_data(part, part.read_record(), named=bool(run.folds))]
     if run.folds:
         findings += [*check_files(run, record), *check_claims(run, record)]
-    if run.folds and record["status"] == "ok":
+    if run.folds and record.status == "ok":
         findings += _check_folds(run, record)
-    if findings or record["status"] != "ok":
-        return Verification(name, 0, tuple(findings), failed=record["status"] != "ok")
+    if findings or record.status != "ok":
+        return Verification(name, 0, tuple(findings), failed=record.status != "ok")
     if missing := [subject for part in parts for subject in _missing_maps(part)]:
         return Verification(name, 0, (), f"{len(missing)} score maps are not here, first {missing[0]}")
     found: list[Finding] = []
@@ -64,7 +63,7 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
     return Verification(name, count, tuple(found), unchecked=tuple(_rescored(run)))
 
 
-def _without_data(run: Run, record: Mapping[str, Any], *, named: bool) -> list[Finding]:
+def _without_data(run: Run, record: RunRecord, *, named: bool) -> list[Finding]:
     found = [*check_version(record), *check_files(run, record), *check_roles(run, record), *check_claims(run, record)]
     return _named(found, run.path.name if named else "")
 
@@ -76,20 +75,20 @@ def _named(findings: Sequence[Finding], part: str) -> list[Finding]:
 def _missing_maps(run: Run) -> list[str]:
     if not run.manifest.exists():
         return ["MANIFEST.json"]
-    return [subject for subject in read_json(run.manifest)["maps"] if not run.map(subject).exists()]
+    return [subject for subject in Manifest.read(run.manifest).maps if not run.map(subject).exists()]
 
 
-def _check_folds(run: Run, record: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_folds(run: Run, record: RunRecord) -> Iterator[Finding]:
     """The record over folds against the records of the folds."""
-    tables = [{key_of(row): row["value"] for row in fold.read_record()["metrics"]} for fold in run.folds]
-    keys = sorted(key_of(row) for row in record["metrics"])
+    tables = [{row.key: row.value for row in fold.read_record().metrics} for fold in run.folds]
+    keys = sorted(row.key for row in record.metrics)
     if keys != sorted(tables[0]):
         yield Finding("record.json metrics", "are not the metrics of the folds, each once")
-    for row in record["metrics"]:
-        values = [table.get(key_of(row)) for table in tables]
+    for row in record.metrics:
+        values = [table.get(row.key) for table in tables]
         known = [value for value in values if value is not None]
         mean = fmean(known) if len(known) == len(values) else NAN
-        yield from differs(f"record.json {key_of(row)}", row["value"], mean)
+        yield from differs(f"record.json {row.key}", row.value, mean)
     yield from check_stored_intervals(record, load_replicates(run))
 
 

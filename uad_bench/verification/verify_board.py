@@ -68,7 +68,7 @@ def _check_row(row: Mapping[str, Any], run: Run, name: str) -> Iterator[Finding]
         yield Finding(name, "was changed after it was written (its digest differs)")
     if not run.record.exists():
         return
-    record = without_paths(run.read_record())
+    record = without_paths(run.read_record().to_json())
     for key in SAME:
         if row.get(key) != record.get(key):
             yield Finding(f"{name} {key}", "is not what the run's record says")

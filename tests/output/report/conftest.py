@@ -12,13 +12,13 @@ HOSTILE = '<script>alert("1")</script> a_b $x^2$ =cmd()'
 def many_runs(tmp_path):
     """Runs of two methods over seeds, one with a hostile name, the baselines, and one failure."""
     methods = (("random", 0.02), ("intensity", 0.4), ("ae", 0.6), (HOSTILE, 0.5))
+    subjects = {"train": [], "val": [], "test": ["P1</script>", *(f"P{k:02d}" for k in range(12))]}
     runs = []
     for i, (method, auprc) in enumerate(methods):
         for seed in range(2):
-            record = made_record(method, seed, auprc, run=f"made/m{i}/seed{seed}-0123abcd")
-            record["subjects"] = {"train": [], "val": [], "test": ["P1</script>", *(f"P{k:02d}" for k in range(12))]}
-            runs.append(write_run(tmp_path / "runs", record))
-    failed = made_failure("broken", run="made/broken/seed0-0123abcd", subjects=runs[0].read_record()["subjects"])
+            run = f"made/m{i}/seed{seed}-0123abcd"
+            runs.append(write_run(tmp_path / "runs", made_record(method, seed, auprc, run=run, subjects=subjects)))
+    failed = made_failure("broken", run="made/broken/seed0-0123abcd", subjects=subjects)
     return [*runs, write_run(tmp_path / "runs", failed)]
 
 

@@ -109,8 +109,8 @@ def test_over_folds_real_patients_are_not_shown_unless_asked_for(folded_runs, ti
 
 
 def test_training_patients_are_counted_in_each_fold(folded_runs, seen_runs, tmp_path):
-    counts = [len(fold.read_record()["subjects"]["train"]) for fold in folded_runs[0].folds]
+    counts = [len(fold.read_record().subjects.train) for fold in folded_runs[0].folds]
     assert counts == [2, 2]
     assert "<dd>2 a fold</dd>" in page(folded_runs, tmp_path, images=False)
-    plain = len(seen_runs[0].read_record()["subjects"]["train"])
+    plain = len(seen_runs[0].read_record().subjects.train)
     assert f"<dt>training patients</dt><dd>{plain}</dd>" in page(seen_runs, tmp_path, images=False)

@@ -54,8 +54,8 @@ def test_every_fold_has_its_own_operating_points(folded):
     _, _, markers = lines_of(draw_dice, folded, folded.sound[0])
     drawn = {(round(m.get_xdata()[0], 9), round(m.get_ydata()[0], 9)) for m in markers}
     for part in folded.sound[0].parts:
-        found = {row["name"]: row["value"] for row in part.record["metrics"]
-                 if row["policy"] == "hFPR5" and row["aggregation"] == "pooled"}  # fmt: skip
+        found = {row.name: row.value for row in part.record.metrics
+                 if row.policy == "hFPR5" and row.aggregation == "pooled"}  # fmt: skip
         assert (round(found["fpr"], 9), round(found["dice"], 9)) in drawn
 
 

@@ -55,7 +55,7 @@ def test_packed_arrays_come_back_little_endian():
 def test_the_slider_at_a_policy_gives_the_patients_recorded_dice(kind, request):
     runs = request.getfixturevalue("seen_runs" if kind == "plain" else "folded_runs")
     payload = request.getfixturevalue("payload" if kind == "plain" else "folded_payload")
-    by_name = {run.read_record()["method"]["name"]: run for run in runs}
+    by_name = {run.read_record().method.name: run for run in runs}
     for m, method in enumerate(payload["methods"]):
         recorded = read_patients(by_name[method["name"]])
         for case in payload["cases"]:
@@ -67,15 +67,15 @@ def test_the_slider_at_a_policy_gives_the_patients_recorded_dice(kind, request):
 
 
 def test_a_patient_stands_on_the_thresholds_of_the_fold_that_tested_them(folded_payload, folded_runs):
-    by_name = {run.read_record()["method"]["name"]: run for run in folded_runs}
+    by_name = {run.read_record().method.name: run for run in folded_runs}
     assert {scale["fold"] for scale in folded_payload["scales"]} == {"fold0", "fold1"}
     for case in folded_payload["cases"]:
         for m, method in enumerate(folded_payload["methods"]):
             records = [fold.read_record() for fold in by_name[method["name"]].folds]
-            (record,) = [record for record in records if case["name"] in record["subjects"]["test"]]
+            (record,) = [record for record in records if case["name"] in record.subjects.test]
             scale = scale_of(folded_payload, case, m)
             shown = scale["thresholds"][scale["policies"]["hFPR5"] - 1]
-            assert shown == pytest.approx(float.fromhex(record["thresholds"]["hFPR5"]), rel=1e-4)
+            assert shown == pytest.approx(record.thresholds["hFPR5"], rel=1e-4)
 
 
 def test_a_run_without_folds_has_one_scale_without_a_name(payload):

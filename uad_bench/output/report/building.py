@@ -94,7 +94,7 @@ def _chosen(material: Material) -> list[ChosenCase]:
 def _training(material: Material) -> str:
     """How many patients each model was fitted on."""
     records = [part.record for method in material.sound[:1] for part in method.parts] or [material.board.record]
-    counts = sorted({len(record["subjects"].get("train") or ()) for record in records})
+    counts = sorted({len(record.subjects.train or ()) for record in records})
     return " or ".join(map(str, counts)) + (" a fold" if material.over_folds else "")
 
 

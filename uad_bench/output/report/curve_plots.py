@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.boards.result import Record, find_metric
 from uad_bench.output.report.material import Material, MethodMaterial
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Curve
 
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -21,11 +21,11 @@ NEUTRAL = "#6B7480"
 def draw_precision_recall(axes: Any, material: Material) -> None:
     """Precision over sensitivity, and what a map that knows nothing reaches."""
     _draw_lines(axes, material, lambda curve: (curve.sensitivity, curve.precision))
-    prevalence = find_metric(material.board.record, "prevalence")
-    if prevalence and prevalence["value"]:
-        axes.axhline(prevalence["value"], color="#8A929C", linewidth=0.8, dashes=(2, 2))
-        below = prevalence["value"] > 0.06  # where few lines are
-        axes.annotate("prevalence", (0.99, prevalence["value"]), xytext=(0, -3 if below else 3), ha="right", fontsize=8,
+    prevalence = material.board.record.value("prevalence")
+    if prevalence:
+        axes.axhline(prevalence, color="#8A929C", linewidth=0.8, dashes=(2, 2))
+        below = prevalence > 0.06  # where few lines are
+        axes.annotate("prevalence", (0.99, prevalence), xytext=(0, -3 if below else 3), ha="right", fontsize=8,
                       va="top" if below else "bottom", textcoords="offset points", color=NEUTRAL)  # fmt: skip
     axes.set(xlabel="sensitivity", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
 
@@ -129,10 +129,7 @@ def _mark_operating_points(axes: Any, method: MethodMaterial) -> None:
                           markerfacecolor="none" if hollow else method.style.colour, linestyle="none")  # fmt: skip
 
 
-def _operating_point(record: Record, policy: str) -> tuple[float, float] | None:
+def _operating_point(record: RunRecord, policy: str) -> tuple[float, float] | None:
     """FPR and Dice under a policy."""
-    found = [find_metric(record, name, policy) for name in ("fpr", "dice")]
-    if any(metric is None or metric["value"] is None for metric in found):
-        return None
-    fpr, dice = (float(metric["value"]) for metric in found if metric is not None)
-    return fpr, dice
+    fpr, dice = (record.value(name, policy) for name in ("fpr", "dice"))
+    return None if fpr is None or dice is None else (fpr, dice)

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from uad_bench.boards.assembly import name_left_out
 from uad_bench.boards.board import Board, make_boards
 from uad_bench.boards.comparable import comparable_groups
-from uad_bench.boards.result import Record, Result
+from uad_bench.boards.result import Result
 from uad_bench.boards.row import Row
 from uad_bench.boards.run_folder import read_result
 from uad_bench.errors import ConfigError
 from uad_bench.output.report.palette import Style, styles
 from uad_bench.plugins.kinds import baseline_methods, bound_methods
 from uad_bench.runs.folder import Run
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Curve, Patients, read_curve, read_patients
 
 
@@ -30,7 +31,7 @@ class Part:
 
     name: str
     run: Run
-    record: Record
+    record: RunRecord
     curve: Curve | None
 
 
@@ -62,7 +63,7 @@ class MethodMaterial:
 
     def part_of(self, subject: str) -> Part | None:
         """The part that tested a patient; over folds there is one."""
-        return next((part for part in self.parts if subject in part.record["subjects"]["test"]), None)
+        return next((part for part in self.parts if subject in part.record.subjects.test), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,12 +92,12 @@ class Material:
     @property
     def over_folds(self) -> bool:
         """Whether every number is a mean over folds."""
-        return bool(self.board.record.get("n_folds"))
+        return bool(self.board.record.n_folds)
 
     @property
     def patients(self) -> tuple[str, ...]:
         """Test patients."""
-        return tuple(self.board.record["subjects"]["test"])
+        return self.board.record.subjects.test
 
     def by_patient(self, column: str) -> NDArray[np.float64]:
         """Values (M, n) of sound methods by patient, in the order of `patients`; NaN where there is none."""

@@ -1,11 +1,11 @@
 """Pictures of real people are shown only when asked for."""
 
-from uad_bench.boards.result import Record
 from uad_bench.errors import ConfigError
 from uad_bench.plugins import registry
+from uad_bench.runs.record import RunRecord
 
 
-def may_show(record: Record, images: bool | None) -> bool:
+def may_show(record: RunRecord, images: bool | None) -> bool:
     """Whether slices of a record's patients are shown: as asked for, else only those of the embedded data set.
 
     Raises:
@@ -13,7 +13,7 @@ def may_show(record: Record, images: bool | None) -> bool:
     """
     if images is not None:
         return images
-    name = str(record["task"]["dataset"])
+    name = record.task.dataset
     known = registry.datasets()
     if name not in known:
         raise ConfigError(f"data set {name!r} is not installed here; add --no-images, or --with-images and --data DIR")

@@ -70,8 +70,8 @@ def browser_payload(
 
 def _levels(part: Part) -> Levels:
     assert part.curve is not None
-    thresholds = part.record["thresholds"]
-    return make_levels(part.curve, {name: float.fromhex(text) for name, text in thresholds.items() if text})
+    thresholds = part.record.thresholds
+    return make_levels(part.curve, {name: value for name, value in thresholds.items() if value is not None})
 
 
 def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], cohort: Cohort, cache: Any) -> Viewed:
@@ -83,14 +83,14 @@ def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], coho
         scores = reference.crop(np.load(part.run.map(case.subject), mmap_mode="r", allow_pickle=False))
         marks = np.where(reference.brain | reference.anomaly, thresholds.quantise(scores), OUTSIDE)
         levels.append(marks.astype(np.uint8))
-        findings.append(_findings(scores, reference, part.record["thresholds"].get(POLICY)))
+        findings.append(_findings(scores, reference, part.record.thresholds.get(POLICY)))
     return Viewed(case, parts[0].name, reference, to_grey(image, reference.brain), tuple(levels), tuple(findings))
 
 
-def _findings(scores: NDArray[np.float32], reference: Reference, threshold: str | None) -> list[Finding]:
+def _findings(scores: NDArray[np.float32], reference: Reference, threshold: float | None) -> list[Finding]:
     if threshold is None:
         return []
-    marked = (scores >= smallest_float32(float.fromhex(threshold))) & (reference.brain | reference.anomaly)
+    marked = (scores >= smallest_float32(threshold)) & (reference.brain | reference.anomaly)
     return find_errors(marked, reference.anomaly, voxel_mm3=float(np.prod(reference.spacing)))
 
 

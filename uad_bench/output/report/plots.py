@@ -9,6 +9,7 @@ import numpy as np
 from uad_bench.boards.result import Quantity
 from uad_bench.output.report.curve_plots import draw_dice, draw_precision_recall, draw_roc, has_curves, plain_powers
 from uad_bench.output.report.material import Material, MethodMaterial
+from uad_bench.runs.metric_rows import Metric
 
 Draw = Callable[[Any, Material], None]
 
@@ -67,14 +68,14 @@ def _sizes(axes: Any, material: Material) -> None:
     for m, method in enumerate(material.sound):
         for place, size in enumerate(SIZES):
             metric = _group_metric(method, f"size={size}")
-            if metric is None or metric["value"] is None:
+            if metric is None or metric.value is None:
                 continue
             x = place + (m - (count - 1) / 2) * min(0.12, 0.75 / max(count, 1))
-            if metric.get("low") is not None:
-                axes.plot([x, x], [metric["low"], metric["high"]], color=method.style.colour, linewidth=1.6)
-            axes.plot(x, metric["value"], marker=method.style.marker, markersize=6, color=method.style.colour)
+            if metric.low is not None:
+                axes.plot([x, x], [metric.low, metric.high], color=method.style.colour, linewidth=1.6)
+            axes.plot(x, metric.value, marker=method.style.marker, markersize=6, color=method.style.colour)
     axes.set(ylabel="AUPRC, pooled", ylim=(0, 1), xticks=range(len(SIZES)), xlim=(-0.55, len(SIZES) - 0.45))
-    cuts = material.board.record.get("size_cuts_mm3") or []
+    cuts = material.board.record.size_cuts_mm3
     labels = [*SIZES]
     if len(cuts) == 2:
         first, last = (cut / 1000 for cut in cuts)
@@ -82,9 +83,9 @@ def _sizes(axes: Any, material: Material) -> None:
     axes.set_xticklabels(labels)
 
 
-def _group_metric(method: MethodMaterial, group: str) -> Any:
-    rows = method.row.sound[0].record.get("groups") or []
-    return next((row for row in rows if (row["name"], row.get("group")) == ("auprc", group)), None)
+def _group_metric(method: MethodMaterial, group: str) -> Metric | None:
+    rows = method.row.sound[0].record.groups
+    return next((row for row in rows if (row.name, row.group) == ("auprc", group)), None)
 
 
 def _pareto(axes: Any, material: Material) -> None:

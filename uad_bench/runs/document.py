@@ -1,0 +1,56 @@
+"""JSON documents as frozen models: what a file holds is validated once, where it is read."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+
+from uad_bench.errors import ConfigError
+from uad_bench.files import read_json
+
+
+class Document(BaseModel):
+    """A JSON object with typed fields.
+
+    Keys that this version does not know are kept. A field that is None is written only if it was given as None, so that
+    a document which was read is written with the keys that it had.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True, ser_json_inf_nan="constants")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The document in a file.
+
+        Raises:
+            ConfigError: the file is missing, is not JSON, or holds something else.
+        """
+        return cls.parse(read_json(path), str(path))
+
+    @classmethod
+    def parse(cls, value: Any, where: str) -> Self:
+        """The document that a JSON value holds.
+
+        Raises:
+            ConfigError: a field is missing or has another type; the sentence begins with `where`.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise ConfigError(f"{where}: {describe_problem(error)}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if value is not None or key in self.model_fields_set}
+
+
+def describe_problem(error: ValidationError) -> str:
+    """The first thing that is wrong with a document: `task.pair: field required`."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    key = ".".join(map(str, problem["loc"]))
+    text = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+    return f"{key}: {text}" if key else text

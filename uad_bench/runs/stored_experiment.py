@@ -1,0 +1,48 @@
+"""What a run was asked for, as its folder keeps it in `experiment.json`."""
+
+from dataclasses import asdict, fields
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from uad_bench.config import Task
+from uad_bench.runs.document import Document
+from uad_bench.runs.record import Weights
+
+
+def identifying_fields(task: Task) -> dict[str, Any]:
+    """Fields that define a run: all but the summary, and a permission only where it was given."""
+    values = {key: value for key, value in asdict(task).items() if key != "summary"}
+    if not task.whole_head:
+        del values["whole_head"]
+    return values
+
+
+def _known_fields(task: Any) -> Any:
+    """Without what another version of the task had."""
+    names = {field.name for field in fields(Task)}
+    return {key: value for key, value in task.items() if key in names} if isinstance(task, dict) else task
+
+
+class StoredExperiment(Document):
+    """Everything that defines a run; its digest names the run folder.
+
+    Attributes:
+        source: digest of the method's code.
+        data: digest of the patients' images.
+        splits: digest of each split.
+        weights: of another run, if it starts from them.
+        maps: digest of the score maps, if another program made them; `npy_orientation` says how their axes run.
+    """
+
+    method: str
+    profile: str
+    params: dict[str, Any]
+    source: str | None = None
+    task: Annotated[Task, BeforeValidator(_known_fields), PlainSerializer(identifying_fields)]
+    data: str | None = None
+    splits: tuple[str, ...]
+    seed: int
+    weights: Weights | None = None
+    maps: str | None = None
+    npy_orientation: str | None = None
