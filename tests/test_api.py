@@ -136,7 +136,7 @@ def test_a_result_is_a_data_frame_of_metrics_runs_or_patients(run):
     (row,) = result.to_frame("runs").to_dict("records")
     assert (row["method"], row["auprc"]) == ("random", result.metric("auprc"))
     patients = result.to_frame("patients")
-    assert list(patients.index) == result.record["subjects"]["test"]
+    assert tuple(patients.index) == result.record.subjects.test
     assert patients["auprc"].mean() == pytest.approx(result.metric("auprc", aggregation="mean"))
     with pytest.raises(ConfigError, match="unknown kind of rows 'patient'; did you mean 'patients'"):
         result.to_frame("patient")
