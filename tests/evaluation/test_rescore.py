@@ -78,7 +78,7 @@ def test_stored_replicates_come_back_with_their_numbers(run: Run, scored: Scored
     rescore(run, data=scored.data, chain="common")
     found = read_rescored(run, "volume", "common")
     assert found is not None
-    row = found[0].find("auprc")
+    row = found[0].find("auprc", chain="common")
     assert np.quantile(found[1]["auprc@all/pooled"], 0.025) == pytest.approx(row.low)
 
 
