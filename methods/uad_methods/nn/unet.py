@@ -23,7 +23,7 @@ class UNetShape:
         attention: down-sampling factors at which self-attention follows each block (the middle always has it).
         heads: attention heads.
         dropout: inside residual blocks.
-        groups: of the group normalisation; must divide every level's channels.
+        groups: of the group normalisation; must divide every level's channels. 0 stands for batch normalisation.
         scale_shift: time scales and shifts what the second normalisation gives; else it is added before it.
     """
 
@@ -62,7 +62,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(_encoder(shape))
         self.middle = _middle(shape)
         self.up = nn.ModuleList(_decoder(shape))
-        self.last_norm = nn.GroupNorm(shape.groups, shape.width * shape.multipliers[0])
+        self.last_norm = _norm(shape.width * shape.multipliers[0], shape)
         self.last = _zero(nn.Conv2d(shape.width * shape.multipliers[0], channels_out, 3, padding=1))
 
     def forward(self, x: Tensor, t: Tensor | None = None) -> Tensor:
@@ -137,11 +137,11 @@ class _Block(nn.Module):
 
     def __init__(self, before: int, channels: int, shape: UNetShape, *, resample: nn.Module | None = None) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(shape.groups, before)
+        self.norm1 = _norm(before, shape)
         self.conv1 = nn.Conv2d(before, channels, 3, padding=1)
         self.scale_shift = shape.scale_shift
         self.film = nn.Linear(4 * shape.width, (1 + shape.scale_shift) * channels)
-        self.norm2 = nn.GroupNorm(shape.groups, channels)
+        self.norm2 = _norm(channels, shape)
         self.dropout = nn.Dropout(shape.dropout)
         self.conv2 = _zero(nn.Conv2d(channels, channels, 3, padding=1))
         self.skip = nn.Conv2d(before, channels, 1) if before != channels else nn.Identity()
@@ -169,7 +169,7 @@ class _Attention(nn.Module):
     def __init__(self, channels: int, shape: UNetShape) -> None:
         super().__init__()
         self.heads = shape.heads
-        self.norm = nn.GroupNorm(shape.groups, channels)
+        self.norm = _norm(channels, shape)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = _zero(nn.Linear(channels, channels))
 
@@ -204,6 +204,10 @@ class _TimeEmbedding(nn.Module):
         angles = t[:, None].float() * periods
         embedded: Tensor = self.layers(torch.cat([angles.cos(), angles.sin()], dim=1))
         return embedded
+
+
+def _norm(channels: int, shape: UNetShape) -> nn.Module:
+    return nn.GroupNorm(shape.groups, channels) if shape.groups else nn.BatchNorm2d(channels)
 
 
 _halve = nn.AvgPool2d(2)

@@ -66,3 +66,12 @@ def test_attention_is_the_weighted_mean_of_the_values(places):
     weights = torch.exp(q @ k.transpose(-1, -2) / 2)
     expected = weights @ v / weights.sum(dim=-1, keepdim=True)
     assert torch.allclose(_attend(q, k, v), expected, atol=1e-5)
+
+
+def test_without_groups_batches_are_normalised_with_as_many_parameters():
+    by_groups, by_batches = (randomised(UNet(1, shape=replace(TINY, groups=groups))) for groups in (4, 0))
+    assert [w.shape for w in by_groups.parameters()] == [w.shape for w in by_batches.parameters()]
+    x = torch.randn(4, 1, 16, 16)
+    assert torch.allclose(by_batches(x)[2:3], by_batches(x[2:3]), atol=1e-5)
+    by_batches.train()
+    assert not torch.allclose(by_batches(x)[2:3], by_batches(x[2:3]), atol=1e-2)
