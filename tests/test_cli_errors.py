@@ -59,7 +59,8 @@ WRONG = {
     "a pair of one": (["run", "-m", "random", *TINY, "--pair", "flair:flair"], "the two modalities must differ"),
     "slices the wrong way round": (["run", "-m", "random", *TINY, "--set", "task.slices=[9,3]"], "not behind the last"),
     "one fold": (["run", "-m", "random", *TINY, "--folds", "1"], "use 0 for one split, or 2 and more"),
-    "two methods": (["run", "-m", "random", "-m", "ae", *TINY], "--method is given 2 times (random, ae)"),
+    "no method": (["run", *TINY], "no method is named: uad-bench run METHOD"),
+    "two methods": (["run", "-m", "random", "-m", "ae", *TINY], "2 methods are named (random, ae)"),
     "runs in a file": (["list", "runs", "--runs", __file__], "this is a file"),
     "a number that is none": (
         ["run", "-m", "mean-distance", *TINY, "--set", "smoothing=NaN", "--runs", "TMP"],

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 def run(
+    method: Annotated[
+        str | None,
+        typer.Argument(help="A registered method (see [b]list methods[/b]), or a file with one.", show_default=False),
+    ] = None,
     methods: Annotated[
-        list[str],
-        typer.Option("--method", "-m", metavar="NAME", help="A registered method; see [b]list methods[/b]."),
-    ],
+        list[str] | None,
+        typer.Option("--method", "-m", metavar="NAME", help="The same as an option.", show_default=False),
+    ] = None,
     task: Task = "phantom",
     data: Data = None,
     pair: Annotated[str | None, typer.Option(help="Modality at test and the one translated to, as flair:t2.")] = None,
@@ -49,9 +53,12 @@ def run(
     from uad_bench.execution.isolation import Limits
     from uad_bench.output.tables import run_table
 
-    method = _only(methods)
+    files = list(plugin or ())
+    chosen = _only([*([method] if method else []), *(methods or ())], files)
+    if command is None:
+        _check_known(chosen, files)
     request = Request(
-        method=method,
+        method=chosen,
         task=task,
         data=data,
         pair=pair,
@@ -60,7 +67,7 @@ def run(
         seed=seed,
         profile=profile,
         settings=tuple(settings or ()),
-        plugins=tuple(plugin or ()),
+        plugins=tuple(files),
         start_from=start_from,
         device=device,
         gpus=gpus,
@@ -70,7 +77,7 @@ def run(
         check_determinism=check_determinism,
     )
     with reporting() as reporter:
-        records = run_request(request, reporter, guest=_guest(command, method))
+        records = run_request(request, reporter, guest=_guest(command, chosen))
     if json:
         print_json(records[-1].to_json())
     else:
@@ -78,13 +85,24 @@ def run(
     return 2 if any(record.status != "ok" for record in records) else 0
 
 
-def _only(methods: list[str]) -> str:
-    """The one method that was named."""
+def _only(methods: list[str], plugins: list[Path]) -> str:
+    """The one method that was named; its file, where one was given, is added to the plugins."""
+    from uad_bench.api.verbs import named_method
+
     if len(methods) > 1:
-        raise ConfigError(
-            f"--method is given {len(methods)} times ({', '.join(methods)}): name one; a suite runs several"
-        )
-    return methods[0]
+        raise ConfigError(f"{len(methods)} methods are named ({', '.join(methods)}): name one; a suite runs several")
+    if not methods:
+        raise ConfigError("no method is named: uad-bench run METHOD; see uad-bench list methods")
+    return named_method(methods[0], plugins)
+
+
+def _check_known(name: str, plugins: list[Path]) -> None:
+    """Point to a file in the working directory that is named like an unknown method."""
+    from uad_bench.plugins.registry import methods
+
+    file = Path(f"{name.replace('-', '_')}.py")
+    if name not in methods(plugins) and file in Path().iterdir():
+        raise ConfigError(f"unknown method {name!r}; for the file here: uad-bench run {file}")
 
 
 def _guest(command: str | None, name: str) -> "Guest | None":
