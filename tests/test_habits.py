@@ -1,5 +1,6 @@
 """The project's own settings agree with each other."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,13 @@ def test_the_workflow_tests_every_supported_python():
     ]
     assert supported == ["3.11", "3.12", "3.13", "3.14"]
     assert f"python: {supported}".replace("'", '"') in WORKFLOW
+
+
+def test_the_files_to_read_are_at_most_20_and_exist():
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    files = re.findall(r"^\d+\. `(.+?)`: ", guide, re.MULTILINE)
+    assert 10 < len(files) <= 20
+    assert [file for file in files if not (PACKAGE / file).is_file()] == []
 
 
 def test_every_room_has_its_place_in_the_contract_and_in_the_table():
