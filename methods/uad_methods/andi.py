@@ -36,7 +36,7 @@ class ANDi(NetworkMethod):
     Attributes:
         source: the modality.
         unet: size of the network.
-        predicts: what the network is trained to say, the image or its noise.
+        predicts: what the network is trained to say, the image or its noise (as published).
         first: lowest time of scoring.
         last: the time before which scoring ends; the source takes all of 75 .. 199.
         times: how many times, evenly spaced, one network call each.
@@ -46,12 +46,12 @@ class ANDi(NetworkMethod):
 
     source: Modality = "flair"
     unet: UNetShape = SMALL
-    predicts: Target = "eps"
+    predicts: Target = "x0"
     first: int = 75
     last: int = 200
     times: int = 16
     discount: float = 0.8
-    residual: Residual = "l2"
+    residual: Residual = "auto"
 
     @property
     def modalities(self) -> Modalities:
