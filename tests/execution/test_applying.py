@@ -18,7 +18,7 @@ from uad_bench.data.splits import unseen_split
 from uad_bench.errors import ConfigError, LeakError
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.folder import Run, find_runs
-from uad_bench.runs.integrity import check_log
+from uad_bench.runs.integrity import check_events
 
 TASK = """
 dataset = "brats"
@@ -87,7 +87,7 @@ def test_the_record_says_whose_weights_and_that_nobody_trained_here(asked: Appli
     assert record["method"]["weights"]["run"] == "/".join(asked.run.path.parts[-3:])
     assert record["subjects"]["train"] == []
     assert sorted(record["subjects"]["val"] + record["subjects"]["test"]) == [f"Q{i}" for i in range(8)]
-    assert not check_log(run)
+    assert not check_events(run.read_events(), run.read_record())
 
 
 def test_size_and_scaling_are_what_the_weights_were_trained_for_and_it_is_said(asked: Application):

@@ -7,7 +7,7 @@ import pytest
 from tests.made_results import made_record
 from tests.scored import Scored
 from uad_bench.runs.events import Event, parse_line
-from uad_bench.runs.integrity import check_events, check_log
+from uad_bench.runs.integrity import check_events
 
 RECORD = made_record(subjects={"test": ["P1", "P2"]})
 DETAIL = {"scored": "subject", "end": "status", "start": "after_death_of", "repaired": "file"}
@@ -66,4 +66,5 @@ def test_each_disorder_is_named(names: tuple[str, ...], words: str):
 
 
 def test_the_log_of_a_real_run_is_in_order(scored: Scored):
-    assert check_log(scored.run_of(scored.judge("noisy"))) == []
+    run = scored.run_of(scored.judge("noisy"))
+    assert check_events(run.read_events(), run.read_record()) == []

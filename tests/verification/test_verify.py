@@ -11,10 +11,12 @@ import pytest
 
 from tests.scored import Scored, noisy
 from uad_bench.cli.app import _run
+from uad_bench.data.cache import cache_root
 from uad_bench.digests import digest_file
 from uad_bench.evaluation.rescore import rescore
 from uad_bench.files import read_json, write_json
 from uad_bench.metrics.uncertainty import resample
+from uad_bench.runs.events import End, LabelAccess, Start
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.record import record_digest
 from uad_bench.verification.claims import _parameters
@@ -311,11 +313,34 @@ def test_nonsense_deep_inside_a_sealed_record_is_a_finding_and_no_traceback(run:
     assert verify_run(run, data=scored.data).exit_code == 5
 
 
-def test_rescored_results_are_said_not_to_be_verified(run: Run, scored: Scored):
-    rescore(run, data=scored.data)
-    result = verify_run(run, data=scored.data)
-    assert (result.findings, result.unchecked) == ((), ("rescored/volume-none.json",))
-    assert "rescored/volume-none.json: not verified" in str(result)
+def test_rescored_results_and_their_replicates_are_recomputed(run: Run, scored: Scored):
+    rescore(run, data=scored.data, chain="common")
+    assert verify_run(run, data=scored.data).findings == ()
+    path = run.path / "rescored" / "volume-common.npy"
+    values = np.load(path)
+    values[5, 1] *= 1 + 1e-6
+    np.save(path, values)
+    assert [f.where for f in verify_run(run, data=scored.data).findings] == ["rescored/volume-common.npy"]
+
+
+def test_a_damaged_reference_in_the_cache_is_not_believed(run: Run, scored: Scored):
+    right = run.read_record().value("auprc")
+    for path in cache_root().glob("references/*.npy"):
+        bits = np.load(path)
+        bits[bits.size // 2 + bits.size // 4] ^= 255
+        np.save(path, bits)
+    other = scored.run_of(scored.judge("damaged"))
+    assert other.read_record().value("auprc") != right
+    assert any("auprc@all/pooled" in f.where for f in verify_run(other, data=scored.data).findings)
+    assert verify_run(run, data=scored.data).findings == ()
+
+
+def test_a_warning_taken_out_of_the_record_is_found_by_the_log(run: Run, scored: Scored):
+    run.append(Start())
+    run.append(LabelAccess(path="P3"))
+    run.append(End(status="ok"))
+    (finding,) = verify_run(run, data=scored.data).findings
+    assert str(finding) == "record.json warning label_access: says 0, events.jsonl has 1"
 
 
 def test_a_forged_table_with_fitting_digests_is_found_by_the_maps(run: Run, scored: Scored):

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +16,7 @@ from uad_bench.files import write_text
 from uad_bench.metrics.sweep import sweep
 from uad_bench.runs.cost import cost_of
 from uad_bench.runs.environment import environment
-from uad_bench.runs.events import Described, Event, Fitted, LabelAccess, Remark, isolation_of
+from uad_bench.runs.events import Described, Event, Fitted, isolation_of
 from uad_bench.runs.folder import Run, now
 from uad_bench.runs.record import (
     METRICS_VERSION,
@@ -29,6 +28,7 @@ from uad_bench.runs.record import (
     SplitFacts,
     Subjects,
     TaskFacts,
+    event_warnings,
 )
 from uad_bench.runs.redaction import hide_paths
 from uad_bench.runs.replicates import save_replicates
@@ -61,7 +61,7 @@ def make_record(
         budget=job.cohort.task.budget,
         subjects=Subjects(train=split.train, val=split.val, test=split.test),
         **dict(numbers(result) if result else NO_NUMBERS),
-        warnings=(*_oddities(job), *_warnings(events)),
+        warnings=(*_oddities(job), *event_warnings(events)),
         cost=cost_of(events),
         environment=environment(job.device).model_copy(update={"isolation": isolation_of(events)}),
         created=now(),
@@ -115,14 +115,6 @@ def _oddities(job: Job) -> list[RunWarning]:
     """What is odd about the patients."""
     found = find_oddities(job.cohort.census.values())
     return [RunWarning(kind=oddity.kind, count=oddity.count, message=oddity.message) for oddity in found]
-
-
-def _warnings(events: Sequence[Event]) -> list[RunWarning]:
-    """What is allowed but strange, by kind with the number of cases: constant maps, attempts to read labels."""
-    remarks = {(event.kind, event.subject) for event in events if isinstance(event, Remark)}
-    accesses = {(event.event, event.path) for event in events if isinstance(event, LabelAccess)}
-    kinds = Counter(kind for kind, _ in (*remarks, *accesses))
-    return [RunWarning(kind=kind, count=count) for kind, count in sorted(kinds.items())]
 
 
 def _row(subject: SubjectResult) -> dict[str, Any]:

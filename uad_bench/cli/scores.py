@@ -1,4 +1,4 @@
-"""Commands on score maps that exist: rescore, crosswalk, evaluate, compare, verify, check."""
+"""Commands on score maps that exist: rescore, crosswalk, evaluate, compare, verify."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -122,7 +122,9 @@ def verify(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
-    """Recompute every number from stored maps by a second road; exit code 5 names whatever differs.
+    """Recompute every metric from scans and score maps with an independent implementation, and check the event log.
+
+    Whatever differs is named, and the exit code is 5.
 
     A run whose score maps are not here is unverifiable: its digests are checked, and the exit code is 3.
     """
@@ -137,22 +139,6 @@ def verify(
         for result in results:
             stdout().print(str(result), markup=False)
     return max((result.exit_code for result in results), default=0)
-
-
-def check(run: RunName, runs: Runs = RUNS, json: AsJson = False) -> int:
-    """Judge a run's event log: one start and one end an attempt, in order, every test patient stored once."""
-    from uad_bench.console import stdout
-    from uad_bench.runs.folder import open_run
-    from uad_bench.runs.integrity import check_log
-
-    found = open_run(runs, run)
-    findings = check_log(found)
-    if json:
-        print_json({"run": str(found.path), "findings": [str(finding) for finding in findings]})
-    else:
-        lines = [str(finding) for finding in findings] or [f"{found.path}: the log is in order"]
-        stdout().print("\n".join(lines), markup=False)
-    return 5 if findings else 0
 
 
 def compare(

@@ -37,18 +37,19 @@ def validated(run: Run, split: Split) -> tuple[str, ...]:
     return split.val if mapped.issuperset(split.val) else ()
 
 
-def cases_of(run: Run, cohort: Cohort, split: Split, protocol: Protocol, report: Report) -> Cases:
-    """The run's validation and test patients under a protocol."""
+def cases_of(
+    run: Run, cohort: Cohort, split: Split, protocol: Protocol, report: Report, *, cache: Path | None = None
+) -> Cases:
+    """The run's validation and test patients under a protocol; the cache is by default the user's."""
+    cache = cache or cache_root()
     judged = [cohort.subjects[name] for name in (*split.val, *split.test)]
-    references = build_references(
-        judged, cohort.census, modalities=cohort.task.modalities, cache=cache_root(), report=report
-    )
+    references = build_references(judged, cohort.census, modalities=cohort.task.modalities, cache=cache, report=report)
     return Cases(
         references=references,
         read=lambda name: read_map(run.map(name)),
         protocol=protocol,
         slices=cohort.task.slices,
-        filtered=Cache.of(cache_root(), "filtered"),
+        filtered=Cache.of(cache, "filtered"),
     )
 
 

@@ -98,8 +98,26 @@ def rescore(
         what is stored as `rescored/<protocol>-<chain>[-by-<column>].json`: `metrics` and `groups` as in a record.
     """
     parts = open_stored(run, data, report)
-    chosen = load_protocol(protocol or parts[0].cohort.task.protocol).with_chain(chain)
-    results = [_numbers(part, chosen, by, report) for part in parts]
+    document, replicates = compute_rescoring(parts, protocol or parts[0].cohort.task.protocol, chain, by, report)
+    path = rescored_path(run, document.protocol, chain, by)
+    path.parent.mkdir(exist_ok=True)
+    write_columns(path.with_suffix(".npy"), replicates)
+    write_json(path, document.to_json())
+    return document
+
+
+def compute_rescoring(
+    parts: Sequence[Stored], protocol: str, chain: str, by: str | None, report: Report, *, cache: Path | None = None
+) -> tuple[Rescoring, dict[str, NDArray[np.float64]]]:
+    """What `rescore` stores, and its replicates (R,) by metric key.
+
+    Args:
+        parts: the run, or its folds.
+        protocol: as `rescore` takes it; `chain`, `by` and `report` likewise.
+        cache: of references and filtered maps; by default the user's.
+    """
+    chosen = load_protocol(protocol).with_chain(chain)
+    results = [_numbers(part, chosen, by, report, cache=cache) for part in parts]
     found, replicates = results[0] if len(results) == 1 else _over_folds(results)
     document = Rescoring(
         schema=SCHEMA,
@@ -111,12 +129,7 @@ def rescore(
         published=chosen.published is not None,
         **dict(found),
     )
-    document = document.model_copy(update={"digest": record_digest(document.to_json())})
-    path = rescored_path(run, chosen.name, chain, by)
-    path.parent.mkdir(exist_ok=True)
-    write_columns(path.with_suffix(".npy"), replicates)
-    write_json(path, document.to_json())
-    return document
+    return document.model_copy(update={"digest": record_digest(document.to_json())}), replicates
 
 
 def read_rescored(
@@ -130,9 +143,14 @@ def read_rescored(
     if not path.exists():
         return None
     document = Rescoring.read(path)
-    if document.metrics_version != METRICS_VERSION or document.rules != _rules(load_protocol(protocol)):
+    if not is_current(document):
         return None
     return document, read_columns(path.with_suffix(".npy"), document.bootstrap.metrics if document.bootstrap else ())
+
+
+def is_current(document: Rescoring) -> bool:
+    """Whether a stored result is of this version of the metrics and of the protocol's file."""
+    return document.metrics_version == METRICS_VERSION and document.rules == _rules(load_protocol(document.protocol))
 
 
 def rescored_path(run: Run, protocol: str, chain: str, by: str | None = None) -> Path:
@@ -167,8 +185,10 @@ def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> Cr
     )
 
 
-def _numbers(part: Stored, protocol: Protocol, by: str | None, report: Report, *, shapes: bool = True) -> Scored:
-    cases = cases_of(part.run, part.cohort, part.split, protocol, report)
+def _numbers(
+    part: Stored, protocol: Protocol, by: str | None, report: Report, *, shapes: bool = True, cache: Path | None = None
+) -> Scored:
+    cases = cases_of(part.run, part.cohort, part.split, protocol, report, cache=cache)
     if protocol.published:
         return _replayed(replay(cases, val=validated(part.run, part.split), test=part.split.test)), {}
     groupings = [column_groups([part.cohort.subjects[s] for s in part.split.test], by)] if by else []

@@ -14,7 +14,7 @@ from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, S
 from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
 from uad_bench.runs.manifest import Manifest, StoredMap
-from uad_bench.runs.record import METRICS_VERSION, RunRecord, record_digest
+from uad_bench.runs.record import METRICS_VERSION, RunRecord, event_warnings, record_digest
 from uad_bench.runs.stored_experiment import StoredExperiment
 
 
@@ -84,15 +84,6 @@ def check_version(record: RunRecord) -> Iterator[Finding]:
         )
 
 
-def check_log(run: Run) -> list[Finding]:
-    """Judge the log of a run, and of each of its folds."""
-    found = [] if run.folds else check_events(run.read_events(), run.read_record())
-    for fold in run.folds:
-        findings = check_events(fold.read_events(), fold.read_record())
-        found += [Finding(f"{fold.path.name}/{finding.where}", finding.what) for finding in findings]
-    return found
-
-
 def check_events(events: Sequence[Event], record: RunRecord) -> list[Finding]:
     """Judge a run's log: each start has one end, in the right order, and every patient was stored once or repaired."""
     found = [*_check_attempts(events), *_check_order(events)]
@@ -101,7 +92,7 @@ def check_events(events: Sequence[Event], record: RunRecord) -> list[Finding]:
         found.append(Finding("events.jsonl", f"ends with {last.status}, the record says {record.status}"))
     if record.status == "ok":
         found += _check_patients(events, record)
-    return found
+    return [*found, *_check_warnings(events, record)]
 
 
 def _check_attempts(events: Sequence[Event]) -> Iterator[Finding]:
@@ -151,6 +142,17 @@ def _check_patients(events: Sequence[Event], record: RunRecord) -> Iterator[Find
     for subject, times in stored.items():
         if times > 1 + repaired[subject] + max(0, anew):
             yield Finding("events.jsonl", f"{subject} was scored {times} times and repaired {repaired[subject]} times")
+
+
+def _check_warnings(events: Sequence[Event], record: RunRecord) -> Iterator[Finding]:
+    """Those of the record about the method, against what the log holds; those with a message are about the patients."""
+    stored = {w.kind: w.count for w in record.warnings if w.message is None}
+    logged = {w.kind: w.count for w in event_warnings(events)}
+    for kind in sorted({*stored, *logged}):
+        if stored.get(kind) != logged.get(kind):
+            yield Finding(
+                f"record.json warning {kind}", f"says {stored.get(kind, 0)}, events.jsonl has {logged.get(kind, 0)}"
+            )
 
 
 def _check_log_against(run: Run, maps: Mapping[str, StoredMap]) -> Iterator[Finding]:

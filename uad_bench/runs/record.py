@@ -1,6 +1,7 @@
 """What a run record is: one JSON document that says what was run, on what, where, and what came out."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -10,6 +11,7 @@ from uad_bench.method import Budget
 from uad_bench.runs.cost import Cost
 from uad_bench.runs.document import Document
 from uad_bench.runs.environment import Environment
+from uad_bench.runs.events import Event, LabelAccess, Remark
 from uad_bench.runs.metric_rows import Metric, find_row
 
 SCHEMA = 1
@@ -123,6 +125,14 @@ class RunWarning(Document):
     kind: str
     count: int
     message: str | None = None
+
+
+def event_warnings(events: Sequence[Event]) -> list[RunWarning]:
+    """What is allowed but strange, by kind with the number of cases: constant maps, attempts to read labels."""
+    remarks = {(event.kind, event.subject) for event in events if isinstance(event, Remark)}
+    accesses = {(event.event, event.path) for event in events if isinstance(event, LabelAccess)}
+    kinds = Counter(kind for kind, _ in (*remarks, *accesses))
+    return [RunWarning(kind=kind, count=count) for kind, count in sorted(kinds.items())]
 
 
 class Numbers(Document):

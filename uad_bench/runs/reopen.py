@@ -35,15 +35,21 @@ class Stored:
     part: str = ""
 
 
-def open_stored(run: Run, data: Path | None, report: Report) -> tuple[Stored, ...]:
+def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | None = None) -> tuple[Stored, ...]:
     """The run, or each of its folds, with the references it was judged by.
+
+    Args:
+        run: a finished run.
+        data: folder with the patients, where the task's data is not embedded.
+        report: receives progress.
+        cache: of what is known about scans; by default the user's.
 
     Raises:
         DataError: the data is not found, or is not what the run was made from.
     """
     runs = run.folds or (run,)
     records = [one.read_record() for one in runs]
-    cohort = gather_again(runs[0], records, data, report)
+    cohort = gather_again(runs[0], records, data, report, cache=cache)
     parts = (one.path.name if run.folds else "" for one in runs)
     return tuple(
         Stored(one, record, cohort, _split(record), part)
@@ -51,7 +57,9 @@ def open_stored(run: Run, data: Path | None, report: Report) -> tuple[Stored, ..
     )
 
 
-def gather_again(run: Run, records: Sequence[RunRecord], data: Path | None, report: Report) -> Cohort:
+def gather_again(
+    run: Run, records: Sequence[RunRecord], data: Path | None, report: Report, *, cache: Path | None = None
+) -> Cohort:
     """The cohort of stored runs: the same patients, whose voxels must be the same."""
     task = stored_task(run)
     used = {name for split in map(_split, records) for name in (*split.train, *split.val, *split.test)}
@@ -60,7 +68,7 @@ def gather_again(run: Run, records: Sequence[RunRecord], data: Path | None, repo
         raise DataError(
             f"{run.path}: {len(missing)} of its {len(used)} patients are not in the data, first {missing[0]}"
         )
-    census = take_census(list(subjects.values()), task.modalities, cache=cache_root(), report=report)
+    census = take_census(list(subjects.values()), task.modalities, cache=cache or cache_root(), report=report)
     digest = data_digest(census)
     if digest != records[0].task.data_digest:
         raise DataError(

@@ -1,1 +1,1 @@
-"""Whether stored numbers are right: every one again by a second road, and every file against its digest."""
+"""Whether a stored run or leaderboard is right: every metric is recomputed from scans and score maps."""

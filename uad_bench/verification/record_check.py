@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,10 +63,10 @@ class RecordCheck:
     healthy: NDArray[np.float32]
 
     @classmethod
-    def of(cls, stored: Stored, report: Report) -> RecordCheck:
-        """Read maps and references."""
+    def of(cls, stored: Stored, report: Report, *, cache: Path) -> RecordCheck:
+        """Read maps, and build references in `cache` from the scans."""
         protocol = load_protocol(stored.cohort.task.protocol)
-        references = cases_of(stored.run, stored.cohort, stored.split, protocol, report).references
+        references = cases_of(stored.run, stored.cohort, stored.split, protocol, report, cache=cache).references
         slices = stored.cohort.task.slices
 
         def read(subject: str, chosen: Protocol) -> Patient | None:

@@ -1,23 +1,29 @@
-"""Recomputes every number of a stored run by a second, different road and names whatever differs."""
+"""Recomputes every metric of a stored run from scans and maps, judges its event log, and names whatever differs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
+import numpy as np
+
+from uad_bench.data.cache import cache_root
+from uad_bench.evaluation.rescore import Rescoring
 from uad_bench.method import Progress
-from uad_bench.runs.findings import Finding, Verification, differs
+from uad_bench.runs.findings import TOLERANCE, Finding, Verification, differs
 from uad_bench.runs.folder import Run
-from uad_bench.runs.integrity import check_files, check_roles, check_version
+from uad_bench.runs.integrity import check_events, check_files, check_roles, check_version
 from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import open_stored
-from uad_bench.runs.replicates import load_replicates
+from uad_bench.runs.replicates import load_replicates, mean_of_folds
 from uad_bench.verification.claims import check_claims
 from uad_bench.verification.form import check_form
 from uad_bench.verification.recompute import NAN
 from uad_bench.verification.record_check import RecordCheck, check_stored_intervals
+from uad_bench.verification.rescored_check import check_rescored, outdated_files, rescored_files
 
 Report = Callable[[Progress], None]
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, EOFError)
@@ -53,18 +59,32 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
         return Verification(name, 0, tuple(findings), failed=record.status != "ok")
     if missing := [subject for part in parts for subject in _missing_maps(part)]:
         return Verification(name, 0, (), f"{len(missing)} score maps are not here, first {missing[0]}")
+    count, found = _recompute(run, data, report)
+    return Verification(name, count, tuple(found), unchecked=tuple(outdated_files(run)))
+
+
+def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[Finding]]:
+    """How many numbers were recomputed, and what differs; nothing that a cache holds is believed."""
+    cache_root().mkdir(parents=True, exist_ok=True)
     found: list[Finding] = []
     count = 0
-    for stored in open_stored(run, data, report):
-        report(Progress(f"recomputing {stored.part}".strip(), 0, 1))
-        numbers, differing = RecordCheck.of(stored, report).compare()
-        found, count = [*found, *_named(differing, stored.part)], count + numbers
+    with TemporaryDirectory(prefix=".verify-", dir=cache_root()) as folder:
+        parts = open_stored(run, data, report, cache=Path(folder))
+        for stored in parts:
+            report(Progress(f"recomputing {stored.part}".strip(), 0, 1))
+            numbers, differing = RecordCheck.of(stored, report, cache=Path(folder)).compare()
+            found, count = [*found, *_named(differing, stored.part)], count + numbers
+        for path in rescored_files(run):
+            report(Progress(f"recomputing {path.stem}", 0, 1))
+            found += check_rescored(path, parts, Path(folder), report)
+            count += len(Rescoring.read(path).metrics)
     report(Progress("recomputing", 1, 1))
-    return Verification(name, count, tuple(found), unchecked=tuple(_rescored(run)))
+    return count, found
 
 
 def _without_data(run: Run, record: RunRecord, *, named: bool) -> list[Finding]:
     found = [*check_version(record), *check_files(run, record), *check_roles(run, record), *check_claims(run, record)]
+    found += check_events(run.read_events(), record)
     return _named(found, run.path.name if named else "")
 
 
@@ -89,9 +109,18 @@ def _check_folds(run: Run, record: RunRecord) -> Iterator[Finding]:
         known = [value for value in values if value is not None]
         mean = fmean(known) if len(known) == len(values) else NAN
         yield from differs(f"record.json {row.key}", row.value, mean)
+    folds = [fold.read_record() for fold in run.folds]
+    if {*record.warnings} != {warning for fold in folds for warning in fold.warnings}:
+        yield Finding("record.json warnings", "are not those of the folds")
+    yield from _check_replicates_of_folds(run)
     yield from check_stored_intervals(record, load_replicates(run))
 
 
-def _rescored(run: Run) -> list[str]:
-    """Further results that `rescore` makes anew from the same maps."""
-    return [f"rescored/{path.name}" for path in sorted(run.path.glob("rescored/*.json"))]
+def _check_replicates_of_folds(run: Run) -> Iterator[Finding]:
+    """The means of the folds' replicates, which are recomputed with each fold."""
+    stored, again = load_replicates(run), mean_of_folds([load_replicates(fold) for fold in run.folds])
+    if list(stored) != list(again):
+        yield Finding("replicates.npy", "does not hold the metrics of which every fold has replicates")
+    for key in stored.keys() & again.keys():
+        if not np.allclose(stored[key], again[key], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+            yield Finding(f"replicates.npy {key}", "is not the mean over folds")

@@ -1,0 +1,77 @@
+"""Rescored results, from which tables of the common chain and of lesions are made, computed again from scans and maps.
+
+Post-processing, lesions and surfaces are computed by the code that made them, without any cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.evaluation.rescore import FOLDER, Rescoring, compute_rescoring, is_current
+from uad_bench.method import Progress
+from uad_bench.runs.findings import TOLERANCE, Finding, differs
+from uad_bench.runs.folder import Run
+from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.reopen import Stored
+
+Report = Callable[[Progress], None]
+ENDS = ("value", "low", "high")
+
+
+def rescored_files(run: Run) -> list[Path]:
+    """Stored results that this version can compute again."""
+    return [path for path in sorted((run.path / FOLDER).glob("*.json")) if is_current(Rescoring.read(path))]
+
+
+def outdated_files(run: Run) -> list[str]:
+    """Stored results of another version of the metrics or of the protocol, which no table uses."""
+    current = rescored_files(run)
+    return [f"{FOLDER}/{path.name}" for path in sorted((run.path / FOLDER).glob("*.json")) if path not in current]
+
+
+def check_rescored(path: Path, parts: Sequence[Stored], cache: Path, report: Report) -> list[Finding]:
+    """Every row and replicate of one result.
+
+    Args:
+        path: the result.
+        parts: the run, or its folds.
+        cache: where references are built from the scans.
+        report: receives progress.
+    """
+    stored, where = Rescoring.read(path), f"{FOLDER}/{path.name}"
+    chain, _, by = path.stem.removeprefix(f"{stored.protocol}-").partition("-by-")
+    again, replicates = compute_rescoring(parts, stored.protocol, chain, by or None, report, cache=cache)
+    found = [*_check_rows(where, stored.metrics, again.metrics), *_check_rows(where, stored.groups, again.groups)]
+    found += [
+        Finding(f"{where} {name}", "is not what the maps give")
+        for name in ("thresholds", "chosen_on", "size_cuts_mm3", "bootstrap", "run", "chain", "published")
+        if getattr(stored, name) != getattr(again, name)
+    ]
+    return [*found, *_check_replicates(path.with_suffix(".npy"), list(replicates.values()))]
+
+
+def _check_rows(where: str, stored: Sequence[Metric], again: Sequence[Metric]) -> Iterator[Finding]:
+    if [row.key for row in stored] != [row.key for row in again]:
+        yield Finding(where, "does not hold the metrics that the maps give, each once")
+        return
+    for row, other in zip(stored, again, strict=True):
+        for name in ENDS:
+            value = getattr(other, name)
+            yield from differs(f"{where} {row.key} {name}", getattr(row, name), np.nan if value is None else value)
+        unsaid = dict.fromkeys(ENDS)
+        if row.model_copy(update=unsaid) != other.model_copy(update=unsaid):
+            yield Finding(f"{where} {row.key}", f"says {row}, the maps give {other}")
+
+
+def _check_replicates(path: Path, again: Sequence[NDArray[np.float64]]) -> Iterator[Finding]:
+    stored = np.load(path, allow_pickle=False)
+    columns = np.stack(again, axis=1) if again else np.empty((0, 0))
+    where = f"{FOLDER}/{path.name}"
+    if stored.shape != columns.shape:
+        yield Finding(where, f"is {stored.shape}, the maps give {columns.shape}")
+    elif not np.allclose(stored, columns, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+        yield Finding(where, "holds other replicates than the maps give")
