@@ -72,4 +72,5 @@ def boxes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scored(boxes_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scored:
     """Score maps for these patients become runs in a folder of the test's own; 300 replicates, to be quick."""
     monkeypatch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=300))
+    monkeypatch.setattr("uad_bench.verification.record_check.ROWS", 300)
     return Scored(boxes_data, tmp_path, 11)

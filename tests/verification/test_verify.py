@@ -22,24 +22,15 @@ from uad_bench.runs.record import record_digest
 from uad_bench.verification.claims import _parameters
 from uad_bench.verification.verify import verify_run
 
-ROWS = 300
-
 
 @pytest.fixture(scope="module")
 def judged(boxes_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Scored:
     """A run that every test takes a copy of; judging takes longer than copying."""
     made = Scored(boxes_data, tmp_path_factory.mktemp("judged"), 11)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=ROWS))
+        patch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=300))
         made.judge("noisy")
     return made
-
-
-@pytest.fixture(autouse=True)
-def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs and their verification with fewer bootstrap rows."""
-    monkeypatch.setattr("uad_bench.verification.record_check.ROWS", ROWS)
-    monkeypatch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=ROWS))
 
 
 @pytest.fixture
