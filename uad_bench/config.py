@@ -1,6 +1,7 @@
 """Tasks, profiles and overrides: TOML and the command line become one frozen, validated Experiment."""
 
 import json
+import logging
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,8 @@ from uad_bench.errors import ConfigError, unknown
 from uad_bench.files import read_text
 from uad_bench.method import Budget, Modality
 from uad_bench.resources import resource_names, resource_path
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid")
@@ -189,6 +192,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; duplicate keys and syntax errors are named with their line."""
+    log.debug("reading %s", path)
     try:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import logging
 import os
 import re
 import threading
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from uad_bench.errors import ConfigError, PathError, ResourceError
+
+log = logging.getLogger(__name__)
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LARGEST_JSON = 256 << 20
@@ -39,6 +42,7 @@ def atomic(path: Path, way_out: str | None = None) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
+        log.debug("wrote %s", path)
     except OSError as error:
         raise storage_error(path, error, way_out) from error
     finally:
