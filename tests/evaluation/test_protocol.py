@@ -1,11 +1,13 @@
 """Protocols are data: every shipped file loads, wrong ones say what is wrong, and slices are chosen as declared."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.scored import SHAPE, lesion_of, noisy, reference_of
+from uad_bench.digests import digest_settings
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.protocol import Protocol, load_protocol, protocol_names
@@ -73,3 +75,20 @@ def test_the_region_decides_whether_margins_count():
         sizes[region] = scores.size
         assert anomaly.sum() == lesion_of(0).sum()
     assert sizes == {"brain": 10 * 10 * 6, "all": 12 * 12 * 6}
+
+
+def test_a_field_that_is_added_with_a_default_leaves_the_digest():
+    @dataclass(frozen=True)
+    class Before:
+        size: int
+        kind: str = "median"
+
+    @dataclass(frozen=True)
+    class After(Before):
+        dims: int = 3
+
+    before = digest_settings((Before(5),), version=1)
+    assert digest_settings((After(5),), version=1) == before
+    assert digest_settings((After(5, dims=2),), version=1) != before
+    assert digest_settings((Before(5, kind="mean"),), version=1) != before
+    assert digest_settings((Before(5),), version=2) != before

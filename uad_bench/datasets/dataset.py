@@ -18,7 +18,13 @@ ID_COLUMNS = ("id", "subject", "patient", "participant_id", "subject_id", "patie
 class Dataset(Protocol):
     """One layout of files. The constructor takes the root folder and the task's options by keyword.
 
-    A data set that comes with its own split may also have `split() -> Split`.
+    Three parts are optional and therefore no members of the protocol:
+
+    - `roles() -> dict[str, tuple[str, ...]]`: ids for `train`, `val` and `test` of a split that comes with the data
+      (`split = "dataset"` in a task).
+    - `embedded: ClassVar[bool] = True`: the data is generated below the folder given, so no `--data` is needed; the
+      constructor also takes `report`.
+    - `reports: ClassVar[bool] = True`: the constructor takes `report`, a function that receives `Progress`.
     """
 
     def subjects(self) -> list[Subject]:

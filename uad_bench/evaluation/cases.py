@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from uad_bench.data.cache import Cache
 from uad_bench.data.reference import Reference
 from uad_bench.data.resampling import area_weights
+from uad_bench.digests import digest_settings
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.protocol import Protocol
 from uad_bench.metrics.ranks import Voxels
@@ -211,7 +212,7 @@ def _at_side(array: NDArray[Any], side: int) -> NDArray[Any]:
 
 
 def _key(chain: Chain, volumes: Volumes) -> str:
-    content = hashlib.sha256(repr((chain.on_scores, volumes.scores.shape)).encode())
+    content = hashlib.sha256(digest_settings([chain.on_scores, volumes.scores.shape], version=1).encode())
     content.update(np.ascontiguousarray(volumes.scores).tobytes())
     content.update(np.packbits(volumes.brain).tobytes())
     return content.hexdigest()[:32]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from uad_bench.digests import digest_settings
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
 from uad_bench.evaluation.groups import column_groups
@@ -31,6 +32,7 @@ Report = Callable[[Progress], None]
 Scored = tuple[Numbers, dict[str, NDArray[np.float64]]]
 """Numbers of a record, and replicates (R,) by metric key."""
 FOLDER = "rescored"
+RULES_VERSION = 2  # raise it when a default of a protocol changes
 
 
 class Rules(Document):
@@ -150,7 +152,7 @@ def read_rescored(
 
 def is_current(document: Rescoring) -> bool:
     """Whether a stored result is of this version of the metrics and of the protocol's file."""
-    return document.metrics_version == METRICS_VERSION and document.rules == _rules(load_protocol(document.protocol))
+    return document.metrics_version == METRICS_VERSION and _has_rules(document.rules, load_protocol(document.protocol))
 
 
 def rescored_path(run: Run, protocol: str, chain: str, by: str | None = None) -> Path:
@@ -219,4 +221,10 @@ def _over_folds(results: Sequence[Scored]) -> Scored:
 
 def _rules(protocol: Protocol) -> str:
     """Digest of everything that a protocol says, its words aside."""
-    return hashlib.sha256(repr(replace(protocol, name="", summary="", chain=())).encode()).hexdigest()
+    return digest_settings(replace(protocol, name="", summary="", chain=()), version=RULES_VERSION)
+
+
+def _has_rules(digest: str, protocol: Protocol) -> bool:
+    """Whether a stored digest is that of these rules; before version 2 they were digested by their text in Python."""
+    text = repr(replace(protocol, name="", summary="", chain=()))
+    return digest in {_rules(protocol), hashlib.sha256(text.encode()).hexdigest()}

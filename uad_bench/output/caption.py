@@ -1,9 +1,7 @@
 """What a reader must know before comparing a number with another table's."""
 
 from collections.abc import Sequence
-from math import isnan
 
-from uad_bench.boards.agreement import agreements
 from uad_bench.boards.board import Board
 from uad_bench.boards.ranking import LEVEL
 from uad_bench.metrics.significance import least_p
@@ -18,7 +16,7 @@ POLICIES = (
 
 def caption(board: Board) -> tuple[str, ...]:
     """Sentences under a board."""
-    ranks = (_ranks(board), *_yardstick(board), *_agreement(board))
+    ranks = (_ranks(board), *_yardstick(board))
     return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
 
 
@@ -62,8 +60,7 @@ def _ranks(board: Board) -> str:
     if ranking.reason:
         return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
     excluded = "a rank range leaves out only what paired p < 0.05 excludes, after Holm over all pairs"
-    agreement = "" if isnan(ranking.tau) else f"; mean Kendall tau over replicates {ranking.tau:.2f}"
-    return f"{drawn}; {excluded}{_least(board, m * (m - 1) // 2)}{agreement}."
+    return f"{drawn}; {excluded}{_least(board, m * (m - 1) // 2)}."
 
 
 def _yardstick(board: Board) -> Sequence[str]:
@@ -85,13 +82,6 @@ def _least(board: Board, n_comparisons: int) -> str:
         return ""
     verdict = ", so nothing can be sure" if least >= LEVEL else ""
     return f"; {n_patients} patients allow no p below {least:.3f}{verdict}"
-
-
-def _agreement(board: Board) -> Sequence[str]:
-    """How far the order depends on choices that could have been made otherwise."""
-    found = agreements(board.ranking, board.chain)
-    told = ", ".join(f"{name} {tau.value:.2f}" for name, tau in found)
-    return [f"The same order by other choices (Kendall tau, 1 is equal): {told}."] if found else []
 
 
 def _warnings(board: Board) -> Sequence[str]:

@@ -1,18 +1,10 @@
-"""Sheets as a LaTeX document with booktabs tables; each `table` environment can be pasted into a paper."""
+"""Sheets as LaTeX `table` environments with booktabs rules."""
 
 from collections.abc import Sequence
 
 from uad_bench.boards.sheet import Cell, Sheet, visible
 
-_HEAD = r"""\documentclass{article}
-\usepackage[T1]{fontenc}
-\usepackage{booktabs}
-\usepackage{graphicx}
-\usepackage[landscape,margin=15mm]{geometry}
-\begin{document}
-% Each table below stands alone: a paper needs only \usepackage{booktabs,graphicx}.
-"""
-_TAIL = "\n\\end{document}\n"
+_HEAD = "% needs \\usepackage{booktabs,graphicx}\n"
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -22,8 +14,8 @@ _SPECIAL = {
 
 
 def latex_text(sheets: Sequence[Sheet]) -> str:
-    """A whole document, so that it compiles as it is with any LaTeX."""
-    return _HEAD + "\n".join(_table(sheet) for sheet in sheets) + _TAIL
+    """One `table` environment for each sheet, to be pasted into a paper."""
+    return _HEAD + "\n".join(_table(sheet) for sheet in sheets) + "\n"
 
 
 def escape(text: str) -> str:
