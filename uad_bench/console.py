@@ -4,12 +4,13 @@ import io
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.segment import Segment
 
 from uad_bench.method import Progress
 
@@ -29,11 +31,27 @@ LINE_EVERY_S = 10.0
 WIDE = 160  # columns of a file or a pipe
 
 
+def visible(text: str, *, keep: str = "") -> str:
+    """`text` with control and direction characters shown as their code: they could rewrite what a reader sees."""
+    if text.isprintable():
+        return text
+    hidden = {"Cc", "Cf", "Cs", "Co"}
+    return "".join(f"<U+{ord(c):04X}>" if unicodedata.category(c) in hidden and c not in keep else c for c in text)
+
+
 class Terminal(Console):
-    """A console that writes text only, in notebooks too, and leaves a broken pipe to its caller."""
+    """A console that writes text only, in notebooks too, and leaves a broken pipe to its caller.
+
+    Control characters in the text are shown as their code: they may come from a method or a file.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, force_jupyter=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Segments whose text has no control character apart from the end of a line."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text, keep="\n"))
 
     def on_broken_pipe(self) -> NoReturn:
         """Raise the error again, which rich would turn into an exit."""

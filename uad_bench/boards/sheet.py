@@ -1,6 +1,5 @@
 """A table as values: columns, rows of cells, title and notes; every output format is made from it."""
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,8 +50,3 @@ class Sheet:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
-
-
-def visible(text: str) -> str:
-    """`text` with control and direction characters shown as their code: they could rewrite what a reader sees."""
-    return "".join(f"<U+{ord(c):04X}>" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co"} else c for c in text)

@@ -98,10 +98,12 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except BaseException as error:  # noqa: BLE001 - every error ends in a sentence
         if _is_no_failure(error):
             return 0
+        from uad_bench.console import visible
+
         message, failure = explain(error, arguments)
         if debug:
             traceback.print_exc()
-        print(f"uad-bench: {message}", file=sys.stderr)  # noqa: T201
+        print("uad-bench:", visible(message, keep="\n"), file=sys.stderr)  # noqa: T201
         return failure
     return int(code or 0)
 

@@ -7,7 +7,8 @@ import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from uad_bench.boards.sheet import Cell, Column, Sheet, visible
+from uad_bench.boards.sheet import Cell, Column, Sheet
+from uad_bench.console import visible
 from uad_bench.metrics.overlap import OVERLAP
 from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting

@@ -5,7 +5,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from uad_bench.boards.sheet import Sheet, visible
+from uad_bench.boards.sheet import Sheet
+from uad_bench.console import visible
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from uad_bench.boards.sheet import Cell, Sheet, visible
+from uad_bench.boards.sheet import Cell, Sheet
+from uad_bench.console import visible
 
 _HEAD = "% needs \\usepackage{booktabs,graphicx}\n"
 _SPECIAL = {

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from uad_bench.boards.sheet import Cell, Sheet, visible
+from uad_bench.boards.sheet import Cell, Sheet
+from uad_bench.console import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
 

@@ -8,8 +8,8 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from uad_bench.boards.sheet import Cell, Sheet, visible
-from uad_bench.console import as_text
+from uad_bench.boards.sheet import Cell, Sheet
+from uad_bench.console import as_text, visible
 
 STYLES = {"best": "bold green", "strong": "bold", "oracle": "dim", "quiet": "dim", "failed": "red", "warning": "yellow"}
 GAP = 2  # blanks between two columns: one of padding, one of the box

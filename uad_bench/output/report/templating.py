@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from uad_bench.boards.sheet import visible
+from uad_bench.console import visible
 from uad_bench.resources import PACKAGE
 from uad_bench.version import VERSION
 
