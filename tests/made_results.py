@@ -39,7 +39,7 @@ def made_record(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **
             "margin": 1, "size": 32,
         },
         "method": {
-            "name": method, "profile": "default", "params": {}, "origin": "made 1.0", "parameters": 1234,
+            "name": method, "profile": "default", "params": {}, "origin": "uad-bench made", "parameters": 1234,
             "fit": ["flair"], "score": ["flair"],
         },
         "seed": seed,

@@ -29,10 +29,36 @@ def test_seeds_of_a_method_are_one_row_with_their_mean_and_spread():
     assert number.low < 0.61 < number.high
 
 
-def test_a_missing_seed_leaves_the_row_unranked():
+def test_a_row_with_fewer_seeds_is_ranked_on_those_it_has_and_marked():
     made = board(*(made_result("ae", seed) for seed in range(3)), made_result("vae", 0))
-    assert row(made, "vae") not in made.ranking.rows
-    assert (len(row(made, "vae").sound), row(made, "vae").asked) == (1, 3)
+    assert row(made, "vae") in made.ranking.rows
+    assert (len(row(made, "vae").sound), row(made, "vae").asked, row(made, "vae").complete) == (1, 3, False)
+
+
+def test_baselines_of_one_seed_are_compared_with_methods_of_several():
+    seeds = [made_result("ae", seed, auprc=0.8) for seed in range(2)]
+    made = make_boards(
+        [*seeds, made_result("random", auprc=0.1), made_result("intensity", auprc=0.5)], baselines=BASELINES
+    )[0]
+    assert made.yardstick.label == "intensity"
+    assert made.standing(row(made, "ae")).better is True
+    assert row(made, "intensity").complete
+
+
+def test_a_failed_seed_leaves_the_row_unranked():
+    made = board(made_result("ae", 0), Result(made_failure("ae", 1)))
+    assert row(made, "ae") not in made.ranking.rows
+
+
+def test_maps_of_others_under_the_name_of_a_baseline_are_no_baseline():
+    forged = made_result("intensity")
+    method = forged.record.method.model_copy(update={"origin": "external maps", "profile": "external"})
+    forged = replace(forged, record=forged.record.model_copy(update={"method": method}), experiment=None)
+    with pytest.raises(ConfigError, match="trivial baselines intensity"):
+        make_boards([made_result("random"), forged], baselines=BASELINES)
+    made = make_boards([made_result("random"), made_result("intensity"), forged], baselines=BASELINES)[0]
+    assert [r.label for r in made.rows if r.baseline] == ["intensity", "random"]
+    assert row(made, "intensity (external)") in made.ranking.rows
 
 
 def test_a_failed_seed_is_counted_and_its_numbers_are_not():
@@ -55,7 +81,7 @@ def test_a_board_without_a_baseline_names_it():
 def test_other_hyperparameters_are_another_row():
     one, other = made_result("ae"), made_result("ae")
     other = replace(other, experiment=made_experiment(params={"latent": 3}))
-    assert [r.label for r in board(one, other).rows if r.label.startswith("ae")] == ["ae", "ae #2"]
+    assert [r.label for r in board(one, other).rows if r.label.startswith("ae")] == ["ae", "ae (latent=3)"]
 
 
 def test_a_repeated_run_replaces_the_older_one():
@@ -79,18 +105,19 @@ def test_a_baseline_is_one_row_whatever_the_budget():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"margin": 0}, "margin 0"),
-        ({"size": 64}, "size 64"),
-        ({"scaling": "other"}, "scaling other"),
-        ({"field_of_view": 99.0}, "field_of_view 99.0"),
+        ({"margin": 0}, "margin=0"),
+        ({"size": 64}, "size=64"),
+        ({"scaling": "other"}, "scaling=other"),
+        ({"field_of_view": 99.0}, "field_of_view=99.0"),
     ],
 )
 @pytest.mark.parametrize("method", ["ae", "intensity"])
 def test_a_run_on_other_working_slices_is_another_row_and_replaces_none(method, changes, told):
     newer = made_result(method, auprc=0.5, task=changes, created="2026-02-01T00:00:00Z")
     made = board(made_result("ae"), newer)
-    assert row(made, method).number(AUPRC).value == (0.6 if method == "ae" else 0.4)
-    assert row(made, f"{method} #2 ({told})").number(AUPRC).value == 0.5
+    (older,) = (r for r in made.rows if r.label.startswith(method) and told not in r.label and "-" not in r.label)
+    assert older.number(AUPRC).value == (0.6 if method == "ae" else 0.4)
+    assert row(made, f"{method} ({told})").number(AUPRC).value == 0.5
 
 
 def test_equal_maps_of_all_seeds_are_marked():

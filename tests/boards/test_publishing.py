@@ -169,7 +169,7 @@ def test_two_settings_of_a_method_have_two_files(tmp_path):
 
 
 def test_building_adds_lesions_and_the_common_chain_from_the_maps(quick, tiny_data, monkeypatch):
-    monkeypatch.setattr("uad_bench.output.publishing.baseline_methods", lambda: ("dull",))
+    monkeypatch.setattr("uad_bench.output.publishing.baseline_methods", tuple)
     for entry in (quick.write("bright"), quick.write("dull", score="return (batch.image[:, 0] * 37.0) % 11.0")):
         assert quick.run(entry)["status"] == "ok"
     folder = quick.folder / "boards"

@@ -21,13 +21,13 @@ def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: 
 
     Args:
         results: of one task, comparable with each other.
-        baselines: methods that every board must hold.
-        bounds: methods that saw labels.
+        baselines: built-in methods that every board must hold; other maps of that name do not count.
+        bounds: built-in methods that saw labels.
 
     Raises:
         ConfigError: a baseline has no run, failed ones counted.
     """
-    missing = sorted(set(baselines) - {result.method for result in results})
+    missing = sorted(set(baselines) - {result.method for result in results if result.built_in})
     if missing:
         task = results[0].record.task.name if results else "TASK"
         raise ConfigError(
@@ -45,8 +45,8 @@ def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: 
             labels[key],
             tuple(sorted(group, key=lambda result: result.seed)),
             asked=asked,
-            baseline=key[0] in baselines,
-            bound=key[0] in bounds,
+            baseline=key[0] in baselines and group[0].built_in,
+            bound=key[0] in bounds and group[0].built_in,
         )
         for key, group in settings.items()
     ]
@@ -79,6 +79,7 @@ def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
         "folds": record.n_folds,
         "weights": record.method.weights and record.method.weights.to_json(),
         "slices": working(record),
+        "built_in": result.built_in,
     }
     return result.method, json.dumps(chosen, sort_keys=True)
 
@@ -97,22 +98,36 @@ def _age(result: Result) -> tuple[str, str]:
 
 
 def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
-    """The method's name; with the profile, and a number, where that alone says too little."""
+    """The method's name; rows that share it also name the settings in which they differ."""
+    alike: dict[str, list[Setting]] = defaultdict(list)
+    for key, group in sorted(settings.items(), key=lambda item: _age(item[1][0])):
+        alike[_name(group[0])].append(key)
     labels: dict[Setting, str] = {}
     taken: dict[str, int] = defaultdict(int)
-    firsts: dict[str, Result] = {}
-    for key, group in sorted(settings.items(), key=lambda item: _age(item[1][0])):
-        method = group[0].record.method
-        label = f"{key[0]} ({method.profile})" if method.profile not in {None, "default"} else key[0]
-        label += f" from {method.weights.run}" if method.weights else ""
-        taken[label] += 1
-        first = firsts.setdefault(label, group[0])
-        labels[key] = f"{label} #{taken[label]}{_apart(group[0], first)}" if taken[label] > 1 else label
+    for name, keys in alike.items():
+        for key, difference in zip(keys, _differences([json.loads(key[1]) for key in keys]), strict=True):
+            label = f"{name} ({difference})" if difference else name
+            taken[label] += 1
+            labels[key] = f"{label} #{taken[label]}" if taken[label] > 1 else label
     return labels
 
 
-def _apart(result: Result, first: Result) -> str:
-    """` (margin 0)`: how its slices differ from those of the first row of that name, if they do."""
-    usual = working(first.record)
-    told = ", ".join(f"{name} {value}" for name, value in working(result.record).items() if value != usual[name])
-    return f" ({told})" if told else ""
+def _name(result: Result) -> str:
+    """`ddpm (published) from task/ddpm/seed0-1a2b3c4d`: a profile and an origin are named where they are unusual."""
+    method = result.record.method
+    name = f"{method.name} ({method.profile})" if method.profile not in {None, "default"} else method.name
+    return f"{name} from {method.weights.run}" if method.weights else name
+
+
+def _differences(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`steps=5, margin=0` for each of several settings: its own values of what differs between them."""
+    flat = [_flat(one) for one in chosen]
+    keys = {key for one in flat for key in one}
+    differing = sorted(key for key in keys if len({one.get(key) for one in flat}) > 1)
+    return [", ".join(f"{key}={one[key]}" for key in differing if one.get(key) is not None) for one in flat]
+
+
+def _flat(chosen: Mapping[str, Any]) -> dict[str, str | None]:
+    """Hyperparameters, budget and slices under their own names, as text; what is named elsewhere is left out."""
+    tables = [chosen["params"] or {}, chosen["budget"] or {}, chosen["slices"], {"folds": chosen["folds"]}]
+    return {key: None if value is None else str(value) for table in tables for key, value in table.items()}

@@ -40,8 +40,8 @@ class Ranking:
 
 
 def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
-    """Rank complete rows that saw no label; a row with a missing seed or an undefined value has no rank."""
-    ranked = [row for row in rows if row.complete and not row.bound and row.number(quantity).value is not None]
+    """Rank rows that saw no label on the seeds they have; a failed seed or an undefined value leaves no rank."""
+    ranked = [row for row in rows if row.rankable and row.number(quantity).value is not None]
     ranked.sort(key=lambda row: (-_value(row, quantity), row.label))
     columns = [row.replicates(quantity) for row in ranked]
     reason = _unknown(ranked, columns)

@@ -72,6 +72,11 @@ class Result:
         return self.record.seed
 
     @property
+    def built_in(self) -> bool:
+        """Whether the method ships with the project, so that its name says what it is."""
+        return self.record.method.origin.startswith("uad-bench ")
+
+    @property
     def failed(self) -> bool:
         """Whether the method failed."""
         return self.record.status != "ok"

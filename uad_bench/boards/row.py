@@ -54,8 +54,13 @@ class Row:
 
     @property
     def complete(self) -> bool:
-        """Whether every seed of the board gave numbers."""
-        return len(self.sound) >= self.asked
+        """Whether every seed of the board gave numbers; a trivial baseline is not trained, so one seed is enough."""
+        return len(self.sound) >= (1 if self.baseline else self.asked)
+
+    @property
+    def rankable(self) -> bool:
+        """Whether it has numbers, no seed failed, and no label was seen; fewer seeds than others are marked."""
+        return bool(self.sound) and len(self.sound) == len(self.results) and not self.bound
 
     @property
     def failure(self) -> str | None:

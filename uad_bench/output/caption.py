@@ -92,7 +92,7 @@ def _warnings(board: Board) -> Sequence[str]:
     if any(row.deterministic for row in board.rows):
         said.append("Seeds marked = gave the same score maps, byte for byte.")
     if any(not row.complete for row in board.rows):
-        said.append("A row that lacks a seed has no rank.")
+        said.append("Rows with fewer seeds than others are ranked by the seeds they have.")
     if reachable := [row.label for row in board.rows if not row.isolated]:
         said.append(f"Not isolated from labels by the operating system: {', '.join(reachable)}.")
     if board.left_out:
