@@ -109,3 +109,12 @@ def test_a_first_run_starts_one_process_and_identifies_each_row_once(run, tiny_d
     assert run()[0] == 0
     assert len(started) == len(baselines())
     assert not list((tmp_path / "runs").glob(".starting-*"))
+
+
+def test_a_first_run_finds_its_slices_although_the_cache_was_empty_when_its_process_started(
+    run, tiny_data, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("UAD_BENCH_CACHE", str(tmp_path / "fresh" / "cache"))
+    (tmp_path / "data").symlink_to(tiny_data)
+    code, _, said = run("--no-baselines")
+    assert code == 0, said

@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 from uad_bench.config import Experiment
 from uad_bench.data import supervision
-from uad_bench.data.cache import cache_root
+from uad_bench.data.cache import cache_root, writing
 from uad_bench.data.store import FOLDER
 from uad_bench.data.subject import Subject
 from uad_bench.data.supervision import ANOMALY
@@ -97,6 +97,9 @@ def access_for(
     """
     cache, plugin = cache_root(), [entry.file] if entry.file else []
     masks = [cache / supervision.FOLDER] if is_bound(experiment.method, entry) else []
+    for prepared in (cache / FOLDER, *masks):
+        with writing(prepared):
+            pass  # what does not exist when the process starts can be neither shown to it nor hidden
     return AccessPolicy.around(
         subjects,
         hidden=[cache, *_folders_of_runs(root)],

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.evaluation.cases import Case, Cases
-from uad_bench.evaluation.protocol import Published
+from uad_bench.evaluation.protocol import Protocol, Published
 from uad_bench.evaluation.threshold_search import EachUnit, Landscape
 from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.overlap import OVERLAP, confusion_of
@@ -62,6 +62,13 @@ def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
     metrics = [replayed.metric(number) for number in rules.numbers]
     absent = [replayed.row(number, undefined(f"n/a ({why})"), 0) for number, why in rules.absent.items()]
     return Replay(cases.protocol.name, threshold, (*metrics, *absent))
+
+
+def refused(protocol: Protocol, why: str) -> tuple[Metric, ...]:
+    """Every number of a published protocol as undefined, where these maps cannot be replayed."""
+    rules = protocol.published
+    assert rules is not None
+    return tuple(_row(protocol, number, undefined(f"n/a ({why})"), 0) for number in (*rules.numbers, *rules.absent))
 
 
 def trapezoid_area(counts: RankCounts) -> Measure:
@@ -205,17 +212,7 @@ class _Replayed:
 
     def row(self, number: str, measure: Measure, n_subjects: int) -> Metric:
         """The number as a record has it."""
-        name, _, aggregation = number.partition("/")
-        return Metric(
-            name=name,
-            value=measure.value if measure.defined else None,
-            undefined=measure.undefined,
-            aggregation=aggregation,
-            chain=self.seen.cases.protocol.chain_name,
-            policy=POLICY if name in _AT_THRESHOLD else None,
-            region=self.seen.cases.protocol.region,
-            n_subjects=n_subjects,
-        )
+        return _row(self.seen.cases.protocol, number, measure, n_subjects)
 
     def _measure(self, name: str, aggregation: str) -> tuple[Measure, int]:
         if aggregation == "pooled":
@@ -271,6 +268,20 @@ class _Replayed:
             return np.asarray(2 * tp / (marked + positive[0]))
 
         return search.find(Landscape(own_dice, np.sort(unit.voxels[0])))
+
+
+def _row(protocol: Protocol, number: str, measure: Measure, n_subjects: int) -> Metric:
+    name, _, aggregation = number.partition("/")
+    return Metric(
+        name=name,
+        value=measure.value if measure.defined else None,
+        undefined=measure.undefined,
+        aggregation=aggregation,
+        chain=protocol.chain_name,
+        policy=POLICY if name in _AT_THRESHOLD else None,
+        region=protocol.region,
+        n_subjects=n_subjects,
+    )
 
 
 def _ranked(of: Callable[..., Measure]) -> Callable[[Case], Measure]:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from uad_bench.digests import digest_settings
+from uad_bench.errors import MethodError
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
 from uad_bench.evaluation.groups import column_groups
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, validated
 from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
-from uad_bench.evaluation.replay import Replay, replay
+from uad_bench.evaluation.replay import POLICY, Replay, refused, replay
 from uad_bench.files import write_json
 from uad_bench.method import Progress
 from uad_bench.runs.document import Document
@@ -63,6 +64,8 @@ class Crossing(Document):
 
     Attributes:
         threshold: how the protocol searches it, on the patients `chosen_on`; None where it searches none.
+        values: the threshold that was found, for each fold, in the unit of the paper's scores.
+        at_end: a threshold is the last of its grid, so that a higher one might have given more.
         notes: what a reader should know of the paper.
     """
 
@@ -73,6 +76,8 @@ class Crossing(Document):
     chain: str
     threshold: str | None
     chosen_on: str | None
+    values: tuple[float, ...] = ()
+    at_end: bool = False
     notes: tuple[str, ...]
     metrics: tuple[Metric, ...]
 
@@ -170,9 +175,16 @@ def crosswalk(
 
 def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> Crossing:
     report(Progress(f"protocol {protocol.name}", 0, 1))
-    results = [_numbers(part, protocol, None, report, shapes=False) for part in parts]
-    merged, _ = results[0] if len(results) == 1 else _over_folds(results)
     published = protocol.published
+    search = published.search if published else None
+    try:
+        results = [_numbers(part, protocol, None, report, shapes=False) for part in parts]
+        merged, _ = results[0] if len(results) == 1 else _over_folds(results)
+        values = tuple(value for numbers, _ in results if (value := numbers.thresholds.get(POLICY)) is not None)
+    except MethodError as error:  # such as scores beyond the paper's half precision: the other protocols still hold
+        if published is None:
+            raise
+        merged, values = Numbers(metrics=refused(protocol, str(error))), ()
     report(Progress(f"protocol {protocol.name}", 1, 1))
     return Crossing(
         protocol=protocol.name,
@@ -180,8 +192,10 @@ def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> Cr
         slices=protocol.slices,
         region=protocol.region,
         chain=protocol.chain_name,
-        threshold=published.search.kind if published and published.search else None,
-        chosen_on=(published.on if published.search else None) if published else "val",
+        threshold=search.kind if search else None,
+        chosen_on=(published.on if search else None) if published else "val",
+        values=values,
+        at_end=search is not None and any(map(search.ends_at, values)),
         notes=tuple(published.notes) if published else (),
         metrics=merged.metrics,
     )

@@ -49,6 +49,10 @@ class Grid:
         """The best step."""
         return seen.best(self.start + self.step * np.arange(self.count, dtype=np.float64))
 
+    def ends_at(self, threshold: float) -> bool:
+        """Whether this is the last step, so that the best threshold may lie beyond."""
+        return threshold > self.start + self.step * (self.count - 1.5)
+
     def refusal(self, seen: Landscape) -> str | None:
         """Why the grid means nothing here: it is in the unit of the paper's own scores."""
         lowest, highest = float(seen.scores[0]), float(seen.scores[-1])
@@ -59,6 +63,10 @@ class Grid:
 
 class Everywhere:
     """A search that adapts to the scores and so means something in any unit."""
+
+    def ends_at(self, _: float) -> bool:
+        """False: it covers all scores."""
+        return False
 
     def refusal(self, _: Landscape) -> str | None:
         """None: nothing stands against it."""
@@ -165,6 +173,10 @@ class Fixed:
     def find(self, _: Landscape) -> float:
         """The number."""
         return self.value
+
+    def ends_at(self, _: float) -> bool:
+        """False: there is no grid."""
+        return False
 
     def refusal(self, _: Landscape) -> str | None:
         """A fixed number means nothing for another score."""

@@ -9,6 +9,7 @@ from uad_bench.evaluation.rescore import Crossing
 from uad_bench.runs.metric_rows import Metric, find_row
 
 DICE = (("published", "pooled"), ("published", "mean"), ("published", "slices"), ("hFPR5", "pooled"))
+AT_END = " (end of the grid)"
 OVER = {"pooled": "all voxels", "mean": "patients", "slices": "slices"}
 
 
@@ -47,7 +48,8 @@ def cells(entry: Crossing) -> list[str]:
 def _threshold(entry: Crossing) -> str:
     if entry.threshold is None:
         return "5 % on healthy slices" if any(m.policy == "hFPR5" for m in entry.metrics) else "–"
-    return f"{entry.threshold}, on {entry.chosen_on}"
+    found = ", ".join(f"{value:.3g}" for value in entry.values)
+    return f"{entry.threshold}, on {entry.chosen_on}{f': {found}' if found else ''}{AT_END if entry.at_end else ''}"
 
 
 def _first(entry: Crossing, name: str) -> Metric | None:
@@ -67,4 +69,8 @@ def _reasons(entries: Sequence[Crossing]) -> list[str]:
     for entry in entries:
         absent = [m for m in entry.metrics if (m.undefined or "").startswith("n/a")]
         lines += [f"{entry.protocol}: {m.name} {m.undefined}" for m in absent]
+        if entry.at_end:
+            lines.append(
+                f"{entry.protocol}: the threshold is the highest that the paper tries; a higher one may give more"
+            )
     return lines

@@ -183,3 +183,9 @@ def test_precision_where_nothing_is_marked_is_what_the_paper_s_code_says():
     without, zero = found(), found(precision_of_nothing=0.0)
     assert without is None or without > zero
     assert zero is not None
+
+
+@pytest.mark.parametrize(("threshold", "last"), [(0.0, False), (0.098, False), (0.099, True)])
+def test_a_threshold_at_the_end_of_the_grid_is_told(threshold: float, last: bool):
+    assert Grid(step=0.001, count=100).ends_at(threshold) is last
+    assert Linear(count=100).ends_at(threshold) is False
