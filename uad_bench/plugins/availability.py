@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.registry import Entry, lacks
 from uad_bench.plugins.source import Source, find_source
 
 
@@ -11,7 +11,8 @@ def problem_of(entry: Entry) -> str | None:
     """Why a method cannot be loaded: broken source, or an import that nothing installed can satisfy."""
     try:
         source = Source.read(entry.file) if entry.file else find_source(entry.target.rpartition(":")[0])
-        return _missing_import(source, set()) if source else None
+        missing = _missing_import(source, set()) if source else None
+        return lacks(missing, entry.distribution) if missing else None
     except SyntaxError as error:
         return f"{Path(error.filename or '?').name}, line {error.lineno}: {error.msg}"
     except (ModuleNotFoundError, ValueError, OSError) as error:
@@ -30,16 +31,16 @@ def source_file(entry: Entry) -> Path | None:
 
 
 def _missing_import(source: Source, seen: set[str]) -> str | None:
-    """The first import at top level, here or in the package's own modules below, that nothing can satisfy."""
+    """The first module imported at top level, here or in the package's own modules below, that is not there."""
     seen.add(source.module)
     package = source.module.partition(".")[0]
     for module in source.required_imports():
         top = module.partition(".")[0]
         if top != package and top and not _exists(top, source.path.parent):
-            return f"needs {top!r}, which is not installed"
+            return top
         below = find_source(module) if top == package and module not in seen else None
-        if below and (problem := _missing_import(below, seen)):
-            return problem
+        if below and (missing := _missing_import(below, seen)):
+            return missing
     return None
 
 

@@ -5,7 +5,7 @@ Looking a name up imports nothing; only `load` does, so a broken plugin harms no
 
 import importlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points, requires
@@ -105,11 +105,13 @@ def find(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
 
 
 def lacks(module: str, distribution: str = "") -> str:
-    """That a module is missing, and the command that installs it where an extra of the distribution does."""
+    """That a module is missing, and the command that installs it: with the smallest of the distribution's extras."""
     name = distribution.partition(" ")[0]
-    extras = [found for line in (requires(name) or () if name else ()) if (found := EXTRA.match(line))]
-    commands = [f"; pip install '{name}[{found[2]}]'" for found in extras if _normal(found[1]) == _normal(module)]
-    return f"needs {module!r}, which is not installed{''.join(commands[:1])}"
+    found = [match.groups() for line in (requires(name) or () if name else ()) if (match := EXTRA.match(line))]
+    size = Counter(extra for _, extra in found)
+    extras = sorted((extra for package, extra in found if _normal(package) == _normal(module)), key=size.__getitem__)
+    command = f"; pip install '{name}[{extras[0]}]'" if extras else ""
+    return f"needs {module!r}, which is not installed{command}"
 
 
 def _normal(name: str) -> str:
