@@ -78,3 +78,9 @@ def test_the_masks_are_hidden_from_all_but_the_bound(quick: TinyBench, bound: En
     other, masks = quick.write("other"), str(cache_root() / FOLDER / "mask.npy")
     assert hides(quick, other, masks)
     assert not hides(quick, bound, masks)
+
+
+def test_the_folders_of_a_new_cache_exist_before_a_method_starts(quick: TinyBench, bound: Entry, own_cache: Path):
+    hides(quick, bound, "anything")
+    assert (own_cache / "slices").is_dir()
+    assert (own_cache / FOLDER).is_dir()

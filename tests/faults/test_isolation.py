@@ -152,6 +152,24 @@ def test_labels_are_out_of_reach_and_attempts_from_python_are_noted(tiny: TinyBe
     assert [w["kind"] for w in record["warnings"]] == ["label_access"]
 
 
+def test_the_harness_follows_no_link_that_a_method_leaves(tiny: TinyBench, tmp_path: Path):
+    (secret := tmp_path / "secret").write_text("kept")
+    links = f"""
+        import pathlib
+        run = pathlib.Path(pathlib.Path({str(tmp_path / "where")!r}).read_text())
+        (run / "method.log").unlink(missing_ok=True)
+        for name in ("method.log", "maps/P9.npy"):
+            (run / name).symlink_to({str(secret)!r})
+        print("overwritten", flush=True)
+    """
+    entry = tiny.write("linker", fit=links)
+    (tmp_path / "where").write_text(str(tiny.folder_of(entry).path))
+    record = tiny.run(entry)
+    assert "left a link in its run folder" in record["message"]
+    assert record["reason"] == "bad_output"
+    assert secret.read_text() == "kept"
+
+
 def test_no_label_nor_source_path_is_in_what_a_method_is_told(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch):
     told: list[str] = []
     monkeypatch.setattr(WorkerProcess, "work", lambda _, assignment: told.append(repr(assignment)) or iter(()))

@@ -151,6 +151,7 @@ class Runner:
             needs = self._work(job, left, started.worker, started.needs, started.events)
         else:
             needs = self._apply_method(job, left)
+        _refuse_links(run)
         write_manifest(run, tested)
         return needs
 
@@ -269,6 +270,19 @@ def _noting_stops(run: Run) -> Iterator[None]:
 def _described(run: Run) -> Described:
     """The method's description as it was logged."""
     return next(event for event in reversed(run.read_events()) if isinstance(event, Described))
+
+
+def _refuse_links(run: Run) -> None:
+    """Remove links that a method left: the harness would read or write where they lead, which the method cannot.
+
+    Raises:
+        MethodError: there were some.
+    """
+    links = [path for path in run.path.rglob("*") if path.is_symlink()]
+    for path in links:
+        path.unlink()
+    if links:
+        raise MethodError(f"left a link in its run folder: {links[0].relative_to(run.path)}", reason="bad_output")
 
 
 def _training_slices(job: Job, *, bound: bool) -> dict[str, list[int]]:

@@ -212,7 +212,8 @@ def _plain(entry: Entry) -> dict[str, Any]:
 def _append(log: Path | None, block: bytes, room: int) -> int:
     """Add to the log and return the room left; a log that cannot be written is given up."""
     try:
-        with (log or Path(os.devnull)).open("ab") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # the method may have put a link there
+        with os.fdopen(os.open(log or os.devnull, flags, 0o666), "ab") as file:
             file.write(block)
     except OSError:
         return 0
