@@ -242,7 +242,7 @@ def test_the_leaderboard_prints_and_exports(run, beside):
     board = uad_bench.leaderboard("phantom-tiny", runs=beside)
     assert "mean-shift" in str(board)
     assert board.to("csv").startswith("table,rank_first,rank_last,method,auprc,")
-    assert "mean-shift" in set(board.to_frame()["method"])
+    assert any(name.startswith("mean-shift") for name in board.to_frame()["method"])
 
 
 def test_two_results_are_compared_in_pairs(run):

@@ -55,7 +55,7 @@ def test_a_short_write_without_a_number_is_a_lack_of_resources():
 def test_forbidden_places_are_a_matter_of_choosing_another(number: int):
     error = storage_error(Path("a"), OSError(number, "no"))
     assert isinstance(error, ConfigError)
-    assert "--runs" in str(error)
+    assert "choose another place" in str(error)
 
 
 @given(value=PLAIN)

@@ -96,7 +96,7 @@ def test_folds_test_every_patient_once(tmp_path: Path):
         ),
         (["run", "--method", "ae", "--task", "brats"], 3, "add --data DIR"),
         (["run", "--method", "ae", "--task", "brats", "--data", "/nowhere"], 3, "/nowhere"),
-        (["run"], 1, "--method"),
+        (["run"], 1, "uad-bench run METHOD"),
         (["rnu"], 1, "No such command"),
         (["show", "nothing"], 1, "uad-bench list runs"),
         (["leaderboard", "show", "--task", "ms"], 1, "no runs of task 'ms'"),

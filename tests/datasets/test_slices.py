@@ -398,8 +398,8 @@ def test_without_spacing_it_says_what_to_add(root, case):
     ("options", "complaint"),
     [
         ({"spacing": [1.0, 1.0]}, "spacing"),
-        ({"spacing": [1.0, 0.0, 1.0]}, "spacing.1: input should be greater than 0"),
-        ({"spacing": [1.0, 1.0, float("inf")]}, "spacing.2: input should be a finite number"),
+        ({"spacing": [1.0, 0.0, 1.0]}, "spacing.1: must be greater than 0"),
+        ({"spacing": [1.0, 1.0, float("inf")]}, "spacing.2: must be a finite number"),
         ({"orientation": "LRS"}, "orientation: three letters are needed, one of L and R"),
         ({"orientation": "lps"}, "orientation: three letters are needed"),
         ({"channels": {"flare": 1}}, "did you mean 'flair'"),

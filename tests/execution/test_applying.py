@@ -19,6 +19,7 @@ from uad_bench.errors import ConfigError, LeakError
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.integrity import check_events
+from uad_bench.runs.record import RunRecord
 
 TASK = """
 dataset = "brats"
@@ -206,5 +207,5 @@ def test_the_verb_of_python_scores_as_the_function_does(asked: Application) -> N
     assert all(name.startswith("Q") for name in result.record.subjects.test)
 
 
-def find_auprc(record: dict) -> float:
-    return next(row["value"] for row in record["metrics"] if row["name"] == "auprc")
+def find_auprc(record: RunRecord) -> float | None:
+    return record.value("auprc")

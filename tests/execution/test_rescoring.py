@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.made_results import made_record
 from tests.tiny_bench import TinyBench
 from uad_bench.benchmark.request import say_warnings
 from uad_bench.console import Reporter, stderr
@@ -85,6 +86,6 @@ def test_a_sample_is_spread_over_the_patient_and_keeps_its_range():
 
 
 def test_a_methods_own_brackets_are_said_as_they_are(capsys: pytest.CaptureFixture[str]):
-    record = {"method": {"name": "m"}, "warnings": [{"kind": f"{DEPENDS} (score raised E: [/x] [1])", "count": 1}]}
+    record = made_record("m", warnings=[{"kind": f"{DEPENDS} (score raised E: [/x] [1])", "count": 1}])
     say_warnings(record, Reporter(stderr()))
     assert "score raised E: [/x] [1]) (1 x)" in capsys.readouterr().err

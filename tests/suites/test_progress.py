@@ -3,6 +3,7 @@
 import pytest
 from rich.console import Console
 
+from tests.made_results import made_record
 from uad_bench.suites.progress import FULL, failures, suite_table, summary, time_left
 from uad_bench.suites.states import State
 
@@ -69,5 +70,5 @@ def test_many_cells_are_counted_by_task_and_method(make_standing):
 
 
 def test_a_failure_is_one_sentence(make_standing):
-    record = {"reason": "oom", "message": "no memory left"}
+    record = made_record("ae", status="failed", reason="oom", message="no memory left")
     assert failures([make_standing("ae", State.FAILED, 1.0, record=record)]) == ["ae-0: FAILED(oom): no memory left"]
