@@ -61,7 +61,8 @@ def test_beating_the_baseline_is_adjusted_for_what_is_compared_with_it_not_for_e
 
 
 @pytest.mark.parametrize(
-    ("n", "said"), [(12, "12 patients allow no p below 0.001."), (5, "0.188, so nothing can be sure"), (20, None)]
+    ("n", "said"),
+    [(12, "12 patients allow no p below 0.001."), (5, "0.188, so no difference can be significant"), (20, None)],
 )
 def test_a_caption_says_how_small_a_p_so_few_patients_allow(n, said):
     subjects = {"train": ["T0"], "val": ["V0", "V1"], "test": [f"P{i}" for i in range(n)]}

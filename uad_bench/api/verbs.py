@@ -59,7 +59,7 @@ def run(
     check_determinism: bool = False,
     runs: str | Path = RUNS,
 ) -> Result:
-    """Train a method on healthy slices, score, evaluate, and show it beside the trivial baselines.
+    """Train a method on healthy slices, evaluate it, and compare it with untrained baselines.
 
     Args:
         method: a registered name, the path of a plugin file, a class, or an object with its hyperparameters. Classes

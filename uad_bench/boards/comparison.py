@@ -144,7 +144,11 @@ def sentence(duel: Duel, comparison: Comparison) -> str:
     numbers = f"{label} {first.mean:.3f} against {second.mean:.3f}, a difference of {duel.difference:.3f}"
     interval = f"95 % interval {duel.low:.3f} to {duel.high:.3f} over {duel.n_patients} patients"
     proof = f"p = {_write_p(duel.p)}"
-    verdict = f"{duel.first} beats {duel.second}" if duel.shown else f"Nobody beats: {duel.first} and {duel.second}"
+    verdict = (
+        f"{duel.first} is significantly better than {duel.second}"
+        if duel.shown
+        else f"No significant difference between {duel.first} and {duel.second}"
+    )
     return f"{verdict}: {numbers} ({interval}, {proof}){_needed(duel)}{_caution(first, second)}."
 
 

@@ -13,13 +13,17 @@ def score(
     data: Data = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", "-t", help="How the data lies there, and its protocol; by default the run's."),
+        typer.Option("--task", "-t", help="Task that describes the data and the protocol; by default the run's."),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Score its validation and test patients; by default all.")] = None,
     plugin: Plugins = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
-    time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="End the method after so long.")] = None,
-    memory_limit: Annotated[float | None, typer.Option(min=0, metavar="MIB", help="End it above this.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, metavar="S", help="Stop the method after this many seconds per stage.")
+    ] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option(min=0, metavar="MIB", help="Stop it above this memory (MiB).")
+    ] = None,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:

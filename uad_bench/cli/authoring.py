@@ -33,7 +33,9 @@ def check_method(
 
 def new_method(
     name: Annotated[str, typer.Argument(help="Of the method, such as patch-memory.")],
-    kind: Annotated[Literal["file", "package"], typer.Option(help="One file, or a distribution of its own.")] = "file",
+    kind: Annotated[
+        Literal["file", "package"], typer.Option(help="One file, or a Python package of its own.")
+    ] = "file",
     to: Annotated[Path, typer.Option("--to", help="Folder to write into.")] = Path(),
 ) -> None:
     """Write a method that works, with its tests, to start from."""

@@ -7,7 +7,9 @@ import typer
 
 from uad_bench.cli.options import RUNS, AsJson, Data, Task
 
-leaderboard = typer.Typer(help="Tables of all runs of a task: rank ranges, intervals, costs.", no_args_is_help=True)
+leaderboard = typer.Typer(
+    help="Compare all runs of a task: rank ranges, confidence intervals and costs.", no_args_is_help=True
+)
 
 Format = Literal["table", "md", "csv", "json", "latex", "html"]
 Source = Annotated[
@@ -43,7 +45,9 @@ def build(
     runs: Source = RUNS,
     output: Boards = BOARDS,
     data: Data = None,
-    complete: Annotated[bool, typer.Option(help="First compute lesions and the common chain where they lack.")] = True,
+    complete: Annotated[
+        bool, typer.Option(help="Compute missing lesion metrics and post-processed scores first.")
+    ] = True,
 ) -> None:
     """Write a task's table, and a record for each row from which the table can be made again without any run."""
     from uad_bench.console import reporting, stderr

@@ -8,7 +8,7 @@ import typer
 
 from uad_bench.cli.options import AsJson, Data, Task, print_json
 
-data = typer.Typer(help="Look a data folder over, prepare it, split it.", no_args_is_help=True)
+data = typer.Typer(help="Inspect, prepare and split a dataset.", no_args_is_help=True)
 cache = typer.Typer(
     help="Prepared data on this machine, all of which can be made again. It is kept in the folder named by the "
     "environment variable UAD_BENCH_CACHE, by default ~/.cache/uad-bench.",

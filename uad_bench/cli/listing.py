@@ -16,7 +16,7 @@ def list_(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """List what there is to run, and what was run."""
+    """List methods, tasks, protocols, splits and runs."""
     from uad_bench.console import stdout
     from uad_bench.output.inventory import INVENTORY, inventory_table
 

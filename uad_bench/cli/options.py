@@ -10,7 +10,7 @@ import typer
 Runs = Annotated[Path, typer.Option("--runs", envvar="UAD_BENCH_RUNS", help="Folder of runs.")]
 RUNS = Path("runs")
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document and nothing else on stdout; nothing at all on exit 1.")
+    bool, typer.Option("--json", help="Write one JSON document to stdout (nothing if the command itself fails).")
 ]
 Task = Annotated[str, typer.Option("--task", "-t", help="A shipped task, or the path of a task's TOML file.")]
 Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder with the patients.", show_default=False)]
@@ -24,7 +24,8 @@ Settings = Annotated[
     ),
 ]
 Plugins = Annotated[
-    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Add the methods of a file.", show_default=False)
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="Python file with additional methods.", show_default=False),
 ]
 
 

@@ -23,31 +23,39 @@ def run(
     ] = None,
     task: Task = "phantom",
     data: Data = None,
-    pair: Annotated[str | None, typer.Option(help="Modality at test and the one translated to, as flair:t2.")] = None,
+    pair: Annotated[str | None, typer.Option(help="Input modality and translation target, as flair:t2.")] = None,
     split: Annotated[str | None, typer.Option(help="hash, dataset, or a shipped list.")] = None,
-    folds: Annotated[int, typer.Option(min=0, help="Train this many models and test every patient once.")] = 0,
+    folds: Annotated[
+        int, typer.Option(min=0, help="K-fold cross-validation: train K models and test every patient once.")
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     profile: Annotated[str | None, typer.Option(help="default or published.")] = None,
     settings: Settings = None,
     plugin: Plugins = None,
     command: Annotated[
         str | None,
-        typer.Option(help="Score with a program, such as 'python predict.py {images} {out}'; --method names its row."),
+        typer.Option(help="Score with a program, such as 'python predict.py {images} {out}'; --method names it."),
     ] = None,
     start_from: Annotated[
         str | None,
-        typer.Option("--from", metavar="RUN", help="Train on from this run's weights.", show_default=False),
+        typer.Option("--from", metavar="RUN", help="Continue training from this run's weights.", show_default=False),
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
-    gpus: Annotated[int, typer.Option(min=1, help="GPUs that share one training and its scoring.")] = 1,
-    baselines: Annotated[bool, typer.Option(help="Run the trivial baselines beside the method.")] = True,
-    time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="End a method after so long.")] = None,
-    memory_limit: Annotated[float | None, typer.Option(min=0, metavar="MIB", help="End a method above this.")] = None,
-    check_determinism: Annotated[bool, typer.Option("--check-determinism", help="Run twice, compare bytes.")] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs for training and scoring.")] = 1,
+    baselines: Annotated[bool, typer.Option(help="Also run the untrained baselines.")] = True,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, metavar="S", help="Stop a method after this many seconds per stage.")
+    ] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option(min=0, metavar="MIB", help="Stop a method above this memory (MiB).")
+    ] = None,
+    check_determinism: Annotated[
+        bool, typer.Option("--check-determinism", help="Run twice and compare the results byte for byte.")
+    ] = False,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
-    """Train a method on healthy slices, score, evaluate, and show it beside the trivial baselines."""
+    """Train a method on healthy slices, evaluate it, and compare it with untrained baselines."""
     from uad_bench.benchmark.request import Request, run_request
     from uad_bench.console import reporting, stdout
     from uad_bench.execution.isolation import Limits

@@ -19,7 +19,7 @@ def rescore(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Compute a run's numbers again from its stored maps, lesions and surfaces too, under any protocol."""
+    """Recompute a run's metrics from its stored maps under any protocol, including lesion and surface metrics."""
     from uad_bench.console import reporting, stdout
     from uad_bench.evaluation.rescore import rescore as compute
     from uad_bench.output.metric_table import metric_table
@@ -37,11 +37,13 @@ def rescore(
 def crosswalk(
     run: RunName,
     data: Data = None,
-    protocol: Annotated[list[str] | None, typer.Option(help="Only these; by default all that ship.")] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="Only these protocols; by default all shipped ones.")
+    ] = None,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Show what many papers would have printed for the same maps."""
+    """Show what published evaluation protocols would report for the same maps."""
     from uad_bench.console import reporting, stdout
     from uad_bench.evaluation.protocol import protocol_names
     from uad_bench.evaluation.rescore import crosswalk as compute
@@ -58,14 +60,14 @@ def crosswalk(
 
 
 def evaluate(
-    maps: Annotated[Path, typer.Argument(help="Folder with PATIENT.nii.gz or PATIENT.npy, one map a patient.")],
-    name: Annotated[str, typer.Option("--name", help="What the row is called.")],
+    maps: Annotated[Path, typer.Argument(help="Folder with one score map per patient, PATIENT.nii.gz or PATIENT.npy.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the method in tables.")],
     task: Task = "phantom",
     data: Data = None,
     split: Annotated[
         str | None,
         typer.Option(
-            help="Judge its test patients, or [b]all[/b] labelled ones; by default the task's own split, else all.",
+            help="Evaluate its test patients, or [b]all[/b] labelled ones; by default the task's own split, else all.",
             show_default=False,
         ),
     ] = None,
@@ -75,7 +77,7 @@ def evaluate(
     npy_orientation: Annotated[
         Literal["scan", "ras"] | None,
         typer.Option(
-            help="Axes of .npy maps: [b]scan[/b] as the scan's file stores them, [b]ras[/b] turned to canonical RAS+. "
+            help="Axes of .npy maps: [b]scan[/b] as stored in the scan's file, [b]ras[/b] in canonical RAS+. "
             "Needed where the scans are not stored as RAS+.",
             show_default=False,
         ),
@@ -83,7 +85,7 @@ def evaluate(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
-    """Judge score maps made by any program; they become a run like any other."""
+    """Evaluate score maps made by any program and store the result as a run."""
     from uad_bench.benchmark.evaluate_maps import MERGED, Submission, evaluate_maps
     from uad_bench.console import reporting, stderr, stdout
     from uad_bench.output.metric_table import metric_table
@@ -142,12 +144,12 @@ def verify(
 
 
 def compare(
-    run: Annotated[list[str], typer.Argument(help="Runs of two methods or more; several seeds of one count together.")],
+    run: Annotated[list[str], typer.Argument(help="Runs of two or more methods; seeds of one method are averaged.")],
     metric: Annotated[str, typer.Option(help="auprc, auroc, or with a threshold as dice@hFPR5.")] = "auprc",
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Say whether one method beats another, by how much, how surely, and what it would take to know."""
+    """Test whether methods differ significantly: difference, confidence interval, p-value and required sample size."""
     from uad_bench.boards.comparison import compare as compute
     from uad_bench.console import stdout
     from uad_bench.output.comparison_table import comparison_tables

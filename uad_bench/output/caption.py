@@ -7,7 +7,9 @@ from uad_bench.boards.ranking import LEVEL
 from uad_bench.metrics.significance import least_p
 from uad_bench.runs.record import RunRecord
 
-FOLDS = "Each number is the mean over folds: a fold has its own model, so scores of two are never pooled."
+FOLDS = (
+    "Each number is the mean over folds; scores of different folds are never pooled, since each fold has its own model."
+)
 POLICIES = (
     "hFPR5: threshold with 5 % false positives on healthy slices of validation patients; valDice: best Dice on "
     "validation patients (sees lesions); oracle: best Dice on the test patients themselves, never ranked."
@@ -56,10 +58,10 @@ def _maps(chain: str) -> str:
 
 def _ranks(board: Board) -> str:
     ranking, m = board.ranking, len(board.ranking.rows)
-    drawn = "Intervals: 2,000 bootstraps over patients, the same for every row and averaged over seeds"
+    drawn = "Confidence intervals: 2,000 bootstrap samples of patients, shared by all rows and averaged over seeds"
     if ranking.reason:
         return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
-    excluded = "a rank range leaves out only what paired p < 0.05 excludes, after Holm over all pairs"
+    excluded = "rank ranges contain every rank not excluded at p < 0.05 (paired bootstrap, Holm over all pairs)"
     return f"{drawn}; {excluded}{_least(board, m * (m - 1) // 2)}."
 
 
@@ -67,10 +69,10 @@ def _yardstick(board: Board) -> Sequence[str]:
     """Which baseline a method had to beat."""
     if board.yardstick is None:
         return []
-    strongest = f"{board.yardstick.label}, the strongest here of those that need no training"
+    strongest = f"{board.yardstick.label}, the strongest untrained baseline here"
     if board.ranking.reason:
         return [f"Beats baselines? compares with {strongest}."]
-    after = f"p after Holm over the {len(board.ranking.rows) - 1} rows compared"
+    after = f"p adjusted by Holm over the {len(board.ranking.rows) - 1} rows compared"
     return [f"Beats baselines? compares with {strongest}; {after}{_least(board, len(board.ranking.rows) - 1)}."]
 
 
@@ -80,17 +82,17 @@ def _least(board: Board, n_comparisons: int) -> str:
     least = min(1.0, least_p(n_patients) * n_comparisons)
     if least < 0.001:
         return ""
-    verdict = ", so nothing can be sure" if least >= LEVEL else ""
-    return f"; {n_patients} patients allow no p below {least:.3f}{verdict}"
+    verdict = ", so no difference can be significant" if least >= LEVEL else ""
+    return f"; with {n_patients} patients the smallest attainable adjusted p is {least:.3f}{verdict}"
 
 
 def _warnings(board: Board) -> Sequence[str]:
     test = len(board.record.subjects.test)
-    said = [f"At least {board.looks} runs have read the labels of these test patients."]
+    said = [f"Test-set reuse: at least {board.looks} evaluated runs."]
     if test < 10:
-        said.append(f"{test} test patients show a difference only if nearly all of them agree.")
+        said.append(f"With {test} test patients a difference is significant only if nearly all of them agree.")
     if any(row.deterministic for row in board.rows):
-        said.append("Seeds marked = gave the same score maps, byte for byte.")
+        said.append("'=': all seeds produced identical score maps.")
     if any(not row.complete for row in board.rows):
         said.append("Rows with fewer seeds than others are ranked by the seeds they have.")
     if reachable := [row.label for row in board.rows if not row.isolated]:

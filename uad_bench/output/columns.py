@@ -159,7 +159,7 @@ def _column(heading: str, fill: Fill, *, numeric: bool = True, identity: bool = 
 
 
 RESULTS = (
-    _column("rank", _rank, identity=True, note="ranks that other patients could give"),
+    _column("rank", _rank, identity=True, note="ranks that are not excluded by the data"),
     _column("method", _method, numeric=False, identity=True),
     _column("AUPRC [95 % CI]", _metric("auprc", interval=True, best=True)),
     _column("dice@hFPR5 [95 % CI]", _metric("dice", "hFPR5", interval=True)),
