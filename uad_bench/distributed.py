@@ -21,7 +21,7 @@ from uad_bench.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class WorkerGroup:
     """The ranks that work together, seen from one of them."""
 
     rank: int = 0
@@ -52,44 +52,44 @@ class Team:
         return float(self.add_up(torch.tensor(value, dtype=torch.float64)))
 
 
-def current_team() -> Team:
-    """The team that this process has joined, or it alone."""
+def current_group() -> WorkerGroup:
+    """The group that this process has joined, or it alone."""
     if dist.is_available() and dist.is_initialized():
-        return Team(dist.get_rank(), dist.get_world_size())
-    return Team()
+        return WorkerGroup(dist.get_rank(), dist.get_world_size())
+    return WorkerGroup()
 
 
 @contextmanager
-def divided(network: nn.Module, *, n: int) -> Iterator[Team]:
-    """Inside, the team divides the work of every call of the network, or of its parts, with a batch of n slices.
+def divided(network: nn.Module, *, n: int) -> Iterator[WorkerGroup]:
+    """Inside, the group divides the work of every call of the network, or of its parts, with a batch of n slices.
 
     Modules must treat slices apart; dropout and batch normalisation, which do not, are known and see all n.
 
     Raises:
         ConfigError: there are fewer slices than ranks.
     """
-    team = current_team()
-    if team.size == 1:
-        yield team
+    group = current_group()
+    if group.size == 1:
+        yield group
         return
-    if n < team.size:
-        raise ConfigError(f"a batch of {n} cannot be divided between {team.size} ranks; lower --gpus")
-    division = _Division(team, n)
+    if n < group.size:
+        raise ConfigError(f"a batch of {n} cannot be divided between {group.size} ranks; lower --gpus")
+    division = _Division(group, n)
     hooks = [hook for module in network.modules() for hook in division.watch(module)]
     try:
-        yield team
+        yield group
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def backward(loss: Tensor, network: nn.Module, team: Team) -> None:
+def backward(loss: Tensor, network: nn.Module, group: WorkerGroup) -> None:
     """Gradients of the one loss that all ranks hold: each sends back its share, and the shares are summed."""
-    (loss / team.size).backward()  # type: ignore[no-untyped-call]
-    if team.size == 1:
+    (loss / group.size).backward()  # type: ignore[no-untyped-call]
+    if group.size == 1:
         return
     gradients = [w.grad for w in network.parameters() if w.grad is not None]
-    flat = team.add_up(torch.cat([g.flatten() for g in gradients]))
+    flat = group.add_up(torch.cat([g.flatten() for g in gradients]))
     for gradient, summed in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
         gradient.copy_(summed.view_as(gradient))
 
@@ -102,7 +102,7 @@ SEES_SLICES = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - the class above 
 class _Division:
     """Slices what goes into the outermost module that is called, and gathers what comes out."""
 
-    team: Team
+    group: WorkerGroup
     n: int
     outermost: nn.Module | None = field(default=None, init=False)
 
@@ -131,17 +131,17 @@ class _Division:
         return isinstance(value, Tensor) and value.ndim > 0 and len(value) == self.n
 
     def _slice(self, value: Any) -> Any:
-        return value[self.team.part(self.n)] if self._is_batch(value) else value
+        return value[self.group.part(self.n)] if self._is_batch(value) else value
 
     def _gather(self, value: Any) -> Any:
-        return _Gather.apply(value, self.team, self.n) if isinstance(value, Tensor) else value  # type: ignore[no-untyped-call]
+        return _Gather.apply(value, self.group, self.n) if isinstance(value, Tensor) else value  # type: ignore[no-untyped-call]
 
     def _pad(self, value: Any) -> Any:
         """The batch with zeros for the slices of others: as many numbers are drawn as for all, in the same places."""
         if not isinstance(value, Tensor):
             return value
         whole = value.new_zeros(self.n, *value.shape[1:])
-        whole[self.team.part(self.n)] = value
+        whole[self.group.part(self.n)] = value
         return whole
 
 
@@ -149,19 +149,19 @@ class _Gather(torch.autograd.Function):
     """All slices from every rank's part; the gradient of a part is the sum of what all ranks send back to it."""
 
     @staticmethod
-    def forward(ctx: Any, part: Tensor, team: Team, n: int) -> Tensor:
+    def forward(ctx: Any, part: Tensor, group: WorkerGroup, n: int) -> Tensor:
         """(n_r, ...) -> (n, ...); sent in at least float32, so that sums of bfloat16 do not round."""
-        ctx.team, ctx.n = team, n
+        ctx.group, ctx.n = group, n
         whole = torch.zeros(n, *part.shape[1:], dtype=_sent(part), device=part.device)
-        whole[team.part(n)] = part
-        return team.add_up(whole).to(part.dtype)
+        whole[group.part(n)] = part
+        return group.add_up(whole).to(part.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """(n, ...) -> (n_r, ...)."""
         (gradient,) = gradients
         whole = gradient.to(_sent(gradient), copy=True, memory_format=torch.contiguous_format)
-        return ctx.team.add_up(whole).to(gradient.dtype)[ctx.team.part(ctx.n)], None, None
+        return ctx.group.add_up(whole).to(gradient.dtype)[ctx.group.part(ctx.n)], None, None
 
 
 def _sent(tensor: Tensor) -> torch.dtype:

@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from uad_bench.distributed import Team, backward, divided
+from uad_bench.distributed import WorkerGroup, backward, divided
 from uad_bench.errors import MethodError
 from uad_bench.method import Budget, Compute, Progress, SliceBatch, SliceDataset
 from uad_bench.precision import autocast
@@ -97,8 +97,8 @@ def train(  # noqa: PLR0913 - three objects and the four words of the contract
     """
     training = _Training.start(network, name=name, budget=budget, compute=compute, optimisation=optimisation)
     if training.step < budget.steps:
-        with torch.random.fork_rng(_cuda_devices(compute)), divided(network, n=budget.batch_size) as team:
-            _run(training, loss, data, team)
+        with torch.random.fork_rng(_cuda_devices(compute)), divided(network, n=budget.batch_size) as group:
+            _run(training, loss, data, group)
         training.keep_average()
         training.save()
     network.eval()
@@ -147,13 +147,13 @@ class _Training:
         training.load()
         return training
 
-    def update(self, loss: Tensor, team: Team) -> None:
+    def update(self, loss: Tensor, group: WorkerGroup) -> None:
         """One optimiser step."""
         rate = self.optimisation.learning_rate_at(self.step, self.budget.steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        for parameters in self.optimiser.param_groups:
+            parameters["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        backward(loss, self.network, team)
+        backward(loss, self.network, group)
         if self.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.optimisation.gradient_clip)
         self.optimiser.step()
@@ -191,11 +191,11 @@ class _Training:
                 mean.copy_(kept[str(i)])
 
 
-def _run(training: _Training, loss: Loss, data: SliceDataset, team: Team) -> None:
+def _run(training: _Training, loss: Loss, data: SliceDataset, group: WorkerGroup) -> None:
     """The loop."""
     report = _Reporter(training)
     cuda = torch.device(training.compute.device).type == "cuda"
-    compiled = training.optimisation.compile and cuda and team.size == 1  # ranks talk in the midst of a network
+    compiled = training.optimisation.compile and cuda and group.size == 1  # ranks talk in the midst of a network
     step_loss = torch.compile(loss) if compiled else loss
     for batch in _read_ahead(training, data):
         seed = derive(training.compute.seed, training.name, "step", training.step)
@@ -203,7 +203,7 @@ def _run(training: _Training, loss: Loss, data: SliceDataset, team: Team) -> Non
         noise = torch.Generator(training.compute.device).manual_seed(seed)
         with autocast(training.compute):
             value = step_loss(batch, noise)
-        training.update(value, team)
+        training.update(value, group)
         report(value)
         if time.monotonic() - training.saved_at > SNAPSHOT_SECONDS and training.step < training.budget.steps:
             training.save()

@@ -45,7 +45,7 @@ def test_whichever_baseline_is_strongest_is_the_one_to_beat():
     results = made_board(made_result("ae", auprc=0.5), made_result("coarse", auprc=0.6))
     made = make_boards(results, baselines=(*BASELINES, "coarse"))[0]
     standing = {row.label: made.standing(row) for row in made.rows}
-    assert made.yardstick.label == "coarse"
+    assert made.best_baseline.label == "coarse"
     assert standing["ae"].better is False
     assert standing["coarse"].better is None
     assert any("compares with coarse" in sentence for sentence in caption(made))
@@ -53,22 +53,26 @@ def test_whichever_baseline_is_strongest_is_the_one_to_beat():
 
 def test_beating_the_baseline_is_adjusted_for_what_is_compared_with_it_not_for_every_pair():
     made = board(made_result("ae", auprc=0.6), made_result("bad", auprc=0.1), made_result("vae", auprc=0.5))
-    ranking, yardstick = made.ranking, made.ranking.rows.index(made.yardstick)
-    others = [i for i in range(len(ranking.rows)) if i != yardstick]
-    np.testing.assert_array_equal(made.yardstick_p[others], holm(ranking.raw[others, yardstick]))
-    assert np.isnan(made.yardstick_p[yardstick])
-    assert np.all(made.yardstick_p[others] <= ranking.p[others, yardstick])
+    ranking, best_baseline = made.ranking, made.ranking.rows.index(made.best_baseline)
+    others = [i for i in range(len(ranking.rows)) if i != best_baseline]
+    np.testing.assert_array_equal(made.best_baseline_p[others], holm(ranking.raw[others, best_baseline]))
+    assert np.isnan(made.best_baseline_p[best_baseline])
+    assert np.all(made.best_baseline_p[others] <= ranking.p[others, best_baseline])
 
 
 @pytest.mark.parametrize(
     ("n", "said"),
-    [(12, "12 patients allow no p below 0.001."), (5, "0.188, so no difference can be significant"), (20, None)],
+    [
+        (12, "with 12 patients the smallest attainable adjusted p is 0.001."),
+        (5, "0.188, so no difference can be significant"),
+        (20, None),
+    ],
 )
 def test_a_caption_says_how_small_a_p_so_few_patients_allow(n, said):
     subjects = {"train": ["T0"], "val": ["V0", "V1"], "test": [f"P{i}" for i in range(n)]}
     named = [("random", 0.02), ("intensity", 0.4), ("ae", 0.6), ("vae", 0.5)]
     results = [made_result(name, auprc=auprc, subjects=subjects) for name, auprc in named]
-    found = [s for s in caption(make_boards(results, baselines=BASELINES)[0]) if "allow no p" in s]
+    found = [s for s in caption(make_boards(results, baselines=BASELINES)[0]) if "smallest attainable" in s]
     assert any(said in sentence for sentence in found) if said else not found
 
 

@@ -61,7 +61,7 @@ def test_duplicates_are_named(cohort, look):
     document = look()
     assert not document["usable"]
     assert messages(document, "refused") == ["flair of P0 and P5: the same voxels"]
-    assert document["twins"][0]["equal"]
+    assert document["pair"][0]["equal"]
 
 
 def test_oddities_are_warnings(cohort, look):

@@ -76,9 +76,9 @@ def test_a_rough_likeness_is_listed_not_refused(cohort, cache_root):
     for i, modality in enumerate(cohort.modalities):
         other = 0.15 * cohort.texture(50 + i) + 0.85 * cohort.texture(i)
         cohort.save(folder / f"P5_{modality}.nii.gz", other.astype(np.float32))
-    twins = check_split(SPLIT, cohort.census(cache_root))
-    assert [(t.first, t.second) for t in twins] == [("P0", "P5")]
-    assert 0.98 < twins[0].correlation < 0.995
+    pair = check_split(SPLIT, cohort.census(cache_root))
+    assert [(t.first, t.second) for t in pair] == [("P0", "P5")]
+    assert 0.98 < pair[0].correlation < 0.995
 
 
 def test_a_patient_doubled_within_a_role_is_refused(cohort, cache_root):

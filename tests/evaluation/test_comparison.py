@@ -7,7 +7,7 @@ import pytest
 
 from tests.scored import Scored, noisy, values
 from uad_bench.boards.comparison import compare, sentence
-from uad_bench.boards.contestants import require_same, setting_name
+from uad_bench.boards.method_scores import require_same, setting_name
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
 from uad_bench.runs.folder import Run
@@ -25,36 +25,36 @@ def runs_of(scored: Scored, **strengths: float) -> list[Run]:
 def test_a_clearly_better_method_beats_a_worse_one_by_the_difference_of_their_values(scored: Scored):
     better, worse = runs_of(scored, strong=3.0, weak=0.5)
     comparison = compare([worse, better])
-    [duel] = comparison.duels
+    [pair] = comparison.pairs
     found = [values(run.read_record().to_json())["auprc@all/pooled"] for run in (better, worse)]
-    assert (duel.first, duel.second, duel.shown) == ("strong", "weak", True)
-    assert duel.difference == pytest.approx(found[0] - found[1])
-    assert duel.low < duel.difference < duel.high
+    assert (pair.first, pair.second, pair.shown) == ("strong", "weak", True)
+    assert pair.difference == pytest.approx(found[0] - found[1])
+    assert pair.low < pair.difference < pair.high
     assert [str(rank) for rank in comparison.ranks] == ["1", "2"]
-    assert sentence(duel, comparison).startswith("strong beats weak: AUPRC")
+    assert sentence(pair, comparison).startswith("strong is significantly better than weak: AUPRC")
 
 
 def test_equal_methods_are_not_told_apart_and_the_patients_needed_are_named(scored: Scored):
     comparison = compare(runs_of(scored, one=1.0, other=1.0))
-    [duel] = comparison.duels
-    assert not duel.shown
+    [pair] = comparison.pairs
+    assert not pair.shown
     assert [str(rank) for rank in comparison.ranks] == ["1–2", "1–2"]
-    assert duel.patients_needed is not None
-    assert f"about {duel.patients_needed} patients" in sentence(duel, comparison)
+    assert pair.patients_needed is not None
+    assert f"about {pair.patients_needed} patients" in sentence(pair, comparison)
 
 
 def test_a_method_does_not_beat_itself(scored: Scored):
     first, second = (scored.run_of(scored.judge(name)) for name in ("one", "same"))
-    [duel] = compare([first, second]).duels
-    assert (duel.difference, duel.p, duel.patient_p, duel.patients_needed) == (0, 1, 1, None)
+    [pair] = compare([first, second]).pairs
+    assert (pair.difference, pair.p, pair.patient_p, pair.patients_needed) == (0, 1, 1, None)
 
 
 def test_p_values_are_adjusted_for_all_pairs(scored: Scored):
     runs = runs_of(scored, a=1.0, b=1.2, c=1.4)
     alone = {
-        (d.first, d.second): d.p for pair in ((0, 1), (0, 2), (1, 2)) for d in compare([runs[i] for i in pair]).duels
+        (d.first, d.second): d.p for pair in ((0, 1), (0, 2), (1, 2)) for d in compare([runs[i] for i in pair]).pairs
     }
-    together = {(d.first, d.second): d.p for d in compare(runs).duels}
+    together = {(d.first, d.second): d.p for d in compare(runs).pairs}
     smallest = min(alone, key=alone.__getitem__)
     assert together[smallest] == pytest.approx(min(1, 3 * alone[smallest]))
     assert all(together[pair] >= alone[pair] for pair in alone)
@@ -62,16 +62,16 @@ def test_p_values_are_adjusted_for_all_pairs(scored: Scored):
 
 def test_a_metric_at_a_threshold_takes_its_columns(scored: Scored):
     better, worse = runs_of(scored, strong=3.0, weak=0.5)
-    [duel] = compare([better, worse], metric="dice@hFPR5").duels
+    [pair] = compare([better, worse], metric="dice@hFPR5").pairs
     found = {row.name: row for row in better.read_record().metrics if row.policy == "hFPR5"}
-    assert duel.difference > 0
-    assert duel.patient_difference is not None
+    assert pair.difference > 0
+    assert pair.patient_difference is not None
     assert found["dice"].value > 0
 
 
 def test_where_lower_is_better_the_lower_value_comes_first(scored: Scored):
     comparison = compare(runs_of(scored, strong=3.0, weak=0.5), metric="fpr@valDice")
-    assert comparison.contestants[0].mean < comparison.contestants[1].mean
+    assert comparison.methods[0].mean < comparison.methods[1].mean
 
 
 def test_runs_on_other_patients_or_metric_code_are_refused_with_a_way_out(scored: Scored):
@@ -96,7 +96,7 @@ def test_the_command_gives_a_document_with_the_answer_in_words(scored: Scored, c
     assert _run(["compare", *names, "--runs", str(scored.runs), "--json"], debug=False) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["pairs"][0]["shown"]
-    assert document["pairs"][0]["sentence"].startswith("strong beats weak")
+    assert document["pairs"][0]["sentence"].startswith("strong is significantly better than weak")
     assert np.isfinite(document["pairs"][0]["p"])
 
 

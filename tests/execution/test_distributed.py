@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tests.tiny_bench import TinyBench, result_files
-from uad_bench.distributed import Team, backward, current_team, divided
+from uad_bench.distributed import WorkerGroup, backward, current_group, divided
 
 TOLERANCES = {"dae": 1e-6, "ddpm": 1e-6, "mmccd": 1e-6, "ae": 1e-4, "vae": 1e-4}
 """Of scores, relative to the highest, after four steps in float32. A bias before batch normalisation has a gradient of
@@ -64,18 +64,18 @@ def test_a_method_scores_as_if_it_had_been_trained_by_one_process(differences, n
 
 @given(n=st.integers(0, 100), size=st.integers(1, 9))
 def test_the_parts_of_a_team_are_everything_once_and_nearly_equal(n, size):
-    parts = [range(n)[Team(rank, size).part(n)] for rank in range(size)]
+    parts = [range(n)[WorkerGroup(rank, size).part(n)] for rank in range(size)]
     assert [i for part in parts for i in part] == list(range(n))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_a_process_alone_divides_nothing():
     network = nn.Linear(3, 3)
-    with divided(network, n=1) as team:
-        assert team == current_team() == Team(0, 1)
+    with divided(network, n=1) as group:
+        assert group == current_group() == WorkerGroup(0, 1)
         assert not network._forward_hooks
     loss = network(torch.ones(1, 3)).square().sum()
-    backward(loss, network, team)
+    backward(loss, network, group)
     shared = [w.grad.clone() for w in network.parameters()]
     network.zero_grad()
     network(torch.ones(1, 3)).square().sum().backward()

@@ -17,7 +17,7 @@ import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from uad_bench.distributed import current_team, divided  # noqa: E402
+from uad_bench.distributed import current_group, divided  # noqa: E402
 from uad_bench.method import Budget, Compute, SliceBatch, SliceKey  # noqa: E402
 from uad_bench.training import Optimisation, train  # noqa: E402
 from uad_methods.ae import AE  # noqa: E402
@@ -98,9 +98,9 @@ def gradients_of_one_step() -> dict[str, Tensor]:
     torch.manual_seed(2)
     network = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.SiLU(), nn.Conv2d(8, 1, 3, padding=1))
     batch = Slices().take([0, 1, 2])
-    with divided(network, n=3) as team:
-        (F.mse_loss(network(batch.image[:, :1]), batch.image[:, 1:]) / team.size).backward()
-    return {name: team.add_up(weight.grad.clone()) for name, weight in network.named_parameters()}
+    with divided(network, n=3) as group:
+        (F.mse_loss(network(batch.image[:, :1]), batch.image[:, 1:]) / group.size).backward()
+    return {name: group.add_up(weight.grad.clone()) for name, weight in network.named_parameters()}
 
 
 def scores_of(name: str) -> dict[str, Tensor]:
@@ -135,7 +135,7 @@ def main(rank: int, port: int) -> None:
     mine = torch.cat([value.flatten().double() for result in together.values() for value in result.values()])
     both = [torch.zeros_like(mine), torch.zeros_like(mine)]
     dist.all_gather(both, mine)
-    said |= {"between ranks": float((both[0] - both[1]).abs().max()), "size": current_team().size}
+    said |= {"between ranks": float((both[0] - both[1]).abs().max()), "size": current_group().size}
     if rank == 0:
         print(json.dumps(said))
     dist.destroy_process_group()

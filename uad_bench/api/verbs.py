@@ -9,7 +9,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from uad_bench import console
 from uad_bench.api.results import Board, Comparison, ReportPage, Result
-from uad_bench.benchmark.request import Guest, Request, run_request
+from uad_bench.benchmark.request import AdHocMethod, Request, run_request
 from uad_bench.errors import ConfigError, MethodError, unknown
 from uad_bench.execution.isolation import Limits
 from uad_bench.plugins import registry
@@ -88,9 +88,9 @@ def run(
         MethodError: the method failed; what it printed or raised is in `method.log` of its run folder.
         UadBenchError: the request or the data is wrong; the message says how.
     """
-    guest = _guest(method, name, command, settings or {})
+    ad_hoc = _guest(method, name, command, settings or {})
     files = [Path(path) for path in plugins]
-    chosen = guest.entry.name if guest else named_method(str(method), files)
+    chosen = ad_hoc.entry.name if ad_hoc else named_method(str(method), files)
     request = Request(
         method=chosen,
         task=str(task),
@@ -111,7 +111,7 @@ def run(
         check_determinism=check_determinism,
     )
     with console.reporting() as reporter:
-        result = Result(tuple(run_request(request, reporter, guest=guest)), Path(runs))
+        result = Result(tuple(run_request(request, reporter, ad_hoc=ad_hoc)), Path(runs))
     if result.record.status != "ok":
         message = f"{chosen}: {result.record.message} (see {Run(result.path).log})"
         raise MethodError(message, reason=result.record.reason or "crash")
@@ -300,11 +300,11 @@ def _opened(result: Result | str | Path, runs: str | Path) -> Run:
     return Run(result.path) if isinstance(result, Result) else open_run(Path(runs), str(result))
 
 
-def _guest(method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]) -> Guest | None:
+def _guest(method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]) -> AdHocMethod | None:
     if command is not None:
         from uad_bench.execution.external_command import command_entry
 
-        return Guest(command_entry(command, str(method)))
+        return AdHocMethod(command_entry(command, str(method)))
     if isinstance(method, str | Path):
         return None
     from uad_bench.execution.live import live_entry, live_params
@@ -312,4 +312,4 @@ def _guest(method: Any, name: str | None, command: str | None, settings: Mapping
     own = [key for key in settings if "." not in key]
     if own and not isinstance(method, type):
         raise ConfigError(f"settings {', '.join(own)}: give an object its hyperparameters when it is made")
-    return Guest(live_entry(method, name), live_params(method))
+    return AdHocMethod(live_entry(method, name), live_params(method))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from uad_bench.data.oddities import find_oddities
+from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.errors import MethodError
 from uad_bench.evaluation.evaluation import Evaluation
 from uad_bench.evaluation.measurement import SubjectResult
@@ -113,8 +113,8 @@ def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> Metho
 
 def _oddities(job: Job) -> list[RunWarning]:
     """What is odd about the patients."""
-    found = find_oddities(job.cohort.census.values())
-    return [RunWarning(kind=oddity.kind, count=oddity.count, message=oddity.message) for oddity in found]
+    found = find_cohort_warnings(job.cohort.census.values())
+    return [RunWarning(kind=warning.kind, count=warning.count, message=warning.message) for warning in found]
 
 
 def _row(subject: SubjectResult) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from uad_bench.benchmark.started import StartedMethod, started_method
 from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
 from uad_bench.console import Reporter
 from uad_bench.data.cohort import Cohort, check_stripped, gather, open_dataset
-from uad_bench.data.oddities import find_oddities
+from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.isolation import Limits
 from uad_bench.execution.job import Job
@@ -51,23 +51,23 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
+class AdHocMethod:
     """A method that is registered nowhere: a command, or what was passed from Python with its hyperparameters."""
 
     entry: registry.Entry
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = None) -> list[RunRecord]:
-    """Records of the baselines and, last, of the method: a registered one, or the guest under the request's name."""
+def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | None = None) -> list[RunRecord]:
+    """Records of the baselines and, last, of the method: a registered one, or the ad_hoc under the request's name."""
     entries = registry.methods(request.plugins)
-    if guest:
-        entries = registry.with_guest(entries, guest.entry)
+    if ad_hoc:
+        entries = registry.with_ad_hoc(entries, ad_hoc.entry)
     entry = registry.find("method", request.method, entries)
     task = resolve_task(request)
     main = compose_request(request)
-    if guest:
-        main = replace(main, params={**guest.params, **main.params})
+    if ad_hoc:
+        main = replace(main, params={**ad_hoc.params, **main.params})
     origin = resolve_origin(request)
     check_protocol(main.task)
     device = resolve_device(request.device)
@@ -79,7 +79,7 @@ def run_request(request: Request, reporter: Reporter, *, guest: Guest | None = N
         cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
         check_slices(cohort)
         check_stripped(cohort)
-        say_oddities(cohort, reporter)
+        say_cohort_warnings(cohort, reporter)
         trivial = [name for name in baselines() if name != request.method and request.baselines]
         # Another budget for the method does not make other baselines.
         jobs = [
@@ -135,10 +135,10 @@ def say_warnings(record: RunRecord, reporter: Reporter) -> None:
             reporter.say(f"{record.method.name}: warning: {kind} ({warning.count} x)")
 
 
-def say_oddities(cohort: Cohort, reporter: Reporter) -> None:
+def say_cohort_warnings(cohort: Cohort, reporter: Reporter) -> None:
     """A line for each kind of thing that is odd about the patients; the records repeat them."""
-    for oddity in find_oddities(cohort.census.values()):
-        reporter.say(f"warning: {oddity.message}")
+    for warning in find_cohort_warnings(cohort.census.values()):
+        reporter.say(f"warning: {warning.message}")
 
 
 def compose_request(request: Request) -> Experiment:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from uad_bench.benchmark.request import resolve_device, say_oddities, say_warnings
+from uad_bench.benchmark.request import resolve_device, say_cohort_warnings, say_warnings
 from uad_bench.benchmark.runner import Runner
 from uad_bench.config import Experiment, Task, change_task, load_task
 from uad_bench.console import Reporter
@@ -72,7 +72,7 @@ def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
     )
     runner = Runner(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)
     cohort = _cohort(task, asked, reporter)
-    say_oddities(cohort, reporter)
+    say_cohort_warnings(cohort, reporter)
     record = runner.run(runner.plan(experiment, entry, cohort, origin))
     say_warnings(record, reporter)
     return record

@@ -24,8 +24,8 @@ class Standing:
 
     Attributes:
         ranks: the ranks it may have; None for rows that are not ranked.
-        better: whether its AUPRC is above the yardstick's; None for the yardstick itself and without a p.
-        p: of the difference to the yardstick, adjusted for all that are compared with it.
+        better: whether its AUPRC is above the best_baseline's; None for the best_baseline itself and without a p.
+        p: of the difference to the best_baseline, adjusted for all that are compared with it.
     """
 
     ranks: RankRange | None = None
@@ -77,31 +77,31 @@ class Board:
         return (*ranked, *others)
 
     @property
-    def yardstick(self) -> Row | None:
+    def best_baseline(self) -> Row | None:
         """The strongest trivial baseline here, which a method must beat to be worth its training."""
         return next((row for row in self.ranking.rows if row.baseline), None)
 
     def standing(self, row: Row) -> Standing:
-        """Rank range of a row, and whether it beats the yardstick."""
+        """Rank range of a row, and whether it beats the best_baseline."""
         ranking = self.ranking
         if row not in ranking.rows:
             return Standing()
         place = ranking.rows.index(row)
-        if self.yardstick in (None, row) or ranking.reason:
+        if self.best_baseline in (None, row) or ranking.reason:
             return Standing(ranking.ranges[place])
-        yardstick = ranking.rows.index(self.yardstick)
-        return Standing(ranking.ranges[place], place < yardstick, float(self.yardstick_p[place]))
+        best_baseline = ranking.rows.index(self.best_baseline)
+        return Standing(ranking.ranges[place], place < best_baseline, float(self.best_baseline_p[place]))
 
     @cached_property
-    def yardstick_p(self) -> NDArray[np.float64]:
-        """P (M,) of the ranked rows' differences to the yardstick after Holm over these alone; NaN where unknown.
+    def best_baseline_p(self) -> NDArray[np.float64]:
+        """P (M,) of the ranked rows' differences to the best_baseline after Holm over these alone; NaN where unknown.
 
         "Is it worth its training?" is one question a row, not one a pair: adjusted over all pairs, no answer of twelve
         patients could be below 0.05 as soon as a board has fifteen rows.
         """
-        if self.yardstick is None:
+        if self.best_baseline is None:
             return np.full(len(self.ranking.rows), np.nan)
-        return holm(self.ranking.raw[self.ranking.rows.index(self.yardstick)])
+        return holm(self.ranking.raw[self.ranking.rows.index(self.best_baseline)])
 
     def too_good(self, row: Row) -> bool:
         """Whether a row that saw no label is above a bound that did: a sign of a leak."""

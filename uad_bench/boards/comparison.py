@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from uad_bench.boards.contestants import (
-    Contestant,
+from uad_bench.boards.method_scores import (
+    MethodScores,
     Values,
     finished_record,
-    make_contestant,
     require_same,
+    scores_of,
     setting_name,
 )
 from uad_bench.errors import ConfigError
@@ -44,7 +44,7 @@ CLAIMED_SEEDS = 5  # to claim a difference between trained methods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duel:
+class PairComparison:
     """Two methods on the same patients; differences are the first minus the second.
 
     Attributes:
@@ -87,28 +87,28 @@ class Comparison:
 
     Attributes:
         metric: key such as `auprc@all/pooled`.
-        contestants: best first.
-        ranks: of each contestant.
-        duels: the better of each pair first.
+        methods: best first.
+        ranks: of each scores.
+        pairs: the better of each pair first.
     """
 
     metric: str
-    contestants: tuple[Contestant, ...]
+    methods: tuple[MethodScores, ...]
     ranks: tuple[RankRange, ...]
-    duels: tuple[Duel, ...]
+    pairs: tuple[PairComparison, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; NaN as None."""
         rows = [
             {"method": c.name, "value": c.mean, "seeds": dict(c.values), "rank": [r.first, r.last]}
-            for c, r in zip(self.contestants, self.ranks, strict=True)
+            for c, r in zip(self.methods, self.ranks, strict=True)
         ]
-        duels = [{**asdict(d), "shown": d.shown, "sentence": sentence(d, self)} for d in self.duels]
-        return {"metric": self.metric, "methods": rows, "pairs": duels}
+        pairs = [{**asdict(d), "shown": d.shown, "sentence": sentence(d, self)} for d in self.pairs]
+        return {"metric": self.metric, "methods": rows, "pairs": pairs}
 
 
 def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
-    """Compare the methods of these runs pairwise; runs of one method and setting with several seeds are one contestant.
+    """Compare the methods of these runs pairwise; seeds of one method and setting count together.
 
     Args:
         runs: finished, on the same patients.
@@ -124,76 +124,78 @@ def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
     groups: dict[str, list[tuple[Run, RunRecord]]] = defaultdict(list)
     for run, record in zip(runs, records, strict=True):
         groups[setting_name(record, records)].append((run, record))
-    contestants = [make_contestant(name, members, metric, key) for name, members in groups.items()]
-    if len(contestants) < 2:
+    methods = [scores_of(name, members, metric, key) for name, members in groups.items()]
+    if len(methods) < 2:
         raise ConfigError(f"only {next(iter(groups))} is here; name runs of at least two methods or settings")
     sign = -1.0 if METRICS[name].better == "lower" else 1.0
-    return _all_pairs(key, sorted(contestants, key=lambda c: -sign * c.mean), sign, len(records[0].subjects.test))
+    return _all_pairs(key, sorted(methods, key=lambda c: -sign * c.mean), sign, len(records[0].subjects.test))
 
 
 def sentences(comparison: Comparison) -> list[str]:
     """The answer of every pair in words."""
-    return [sentence(duel, comparison) for duel in comparison.duels]
+    return [sentence(pair, comparison) for pair in comparison.pairs]
 
 
-def sentence(duel: Duel, comparison: Comparison) -> str:
+def sentence(pair: PairComparison, comparison: Comparison) -> str:
     """The answer in words."""
-    by_name = {c.name: c for c in comparison.contestants}
-    first, second = by_name[duel.first], by_name[duel.second]
+    by_name = {c.name: c for c in comparison.methods}
+    first, second = by_name[pair.first], by_name[pair.second]
     label = _label(comparison.metric)
-    numbers = f"{label} {first.mean:.3f} against {second.mean:.3f}, a difference of {duel.difference:.3f}"
-    interval = f"95 % interval {duel.low:.3f} to {duel.high:.3f} over {duel.n_patients} patients"
-    proof = f"p = {_write_p(duel.p)}"
+    numbers = f"{label} {first.mean:.3f} vs {second.mean:.3f}, difference {pair.difference:.3f}"
+    interval = f"95 % CI {pair.low:.3f} to {pair.high:.3f}, {pair.n_patients} patients"
+    proof = f"p = {_write_p(pair.p)}"
     verdict = (
-        f"{duel.first} is significantly better than {duel.second}"
-        if duel.shown
-        else f"No significant difference between {duel.first} and {duel.second}"
+        f"{pair.first} is significantly better than {pair.second}"
+        if pair.shown
+        else f"No significant difference between {pair.first} and {pair.second}"
     )
-    return f"{verdict}: {numbers} ({interval}, {proof}){_needed(duel)}{_caution(first, second)}."
+    return f"{verdict}: {numbers} ({interval}, {proof}){_needed(pair)}{_caution(first, second)}."
 
 
-def _needed(duel: Duel) -> str:
-    if duel.shown:
+def _needed(pair: PairComparison) -> str:
+    if pair.shown:
         return ""
     wanted = []
-    if duel.patients_needed:
-        wanted.append(f"about {duel.patients_needed} patients")
-    if duel.seeds_needed:
-        wanted.append(f"about {duel.seeds_needed} seeds on these patients")
-    return f"; to show a difference of this size it would take {' or '.join(wanted)}" if wanted else ""
+    if pair.patients_needed:
+        wanted.append(f"about {pair.patients_needed} patients")
+    if pair.seeds_needed:
+        wanted.append(f"about {pair.seeds_needed} seeds on these patients")
+    return f"; detecting a difference of this size takes {' or '.join(wanted)}" if wanted else ""
 
 
-def _caution(first: Contestant, second: Contestant) -> str:
+def _caution(first: MethodScores, second: MethodScores) -> str:
     """What a few seeds cannot say about trained methods."""
     seeds = min((len(c.values) for c in (first, second) if c.trained), default=CLAIMED_SEEDS)
     if seeds >= CLAIMED_SEEDS:
         return ""
     some = f"{seeds} seed{'s' * (seeds > 1)}"
-    return f"; {some} of a trained method cannot tell the method from its luck, use {CLAIMED_SEEDS}"
+    return f"; {some} per trained method cannot separate the method from chance in training, use {CLAIMED_SEEDS}"
 
 
-def _all_pairs(metric: str, contestants: Sequence[Contestant], sign: float, n_patients: int) -> Comparison:
-    """Duels with p adjusted over all of them."""
-    pairs = list(combinations(contestants, 2))
-    pooled = holm(np.array([difference_p(a.replicates - b.replicates, n_patients=n_patients) for a, b in pairs]))
-    each = [_differences(a, b) for a, b in pairs]
+def _all_pairs(metric: str, methods: Sequence[MethodScores], sign: float, n_patients: int) -> Comparison:
+    """Pairs with p adjusted over all of them."""
+    couples = list(combinations(methods, 2))
+    pooled = holm(np.array([difference_p(a.replicates - b.replicates, n_patients=n_patients) for a, b in couples]))
+    each = [_differences(a, b) for a, b in couples]
     flips = holm(np.array([sign_flip_p(differences, seed=0).value for differences in each]))
-    fewest = 1 + math.ceil(math.log2(len(pairs) / LEVEL))  # with fewer, not even all of one sign would show it
-    duels = [
-        _duel(a, b, float(p), differences, float(flip), fewest=fewest)
-        for (a, b), p, differences, flip in zip(pairs, pooled, each, flips, strict=True)
+    fewest = 1 + math.ceil(math.log2(len(couples) / LEVEL))  # with fewer, not even all of one sign would show it
+    pairs = [
+        _compare_pair(a, b, float(p), differences, float(flip), fewest=fewest)
+        for (a, b), p, differences, flip in zip(couples, pooled, each, flips, strict=True)
     ]
-    estimates = sign * np.array([c.mean for c in contestants])
-    beyond = np.array([d.p if d.shown else 1.0 for d in duels])
-    ranks = rank_ranges(estimates, pairwise(beyond, n_methods=len(contestants)), level=LEVEL)
-    return Comparison(metric, tuple(contestants), tuple(ranks), tuple(duels))
+    estimates = sign * np.array([c.mean for c in methods])
+    beyond = np.array([d.p if d.shown else 1.0 for d in pairs])
+    ranks = rank_ranges(estimates, pairwise(beyond, n_methods=len(methods)), level=LEVEL)
+    return Comparison(metric, tuple(methods), tuple(ranks), tuple(pairs))
 
 
-def _differences(a: Contestant, b: Contestant) -> Values:
+def _differences(a: MethodScores, b: MethodScores) -> Values:
     return np.array([a.patients[s] - b.patients[s] for s in a.patients if s in b.patients], np.float64)
 
 
-def _duel(a: Contestant, b: Contestant, p: float, differences: Values, flip: float, *, fewest: int) -> Duel:
+def _compare_pair(
+    a: MethodScores, b: MethodScores, p: float, differences: Values, flip: float, *, fewest: int
+) -> PairComparison:
     replicates = a.replicates - b.replicates
     n_patients, difference, se = len(a.patients), a.mean - b.mean, float(np.std(replicates, ddof=1))
     interval = percentile_interval(replicates, n_patients=max(2, n_patients))
@@ -203,7 +205,7 @@ def _duel(a: Contestant, b: Contestant, p: float, differences: Values, flip: flo
     total = sum(s.variance for s in spreads)
     needed = patients_to_separate(difference, se=se, n_patients=n_patients)
     several = bool(spreads) and again.undefined is None
-    return Duel(
+    return PairComparison(
         first=a.name,
         second=b.name,
         difference=difference,
@@ -221,7 +223,7 @@ def _duel(a: Contestant, b: Contestant, p: float, differences: Values, flip: flo
     )
 
 
-def _spreads(a: Contestant, b: Contestant) -> tuple[SeedSpread, ...]:
+def _spreads(a: MethodScores, b: MethodScores) -> tuple[SeedSpread, ...]:
     """Seed variance of the difference where both have the same seeds, else of each trained method."""
     shared = sorted(set(a.values) & set(b.values))
     if a.trained and b.trained and set(a.values) == set(b.values) and len(shared) > 1:

@@ -9,7 +9,7 @@ from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, Settings, T
 from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from uad_bench.benchmark.request import Guest
+    from uad_bench.benchmark.request import AdHocMethod
 
 
 def run(
@@ -85,7 +85,7 @@ def run(
         check_determinism=check_determinism,
     )
     with reporting() as reporter:
-        records = run_request(request, reporter, guest=_guest(command, chosen))
+        records = run_request(request, reporter, ad_hoc=_guest(command, chosen))
     if json:
         print_json(records[-1].to_json())
     else:
@@ -113,10 +113,10 @@ def _check_known(name: str, plugins: list[Path]) -> None:
         raise ConfigError(f"unknown method {name!r}; for the file here: uad-bench run {file}")
 
 
-def _guest(command: str | None, name: str) -> "Guest | None":
+def _guest(command: str | None, name: str) -> "AdHocMethod | None":
     if command is None:
         return None
-    from uad_bench.benchmark.request import Guest
+    from uad_bench.benchmark.request import AdHocMethod
     from uad_bench.execution.external_command import command_entry
 
-    return Guest(command_entry(command, name))
+    return AdHocMethod(command_entry(command, name))

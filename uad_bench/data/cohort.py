@@ -11,8 +11,8 @@ from pydantic import create_model
 from uad_bench.config import STRICT, Task, validate
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
+from uad_bench.data.cohort_warnings import skull_state
 from uad_bench.data.gate import check_split
-from uad_bench.data.oddities import skull_state
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, fold_splits, hash_split, named_split
 from uad_bench.data.store import SliceStore

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from uad_bench.data.census import survey
+from uad_bench.data.cohort_warnings import has_empty_label, skull_state
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.gate import LISTED, REFUSED, Twins, equal_scans, near_scans
+from uad_bench.data.gate import LISTED, REFUSED, DuplicatePair, equal_scans, near_scans
 from uad_bench.data.inspection import Problem
-from uad_bench.data.oddities import has_empty_label, skull_state
 from uad_bench.data.slices import HealthyRule, count_slices, healthy_keys, scored_slices
 from uad_bench.data.subject import Subject, patient_id
 from uad_bench.errors import UadBenchError
@@ -55,7 +55,7 @@ def examine(
 
     Returns:
         a JSON-able document: `usable` (a run would start), `modalities`, `patients` (one row each, with `problems`),
-        `summary`, `slices` (what each rule left), `twins` and `findings`.
+        `summary`, `slices` (what each rule left), `pair` and `findings`.
     """
     rule = rule or HealthyRule()
     try:
@@ -82,7 +82,7 @@ def _warnings(
     subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts], modalities: Sequence[Modality], rule: HealthyRule
 ) -> list[Finding]:
     findings = [f for fact in facts.values() for f in _oddities(fact, rule)]
-    findings += [_twin_finding(twins) for twins in _twins(facts.values())]
+    findings += [_twin_finding(pair) for pair in _twins(facts.values())]
     spare = sorted({m for subject in subjects for m in subject.images} - set(modalities))
     if spare:
         findings.append(Finding("note", "", f"not every patient has {', '.join(spare)}; not looked at"))
@@ -102,16 +102,16 @@ def _oddities(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
     return [Finding("warning", fact.id, f"{fact.id}: {note}") for note, holds in notes.items() if holds]
 
 
-def _twins(facts: Iterable[SubjectFacts]) -> list[Twins]:
+def _twins(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
     known = list(facts)
     equal = list(equal_scans(known))
     pairs = {(t.first, t.second) for t in equal}
     return [*equal, *(t for t in near_scans(known) if (t.first, t.second) not in pairs)]
 
 
-def _twin_finding(twins: Twins) -> Finding:
-    level = "refused" if twins.equal or twins.correlation > REFUSED else "warning"
-    return Finding(level, twins.second, f"{twins.modality} of {twins.first} and {twins.second}: {twins.alikeness}")
+def _twin_finding(pair: DuplicatePair) -> Finding:
+    level = "refused" if pair.equal or pair.correlation > REFUSED else "warning"
+    return Finding(level, pair.second, f"{pair.modality} of {pair.first} and {pair.second}: {pair.alikeness}")
 
 
 def _document(
@@ -129,7 +129,7 @@ def _document(
         "patients": [_row(subject, facts.get(subject.id), problems, rule) for subject in subjects],
         "summary": _summary(subjects, facts),
         "slices": asdict(count_slices(facts.values(), rule)),
-        "twins": [asdict(twins) for twins in _twins(facts.values())],
+        "pair": [asdict(pair) for pair in _twins(facts.values())],
         "findings": [asdict(finding) for finding in ordered],
         "rules": {"healthy": asdict(rule), "near_duplicate": {"listed": LISTED, "refused": REFUSED}},
     }

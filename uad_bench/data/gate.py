@@ -23,7 +23,7 @@ LISTED, REFUSED = 0.98, 0.995  # normalised cross-correlation of the brains
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class DuplicatePair:
     """Two scans that are equal or nearly so.
 
     Attributes:
@@ -50,7 +50,7 @@ class Twins:
         return f"{'mirrored ' if self.mirrored else ''}near-duplicates (correlation {self.correlation:.4f})"
 
 
-def check_split(split: Split, census: Mapping[str, SubjectFacts]) -> tuple[Twins, ...]:
+def check_split(split: Split, census: Mapping[str, SubjectFacts]) -> tuple[DuplicatePair, ...]:
     """Refuse a split that leaks. Labels are not looked at: two patients may well have equal, empty ones.
 
     Args:
@@ -66,35 +66,35 @@ def check_split(split: Split, census: Mapping[str, SubjectFacts]) -> tuple[Twins
     """
     facts = _facts_of(split, census)
     role = {id_: name for name in ROLES for id_ in split.role(name)}
-    for twins in equal_scans(facts):
-        raise _refusal(split, twins, role)
-    near = tuple(twins for twins in near_scans(facts) if role[twins.first] != role[twins.second])
-    for twins in near:
-        if twins.correlation > REFUSED:
-            raise _refusal(split, twins, role)
+    for pair in equal_scans(facts):
+        raise _refusal(split, pair, role)
+    near = tuple(pair for pair in near_scans(facts) if role[pair.first] != role[pair.second])
+    for pair in near:
+        if pair.correlation > REFUSED:
+            raise _refusal(split, pair, role)
     return near
 
 
-def equal_scans(facts: Iterable[SubjectFacts]) -> Iterator[Twins]:
+def equal_scans(facts: Iterable[SubjectFacts]) -> Iterator[DuplicatePair]:
     """Pairs of ids that share every decoded voxel of some modality, whatever it is called and however compressed."""
     owners: dict[str, str] = {}
     for fact in facts:
         for modality, digest in fact.digests.items():
             owner = owners.setdefault(digest, fact.id)
             if owner != fact.id:
-                yield Twins(owner, fact.id, modality, 1.0, equal=True)
+                yield DuplicatePair(owner, fact.id, modality, 1.0, equal=True)
                 break
 
 
-def near_scans(facts: Iterable[SubjectFacts]) -> list[Twins]:
+def near_scans(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
     """Pairs of different patients, one entry each, whose hashes differ in few bits and whose brains correlate."""
     known = list(facts)
-    best: dict[tuple[str, str], Twins] = {}
+    best: dict[tuple[str, str], DuplicatePair] = {}
     for modality in sorted({m for fact in known for m in fact.modalities}):
-        for twins in _near_in(modality, [fact for fact in known if modality in fact.digests]):
-            pair = (twins.first, twins.second)
-            best[pair] = max(best.get(pair, twins), twins, key=lambda t: t.correlation)
-    return sorted(best.values(), key=lambda t: -t.correlation)
+        for pair in _near_in(modality, [fact for fact in known if modality in fact.digests]):
+            ids = (pair.first, pair.second)
+            best[ids] = max(best.get(ids, pair), pair, key=lambda one: one.correlation)
+    return sorted(best.values(), key=lambda one: -one.correlation)
 
 
 def training_manifest(split: Split, census: Mapping[str, SubjectFacts]) -> dict[str, list[str]]:
@@ -129,7 +129,7 @@ def _facts_of(split: Split, census: Mapping[str, SubjectFacts]) -> list[SubjectF
     return [census[id_] for id_ in split.subjects]
 
 
-def _near_in(modality: Modality, facts: list[SubjectFacts]) -> Iterator[Twins]:
+def _near_in(modality: Modality, facts: list[SubjectFacts]) -> Iterator[DuplicatePair]:
     hashes = [int(fact.difference_hashes[modality], 16) for fact in facts]
     straight, mirrored = (np.array(values, np.uint64) for values in (hashes, [mirror_hash(h) for h in hashes]))
     yield from _alike(modality, facts, np.bitwise_count(straight[:, None] ^ straight), mirrored=False)
@@ -138,7 +138,7 @@ def _near_in(modality: Modality, facts: list[SubjectFacts]) -> Iterator[Twins]:
 
 def _alike(
     modality: Modality, facts: list[SubjectFacts], bits: npt.NDArray[np.uint8], *, mirrored: bool
-) -> Iterator[Twins]:
+) -> Iterator[DuplicatePair]:
     """Of the pairs whose hashes differ in few bits (N, N), those whose brains correlate."""
     for i, j in np.argwhere(np.triu(bits <= NEAR_BITS, 1)):
         first, second = facts[i], facts[j]
@@ -146,11 +146,11 @@ def _alike(
         other = mirror_thumbnail(picture) if mirrored else picture
         alike = float(correlation([first.thumbnails[modality], other])[0, 1])
         if alike > LISTED and patient_id(first.id) != patient_id(second.id):
-            yield Twins(first.id, second.id, modality, alike, mirrored=mirrored)
+            yield DuplicatePair(first.id, second.id, modality, alike, mirrored=mirrored)
 
 
-def _refusal(split: Split, twins: Twins, role: Mapping[str, str]) -> DataError:
-    first, second = role[twins.first], role[twins.second]
-    what = f"{twins.modality} of {twins.first} ({first}) and {twins.second} ({second})"
+def _refusal(split: Split, pair: DuplicatePair, role: Mapping[str, str]) -> DataError:
+    first, second = role[pair.first], role[pair.second]
+    what = f"{pair.modality} of {pair.first} ({first}) and {pair.second} ({second})"
     kind = DataError if first == second else LeakError
-    return kind(f"split {split.name}: {what} are {twins.alikeness}; leave one of the two patients out")
+    return kind(f"split {split.name}: {what} are {pair.alikeness}; leave one of the two patients out")

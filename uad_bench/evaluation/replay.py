@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uad_bench.evaluation.cases import Case, Cases
 from uad_bench.evaluation.protocol import Protocol, Published
-from uad_bench.evaluation.threshold_search import EachUnit, Landscape
+from uad_bench.evaluation.threshold_search import EachUnit, ThresholdObjective
 from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.overlap import OVERLAP, confusion_of
 from uad_bench.metrics.ranks import RankCounts, count_ranks, count_ranks_of
@@ -151,10 +151,10 @@ def _search(seen: _Rescaled, subjects: Sequence[str]) -> tuple[float, str | None
         return float("nan"), "n/a (the protocol has no threshold)"
     if not subjects:
         return float("nan"), "n/a (no patient with a lesion to choose the threshold on)"
-    landscape = Landscape(partial(_objective, seen, subjects), _scores(seen, subjects))
-    if why := search.refusal(landscape):
+    objective = ThresholdObjective(partial(_objective, seen, subjects), _scores(seen, subjects))
+    if why := search.refusal(objective):
         return float("nan"), f"n/a ({why})"
-    return (float("nan") if isinstance(search, EachUnit) else search.find(landscape)), None
+    return (float("nan") if isinstance(search, EachUnit) else search.find(objective)), None
 
 
 def _scores(seen: _Rescaled, subjects: Sequence[str]) -> NDArray[np.float32]:
@@ -267,7 +267,7 @@ class _Replayed:
             tp, marked, positive = _dice_parts(unit, thresholds, strict)
             return np.asarray(2 * tp / (marked + positive[0]))
 
-        return search.find(Landscape(own_dice, np.sort(unit.voxels[0])))
+        return search.find(ThresholdObjective(own_dice, np.sort(unit.voxels[0])))
 
 
 def _row(protocol: Protocol, number: str, measure: Measure, n_subjects: int) -> Metric:

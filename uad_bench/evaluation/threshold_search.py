@@ -1,6 +1,6 @@
-"""How papers look for a threshold. Only replays use these; our own thresholds are exact and chosen in `thresholds`.
+"""How papers search for a threshold. Only replays use these; our own thresholds are exact and chosen in `thresholds`.
 
-A search sees the scores through a `Landscape`: the Dice that it maximises at any threshold, and where scores lie.
+A search sees the scores through a `ThresholdObjective`: the Dice at any threshold, and the distribution of scores.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Count = Annotated[int, Field(ge=2, le=10_000)]
 
 
 @dataclass(frozen=True, slots=True)
-class Landscape:
+class ThresholdObjective:
     """What a search may look at.
 
     Attributes:
@@ -45,7 +45,7 @@ class Grid:
     count: Count
     unit: Literal["raw", "rescaled"] = "raw"
 
-    def find(self, seen: Landscape) -> float:
+    def find(self, seen: ThresholdObjective) -> float:
         """The best step."""
         return seen.best(self.start + self.step * np.arange(self.count, dtype=np.float64))
 
@@ -53,7 +53,7 @@ class Grid:
         """Whether this is the last step, so that the best threshold may lie beyond."""
         return threshold > self.start + self.step * (self.count - 1.5)
 
-    def refusal(self, seen: Landscape) -> str | None:
+    def refusal(self, seen: ThresholdObjective) -> str | None:
         """Why the grid means nothing here: it is in the unit of the paper's own scores."""
         lowest, highest = float(seen.scores[0]), float(seen.scores[-1])
         if self.unit == "rescaled" or 0 <= lowest <= highest <= 1:
@@ -68,7 +68,7 @@ class Everywhere:
         """False: it covers all scores."""
         return False
 
-    def refusal(self, _: Landscape) -> str | None:
+    def refusal(self, _: ThresholdObjective) -> str | None:
         """None: nothing stands against it."""
         return None
 
@@ -82,7 +82,7 @@ class Linear(Everywhere):
     kind: Literal["linear"] = "linear"
     count: Count
 
-    def find(self, seen: Landscape) -> float:
+    def find(self, seen: ThresholdObjective) -> float:
         """The best step."""
         return seen.best(np.linspace(seen.scores[0], seen.scores[-1], self.count, dtype=np.float64))
 
@@ -96,7 +96,7 @@ class Quantiles(Everywhere):
     kind: Literal["quantiles"] = "quantiles"
     count: Count
 
-    def find(self, seen: Landscape) -> float:
+    def find(self, seen: ThresholdObjective) -> float:
         """The best quantile."""
         places = np.linspace(0, seen.scores.size - 1, self.count).round().astype(np.int64)
         return seen.best(seen.scores[places].astype(np.float64))
@@ -111,7 +111,7 @@ class Halving(Everywhere):
     kind: Literal["halving"] = "halving"
     steps: Annotated[int, Field(ge=1, le=100)]
 
-    def find(self, seen: Landscape) -> float:
+    def find(self, seen: ThresholdObjective) -> float:
         """The best threshold met on the way."""
         low, high = min(0.0, float(seen.scores[0])), float(seen.scores[-1])
         best, found = -1.0, low
@@ -135,7 +135,7 @@ class Yen(Everywhere):
     kind: Literal["yen"] = "yen"
     bins: Count = 256
 
-    def find(self, seen: Landscape) -> float:
+    def find(self, seen: ThresholdObjective) -> float:
         """The centre of the bin that splits the histogram best."""
         counts, edges = np.histogram(seen.scores, self.bins)
         p = counts / counts.sum()
@@ -156,7 +156,7 @@ class EachUnit(Everywhere):
     kind: Literal["each"] = "each"
     count: Count = 1000
 
-    def find(self, seen: Landscape) -> float:
+    def find(self, seen: ThresholdObjective) -> float:
         """The best of `count` quantiles, asked once for each unit."""
         return Quantiles(count=self.count).find(seen)
 
@@ -170,7 +170,7 @@ class Fixed:
     kind: Literal["fixed"] = "fixed"
     value: float
 
-    def find(self, _: Landscape) -> float:
+    def find(self, _: ThresholdObjective) -> float:
         """The number."""
         return self.value
 
@@ -178,6 +178,6 @@ class Fixed:
         """False: there is no grid."""
         return False
 
-    def refusal(self, _: Landscape) -> str | None:
+    def refusal(self, _: ThresholdObjective) -> str | None:
         """A fixed number means nothing for another score."""
         return f"the threshold {self.value:g} is fixed in the unit of the paper's own scores"

@@ -31,7 +31,7 @@ from uad_bench.seeding import seed_globals
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from uad_bench.distributed import Team
+    from uad_bench.distributed import WorkerGroup
 
 Emit = Callable[[Event], None]
 LONGEST_REMARK = 300
@@ -86,23 +86,23 @@ def describe_method(method: Method) -> Described:
 
 def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     """Fit (or load the checkpoint), then score every assigned subject, emitting an event for each unit done."""
-    from uad_bench.distributed import current_team
+    from uad_bench.distributed import current_group
 
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
-    team = current_team()
+    group = current_group()
     meter = Meter(assignment.device)
     learned, resumed = run.checkpoint.exists(), any(run.maps.glob("*.npy"))
-    team.wait()  # until all have looked, before one of them writes it
+    group.wait()  # until all have looked, before one of them writes it
     if not learned:
-        _fit(method, store, assignment, emit, meter, team)
-        team.wait()
-    if learned or not team.leads:
+        _fit(method, store, assignment, emit, meter, group)
+        group.wait()
+    if learned or not group.leads:
         _load(method, assignment, emit)
-    if team.leads:
+    if group.leads:
         DiskSnapshots(run.snapshots).clear()
-        emit(_fitted(method, run, ranks=team.size))
-    team.wait()  # until that is said, for maps that are reported before belong to an earlier training
-    first = _score(method, store, assignment, emit, meter, team)
+        emit(_fitted(method, run, ranks=group.size))
+    group.wait()  # until that is said, for maps that are reported before belong to an earlier training
+    first = _score(method, store, assignment, emit, meter, group)
     if first and not resumed and not getattr(method, "whole_volume", False):
         _score_again(method, store, assignment, emit, first)
 
@@ -113,7 +113,9 @@ def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
         method.load_state_dict(state, compute=_compute(assignment, emit))
 
 
-def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team) -> None:
+def _fit(
+    method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, group: WorkerGroup
+) -> None:
     keys = [SliceKey(subject, z) for subject, slices in assignment.train.items() for z in slices]
     initial = Run(Path(assignment.run)).initial
     with starting_from(initial, method, _compute(assignment, emit)) as compute, meter.span() as spent, _calling("fit"):
@@ -121,18 +123,18 @@ def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, 
         train = training_slices(store, keys, method.modalities.fit, assignment.masks)
         method.fit(train, budget=Budget(**assignment.budget), compute=compute)
         state = method.state_dict()
-    spent |= {"cpu_seconds": team.total(spent["cpu_seconds"])}
-    if team.leads:
+    spent |= {"cpu_seconds": group.total(spent["cpu_seconds"])}
+    if group.leads:
         save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
-        emit(Fit(slices=len(keys), ranks=team.size, **spent))
+        emit(Fit(slices=len(keys), ranks=group.size, **spent))
 
 
 def _score(
-    method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, team: Team
+    method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, group: WorkerGroup
 ) -> Sample | None:
     """Returns some scores of the first subject, to be compared at the end."""
     run, first = Run(Path(assignment.run)), None
-    mine = list(assignment.score.items())[team.rank :: team.size]
+    mine = list(assignment.score.items())[group.rank :: group.size]
     for done, (subject, slices) in enumerate(mine):
         emit(Advance(stage="score", step=done, total=len(mine)))
         seed_globals(assignment.seed, "score", subject)  # a method that draws carelessly can still be resumed
@@ -145,7 +147,7 @@ def _score(
         for remark in remarks:
             emit(Remark(subject=subject, kind=remark))
         stored = save_map(run.map(subject), score_map)
-        emit(Scored(subject=subject, slices=len(keys), rank=team.rank, **dict(stored), **spent))
+        emit(Scored(subject=subject, slices=len(keys), rank=group.rank, **dict(stored), **spent))
     return first
 
 

@@ -15,8 +15,8 @@ from typing import IO, Any
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.audit_hook import AuditHook
-from uad_bench.execution.followers import joined
 from uad_bench.execution.messages import Done, Failure
+from uad_bench.execution.ranks import joined
 from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.events import Event, LabelAccess

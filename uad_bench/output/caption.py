@@ -18,7 +18,7 @@ POLICIES = (
 
 def caption(board: Board) -> tuple[str, ...]:
     """Sentences under a board."""
-    ranks = (_ranks(board), *_yardstick(board))
+    ranks = (_ranks(board), *_best_baseline(board))
     return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
 
 
@@ -65,11 +65,11 @@ def _ranks(board: Board) -> str:
     return f"{drawn}; {excluded}{_least(board, m * (m - 1) // 2)}."
 
 
-def _yardstick(board: Board) -> Sequence[str]:
+def _best_baseline(board: Board) -> Sequence[str]:
     """Which baseline a method had to beat."""
-    if board.yardstick is None:
+    if board.best_baseline is None:
         return []
-    strongest = f"{board.yardstick.label}, the strongest untrained baseline here"
+    strongest = f"{board.best_baseline.label}, the strongest untrained baseline here"
     if board.ranking.reason:
         return [f"Beats baselines? compares with {strongest}."]
     after = f"p adjusted by Holm over the {len(board.ranking.rows) - 1} rows compared"

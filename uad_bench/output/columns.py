@@ -172,7 +172,7 @@ RESULTS = (
 )
 LESIONS = (_column("lesion F1", _metric("lesion_f1_any", "hFPR5")),)
 COSTS = (
-    _column("a volume", _cost("score_s_per_volume")),
+    _column("time per volume", _cost("score_s_per_volume")),
     _column("training", _cost("fit_s")),
     _column("memory", _cost("peak_rss_mib", text=_memory)),
     _column("parameters", _parameters),

@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from uad_bench.boards.comparison import Comparison, Duel, sentences
+from uad_bench.boards.comparison import Comparison, PairComparison, sentences
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
 from uad_bench.output.formats.terminal import TerminalView
 
@@ -36,35 +36,35 @@ def comparison_tables(comparison: Comparison) -> RenderableType:
 
 def comparison_sheets(comparison: Comparison) -> tuple[Sheet, Sheet]:
     """The methods, best first, and the pairs."""
-    return _methods(comparison), Sheet("Pairs", PAIRS, tuple(map(_pair, comparison.duels)), (NOTE,))
+    return _methods(comparison), Sheet("Pairs", PAIRS, tuple(map(_pair, comparison.pairs)), (NOTE,))
 
 
 def _methods(comparison: Comparison) -> Sheet:
     rows = []
-    for contestant, rank in zip(comparison.contestants, comparison.ranks, strict=True):
-        values = sorted(contestant.values.values())
+    for scores, rank in zip(comparison.methods, comparison.ranks, strict=True):
+        values = sorted(scores.values.values())
         spread = f"{values[0]:.3f} to {values[-1]:.3f}" if len(values) > 1 else "–"
         tone: Tone = "strong" if rank.first == rank.last == 1 else "plain"
-        texts = (str(rank), contestant.name, f"{contestant.mean:.3f}", str(len(values)), spread)
+        texts = (str(rank), scores.name, f"{scores.mean:.3f}", str(len(values)), spread)
         rows.append(tuple(Cell(text, tone) for text in texts))
     return Sheet(f"{comparison.metric}, best first", METHODS, tuple(rows))
 
 
-def _pair(duel: Duel) -> tuple[Cell, ...]:
-    patients = f"{duel.patients_needed} patients" if duel.patients_needed else ""
-    seeds = f"{duel.seeds_needed} seeds" if duel.seeds_needed else ""
+def _pair(pair: PairComparison) -> tuple[Cell, ...]:
+    patients = f"{pair.patients_needed} patients" if pair.patients_needed else ""
+    seeds = f"{pair.seeds_needed} seeds" if pair.seeds_needed else ""
     texts = (
-        duel.first,
-        duel.second,
-        f"{duel.difference:+.3f}",
-        f"[{duel.low:+.3f}, {duel.high:+.3f}]",
-        f"[{duel.retrained[0]:+.3f}, {duel.retrained[1]:+.3f}]" if duel.retrained else "–",
-        _number(duel.p, "{:.4f}"),
-        _number(duel.patient_difference, "{:+.3f}"),
-        _number(duel.patient_p, "{:.4f}"),
-        "–" if duel.shown else " or ".join(filter(None, (patients, seeds))) or "–",
+        pair.first,
+        pair.second,
+        f"{pair.difference:+.3f}",
+        f"[{pair.low:+.3f}, {pair.high:+.3f}]",
+        f"[{pair.retrained[0]:+.3f}, {pair.retrained[1]:+.3f}]" if pair.retrained else "–",
+        _number(pair.p, "{:.4f}"),
+        _number(pair.patient_difference, "{:+.3f}"),
+        _number(pair.patient_p, "{:.4f}"),
+        "–" if pair.shown else " or ".join(filter(None, (patients, seeds))) or "–",
     )
-    return tuple(Cell(text, "strong" if duel.shown else "plain") for text in texts)
+    return tuple(Cell(text, "strong" if pair.shown else "plain") for text in texts)
 
 
 def _number(value: float | None, form: str) -> str:

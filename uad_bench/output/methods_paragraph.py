@@ -140,7 +140,7 @@ def _cost(record: RunRecord) -> str:
         f"{label} {value:.3g} {unit}"
         for label, value, unit in (
             ("training took", cost.fit_s, "s"),
-            ("scoring", cost.score_s_per_volume, "s a volume"),
+            ("scoring", cost.score_s_per_volume, "s per volume"),
             ("peak memory was", cost.peak_rss_mib, "MiB"),
         )
         if value is not None

@@ -174,8 +174,8 @@ def _comparison(board: Board) -> dict[str, Any]:
         "rank_intervals": [None if r is None else list(r) for r in ranking.intervals],
         "p_first": [_number(value) for value in ranking.first],
         "p_pairs": [[_number(value) for value in row] for row in ranking.p],
-        "yardstick": board.yardstick and board.yardstick.label,
-        "p_yardstick": [_number(value) for value in board.yardstick_p],
+        "yardstick": board.best_baseline and board.best_baseline.label,
+        "p_yardstick": [_number(value) for value in board.best_baseline_p],
         "kendall_tau": _number(ranking.tau),
         "unknown": ranking.reason,
     }

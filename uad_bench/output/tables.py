@@ -19,7 +19,7 @@ METRICS = (
     ("AUROC", "auroc", None, "pooled"),
     ("AUPRC a patient", "auprc", None, "mean"),
 )
-COSTS = (("training", "fit_s"), ("a volume", "score_s_per_volume"))
+COSTS = (("training", "fit_s"), ("time per volume", "score_s_per_volume"))
 COLUMNS = (
     Column("method", numeric=False, identity=True),
     *(Column(heading) for heading, *_ in METRICS),

@@ -83,13 +83,13 @@ def methods(plugins: Iterable[Path] = ()) -> dict[str, Entry]:
     return _unique(found, "method")
 
 
-def with_guest(entries: Mapping[str, Entry], guest: Entry) -> dict[str, Entry]:
+def with_ad_hoc(entries: Mapping[str, Entry], ad_hoc: Entry) -> dict[str, Entry]:
     """The entries and one that is registered nowhere.
 
     Raises:
         ConfigError: its name is taken.
     """
-    return _unique([*entries.values(), guest], "method")
+    return _unique([*entries.values(), ad_hoc], "method")
 
 
 def datasets() -> dict[str, Entry]:

@@ -23,7 +23,7 @@ LEFT = frozenset({State.RUNNING, State.QUEUED, State.WAITING, State.STOPPED})
 FULL = 40
 """Most cells that are shown one by one."""
 
-HEADINGS = ("cell", "state", "AUPRC [95 % CI]", "training", "a volume", "memory", "in all")
+HEADINGS = ("run", "state", "AUPRC [95 % CI]", "training", "time per volume", "memory", "total")
 COLUMNS, NARROW = range(7), (0, 1, 2, 6)
 WIDE = 116
 """Characters that all columns need."""

@@ -13,7 +13,7 @@ from uad_bench.method import Progress
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.cases import ChosenCase, case_sheet, choose_cases
 from uad_bench.output.report.figures import inline_figures, save_figures
-from uad_bench.output.report.material import Material, MethodMaterial, gather_material
+from uad_bench.output.report.material import MethodMaterial, ReportData, gather_material
 from uad_bench.output.report.permission import may_show
 from uad_bench.output.report.pictures import browser_payload
 from uad_bench.output.report.templating import render
@@ -53,7 +53,7 @@ def write_report(
     report(Progress("report", 3, 3))
 
 
-def report_page(material: Material, payload: dict[str, Any] | None) -> str:
+def report_page(material: ReportData, payload: dict[str, Any] | None) -> str:
     """The page's text; without a payload there is no case browser."""
     table, methods = material.by_patient(COLUMN), [method.name for method in material.sound]
     chosen = _chosen(material)
@@ -71,7 +71,7 @@ def report_page(material: Material, payload: dict[str, Any] | None) -> str:
     )
 
 
-def _payload(material: Material, data: Path | None, show: bool, report: Report) -> dict[str, Any] | None:
+def _payload(material: ReportData, data: Path | None, show: bool, report: Report) -> dict[str, Any] | None:
     """The case browser's content, or None where images may not be shown or no map is there."""
     cases = _chosen(material)
     methods = [method for method in material.sound if _has_maps(method, cases)]
@@ -87,11 +87,11 @@ def _has_maps(method: MethodMaterial, cases: Sequence[ChosenCase]) -> bool:
     return method.row.sound[0].present and all(part is not None and part.curve is not None for part in parts)
 
 
-def _chosen(material: Material) -> list[ChosenCase]:
+def _chosen(material: ReportData) -> list[ChosenCase]:
     return choose_cases(material.patients, material.by_patient(COLUMN), [method.name for method in material.sound])
 
 
-def _training(material: Material) -> str:
+def _training(material: ReportData) -> str:
     """How many patients each model was fitted on."""
     records = [part.record for method in material.sound[:1] for part in method.parts] or [material.board.record]
     counts = sorted({len(record.subjects.train or ()) for record in records})

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.output.report.material import Material, MethodMaterial
+from uad_bench.output.report.material import MethodMaterial, ReportData
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Curve
 
@@ -18,7 +18,7 @@ POLICY_MARKERS = {"hFPR1": "<", "hFPR5": "o", "valDice": "s", "oracle": "*"}
 NEUTRAL = "#6B7480"
 
 
-def draw_precision_recall(axes: Any, material: Material) -> None:
+def draw_precision_recall(axes: Any, material: ReportData) -> None:
     """Precision over sensitivity, and what a map that knows nothing reaches."""
     _draw_lines(axes, material, lambda curve: (curve.sensitivity, curve.precision))
     prevalence = material.board.record.value("prevalence")
@@ -30,14 +30,14 @@ def draw_precision_recall(axes: Any, material: Material) -> None:
     axes.set(xlabel="sensitivity", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
 
 
-def draw_roc(axes: Any, material: Material) -> None:
+def draw_roc(axes: Any, material: ReportData) -> None:
     """Sensitivity over the false-positive rate, with both ends."""
     _draw_lines(axes, material, lambda curve: (_with_ends(curve.fpr), _with_ends(curve.sensitivity)))
     axes.plot([0, 1], [0, 1], color="#8A929C", linewidth=0.8, dashes=(2, 2))
     axes.set(xlabel="false-positive rate", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1.02))
 
 
-def draw_dice(axes: Any, material: Material) -> None:
+def draw_dice(axes: Any, material: ReportData) -> None:
     """Dice over the false-positive rate on a logarithmic scale, with the operating points."""
     axes.set_xscale("log")
     _draw_lines(axes, material, _dice_line, back=lambda x: 10**x)
@@ -56,7 +56,7 @@ def draw_dice(axes: Any, material: Material) -> None:
     plain_powers(axes)
 
 
-def has_curves(material: Material) -> bool:
+def has_curves(material: ReportData) -> bool:
     """Whether any method has one."""
     return bool(_with_curves(material))
 
@@ -76,14 +76,14 @@ def mean_line(lines: Sequence[Line], points: int) -> Line:
     return places, np.mean([np.interp(places, x, y) for x, y in lines], axis=0)
 
 
-def _with_curves(material: Material) -> list[MethodMaterial]:
+def _with_curves(material: ReportData) -> list[MethodMaterial]:
     """Baselines first, so that they lie under the others."""
     return sorted((m for m in material.sound if m.curves), key=lambda method: not method.row.baseline)
 
 
 def _draw_lines(
     axes: Any,
-    material: Material,
+    material: ReportData,
     line_of: Callable[[Curve], Line],
     back: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda x: x,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from uad_bench.output.report.material import Material
+from uad_bench.output.report.material import ReportData
 from uad_bench.output.report.plots import PLOTS, Plot
 
 INK, GRID = "#010203", "#010204"
@@ -39,20 +39,20 @@ class Picture:
     svg: Markup
 
 
-def inline_figures(material: Material) -> list[Picture]:
+def inline_figures(material: ReportData) -> list[Picture]:
     """Every figure that the material allows, as SVG whose text and grid follow the page's colours."""
     return [
         Picture(plot, plot.caption_for(material), _inline(plot, material)) for plot in PLOTS if plot.possible(material)
     ]
 
 
-def save_figures(material: Material, folder: Path) -> list[Path]:
+def save_figures(material: ReportData, folder: Path) -> list[Path]:
     """PNG and SVG files of every figure, black on white; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     return [path for plot in PLOTS if plot.possible(material) for path in _save(plot, material, folder)]
 
 
-def _save(plot: Plot, material: Material, folder: Path) -> Iterator[Path]:
+def _save(plot: Plot, material: ReportData, folder: Path) -> Iterator[Path]:
     figure = _draw(plot, material, ink="#1d2329", grid="#e4e7ea", legend=True)
     for suffix in (".svg", ".png"):
         path = folder / f"{plot.name}{suffix}"
@@ -60,7 +60,7 @@ def _save(plot: Plot, material: Material, folder: Path) -> Iterator[Path]:
         yield path
 
 
-def _inline(plot: Plot, material: Material) -> Markup:
+def _inline(plot: Plot, material: ReportData) -> Markup:
     svg = _bytes(_draw(plot, material, ink=INK, grid=GRID, legend=False), "svg", plot.name).decode()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(
@@ -73,7 +73,7 @@ def _inline(plot: Plot, material: Material) -> Markup:
     return Markup(svg.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1))  # noqa: S704 - matplotlib escapes
 
 
-def _draw(plot: Plot, material: Material, *, ink: str, grid: str, legend: bool) -> Any:
+def _draw(plot: Plot, material: ReportData, *, ink: str, grid: str, legend: bool) -> Any:
     """A matplotlib figure, without pyplot and its global state."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -92,7 +92,7 @@ def _draw(plot: Plot, material: Material, *, ink: str, grid: str, legend: bool) 
     return figure
 
 
-def _add_legend(figure: Any, material: Material) -> None:
+def _add_legend(figure: Any, material: ReportData) -> None:
     from matplotlib.lines import Line2D
 
     handles = [

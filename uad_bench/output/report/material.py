@@ -67,7 +67,7 @@ class MethodMaterial:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
+class ReportData:
     """Everything that the page shows, images apart.
 
     Attributes:
@@ -111,7 +111,7 @@ class Material:
         return table
 
 
-def gather_material(runs: Sequence[Run]) -> Material:
+def gather_material(runs: Sequence[Run]) -> ReportData:
     """Read the records and tables of runs; several seeds of a method become one.
 
     Raises:
@@ -129,7 +129,7 @@ def gather_material(runs: Sequence[Run]) -> Material:
     boards = _boards(results)
     rows = (*boards[0].ordered, *boards[0].bounds)
     drawn = styles([row.baseline for row in rows])
-    return Material(boards, tuple(_method(row, style, by_name) for row, style in zip(rows, drawn, strict=True)))
+    return ReportData(boards, tuple(_method(row, style, by_name) for row, style in zip(rows, drawn, strict=True)))
 
 
 def _boards(results: Sequence[Result]) -> tuple[Board, ...]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from uad_bench.boards.result import Quantity
 from uad_bench.output.report.curve_plots import draw_dice, draw_precision_recall, draw_roc, has_curves, plain_powers
-from uad_bench.output.report.material import Material, MethodMaterial
+from uad_bench.output.report.material import MethodMaterial, ReportData
 from uad_bench.runs.metric_rows import Metric
 
-Draw = Callable[[Any, Material], None]
+Draw = Callable[[Any, ReportData], None]
 
 SIZES = ("small", "middle", "large")
 PLACES = [(dx, dy) for dy in (5, -12, 14, -20, 23, -29) for dx in (7, -7)]  # of a label, the best first
@@ -35,17 +35,17 @@ class Plot:
     title: str
     caption: str
     draw: Draw
-    possible: Callable[[Material], bool]
+    possible: Callable[[ReportData], bool]
     wide: bool = False
     size: tuple[float, float] = (5.2, 3.7)
     over_folds: str = ""
 
-    def caption_for(self, material: Material) -> str:
+    def caption_for(self, material: ReportData) -> str:
         """What is seen in this report."""
         return f"{self.caption} {self.over_folds}".rstrip() if material.over_folds else self.caption
 
 
-def _patients(axes: Any, material: Material) -> None:
+def _patients(axes: Any, material: ReportData) -> None:
     table = material.by_patient("dice@hFPR5")
     generator = np.random.Generator(np.random.PCG64(0))
     for place, (method, values) in enumerate(zip(material.sound, table, strict=True)):
@@ -63,7 +63,7 @@ def _patients(axes: Any, material: Material) -> None:
     axes.set(xlabel="Dice of a patient at hFPR5", xlim=(-0.02, 1.02))
 
 
-def _sizes(axes: Any, material: Material) -> None:
+def _sizes(axes: Any, material: ReportData) -> None:
     count = len(material.sound)
     for m, method in enumerate(material.sound):
         for place, size in enumerate(SIZES):
@@ -88,7 +88,7 @@ def _group_metric(method: MethodMaterial, group: str) -> Metric | None:
     return next((row for row in rows if (row.name, row.group) == ("auprc", group)), None)
 
 
-def _pareto(axes: Any, material: Material) -> None:
+def _pareto(axes: Any, material: ReportData) -> None:
     points = [(cost, number.value, number, method) for cost, number, method in _costs(material)]
     for cost, value, number, method in points:
         if number.low is not None and number.high is not None:
@@ -137,13 +137,13 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return all(one[k] < other[k + 2] and other[k] < one[k + 2] for k in (0, 1))
 
 
-def _costs(material: Material) -> list[tuple[float, Any, MethodMaterial]]:
+def _costs(material: ReportData) -> list[tuple[float, Any, MethodMaterial]]:
     quantity = Quantity("auprc")
     known = ((method.row.cost("score_s_per_slice"), method.row.number(quantity), method) for method in material.sound)
     return [(cost, number, method) for cost, number, method in known if cost and number.value is not None]
 
 
-def _ranks(axes: Any, material: Material) -> None:
+def _ranks(axes: Any, material: ReportData) -> None:
     """Area of a disc: share of the replicates in which a row has that rank."""
     ranking = material.board.ranking
     styles = {method.row.label: method.style for method in material.methods}
@@ -163,16 +163,16 @@ def _ranks(axes: Any, material: Material) -> None:
     axes.set(xticks=range(1, count + 1), xlabel="rank by AUPRC", xlim=(0.4, count + 0.6))
 
 
-def _method_axis(axes: Any, material: Material) -> None:
+def _method_axis(axes: Any, material: ReportData) -> None:
     axes.set(yticks=range(len(material.sound)), yticklabels=[method.name for method in material.sound])
     axes.set_ylim(len(material.sound) - 0.5, -0.5)
 
 
-def _has_sizes(material: Material) -> bool:
+def _has_sizes(material: ReportData) -> bool:
     return any(_group_metric(method, "size=small") for method in material.sound)
 
 
-def _has_patients(material: Material) -> bool:
+def _has_patients(material: ReportData) -> bool:
     return bool(material.sound) and bool(np.isfinite(material.by_patient("dice@hFPR5")).any())
 
 

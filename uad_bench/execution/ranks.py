@@ -31,7 +31,7 @@ PATIENCE = timedelta(hours=1)
 
 @contextmanager
 def joined(assignment: Assignment, asked: dict[str, Any], emit: Emit) -> Iterator[Assignment]:
-    """Inside, this process is one rank of the assignment's team; the leader starts all others.
+    """Inside, this process is one rank of the assignment's group; the leader starts all others.
 
     Yields:
         the assignment with this rank's device.

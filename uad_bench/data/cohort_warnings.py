@@ -13,7 +13,7 @@ NAMED = 3  # patients that a sentence names
 
 
 @dataclass(frozen=True, slots=True)
-class Oddity:
+class CohortWarning:
     """One kind of finding.
 
     Attributes:
@@ -39,11 +39,11 @@ def has_empty_label(facts: SubjectFacts) -> bool:
     return facts.labelled and bool(facts.label_digest) and not facts.anomaly_voxels
 
 
-def find_oddities(facts: Iterable[SubjectFacts]) -> list[Oddity]:
+def find_cohort_warnings(facts: Iterable[SubjectFacts]) -> list[CohortWarning]:
     """Everything odd about these patients, one entry a kind, in a fixed order."""
     known = list(facts)
     found = {kind: [fact for fact in known if holds(fact)] for kind, (holds, _) in KINDS.items()}
-    return [Oddity(kind, len(odd), _sentence(kind, odd, len(known))) for kind, odd in found.items() if odd]
+    return [CohortWarning(kind, len(odd), _sentence(kind, odd, len(known))) for kind, odd in found.items() if odd]
 
 
 KINDS: Mapping[str, tuple[Callable[[SubjectFacts], bool], str]] = {

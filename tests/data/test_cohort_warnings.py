@@ -1,10 +1,10 @@
 """What is odd about a cohort is counted by kind, and said in a sentence that names patients."""
 
-from uad_bench.data.oddities import find_oddities
+from uad_bench.data.cohort_warnings import find_cohort_warnings
 
 
 def test_a_sound_cohort_has_none(make_facts):
-    assert find_oddities([make_facts()]) == []
+    assert find_cohort_warnings([make_facts()]) == []
 
 
 def test_each_kind_is_counted_and_its_first_patients_are_named(make_facts):
@@ -13,8 +13,8 @@ def test_each_kind_is_counted_and_its_first_patients_are_named(make_facts):
     strange = make_facts(id="strange", undeclared_values=(7, 9))
     empty = make_facts(id="empty", anomaly_area=(0,) * 14)
     outside = [make_facts(id=f"out{i}", outside_brain=5) for i in range(4)]
-    found = {oddity.kind: oddity for oddity in find_oddities([sound, whole, strange, empty, *outside])}
-    assert {kind: oddity.count for kind, oddity in found.items()} == {
+    found = {warning.kind: warning for warning in find_cohort_warnings([sound, whole, strange, empty, *outside])}
+    assert {kind: warning.count for kind, warning in found.items()} == {
         "whole_head": 1,
         "undeclared_label_values": 1,
         "empty_label": 1,

@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contestant:
+class MethodScores:
     """One method with one setting, over its seeds.
 
     Attributes:
@@ -78,7 +78,7 @@ def _setting(record: RunRecord) -> dict[str, Any]:
     return {**dict(sorted(record.method.params.items())), **working(record)}
 
 
-def make_contestant(name: str, members: Sequence[tuple[Run, RunRecord]], metric: str, key: str) -> Contestant:
+def scores_of(name: str, members: Sequence[tuple[Run, RunRecord]], metric: str, key: str) -> MethodScores:
     """One method from the runs of its seeds."""
     values: dict[int, float] = {}
     columns, tables = [], []
@@ -93,7 +93,7 @@ def make_contestant(name: str, members: Sequence[tuple[Run, RunRecord]], metric:
         tables.append(_patients(run, metric))
     patients = {subject: fmean(table.get(subject, float("nan")) for table in tables) for subject in tables[0]}
     trained = any(record.method.fit for _, record in members)
-    return Contestant(name, values, np.mean(columns, axis=0), patients, trained)
+    return MethodScores(name, values, np.mean(columns, axis=0), patients, trained)
 
 
 def _patients(run: Run, metric: str) -> dict[str, float]:
