@@ -314,7 +314,11 @@ def test_rescored_results_and_their_replicates_are_recomputed(run: Run, scored: 
     assert [f.where for f in verify_run(run, data=scored.data).findings] == ["rescored/volume-common.npy"]
 
 
-def test_a_damaged_reference_in_the_cache_is_not_believed(run: Run, scored: Scored):
+def test_a_damaged_reference_in_the_cache_is_not_believed(
+    run: Run, scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(cache_root() / "references", tmp_path / "cache" / "references")
+    monkeypatch.setenv("UAD_BENCH_CACHE", str(tmp_path / "cache"))  # other tests use the session's
     right = run.read_record().value("auprc")
     for path in cache_root().glob("references/*.npy"):
         bits = np.load(path)
