@@ -1,4 +1,4 @@
-"""The part of a volume that holds something."""
+"""Bounding boxes of masks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Lesions found and false alarms, counted as connected components.
+"""Detected lesions and false positives, counted as connected components.
 
-Components touch by face, edge or corner: 26 neighbours in a volume, 8 in a slice. Those under 50 mm³ are dropped on
-both sides before anything is compared, and counted.
+Components are connected by face, edge or corner: 26 neighbours in a volume, 8 in a slice. Components under 50 mm³ are
+dropped from reference and prediction before they are compared; the number dropped is kept.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SMALLEST_MM3 = 50.0
 
 @dataclass(frozen=True, slots=True)
 class LesionCounts:
-    """Lesions of the reference and components of the prediction; those of several patients add up.
+    """Lesions of the reference and components of the prediction; counts of several patients can be added.
 
     Attributes:
         lesions: in the reference, large enough.
         detected: lesions that any kept component overlaps.
         components: in the prediction, large enough.
         hits: components that overlap any kept lesion; the others are false positives.
-        matched: pairs of one lesion and one component with IoU over 0.5; no part of one can be in two pairs.
+        matched: pairs of a lesion and a component with IoU over 0.5; each can be in one pair only.
         dropped_lesions: too small.
         dropped_components: too small.
     """
@@ -76,9 +76,9 @@ def count_lesions(
 
 
 def lesion_f1_any(counts: LesionCounts) -> Measure:
-    """Harmonic mean of lesions detected and components hitting, by any overlap. Undefined: `empty_ref`.
+    """Harmonic mean of lesion sensitivity and component precision, where any overlap is a hit. Undefined: `empty_ref`.
 
-    Many to many, since a score map breaks lesions into fragments.
+    Matching is many-to-many, because a thresholded score map breaks lesions into fragments.
     """
     if not counts.lesions:
         return undefined("empty_ref")
@@ -133,14 +133,14 @@ LESIONS = by_name(
     LesionMetric(
         name="lesion_f1_any",
         label="Lesion F1 (any)",
-        description=f"lesions hit and components hitting by any overlap; {_DROPPED}",
+        description=f"F1 of lesion detection, where any overlap is a hit; {_DROPPED}",
         of=lesion_f1_any,
         replicates=_f1_any_replicates,
     ),
     LesionMetric(
         name="lesion_f1_iou50",
         label="Lesion F1 (IoU>0.5)",
-        description=f"one-to-one matches at IoU over one half; {_DROPPED}",
+        description=f"F1 of lesion detection, one-to-one matches at IoU > 0.5; {_DROPPED}",
         of=lesion_f1_iou50,
         replicates=_f1_iou50_replicates,
     ),
@@ -149,6 +149,6 @@ LESIONS = by_name(
 LESION_FP = Metric(
     name="lesion_fp_per_volume",
     label="Lesion FP",
-    description=f"components that hit no lesion, per volume; {_DROPPED}",
+    description=f"false-positive components per volume; {_DROPPED}",
     better="lower",
 )

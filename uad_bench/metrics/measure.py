@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number, or NaN with a reason code; never 0, 0.5 or 1 in place of an answer that does not exist.
+    """A number, or NaN with a reason code. An undefined metric is never reported as 0, 0.5 or 1.
 
     Attributes:
         value: the number; NaN exactly when `undefined` is set.
@@ -31,10 +31,10 @@ class Measure:
 
 
 def undefined(reason: str) -> Measure:
-    """The measure that does not exist, and why."""
+    """An undefined measure with its reason code."""
     return Measure(math.nan, reason)
 
 
 def ratio(numerator: float, denominator: float, *, otherwise: str) -> Measure:
-    """`numerator / denominator`, or undefined for the reason `otherwise` when there is nothing to divide by."""
+    """`numerator / denominator`, or undefined with the reason `otherwise` if the denominator is zero."""
     return Measure(numerator / denominator) if denominator else undefined(otherwise)

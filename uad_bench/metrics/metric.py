@@ -1,4 +1,4 @@
-"""What every metric has: its name in records, and how tables name it."""
+"""The description of a metric: its name in records, and its label, direction and unit in tables."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A metric as tables name it.
+    """Name and presentation of a metric.
 
     Attributes:
         name: as in records and files.
-        label: as printed in a table's head.
+        label: column heading in tables.
         description: one sentence.
-        better: which direction is better; None for a number that describes the data.
+        better: which direction is better; None if it describes the data.
         unit: `""` for a ratio, else `"mm"`.
     """
 
@@ -36,5 +36,5 @@ M = TypeVar("M", bound=Metric)
 
 
 def by_name(*metrics: M) -> Mapping[str, M]:
-    """These metrics by name, in this order, which is that of records and tables."""
+    """These metrics by name, in the order of records and tables."""
     return MappingProxyType({metric.name: metric for metric in metrics})

@@ -1,6 +1,6 @@
 """Overlap of a prediction with the reference at one threshold: counts, and the metrics that are ratios of them.
 
-To add a metric at a threshold, add an entry and list it in `OVERLAP`.
+To add a metric at a threshold, define it here and list it in `OVERLAP`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uad_bench.metrics.metric import Metric, Values, by_name
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Voxels by prediction and reference; those of several patients add up."""
+    """Voxels by prediction and reference; counts of several patients can be added."""
 
     tp: int
     fp: int
@@ -45,7 +45,7 @@ def confusion_of(predicted: NDArray[np.bool_], anomaly: NDArray[np.bool_]) -> Co
 def smallest_float32(threshold: float) -> np.float32:
     """The smallest float32 that is >= `threshold`.
 
-    numpy would round the threshold to the nearest float32, which may let in a score just below it.
+    numpy would round the threshold to the nearest float32, which may include a score just below it.
     """
     with np.errstate(over="ignore"):
         nearest = np.float32(threshold)
@@ -57,7 +57,7 @@ _REQUIRED: Mapping[str, Callable[[Any], Any]] = {
     "empty_pred": lambda n: n.tp + n.fp,
     "no_negative": lambda n: n.fp + n.tn,
 }
-"""Voxels without which a metric is undefined, by the reason that is then given."""
+"""Counts that must be positive for a metric to be defined, by reason code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +67,8 @@ class OverlapMetric(Metric):
     Attributes:
         numerator: of a confusion `n`.
         denominator: likewise.
-        undefined: `empty_ref`, `empty_pred` or `no_negative`, where there is nothing to divide by.
-        averaged: the mean over patients is reported too.
+        undefined: `empty_ref`, `empty_pred` or `no_negative`, the reason if the required count is zero.
+        averaged: whether the mean over patients is also reported.
     """
 
     numerator: Callable[[Any], Any]
@@ -91,7 +91,7 @@ class OverlapMetric(Metric):
 dice = OverlapMetric(
     name="dice",
     label="Dice",
-    description="overlap 2TP / (2TP + FP + FN) at the operating point that the policy names",
+    description="overlap 2TP / (2TP + FP + FN) at the threshold chosen by the policy",
     numerator=lambda n: 2 * n.tp,
     denominator=lambda n: 2 * n.tp + n.fp + n.fn,
     undefined="empty_ref",
@@ -108,7 +108,7 @@ jaccard = OverlapMetric(
 precision = OverlapMetric(
     name="precision",
     label="Precision",
-    description="anomalous share of the marked voxels",
+    description="fraction of predicted voxels that are anomalous",
     numerator=lambda n: n.tp,
     denominator=lambda n: n.tp + n.fp,
     undefined="empty_pred",
@@ -116,7 +116,7 @@ precision = OverlapMetric(
 sensitivity = OverlapMetric(
     name="sensitivity",
     label="Sensitivity",
-    description="marked share of the anomalous voxels",
+    description="fraction of anomalous voxels that are predicted",
     numerator=lambda n: n.tp,
     denominator=lambda n: n.tp + n.fn,
     undefined="empty_ref",
@@ -124,7 +124,7 @@ sensitivity = OverlapMetric(
 fpr = OverlapMetric(
     name="fpr",
     label="FPR",
-    description="marked share of the healthy voxels",
+    description="fraction of healthy voxels predicted anomalous",
     numerator=lambda n: n.fp,
     denominator=lambda n: n.fp + n.tn,
     undefined="no_negative",
@@ -133,11 +133,11 @@ fpr = OverlapMetric(
 specificity = OverlapMetric(
     name="specificity",
     label="Specificity",
-    description="unmarked share of the healthy voxels",
+    description="fraction of healthy voxels not predicted anomalous",
     numerator=lambda n: n.tn,
     denominator=lambda n: n.fp + n.tn,
     undefined="no_negative",
 )
 
 OVERLAP = by_name(dice, jaccard, precision, sensitivity, fpr, specificity)
-"""All metrics at a threshold: records, tables and `verify` compute and show whatever is listed here."""
+"""All metrics at a threshold, as computed and shown by records, tables and `verify`."""

@@ -1,4 +1,4 @@
-"""Per-patient counts at shared thresholds: all that a bootstrap over patients needs of 350 million voxels."""
+"""Per-patient counts at shared thresholds, from which a bootstrap over patients is computed without the voxels."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class PatientCounts:
 def shared_thresholds(counts: RankCounts, *, bins: int = BINS) -> NDArray[np.float32]:
     """At most `bins` scores that split the pooled positives evenly, highest first.
 
-    Recall moves only at positives, so that quantiles of *their* scores give equal steps of recall however rare
-    positives are; quantiles of all scores would spend nearly all bins where no metric looks. With `bins` or fewer
-    distinct positive scores nothing is binned at all.
+    Recall changes only at scores of positives, so quantiles of *their* scores give equal steps of recall however rare
+    positives are; with quantiles of all scores nearly all bins would be at scores without positives. With `bins` or
+    fewer distinct positive scores nothing is binned.
     """
     if counts.scores.size <= bins:
         return counts.scores

@@ -1,4 +1,4 @@
-"""Ranks that say how sure they are. Methods that tie share a rank; higher values are better throughout."""
+"""Ranks with their uncertainty. Tied methods share a rank; higher values are better throughout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from uad_bench.metrics.significance import differences_p, holm
 
 @dataclass(frozen=True, slots=True)
 class RankRange:
-    """The ranks that a method may have: 1 + methods surely better to M - methods surely worse."""
+    """Best rank: 1 + methods significantly better; worst rank: M - methods significantly worse."""
 
     first: int
     last: int
@@ -61,16 +61,16 @@ def pairwise(p: NDArray[np.float64], *, n_methods: int) -> NDArray[np.float64]:
 
 
 def rank_ranges(estimates: NDArray[np.float64], p: NDArray[np.float64], *, level: float = 0.05) -> list[RankRange]:
-    """The range of each method from estimates (M,) and adjusted p (M, M); an unknown p separates nothing."""
-    surely_better = (estimates[:, None] > estimates) & (p < level)  # row beats column
-    losses, wins = surely_better.sum(axis=0), surely_better.sum(axis=1)
+    """The range of each method from estimates (M,) and adjusted p (M, M); an undefined p is not significant."""
+    significant = (estimates[:, None] > estimates) & (p < level)  # row beats column
+    losses, wins = significant.sum(axis=0), significant.sum(axis=1)
     return [RankRange(1 + int(lost), estimates.size - int(won)) for lost, won in zip(losses, wins, strict=True)]
 
 
 def rank_distribution(
     estimates: NDArray[np.float64], replicates: NDArray[np.float64], *, level: float = 0.95
 ) -> RankDistribution:
-    """How the ranking by estimates (M,) fares over paired replicates (M, R)."""
+    """Stability of the ranking by estimates (M,) over paired replicates (M, R)."""
     ranks = ranks_of(replicates)  # (M, R)
     ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=1, method="inverted_cdf").astype(np.int64)
     taus = [kendall_tau(estimates, column) for column in replicates.T]
@@ -89,9 +89,9 @@ def ranks_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def kendall_tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> Measure:
-    """Agreement of two rankings of the same methods, tau-b: ties count for neither side.
+    """Agreement of two rankings of the same methods, Kendall's tau-b.
 
-    Methods without a value in either are left out. Undefined: `constant` where a ranking tells no two methods apart.
+    Methods undefined in either are left out. Undefined: `constant` if all methods tie in a ranking.
     """
     known = ~np.isnan(one + other)
     upper = np.triu_indices(int(known.sum()), 1)

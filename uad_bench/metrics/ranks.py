@@ -1,8 +1,9 @@
-"""Exact counts behind every threshold-free metric, patient by patient in bounded memory.
+"""Exact counts for every threshold-free metric, accumulated per patient in bounded memory.
 
-Recall moves only at the scores of positives, and precision can peak only there. So average precision, AUROC and the
-best Dice over *every* threshold need nothing but the numbers of positives and negatives at and above each distinct
-positive score. Anomalies are few: one pass gathers their scores, a second counts all voxels below and at each.
+Recall changes only at the scores of positives, and precision can peak only there. Hence average precision, AUROC and
+the best Dice over *every* threshold need only the numbers of positives and negatives at and above each distinct
+positive score. Anomalous voxels are few: a first pass gathers their scores, a second counts all voxels below and at
+each.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _VOXELS_PER_POSITIVE = 16  # where looking up every positive in a piece costs le
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankCounts:
-    """How many voxels lie at and above each distinct score of a positive, highest score first.
+    """Number of voxels at and above each distinct score of a positive, highest score first.
 
     Attributes:
         scores: (K,) float32 distinct scores of positives, descending; -0.0 and 0.0 are one score.
@@ -79,7 +80,7 @@ def count_ranks(patients: Callable[[], Iterable[Voxels]], *, names: Sequence[str
 
 
 def count_ranks_of(scores: NDArray[np.float32], anomaly: NDArray[np.bool_], *, name: str = "patient") -> RankCounts:
-    """`count_ranks` of voxels that lie in memory: scores (V,) float32, anomaly (V,) bool."""
+    """`count_ranks` of voxels in memory: scores (V,) float32, anomaly (V,) bool."""
     return count_ranks(lambda: [(scores, anomaly)], names=(name,))
 
 

@@ -1,7 +1,7 @@
 """All metrics by the names that records and tables use.
 
-Metrics at a threshold, of lesions and of surfaces have their entries beside their formulas (`overlap`, `lesion`,
-`surface`); those over every threshold are listed here.
+Metrics at a threshold, lesion metrics and surface metrics are defined next to their formulas (`overlap`, `lesion`,
+`surface`); metrics over all thresholds are defined here.
 """
 
 from uad_bench.metrics.lesion import LESION_FP, LESIONS
@@ -18,12 +18,12 @@ _OVER_THRESHOLDS = (
     Metric(
         name="auroc",
         label="AUROC",
-        description="chance that a random anomalous voxel scores higher than a random healthy one",
+        description="probability that a random anomalous voxel scores higher than a random healthy one",
     ),
     Metric(
         name="fpr95",
         label="FPR@95TPR",
-        description="lowest FPR of any threshold that finds 95 % of the anomalous voxels",
+        description="lowest FPR at a sensitivity of at least 95 %",
         better="lower",
     ),
     Metric(
@@ -34,7 +34,7 @@ _OVER_THRESHOLDS = (
     Metric(
         name="prevalence",
         label="Prevalence",
-        description="anomalous share of the scored voxels; the AUPRC of a constant map",
+        description="fraction of scored voxels that are anomalous; the AUPRC of a constant map",
         better=None,
     ),
 )
@@ -42,13 +42,13 @@ _HEALTHY_SLICES = (
     Metric(
         name="fpr_healthy",
         label="FPR (healthy)",
-        description="marked share of the brain in slices without anomaly",
+        description="fraction of brain voxels predicted anomalous in slices without anomaly",
         better="lower",
     ),
     Metric(
         name="fpr_healthy_ratio",
         label="FPR ratio",
-        description="FPR on healthy test slices over the policy's nominal rate",
+        description="FPR in test slices without anomaly, divided by the policy's nominal rate",
         better=None,
     ),
 )

@@ -1,6 +1,6 @@
-"""One score a slice: does the map say which slices hold an anomaly?
+"""Slice-level detection: one score per slice.
 
-Means run over the brain only; a mean over the whole image would also measure how much of it is brain.
+Means are over the brain only; a mean over the whole image would also depend on the fraction of brain in it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def mean_brain(scores: NDArray[np.float32]) -> float:
 
 
 def top1pct_brain(scores: NDArray[np.float32]) -> float:
-    """Mean of the highest 1 % of a slice's brain voxels (V,), of one voxel at least."""
+    """Mean of the highest 1 % of a slice's brain voxels (V,), at least one voxel."""
     n_top = math.ceil(scores.size / 100)
     return float(np.mean(np.partition(scores, scores.size - n_top)[-n_top:], dtype=np.float64))
 
@@ -34,12 +34,12 @@ REDUCTIONS: Mapping[str, Callable[[NDArray[np.float32]], float]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceScores:
-    """The slices of one patient that hold brain.
+    """The slices of one patient that contain brain.
 
     Attributes:
         z: (S,) int64 index along the third axis.
-        scores: (S,) float32 by name of the reduction.
-        anomalous: (S,) bool, the reference touches the slice.
+        scores: (S,) float32, by name of the reduction.
+        anomalous: (S,) bool, whether the slice contains anomaly.
     """
 
     z: NDArray[np.int64]
@@ -47,12 +47,12 @@ class SliceScores:
     anomalous: NDArray[np.bool_]
 
     def voxels(self, reduction: str) -> Voxels:
-        """Slices in the place of voxels: what `count_ranks` and the bootstrap take."""
+        """Scores and labels of the slices, in the form of voxels for `count_ranks` and the bootstrap."""
         return self.scores[reduction], self.anomalous
 
 
 def slice_scores(scores: NDArray[np.float32], anomaly: NDArray[np.bool_], *, domain: NDArray[np.bool_]) -> SliceScores:
-    """Reduce each axial slice that meets the domain; scores, anomaly and domain are (X, Y, Z)."""
+    """Reduce each axial slice that contains voxels of the domain; scores, anomaly and domain are (X, Y, Z)."""
     z = np.flatnonzero(domain.any(axis=(0, 1)))
     brains = [scores[:, :, k][domain[:, :, k]] for k in z]
     reduced = {name: np.array([of(brain) for brain in brains], np.float32) for name, of in REDUCTIONS.items()}

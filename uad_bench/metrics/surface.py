@@ -1,7 +1,7 @@
 """Distances between the surfaces of two masks, in mm.
 
-A surface is the set of a mask's voxels with a face neighbour outside; the image's edge counts as outside. Distances are
-between voxel centres, and each surface voxel counts once.
+The surface of a mask is the set of its voxels with a face neighbour outside it; the image border counts as outside.
+Distances are between voxel centres, and each surface voxel counts once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SurfaceDistances:
 def surface_distances(
     predicted: NDArray[np.bool_], anomaly: NDArray[np.bool_], *, spacing: Sequence[float]
 ) -> SurfaceDistances:
-    """Measure both directions inside the box that holds both masks.
+    """Distances in both directions, computed inside the bounding box of both masks.
 
     An array with an axis of one voxel is a slice: its surface is the outline, not every voxel.
 
@@ -105,7 +105,7 @@ def _surface_mm(mask: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np
 def _nearest(points: NDArray[np.float64], *, among: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance (V,) from each point (V, 3) to the nearest of the others, mm.
 
-    A tree of surface voxels, since a distance map of the whole box took five times as long on a noisy prediction.
+    A k-d tree of surface voxels: a distance map of the whole box took five times as long on a noisy prediction.
     """
     from scipy.spatial import cKDTree
 
@@ -126,7 +126,7 @@ class SurfaceMetric(Metric):
 
 SURFACES = by_name(
     SurfaceMetric(
-        name="nsd2", label="NSD 2 mm", description="share of both surfaces that lie within 2 mm of the other", of=nsd
+        name="nsd2", label="NSD 2 mm", description="fraction of both surfaces within 2 mm of the other", of=nsd
     ),
     SurfaceMetric(
         name="hd95",
@@ -139,7 +139,7 @@ SURFACES = by_name(
     SurfaceMetric(
         name="assd",
         label="ASSD",
-        description="mean distance between the surfaces, both directions together",
+        description="average symmetric surface distance",
         better="lower",
         unit="mm",
         of=assd,

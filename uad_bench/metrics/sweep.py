@@ -1,4 +1,4 @@
-"""What every threshold would have given: curves at up to a thousand ranks."""
+"""Precision, sensitivity, Dice and FPR as functions of the threshold, at up to 1,000 thresholds."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Sweep:
 def sweep(counts: RankCounts, *, points: int = POINTS) -> Sweep:
     """Metrics at up to `points` thresholds, evenly spaced by rank among the distinct positive scores.
 
-    Ranks, never linear steps: one outlying voxel would push a linear grid off all the others. The best Dice and both
-    ends are always among the points. Without positives there is no point.
+    Spaced by rank, because a single outlier would leave most of a linear grid without voxels. The best Dice and both
+    ends are always included. Empty without positives.
     """
     chosen = _ranks(counts, points)
     tp, fp = counts.tp[chosen], counts.fp[chosen]

@@ -1,6 +1,6 @@
-"""How far a number would move with other patients: the bootstrap over patients.
+"""Bootstrap over patients: confidence intervals of metrics.
 
-The same rows of resampled patients serve every method and seed, so that differences are paired. Voxels of one patient
+All methods and seeds share the same rows of resampled patients, so that differences are paired. Voxels of one patient
 are not independent; resampling them instead would give intervals many times too narrow.
 """
 
@@ -21,9 +21,9 @@ from uad_bench.metrics.voxel import auroc, average_precision, best_dice
 
 REPLICATES = 2_000
 MOST_SHIFT = 5e-4
-"""Largest difference between a metric and its binned form that a replicate may be corrected by."""
+"""Largest difference between a metric and its binned form for which replicates are corrected."""
 
-_LEAST_DEFINED = 0.95  # share of replicates in which a metric must exist for its interval to exist
+_LEAST_DEFINED = 0.95  # share of replicates in which a metric must be defined for its interval to be defined
 _BLOCK = 64  # replicates at once: 64 x 16,384 float64 are 8 MiB
 
 
@@ -32,7 +32,7 @@ class Resamples:
     """Rows of patients drawn with replacement.
 
     Attributes:
-        weights: (R, n) float64, how often row r holds patient j.
+        weights: (R, n) float64, how often patient j occurs in row r.
         digest: SHA-256 of the drawn indices as little-endian int64, (R, n) row by row.
     """
 
@@ -46,7 +46,7 @@ class Resamples:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where a metric would lie with other patients, or why that is unknown."""
+    """A confidence interval over patients, or why it is undefined."""
 
     low: float
     high: float
@@ -60,10 +60,10 @@ class PooledReplicates:
 
     Attributes:
         values: (R,) float64 by metric name (`auprc`, `auroc`, `dice` at its own best threshold), already shifted;
-            NaN where the metric does not exist in a replicate.
+            NaN where the metric is undefined in a replicate.
         shift: what was added to each metric's replicates: exact - binned point estimate.
-        undefined: reason by metric name where a metric or its replicates do not exist.
-        n_patients: patients in a row.
+        undefined: reason by metric name, where a metric or its replicates are undefined.
+        n_patients: patients per row.
     """
 
     values: Mapping[str, NDArray[np.float64]]
@@ -103,8 +103,8 @@ def percentile_interval(values: NDArray[np.float64], *, n_patients: int, level: 
 def pooled_replicates(patients: PatientCounts, counts: RankCounts, resamples: Resamples) -> PooledReplicates:
     """Pooled AUPRC, AUROC and best Dice with patient j repeated w_rj times.
 
-    Thresholds between the shared ones are tied, which lowers every metric a little: the replicates are shifted by what
-    the same ties cost the exact value. Undefined where that is over `MOST_SHIFT`: `coarse_bins`.
+    Scores between two shared thresholds are treated as tied, which lowers every metric slightly; the replicates are
+    shifted by the same effect on the point estimate. Undefined: `coarse_bins` if the shift is over `MOST_SHIFT`.
 
     Args:
         patients: counts at shared thresholds.
@@ -144,7 +144,7 @@ def mean_replicates(values: NDArray[np.float64], resamples: Resamples) -> NDArra
 
 
 def _refusal(shift: float) -> str | None:
-    """The reason not to believe replicates that need this correction."""
+    """The reason for rejecting replicates that need this correction, if it is too large."""
     return "coarse_bins" if abs(shift) > MOST_SHIFT else None
 
 

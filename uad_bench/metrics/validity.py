@@ -1,4 +1,4 @@
-"""The gate that every score map passes before any metric sees it."""
+"""Validation of score maps before any metric is computed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from uad_bench.errors import MethodError
 
 
 def require_scores(scores: NDArray[np.float32], *, shape: tuple[int, ...], name: str) -> None:
-    """Refuse scores that a metric would turn into a wrong number.
+    """Check that scores are finite float32 of the expected shape.
 
-    A NaN sorts above every number, so that in some libraries a NaN on the tumour gives a perfect score.
+    NaN sorts above every number, so some libraries give a perfect metric for NaN in the tumour.
 
     Args:
-        scores: whatever the method returned.
-        shape: what it has to be; nothing is broadcast.
-        name: patient as the user knows it.
+        scores: returned by the method.
+        shape: expected shape; nothing is broadcast.
+        name: the patient, for messages.
 
     Raises:
         MethodError: reason `bad_output` for another shape or type, `nonfinite` for NaN or infinity.

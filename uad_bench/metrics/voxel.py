@@ -1,4 +1,4 @@
-"""Metrics over every threshold, from exact counts. A prediction at threshold t is `score >= t`."""
+"""Metrics over all thresholds, from exact counts. A prediction at threshold t is `score >= t`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from uad_bench.metrics.ranks import RankCounts
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold and what it does.
+    """A threshold and the result at it.
 
     Attributes:
-        threshold: exactly a float32 score; NaN where no positive exists.
-        confusion: voxels counted at it.
-        dice: its Dice.
+        threshold: an exact float32 score; NaN without positives.
+        confusion: voxel counts at the threshold.
+        dice: Dice at the threshold.
     """
 
     threshold: float
@@ -50,7 +50,7 @@ def average_precision_gain(counts: RankCounts) -> Measure:
 
 
 def auroc(counts: RankCounts) -> Measure:
-    """Chance that a positive scores higher than a negative, ties counted one half. Undefined: `single_class`."""
+    """Probability that a positive scores higher than a negative, ties counted one half. Undefined: `single_class`."""
     if not counts.n_positive or not counts.n_negative:
         return undefined("single_class")
     at = np.diff(counts.tp, prepend=0)
@@ -61,7 +61,7 @@ def auroc(counts: RankCounts) -> Measure:
 def best_dice(counts: RankCounts) -> OperatingPoint:
     """The highest Dice over every threshold, at the highest threshold that reaches it.
 
-    Between two positive scores only false positives are added, so the peak is at a positive score.
+    Between two positive scores only false positives are added, so the maximum is at a positive score.
     Undefined: `empty_ref`.
     """
     if not counts.n_positive:
@@ -85,7 +85,7 @@ def confusion_at(counts: RankCounts, k: int) -> Confusion:
 
 
 def fpr_at_tpr(counts: RankCounts, *, tpr: float = 0.95) -> Measure:
-    """Lowest false-positive rate of any threshold whose sensitivity is at least `tpr`; nothing is interpolated.
+    """Lowest false-positive rate of any threshold whose sensitivity is at least `tpr`; no interpolation.
 
     Undefined: `single_class`.
     """
@@ -96,5 +96,5 @@ def fpr_at_tpr(counts: RankCounts, *, tpr: float = 0.95) -> Measure:
 
 
 def prevalence(counts: RankCounts) -> Measure:
-    """Share of the scored voxels that are anomalous."""
+    """Fraction of scored voxels that are anomalous."""
     return ratio(counts.n_positive, counts.n_voxels, otherwise="empty_domain")
