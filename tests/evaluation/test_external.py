@@ -179,11 +179,11 @@ def test_a_map_that_lies_elsewhere_is_refused_not_resampled(scored: Scored):
     nib.save(nib.Nifti1Image(noisy(4), shifted), maps / "P4.nii.gz")
     record = scored.submit(maps, "moved", threshold_maps=scored.write("val", range(3), noisy))
     assert record["status"] == "failed"
-    assert "lies elsewhere" in record["message"]
+    assert "not on the scan's grid" in record["message"]
 
 
 def test_an_empty_folder_is_an_error_of_the_data(scored: Scored, tmp_path: Path):
-    with pytest.raises(DataError, match="holds no map"):
+    with pytest.raises(DataError, match="no score maps found"):
         scored.submit(tmp_path, "nothing")
 
 

@@ -1,4 +1,4 @@
-"""A patient as a protocol sees it: filtered scores, anomaly, and which voxels of which slices count."""
+"""A patient under a protocol: post-processed scores, anomaly, and the voxels and slices that are evaluated."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One patient's slices that a protocol looks at; arrays are (x, y, S) of one shape.
+    """The evaluated slices of one patient; arrays are (x, y, S) of one shape.
 
     Attributes:
-        z: (S,) slices, as indices of the scan.
+        z: (S,) slice indices in the scan.
         scores: float32, after the chain's steps on scores.
         anomaly: bool.
-        domain: bool, the voxels that count.
-        spacing: mm.
+        domain: bool, the evaluated voxels.
+        spacing: voxel size in mm.
     """
 
     subject: str
@@ -44,12 +44,12 @@ class Case:
 
     @property
     def voxels(self) -> Voxels:
-        """Scores and anomaly of the voxels that count."""
+        """Scores and anomaly of the evaluated voxels."""
         return self.scores[self.domain], self.anomaly[self.domain]
 
     @property
     def clean(self) -> Mask:
-        """Voxels that count in slices without anomaly."""
+        """Evaluated voxels in slices without anomaly."""
         return self.domain & ~self.anomaly.any(axis=(0, 1))
 
     @property
@@ -67,7 +67,7 @@ class Volumes:
     brain: Mask
 
     def cut(self, index: tuple[Any, ...]) -> Volumes:
-        """The same part of each."""
+        """Apply the same index to each array."""
         return Volumes(self.scores[index], self.anomaly[index], self.brain[index])
 
     def resized(self, side: int | None) -> Volumes:
@@ -81,14 +81,14 @@ class Volumes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cases:
-    """Patients with a reference and a score map each; both are read when asked for, one patient at a time.
+    """Patients with reference and score map, both read on access, one patient at a time.
 
     Attributes:
         references: by subject.
-        read: gives a subject's score map, (X, Y, Z) float32.
-        protocol: what is looked at.
+        read: returns a subject's score map, (X, Y, Z) float32.
+        protocol: defines the evaluated slices and voxels, and the post-processing.
         slices: first and last slice of the task; None means all.
-        filtered: where maps after post-processing are kept, because a 3-D median takes seconds per patient.
+        filtered: cache of post-processed maps, because a 3-D median takes seconds per patient.
     """
 
     references: Mapping[str, Reference]
@@ -122,17 +122,17 @@ class Cases:
         return (self[subject] for subject in subjects)
 
     def voxels(self, subjects: Sequence[str]) -> Iterator[Voxels]:
-        """Scores and anomaly of the voxels that count, of each subject in this order."""
+        """Scores and anomaly of the evaluated voxels of each subject, in this order."""
         return (self[subject].voxels for subject in subjects)
 
     def healthy(self, subject: str) -> NDArray[np.float32]:
-        """Scores of counted voxels in the subject's slices without anomaly, whichever slices the protocol picks."""
+        """Scores of voxels in the subject's slices without anomaly, whatever slices the protocol chooses."""
         everything = replace(self, protocol=replace(self.protocol, slices="all"))
         case = everything[subject]
         return case.scores[case.clean]
 
     def chosen_slices(self, reference: Reference) -> Sequence[int]:
-        """The slices of a patient that count: of the task's range, and of the protocol's choice."""
+        """The evaluated slices of a patient: in the task's range, and chosen by the protocol."""
         depth = reference.shape[2]
         first, last = self.slices or (0, depth - 1)
         allowed = range(max(first, 0), min(last, depth - 1) + 1)
@@ -140,7 +140,7 @@ class Cases:
         return SLICES[self.protocol.slices](reference, inside)
 
     def present(self, subjects: Sequence[str]) -> list[str]:
-        """Those subjects, sorted, of whom any slice counts."""
+        """The subjects with at least one evaluated slice, sorted."""
         return [name for name in sorted(subjects) if self.chosen_slices(self.references[name])]
 
     @property
@@ -148,7 +148,7 @@ class Cases:
         return self.protocol.published.side if self.protocol.published else None
 
     def _box(self, reference: Reference, halo: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Corners of the part of the scan that what counts depends on."""
+        """Corners of the part of the scan on which the evaluated voxels depend."""
         if self.protocol.region == "all":
             return (0, 0, 0), reference.shape
         low, high = reference.box
@@ -156,7 +156,7 @@ class Cases:
         return tuple(max(0, start - halo) for start in low), tuple(min(n, end + halo) for end, n in last)
 
     def _filter(self, chain: Chain, volumes: Volumes) -> ScoreMap:
-        """Apply the chain, or read what it gave before for the same voxels."""
+        """Apply the chain, or read its cached result for the same voxels."""
         if self.filtered is None or chain.planar:
             return chain.filter(volumes.scores, volumes.brain)
         return self.filtered.recall(_key(chain, volumes), lambda: chain.filter(volumes.scores, volumes.brain))

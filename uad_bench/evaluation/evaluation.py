@@ -1,4 +1,4 @@
-"""From stored score maps and references to every number of a run. Labels are read here, and no method is."""
+"""Compute every metric of a run from stored score maps and references. Labels are read here; methods are not run."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ from uad_bench.metrics.voxel import (
 )
 from uad_bench.runs.metric_rows import Estimate, Labels
 
-SLICE_SCORES = {"mean_brain": "", "top1pct_brain": "_top1pct"}  # reduction -> how its metrics' names end
+SLICE_SCORES = {"mean_brain": "", "top1pct_brain": "_top1pct"}  # reduction -> suffix of its metric names
 
-FEW_THRESHOLDS = 1_024  # steps of about 1/1024 cost AUROC less than a replicate may be shifted by
+FEW_THRESHOLDS = 1_024  # with steps of about 1/1024 the AUROC error is below the allowed shift of a replicate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """All that is computed from one run's maps under one protocol.
+    """All results computed from one run's maps under one protocol.
 
     Attributes:
         estimates: metrics with their replicates, in the order of the record.
-        groups: the same for parts of the patients, such as tertiles of lesion size.
-        counts: exact counts of the pooled test voxels, from which curves are drawn.
+        groups: the same for subgroups of patients, such as tertiles of lesion size.
+        counts: exact counts of the pooled test voxels, used for curves.
         rows: digest of the bootstrap rows; runs with the same rows are compared pairwise.
-        size_cuts_mm3: where the tertiles of reference volume lie; empty with fewer than three patients with a lesion.
+        size_cuts_mm3: tertile limits of the reference volume; empty with fewer than three patients with a lesion.
     """
 
     estimates: tuple[Estimate, ...]
@@ -65,8 +65,8 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Material:
-    """What estimates are made of: some patients, counted.
+class _EstimateInputs:
+    """Counts and measurements of a set of patients, from which estimates are computed.
 
     Attributes:
         bins: counts at shared thresholds of these patients.
@@ -90,43 +90,43 @@ def evaluate(
     shapes: bool = False,
     groupings: Sequence[Grouping] = (),
 ) -> Evaluation:
-    """Every metric of a protocol.
+    """Compute every metric of a protocol.
 
     Args:
         cases: references and maps of validation and test patients, under the protocol.
-        seed: of the bootstrap rows; equal for all methods that are compared, so that differences are paired.
-        shapes: compare lesions and surfaces too, which takes seconds a patient.
-        groupings: further ways to divide the test patients; tertiles of lesion size are always among them.
+        seed: for the bootstrap rows; the same for all compared methods, so that differences are paired.
+        shapes: whether to compute lesion and surface metrics, which takes seconds per patient.
+        groupings: further subgroups of the test patients, in addition to tertiles of lesion size.
 
     Raises:
         MethodError: a map is not finite float32 of the reference's shape.
-        DataError: no test patient has a slice that counts.
+        DataError: no test patient has a slice to evaluate.
     """
     chosen, test = cases.protocol, cases.present(test)
     if not test:
-        raise DataError(f"protocol {chosen.name}: no test patient has a slice that counts")
+        raise DataError(f"protocol {chosen.name}: no test patient has a slice to evaluate")
     counts = count_ranks(partial(cases.voxels, test), names=test)
     thresholds = choose_thresholds(cases, sorted(val), counts)
     bins_at, shaped = _bootstrap_thresholds(cases, test, counts), chosen.shapes if shapes else ()
     subjects = [measure_subject(case, thresholds, chosen.steps, shapes=shaped) for case in cases(test)]
     bins = count_patients(cases.voxels(test), bins_at)
     labels = Labels(chain=chosen.chain_name, region=chosen.region, n_subjects=len(test))
-    material = _Material(subjects, thresholds, bins, counts, resample(len(test), seed=seed), labels)
+    inputs = _EstimateInputs(subjects, thresholds, bins, counts, resample(len(test), seed=seed), labels)
     sizes = size_groups({s.subject: s.anomaly_mm3 for s in subjects})
-    parts = [_part(material, cases, g, value, seed) for g in (sizes, *groupings) for value in g.values]
+    parts = [_part(inputs, cases, g, value, seed) for g in (sizes, *groupings) for value in g.values]
     return Evaluation(
-        tuple(_estimates(material)),
+        tuple(_estimates(inputs)),
         tuple(estimate for part in parts for estimate in _group_estimates(part)),
         tuple(subjects),
         thresholds,
         counts,
-        material.resamples.digest,
+        inputs.resamples.digest,
         sizes.cuts,
     )
 
 
 def _bootstrap_thresholds(cases: Cases, test: Sequence[str], counts: RankCounts) -> NDArray[np.float32]:
-    """Scores at which patients are counted for the bootstrap; few positives alone would blur the AUROC."""
+    """Thresholds of the bootstrap counts; scores of few positives alone would make the AUROC inaccurate."""
     of_positives = shared_thresholds(counts)
     if of_positives.size >= FEW_THRESHOLDS:
         return of_positives
@@ -135,25 +135,25 @@ def _bootstrap_thresholds(cases: Cases, test: Sequence[str], counts: RankCounts)
     return np.unique(np.concatenate([of_positives, *samples]))[::-1]
 
 
-def _estimates(material: _Material) -> Iterator[Estimate]:
-    yield from _over_thresholds(material)
-    yield from _at_thresholds(material)
-    yield from _means(material)
-    yield from _on_healthy_slices(material)
-    yield from _of_slices(material)
-    yield from _of_lesions(material)
+def _estimates(inputs: _EstimateInputs) -> Iterator[Estimate]:
+    yield from _over_thresholds(inputs)
+    yield from _at_thresholds(inputs)
+    yield from _means(inputs)
+    yield from _on_healthy_slices(inputs)
+    yield from _of_slices(inputs)
+    yield from _of_lesions(inputs)
 
 
-def _group_estimates(material: _Material) -> Iterator[Estimate]:
-    """A group has the same rows but for slices and healthy slices, and no oracle of its own."""
-    yield from (e for e in _over_thresholds(material) if e.metric.policy is None)
-    yield from _at_thresholds(material)
-    yield from _means(material)
-    yield from _of_lesions(material)
+def _group_estimates(inputs: _EstimateInputs) -> Iterator[Estimate]:
+    """Rows of a group: without slice-level metrics, healthy slices, or a separate oracle."""
+    yield from (e for e in _over_thresholds(inputs) if e.metric.policy is None)
+    yield from _at_thresholds(inputs)
+    yield from _means(inputs)
+    yield from _of_lesions(inputs)
 
 
-def _part(whole: _Material, cases: Cases, grouping: Grouping, value: str, seed: int) -> _Material:
-    """The same for the patients of one group, with bootstrap rows of their own."""
+def _part(whole: _EstimateInputs, cases: Cases, grouping: Grouping, value: str, seed: int) -> _EstimateInputs:
+    """The inputs for the patients of one group, with separate bootstrap rows."""
     members = grouping.values[value]
     index = np.array([i for i, s in enumerate(whole.subjects) if s.subject in members], np.int64)
     names = [whole.subjects[i].subject for i in index]
@@ -167,14 +167,14 @@ def _part(whole: _Material, cases: Cases, grouping: Grouping, value: str, seed: 
     )
 
 
-def _over_thresholds(material: _Material) -> Iterator[Estimate]:
-    counts, row = material.counts, material.labels.row
-    found = pooled_replicates(material.bins, counts, material.resamples)
+def _over_thresholds(inputs: _EstimateInputs) -> Iterator[Estimate]:
+    counts, row = inputs.counts, inputs.labels.row
+    found = pooled_replicates(inputs.bins, counts, inputs.resamples)
     sound = {name: values for name, values in found.values.items() if name not in found.undefined}
-    base = _prevalences(material)
+    base = _prevalences(inputs)
     yield row("auprc", average_precision(counts), sound.get("auprc"))
     yield row("auroc", auroc(counts), sound.get("auroc"))
-    if "oracle" in material.thresholds and not _masks_change(material):
+    if "oracle" in inputs.thresholds and not _masks_change(inputs):
         yield row("dice", best_dice(counts).dice, sound.get("dice"), policy="oracle")
     gain = _gain(sound["auprc"], base) if "auprc" in sound else None
     yield row("auprc_gain", average_precision_gain(counts), gain)
@@ -189,59 +189,59 @@ def _gain(area: NDArray[np.float64], base: NDArray[np.float64]) -> NDArray[np.fl
     return gains
 
 
-def _prevalences(material: _Material) -> NDArray[np.float64]:
+def _prevalences(inputs: _EstimateInputs) -> NDArray[np.float64]:
     """Share of anomalous voxels (R,) in each replicate."""
-    bins, weights = material.bins, material.resamples.weights
+    bins, weights = inputs.bins, inputs.resamples.weights
     positives = bins.positives[:, -1] if bins.thresholds.size else np.zeros(bins.n_patients)
     shares: NDArray[np.float64] = (weights @ positives) / (weights @ bins.n_voxels)
     return shares
 
 
-def _masks_change(material: _Material) -> bool:
-    """Whether the best Dice over scores is not the Dice of the prediction, because small components are dropped."""
-    point, oracle = best_dice(material.counts), material.thresholds["oracle"]
-    if oracle.undefined or material.labels.group:
+def _masks_change(inputs: _EstimateInputs) -> bool:
+    """Whether dropping small components changes the prediction at the best Dice over scores."""
+    point, oracle = best_dice(inputs.counts), inputs.thresholds["oracle"]
+    if oracle.undefined or inputs.labels.group:
         return False
-    return reduce(add, (s.confusions["oracle"] for s in material.subjects)) != point.confusion
+    return reduce(add, (s.confusions["oracle"] for s in inputs.subjects)) != point.confusion
 
 
-def _at_thresholds(material: _Material) -> Iterator[Estimate]:
-    for policy, threshold in material.thresholds.items():
+def _at_thresholds(inputs: _EstimateInputs) -> Iterator[Estimate]:
+    for policy, threshold in inputs.thresholds.items():
         if threshold.undefined:
-            if policy != "oracle":  # its Dice is undefined above already
-                yield material.labels.row("dice", undefined(threshold.undefined), policy=policy)
+            if policy != "oracle":  # its undefined Dice is reported in _over_thresholds
+                yield inputs.labels.row("dice", undefined(threshold.undefined), policy=policy)
             continue
-        found = [subject.confusions[policy] for subject in material.subjects]
-        total, resampled = reduce(add, found), summed_counts(found, material.resamples)
+        found = [subject.confusions[policy] for subject in inputs.subjects]
+        total, resampled = reduce(add, found), summed_counts(found, inputs.resamples)
         for name, metric in OVERLAP.items():
-            if (name, policy) != ("dice", "oracle") or material.labels.group or _masks_change(material):
-                yield material.labels.row(name, metric(total), metric.replicates(resampled), policy=policy)
+            if (name, policy) != ("dice", "oracle") or inputs.labels.group or _masks_change(inputs):
+                yield inputs.labels.row(name, metric(total), metric.replicates(resampled), policy=policy)
 
 
-def _means(material: _Material) -> Iterator[Estimate]:
-    """Means over the patients in whom a metric exists, with their number."""
-    shaped = [f"{name}@{p}" for p in material.subjects[0].lesions for name in (*SURFACES, *LESIONS)]
+def _means(inputs: _EstimateInputs) -> Iterator[Estimate]:
+    """Means over the patients for whom a metric is defined, with their number."""
+    shaped = [f"{name}@{p}" for p in inputs.subjects[0].lesions for name in (*SURFACES, *LESIONS)]
     averaged = [name for name, metric in OVERLAP.items() if metric.averaged]
-    at_thresholds = [f"{name}@{policy}" for policy in material.subjects[0].confusions for name in averaged]
+    at_thresholds = [f"{name}@{policy}" for policy in inputs.subjects[0].confusions for name in averaged]
     for key in ("auprc", "auroc", "dice@own-oracle", *at_thresholds, *shaped):
-        measures = [subject.measures[key] for subject in material.subjects]
+        measures = [subject.measures[key] for subject in inputs.subjects]
         values = np.array([measure.value for measure in measures])
         defined = int(np.sum(~np.isnan(values)))
         mean = Measure(float(np.nanmean(values))) if defined else undefined(measures[0].undefined or "no_patient")
         name, _, policy = key.partition("@")
-        replicates = mean_replicates(values, material.resamples)
-        yield material.labels.row(name, mean, replicates, policy=policy or None, aggregation="mean", n_subjects=defined)
+        replicates = mean_replicates(values, inputs.resamples)
+        yield inputs.labels.row(name, mean, replicates, policy=policy or None, aggregation="mean", n_subjects=defined)
 
 
-def _on_healthy_slices(material: _Material) -> Iterator[Estimate]:
-    """What the nominal false-positive rate became on tumour-free test slices: overall, and how patients spread."""
+def _on_healthy_slices(inputs: _EstimateInputs) -> Iterator[Estimate]:
+    """Realised false-positive rate on test slices without anomaly: overall, and percentiles over patients."""
     for policy, nominal in HEALTHY_RATES.items():
-        threshold, row = material.thresholds.get(policy), material.labels.row
+        threshold, row = inputs.thresholds.get(policy), inputs.labels.row
         if threshold is None or threshold.undefined:
             continue
-        found = [subject.healthy[policy] for subject in material.subjects]
+        found = [subject.healthy[policy] for subject in inputs.subjects]
         realised = fpr(reduce(add, found))
-        replicates = fpr.replicates(summed_counts(found, material.resamples))
+        replicates = fpr.replicates(summed_counts(found, inputs.resamples))
         yield row("fpr_healthy", realised, replicates, policy=policy)
         ratio = Measure(realised.value / nominal, realised.undefined)
         yield row("fpr_healthy_ratio", ratio, replicates / nominal, policy=policy)
@@ -251,27 +251,27 @@ def _on_healthy_slices(material: _Material) -> Iterator[Estimate]:
             yield row("fpr_healthy", spread, policy=policy, aggregation=f"p{percent}", n_subjects=each.size)
 
 
-def _of_slices(material: _Material) -> Iterator[Estimate]:
+def _of_slices(inputs: _EstimateInputs) -> Iterator[Estimate]:
     for reduction, ending in SLICE_SCORES.items():
-        patients = [subject.slices.voxels(reduction) for subject in material.subjects]
+        patients = [subject.slices.voxels(reduction) for subject in inputs.subjects]
         counts = count_ranks(partial(iter, patients))
-        every = np.unique(np.concatenate([scores for scores, _ in patients]))[::-1]  # few, so that nothing is binned
+        every = np.unique(np.concatenate([scores for scores, _ in patients]))[::-1]  # few, so no binning is needed
         bins = count_patients(patients, every)
-        found = pooled_replicates(bins, counts, material.resamples)
+        found = pooled_replicates(bins, counts, inputs.resamples)
         for name, of in (("auroc", auroc), ("auprc", average_precision)):
             replicates = None if name in found.undefined else found.values[name]
-            yield material.labels.row(f"slice_{name}{ending}", of(counts), replicates)
+            yield inputs.labels.row(f"slice_{name}{ending}", of(counts), replicates)
 
 
-def _of_lesions(material: _Material) -> Iterator[Estimate]:
-    """Lesions of all patients counted together."""
-    weights = material.resamples.weights
-    for policy in material.subjects[0].lesions:
-        counted = [subject.lesions[policy] for subject in material.subjects]
+def _of_lesions(inputs: _EstimateInputs) -> Iterator[Estimate]:
+    """Lesion metrics pooled over all patients."""
+    weights = inputs.resamples.weights
+    for policy in inputs.subjects[0].lesions:
+        counted = [subject.lesions[policy] for subject in inputs.subjects]
         total = reduce(add, counted)
-        resampled = summed_counts(counted, material.resamples)
+        resampled = summed_counts(counted, inputs.resamples)
         for name, metric in LESIONS.items():
-            yield material.labels.row(name, metric.of(total), metric.replicates(resampled), policy=policy)
+            yield inputs.labels.row(name, metric.of(total), metric.replicates(resampled), policy=policy)
         false = np.array([one.components - one.hits for one in counted], np.float64)
         rate = Measure(float(false.mean()))
-        yield material.labels.row("lesion_fp_per_volume", rate, weights @ false / weights.sum(axis=1), policy=policy)
+        yield inputs.labels.row("lesion_fp_per_volume", rate, weights @ false / weights.sum(axis=1), policy=policy)

@@ -1,4 +1,4 @@
-"""The record over folds: K models, every patient tested once, each fold with its own threshold and score scale."""
+"""Cross-validation records: means over folds, each with its own model, threshold and score scale."""
 
 from collections.abc import Iterable, Sequence
 from statistics import fmean
@@ -17,7 +17,7 @@ from uad_bench.runs.replicates import Replicates, load_replicates, mean_of_folds
 
 
 def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRecord:
-    """The record over folds: each metric is the mean over folds, its interval from patients resampled inside folds.
+    """The record over folds: each metric is the mean over folds, with an interval from patients resampled within folds.
 
     Each fold has its own model, threshold and score scale, so scores of different folds are never pooled.
     """
@@ -49,13 +49,13 @@ def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRe
 
 
 def mean_metrics(folds: Sequence[Sequence[Metric]], replicates: Replicates) -> tuple[Metric, ...]:
-    """The mean over folds of each metric of the first, with the intervals that these replicates (R,) by key give."""
+    """The mean over folds of each metric of the first fold, with intervals from replicates (R,) by key."""
     tables = [{metric.key: metric for metric in fold} for fold in folds]
     return tuple(_mean([table.get(key) for table in tables], replicates.get(key)) for key in tables[0])
 
 
 def bootstrap_of_folds(folds: Sequence[Numbers], replicates: Replicates) -> Bootstrap:
-    """What the means over folds were resampled from."""
+    """Digests of the bootstrap rows of each fold, and the metrics with replicates."""
     drawn = (fold.bootstrap.rows if fold.bootstrap else None for fold in folds)
     rows = tuple(digest if isinstance(digest, str) else None for digest in drawn)
     return Bootstrap(rows=rows, metrics=tuple(replicates))
@@ -67,7 +67,7 @@ def _distinct(warnings: Iterable[RunWarning]) -> tuple[RunWarning, ...]:
 
 
 def _mean(folds: Sequence[Metric | None], replicates: NDArray[np.float64] | None) -> Metric:
-    """One metric from that of all folds; undefined in one fold is undefined in the mean."""
+    """The mean of one metric over folds; undefined if it is undefined in any fold."""
     known = [metric for metric in folds if metric is not None]
     values = [metric.value for metric in known if metric.value is not None]
     n = sum(metric.n_subjects for metric in known)

@@ -1,4 +1,4 @@
-"""Parts of the test patients that get numbers of their own: by lesion size, or by a column of the cohort's table."""
+"""Subgroups of the test patients, by lesion size or by a column of the cohort's table."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from uad_bench.data.subject import Subject
 from uad_bench.errors import unknown
 
 TERTILES = ("small", "middle", "large")
-MOST_VALUES = 8  # a column with more distinct numbers is cut at its tertiles
+MOST_VALUES = 8  # a column with more distinct numbers is divided at its tertiles
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """A way to divide patients.
+    """A partition of patients into groups.
 
     Attributes:
-        name: such as `size`, or a column's name.
-        values: patients by value; a patient without a value is in none.
-        cuts: where numbers were cut, ascending.
+        name: `size`, or the name of a column.
+        values: patients by value; patients without a value are in no group.
+        cuts: limits between groups of numbers, ascending.
     """
 
     name: str
@@ -31,15 +31,15 @@ class Grouping:
 
 
 def size_groups(anomaly_mm3: Mapping[str, float]) -> Grouping:
-    """Tertiles of the reference's volume among patients with any; no group with fewer than three of them."""
+    """Tertiles of lesion volume among patients with lesions; no groups with fewer than three such patients."""
     return _tertiles("size", {subject: volume for subject, volume in anomaly_mm3.items() if volume > 0})
 
 
 def column_groups(subjects: Sequence[Subject], column: str) -> Grouping:
-    """Patients by a column of the cohort's table; many distinct numbers are cut at their tertiles.
+    """Patients by a column of the cohort's table; many distinct numbers are divided at their tertiles.
 
     Raises:
-        ConfigError: no patient has such a column.
+        ConfigError: no patient has this column.
     """
     known = {subject.id: subject.attributes[column] for subject in subjects if subject.attributes.get(column)}
     if not known:
@@ -58,7 +58,7 @@ def _tertiles(name: str, numbers: Mapping[str, float]) -> Grouping:
     cuts = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
     place = {subject: TERTILES[int(np.searchsorted(cuts, number))] for subject, number in numbers.items()}
     members = {value: frozenset(s for s, where in place.items() if where == value) for value in TERTILES}
-    return Grouping(name, {value: who for value, who in members.items() if who}, tuple(map(float, cuts)))
+    return Grouping(name, {value: group for value, group in members.items() if group}, tuple(map(float, cuts)))
 
 
 def _is_number(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Brings a run's stored maps and the patients' references together: the one place where both are read."""
+"""Evaluate a run's stored maps against the patients' references; the only module that reads both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def judge(run: Run, cohort: Cohort, split: Split, report: Report) -> Evaluation:
 
 
 def validated(run: Run, split: Split) -> tuple[str, ...]:
-    """The validation patients, if they have maps: maps from elsewhere may come without."""
+    """The validation patients, if all of them have maps; imported maps may lack them."""
     mapped = set(Manifest.read(run.manifest).maps)
     return split.val if mapped.issuperset(split.val) else ()
 
@@ -40,7 +40,7 @@ def validated(run: Run, split: Split) -> tuple[str, ...]:
 def cases_of(
     run: Run, cohort: Cohort, split: Split, protocol: Protocol, report: Report, *, cache: Path | None = None
 ) -> Cases:
-    """The run's validation and test patients under a protocol; the cache is by default the user's."""
+    """The run's validation and test patients under a protocol; `cache` defaults to the user's cache."""
     cache = cache or cache_root()
     judged = [cohort.subjects[name] for name in (*split.val, *split.test)]
     references = build_references(judged, cohort.census, modalities=cohort.task.modalities, cache=cache, report=report)
@@ -60,5 +60,5 @@ def read_map(path: Path) -> ScoreMap:
 
 
 def bootstrap_seed(test: tuple[str, ...]) -> int:
-    """Equal for all methods on the same patients, so that their rows are the same."""
+    """Bootstrap seed from the test patients, so that all methods on the same patients share their rows."""
     return int(digest_json(sorted(test))[:8], 16)

@@ -1,4 +1,4 @@
-"""All that is measured on one patient: overlap at each threshold, lesions, surfaces, slices, healthy slices."""
+"""Measurements of one patient: overlap at each threshold, lesions, surfaces, slice scores and healthy slices."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SubjectResult:
-    """One test patient's numbers.
+    """Measurements of one test patient.
 
     Attributes:
         measures: by `name` or `name@policy`.
         confusions: by policy.
-        healthy: voxels of slices without anomaly, by policy.
-        lesions: by policy; empty where shapes were not asked for.
-        slices: one score a slice.
-        anomaly_mm3: volume of the reference.
+        healthy: voxel counts in slices without anomaly, by policy.
+        lesions: by policy; empty if `shapes` was empty.
+        slices: one score per slice.
+        anomaly_mm3: lesion volume in the reference, mm³.
     """
 
     subject: str
@@ -52,8 +52,8 @@ def measure_subject(
     Args:
         case: the patient under the protocol.
         thresholds: by policy; undefined ones are left out.
-        chain: whose steps on masks follow each threshold.
-        shapes: policies at which lesions and surfaces are compared.
+        chain: its steps on masks are applied after thresholding.
+        shapes: policies for which lesion and surface metrics are computed.
     """
     predicted = {p: _predict(case, t.value, chain) for p, t in thresholds.items() if t.undefined is None}
     confusions = {p: confusion_of(mask[case.domain], case.anomaly[case.domain]) for p, mask in predicted.items()}
@@ -71,7 +71,7 @@ def measure_subject(
 
 
 def _predict(case: Case, threshold: float, chain: Chain) -> Mask:
-    """Marked voxels (x, y, S) of the domain."""
+    """Predicted voxels (x, y, S) of the domain."""
     return chain.clean((case.scores >= smallest_float32(threshold)) & case.domain)
 
 

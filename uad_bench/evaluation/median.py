@@ -1,7 +1,7 @@
-"""Exact medians of small windows, several times faster than sorting every window anew.
+"""Exact median filter for small windows, several times faster than sorting every window separately.
 
 Neighbouring windows share most of their voxels. Columns of a window are sorted once and merged axis by axis, so that a
-window of 5 x 5 x 5 costs about 430 comparisons shared with its neighbours instead of the thousands of a sort; each
+window of 5 x 5 x 5 takes about 430 comparisons, shared with its neighbours, instead of thousands for a sort; each
 comparison is a minimum and a maximum of whole arrays. Merging is Batcher's odd-even merge (1968).
 """
 
@@ -16,11 +16,11 @@ Scores = NDArray[np.float32]
 Wires = list[Scores]
 """Arrays of one shape, ascending voxel by voxel: wire i holds the i-th smallest of each window."""
 
-_TILE = 1 << 15  # voxels of a plane worked on at once, so that the wires of a window stay in the cache
+_TILE = 1 << 15  # voxels of a plane processed at once, so that the wires of a window fit in the CPU cache
 
 
 def median_filter(scores: Scores, *, size: int, dims: int = 3) -> Scores:
-    """The median of the window around each voxel; beyond the edge the volume is mirrored, as scipy does by default.
+    """The median of the window around each voxel; the volume is mirrored at the border, the default in scipy.
 
     Args:
         scores: (X, Y, Z) float32, finite.
@@ -38,7 +38,7 @@ def median_filter(scores: Scores, *, size: int, dims: int = 3) -> Scores:
 
 
 def _strip(padded: Scores, size: int, dims: int) -> Scores:
-    """Medians of a strip (X + size - 1, y + size - 1, Z [+ size - 1]), one plane (y, Z) of windows after the other."""
+    """Medians of a strip (X + size - 1, y + size - 1, Z [+ size - 1]), one plane (y, Z) of windows at a time."""
     recent: list[Wires] = []
     pairs: list[Wires] = []
     planes = []
@@ -59,7 +59,7 @@ def _sorted_windows(plane: Scores, size: int, dims: int) -> Wires:
 
 
 def _merge_shifted(wires: Wires, size: int, *, axis: int) -> Wires:
-    """Sorted union of each window with the next size - 1 along an axis; a union of two or four is made only once."""
+    """Sorted union of each window with the next size - 1 along an axis; unions of two or four are computed once."""
     merged, done = wires, 1
     while 2 * done <= size:
         merged = merge(_shift(merged, 0, done, axis), _shift(merged, done, done, axis))
@@ -70,7 +70,7 @@ def _merge_shifted(wires: Wires, size: int, *, axis: int) -> Wires:
 
 
 def _shift(wires: Wires, by: int, lost: int, axis: int, *, short: int = 0) -> Wires:
-    """Each wire from voxel `by` on, so long that arrays `lost` apart have one length."""
+    """Each wire from voxel `by` on, cut so that arrays shifted by `lost` have the same length."""
     length = wires[0].shape[axis] - lost - short
     cut = (slice(None),) * axis + (slice(by, by + length),)
     return [wire[cut] for wire in wires]
@@ -83,9 +83,9 @@ def merge(a: Sequence[Scores], b: Sequence[Scores]) -> Wires:
 
 
 def _merge(a: Sequence[Scores], b: Sequence[Scores], wanted: range) -> dict[int, Scores]:
-    """Values of the wanted ranks in the union of two sorted lists; what no wanted rank depends on is not compared.
+    """Values of the wanted ranks in the union of two sorted lists; comparisons not needed for them are skipped.
 
-    The unions of every second value, `even` and `odd`, interleave but for one comparison between neighbours.
+    The unions of every second value, `even` and `odd`, interleave after one comparison between neighbours.
     """
     if not a or not b:
         both = [*a, *b]
@@ -94,7 +94,7 @@ def _merge(a: Sequence[Scores], b: Sequence[Scores], wanted: range) -> dict[int,
         return {rank: (np.minimum, np.maximum)[rank](a[0], b[0]) for rank in wanted}
     n_odd = len(a) // 2 + len(b) // 2
     n_even = len(a) + len(b) - n_odd
-    met = min(n_odd, n_even - 1)  # pairs that are compared; a rest of one list follows them
+    met = min(n_odd, n_even - 1)  # compared pairs; the rest of one list follows them
     low, high = (wanted[0] - 1) // 2, wanted[-1] // 2 + (wanted[-1] > 2 * met)
     even = _merge(a[::2], b[::2], range(max(0, low), min(n_even, high + 2)))
     odd = _merge(a[1::2], b[1::2], range(max(0, low), min(n_odd, high + 1))) if n_odd > max(0, low) else {}

@@ -1,4 +1,4 @@
-"""The part of a run record that holds numbers."""
+"""Convert an evaluation to the metrics section of a run record."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from uad_bench.runs.record import Bootstrap, ChosenOn, Numbers
 
 
 def numbers(result: Evaluation) -> Numbers:
-    """The part of a record that holds numbers."""
+    """The metrics section of a record."""
     return Numbers(
         thresholds={policy: None if t.undefined else t.value for policy, t in result.thresholds.items()},
         chosen_on={policy: _chosen(threshold) for policy, threshold in result.thresholds.items()},
@@ -26,7 +26,7 @@ def replicates_of(result: Evaluation) -> dict[str, NDArray[np.float64]]:
 
 
 def _chosen(threshold: Threshold) -> ChosenOn:
-    """What a threshold does where it was chosen, or why there is none."""
+    """The rate or Dice of a threshold on the patients it was chosen on, or why it is undefined."""
     if threshold.undefined:
         return ChosenOn(undefined=threshold.undefined)
     return ChosenOn(realised=threshold.realised)

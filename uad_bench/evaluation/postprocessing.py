@@ -1,8 +1,8 @@
-"""The chain of steps between raw score maps and metrics: declared, the same for all methods, and owned by the harness.
+"""Post-processing of score maps: a chain of steps defined by the protocol and applied equally to all methods.
 
-Each step is a value read from a protocol's file. Steps on scores come before any threshold is chosen; a step on masks
-drops what a threshold marked. A voxel that a step masks out gets the lowest score of the map and stays in the domain:
-taking it out would hide missed anomaly at the rim.
+Each step is read from a protocol's file. Steps on scores are applied before thresholds are chosen, steps on masks after
+thresholding. A voxel that a step masks out gets the lowest score of the map but stays in the domain: removing it would
+hide missed anomaly at the border of the brain.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, kw_only=True)
 class Median:
-    """The median of a cube (dims 3) or of a square within the slice (dims 2), `size` voxels a side."""
+    """Median over a cube (dims 3) or a square within the slice (dims 2), with `size` voxels per side."""
 
     __pydantic_config__ = STRICT
 
@@ -44,12 +44,12 @@ class Median:
 
 @dataclass(frozen=True, kw_only=True)
 class Erode:
-    """Mask out what lies outside the brain, eroded within each slice.
+    """Mask out voxels outside the brain mask, eroded within each slice.
 
     Attributes:
         radius: voxels; 0 masks with the brain itself.
-        element: `disk` of this radius, `cross` repeated this many times, or `mean95`: the mean of the mask over a
-            square of 2 radius + 1 voxels is above 0.95.
+        element: `disk` of this radius, `cross` applied this many times, or `mean95`: the mean of the mask over a square
+            of 2 radius + 1 voxels is above 0.95.
     """
 
     __pydantic_config__ = STRICT
@@ -65,13 +65,13 @@ class Erode:
         return self.radius + 1
 
     def apply(self, scores: Scores, brain: Mask) -> Scores:
-        """Scores (X, Y, Z) with the lowest of them outside the eroded brain."""
+        """Set scores (X, Y, Z) outside the eroded brain to the lowest score."""
         return np.where(ERODED[self.element](brain, self.radius), scores, scores.min(initial=np.inf))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gaussian:
-    """Blur with a standard deviation in voxels, cut at four of them."""
+    """Gaussian filter; `sigma` in voxels, truncated at four standard deviations."""
 
     __pydantic_config__ = STRICT
 
@@ -93,7 +93,7 @@ class Gaussian:
 
 @dataclass(frozen=True, kw_only=True)
 class MinComponent:
-    """Drop components of at most `voxels` from what a threshold marked; neighbours touch by face, edge or corner."""
+    """Drop components of at most `voxels` from the thresholded mask, with 26-connectivity."""
 
     __pydantic_config__ = STRICT
 
@@ -116,11 +116,11 @@ ScoreStep = Median | Erode | Gaussian
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Steps in their order.
+    """Post-processing steps, in order.
 
     Attributes:
-        on_scores: before thresholds are chosen.
-        on_masks: after a threshold.
+        on_scores: applied before thresholds are chosen.
+        on_masks: applied after thresholding.
     """
 
     on_scores: tuple[ScoreStep, ...]
@@ -128,18 +128,18 @@ class Chain:
 
     @classmethod
     def of(cls, steps: Sequence[ScoreStep | MinComponent]) -> Chain:
-        """Sort steps by what they work on."""
+        """Separate steps on scores from steps on masks."""
         masks = tuple(step for step in steps if isinstance(step, MinComponent))
         return cls(tuple(step for step in steps if not isinstance(step, MinComponent)), masks)
 
     @property
     def halo(self) -> int:
-        """Voxels around a box within which everything its result depends on lies."""
+        """Margin in voxels around a box on which the result in the box depends."""
         return sum(step.halo for step in self.on_scores)
 
     @property
     def planar(self) -> bool:
-        """Whether slices do not mix, so that they may be chosen first."""
+        """Whether every step works within slices, so that slices may be selected first."""
         return all(step.dims == 2 for step in self.on_scores)
 
     def filter(self, scores: Scores, brain: Mask) -> Scores:
@@ -165,7 +165,7 @@ def _arguments(step: object) -> str:
 
 
 def _disk(brain: Mask, radius: int) -> Mask:
-    """Voxels at least `radius` from the outside: none of the disk around them leaves the brain."""
+    """Binary erosion by a disk of `radius` voxels."""
     from scipy import ndimage
 
     x, y = np.ogrid[-radius : radius + 1, -radius : radius + 1]

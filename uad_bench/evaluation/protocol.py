@@ -1,7 +1,7 @@
-"""Evaluation protocols as data: which slices and voxels count, what happens to the maps, how thresholds are chosen.
+"""Evaluation protocols: which slices and voxels are evaluated, how maps are post-processed, how thresholds are chosen.
 
-Files in `configs/protocols/` hold them. Those with a `published` table replay what a paper reports, so that one run's
-maps can be read under many papers' rules; their numbers are never ranked.
+They are defined in `configs/protocols/`. Protocols with a `published` table replicate the evaluation of a paper, so
+that one run's maps can be evaluated under the rules of many papers; their metrics are never ranked.
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,26 +27,26 @@ Search = Annotated[Grid | Linear | Quantiles | Halving | EachUnit | Yen | Fixed,
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """How a paper's own code turns score maps into numbers.
+    """How a paper's own code computes metrics from score maps.
 
     Attributes:
-        source: paper, and whether code or text was read.
-        side: pixels of a slice's side that the code works at; None for the scan's own grid.
-        rescale: `test-min-max` maps all test maps to [0, 1] together; `unmasked-min-max` takes lowest and highest
-            score before any voxel is masked out, which then is 0.
-        half: scores pass through float16.
-        area: `step` or `trapezoid` under the precision-recall curve.
-        search: how the threshold is found; None where no Dice can be replayed.
-        on: the patients it is found on.
+        source: the paper, and whether its code or its text was followed.
+        side: slice size in pixels that the code uses; None for the scan's own grid.
+        rescale: `test-min-max` scales all test maps jointly to [0, 1]; `unmasked-min-max` uses the lowest and highest
+            score before masking, and sets masked voxels to 0.
+        half: whether scores are rounded to float16.
+        area: `step` or `trapezoid` rule for the area under the precision-recall curve.
+        search: how the threshold is found; None if no metric at a threshold is reported.
+        on: the patients used for the search.
         objective: the Dice that the search maximises.
-        strict: a voxel is marked above the threshold, not at it.
-        assd: `mm` over all surface voxels, or `pixels` as the mean of both directions' means.
-        precision_of_nothing: precision where nothing is marked; None leaves those slices or patients out.
-        both_empty: Dice of a slice or patient without anomaly where nothing is marked; None leaves those without
-            anomaly out.
-        numbers: what the paper reports, as `name/aggregation`: `pooled`, `mean` over patients, or mean over `slices`.
-        absent: what cannot be computed from maps, with the reason.
-        notes: where the replay departs from the code.
+        strict: whether voxels exactly at the threshold are excluded from the prediction.
+        assd: `mm` over all surface voxels, or `pixels` for the mean of both directions' means.
+        precision_of_nothing: precision of an empty prediction; None excludes those slices or patients.
+        both_empty: Dice of a slice or patient with empty reference and prediction; None excludes those with an empty
+            reference.
+        numbers: metrics reported by the paper, as `name/aggregation`: `pooled`, `mean` over patients or over `slices`.
+        absent: metrics that cannot be computed from maps, with the reason.
+        notes: differences from the paper's code.
     """
 
     __pydantic_config__ = STRICT
@@ -70,16 +70,16 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What is evaluated, and how.
+    """An evaluation protocol.
 
     Attributes:
         slices: `all`, the `largest` lesion slice of each patient, or the `anomalous` ones.
         within: first and last slice that may be chosen, on a grid of 155; scaled to the scan's number of slices. The
-            task's own range always holds too.
+            task's own range applies as well.
         region: `brain` (and every anomalous voxel), or `all` voxels of the image.
-        chain: steps applied to every method's maps; `common` is the chain named so on the command line.
-        thresholds: policies of which each gives its own Dice.
-        shapes: policies at which lesions and surfaces are compared.
+        chain: post-processing of every method's maps; `common` is the one selected by `--chain common`.
+        thresholds: policies, each reported with its own Dice.
+        shapes: policies for which lesion and surface metrics are computed.
     """
 
     __pydantic_config__ = STRICT
@@ -97,28 +97,28 @@ class Protocol:
 
     @property
     def steps(self) -> Chain:
-        """The chain, sorted into steps on scores and on masks."""
+        """The chain, separated into steps on scores and on masks."""
         return Chain.of(self.chain)
 
     @property
     def chain_name(self) -> str:
-        """`none`, `common`, or the steps."""
+        """`none`, `common`, or a list of the steps."""
         return "common" if self.chain and self.chain == self.common else describe(self.chain)
 
     def with_chain(self, name: str) -> "Protocol":
-        """The same protocol with its `common` chain, or with none.
+        """The protocol with its `common` chain, or without post-processing.
 
         Raises:
-            ConfigError: a published protocol, whose chain is part of it.
+            ConfigError: the protocol is published, so its chain is fixed.
         """
         if name == "none" and (not self.chain or self.published):
             return self
         if self.published:
-            raise ConfigError(f"protocol {self.name} has the chain of its paper; leave --chain out")
+            raise ConfigError(f"protocol {self.name} defines its own post-processing chain; omit --chain")
         return replace(self, chain=self.common if name == "common" else ())
 
     def slice_range(self, depth: int) -> range:
-        """The z that may be chosen in a scan of this many slices, the task's own range aside."""
+        """Slice indices allowed by the protocol in a scan of this many slices; the task's range is not applied."""
         if self.within is None:
             return range(depth)
         first, last = self.within
@@ -127,14 +127,14 @@ class Protocol:
 
 
 def load_protocol(name: str) -> Protocol:
-    """The shipped protocol of this name, or the one in a TOML file given by path."""
+    """A shipped protocol by name, or a protocol from a TOML file."""
     path = Path(name) if name.endswith(".toml") else resource_path(f"configs/protocols/{name}.toml")
     require_file(path, "protocol", name, protocol_names())
     return validate(Protocol, {"name": path.stem, **read_toml(path)}, str(path.name))
 
 
 def protocol_names() -> list[str]:
-    """All shipped protocols: our own first, then the published ones."""
+    """Names of all shipped protocols: the harness's own first, then the published ones."""
     names = resource_names("configs/protocols", ".toml")
     own = [name for name in ("volume", "largest-slice") if name in names]
     return own + [name for name in names if name not in own]

@@ -1,7 +1,7 @@
-"""What a paper's own code would have printed for these maps.
+"""Replicate the evaluation of published papers on stored maps.
 
-Only for reading across: thresholds chosen on test, averages over slices and margins of the image are replayed as they
-are, and none of these numbers is ever ranked.
+For comparison with the literature only: thresholds chosen on test data, averages over slices and background voxels are
+replicated as in the paper's code, and these metrics are never ranked.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SAMPLE = 1 << 24  # scores kept for quantiles and histograms
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A published protocol on stored maps.
+    """Result of a published protocol on stored maps.
 
     Attributes:
-        threshold: in the unit that the paper's code has it in; NaN where there is none.
-        metrics: what the paper reports; undefined with a reason that starts with `n/a` where maps do not tell.
+        threshold: in the unit of the paper's code; NaN if there is none.
+        metrics: what the paper reports; undefined, with a reason starting with `n/a`, if maps do not suffice.
     """
 
     protocol: str
@@ -45,12 +45,12 @@ class Replay:
 
 
 def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
-    """Every number of a published protocol.
+    """Compute every metric of a published protocol.
 
     Args:
         cases: validation and test patients under the protocol.
-        val: whom the threshold is chosen on, where the paper does so.
-        test: whom the numbers are about.
+        val: validation patients, used if the paper chooses the threshold on them.
+        test: test patients.
     """
     rules = cases.protocol.published
     assert rules is not None, f"protocol {cases.protocol.name} replays no paper"
@@ -65,16 +65,16 @@ def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
 
 
 def refused(protocol: Protocol, why: str) -> tuple[Metric, ...]:
-    """Every number of a published protocol as undefined, where these maps cannot be replayed."""
+    """Every metric of a published protocol as undefined, for maps to which it does not apply."""
     rules = protocol.published
     assert rules is not None
     return tuple(_row(protocol, number, undefined(f"n/a ({why})"), 0) for number in (*rules.numbers, *rules.absent))
 
 
 def trapezoid_area(counts: RankCounts) -> Measure:
-    """Area under the precision-recall curve by trapezoids, as some papers have it; too high or too low with ties.
+    """Area under the precision-recall curve by the trapezoidal rule, as in some papers; biased with ties.
 
-    A point for every distinct score, and (0, 1) in front of them. Undefined: `no_positive`.
+    One point for every distinct score, preceded by (0, 1). Undefined: `no_positive`.
     """
     if not counts.n_positive:
         return undefined("no_positive")
@@ -87,11 +87,11 @@ def trapezoid_area(counts: RankCounts) -> Measure:
 
 @dataclass(frozen=True, slots=True)
 class _Rescaled:
-    """Cases with scores as the paper's code has them.
+    """Cases with scores rescaled as in the paper's code.
 
     Attributes:
-        low: what becomes 0.
-        high: what becomes 1.
+        low: score mapped to 0.
+        high: score mapped to 1.
     """
 
     cases: Cases
@@ -101,7 +101,7 @@ class _Rescaled:
 
     @classmethod
     def over(cls, cases: Cases, test: Sequence[str], rules: Published) -> _Rescaled:
-        """Bounds over all test patients together, where the paper takes them."""
+        """Rescaling limits from all test patients jointly, if the paper uses them."""
         if rules.rescale == "none" or not test:
             return cls(cases, rules)
         if rules.rescale == "unmasked-min-max":
@@ -115,11 +115,11 @@ class _Rescaled:
         return cls(cases, rules, float(min(low for low, _ in extremes)), float(max(high for _, high in extremes)))
 
     def __call__(self, subjects: Sequence[str]) -> Iterator[Case]:
-        """These patients."""
+        """The rescaled cases of these patients."""
         return (replace(case, scores=self._convert(case.scores)) for case in self.cases(subjects))
 
     def units(self, subjects: Sequence[str], aggregation: str) -> Iterator[Case]:
-        """Slices for the aggregation `slices`, whole patients for any other."""
+        """Slices for the aggregation `slices`, otherwise whole patients."""
         for case in self(subjects):
             yield from _slices(case) if aggregation == "slices" else (case,)
 
@@ -133,7 +133,7 @@ class _Rescaled:
             lowest = scores == scores.min(initial=np.inf)
             scores = ((scores - self.low) / ((self.high - self.low) or 1.0)).astype(np.float32)
             if self.rules.rescale == "unmasked-min-max":
-                scores[lowest] = 0.0  # what the chain masked out
+                scores[lowest] = 0.0  # voxels masked out by the chain
         return scores.astype(np.float16).astype(np.float32) if self.rules.half else scores
 
 
@@ -158,7 +158,7 @@ def _search(seen: _Rescaled, subjects: Sequence[str]) -> tuple[float, str | None
 
 
 def _scores(seen: _Rescaled, subjects: Sequence[str]) -> NDArray[np.float32]:
-    """All scores of the domain ascending, thinned evenly where they are too many."""
+    """Scores of the domain, ascending; subsampled evenly if there are more than `SAMPLE`."""
     most = max(1, SAMPLE // len(subjects))
     kept = []
     for case in seen(subjects):
@@ -168,7 +168,7 @@ def _scores(seen: _Rescaled, subjects: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _objective(seen: _Rescaled, subjects: Sequence[str], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The Dice (T,) that the paper maximises, before small components are dropped."""
+    """The Dice (T,) that the paper maximises, without dropping small components."""
     aggregation = seen.rules.objective
     counted = [_dice_parts(unit, thresholds, seen.rules.strict) for unit in seen.units(subjects, aggregation)]
     tp, marked, positive = (np.array(part, np.float64) for part in zip(*counted, strict=True))  # (U, T), (U, T), (U, 1)
@@ -184,7 +184,7 @@ def _dice_parts(
     thresholds: NDArray[np.float64],
     strict: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[int]]:
-    """True positives (T,) and marked voxels (T,) at each threshold, and the positives."""
+    """True positives (T,) and predicted voxels (T,) at each threshold, and the number of positives."""
     scores, anomaly = unit.voxels
     side: Literal["left", "right"] = "right" if strict else "left"
     ordered, found = np.sort(scores).astype(np.float64), np.sort(scores[anomaly]).astype(np.float64)
@@ -194,7 +194,7 @@ def _dice_parts(
 
 @dataclass(frozen=True, slots=True)
 class _Replayed:
-    """Numbers at the threshold that was found."""
+    """Metrics at the threshold that was found."""
 
     seen: _Rescaled
     test: Sequence[str]
@@ -202,7 +202,7 @@ class _Replayed:
     refusal: str | None
 
     def metric(self, number: str) -> Metric:
-        """One number of the paper, as `name/aggregation`."""
+        """One metric of the paper, given as `name/aggregation`."""
         name, _, aggregation = number.partition("/")
         if not self.test:
             return self.row(number, undefined("n/a (no test patient has a slice that counts)"), 0)
@@ -211,7 +211,7 @@ class _Replayed:
         return self.row(number, *self._measure(name, aggregation))
 
     def row(self, number: str, measure: Measure, n_subjects: int) -> Metric:
-        """The number as a record has it."""
+        """The metric as a row of a record."""
         return _row(self.seen.cases.protocol, number, measure, n_subjects)
 
     def _measure(self, name: str, aggregation: str) -> tuple[Measure, int]:
@@ -258,7 +258,7 @@ class _Replayed:
         return assd(surface_distances(mask, unit.anomaly, spacing=unit.spacing))
 
     def _threshold_of(self, unit: Case) -> float:
-        """The one threshold, or the unit's own best."""
+        """The common threshold, or the best threshold of this unit."""
         search, strict = self.seen.rules.search, self.seen.rules.strict
         if not isinstance(search, EachUnit) or not unit.anomaly.any():
             return self.threshold if not isinstance(search, EachUnit) else float("inf")

@@ -1,4 +1,4 @@
-"""Numbers from stored maps under another protocol or chain: no inference, and the run's own record is never touched."""
+"""Evaluate stored maps under another protocol or chain, without inference and without changing the run's record."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ RULES_VERSION = 2  # raise it when a default of a protocol changes
 
 
 class Rules(Document):
-    """What maps were evaluated again under.
+    """The protocol under which maps were re-evaluated.
 
     Attributes:
-        rules: digest of all that the protocol says.
-        published: the protocol replays what a paper's own code does.
+        rules: digest of the protocol's settings.
+        published: whether the protocol replicates a paper's own code.
     """
 
     schema_version: int = Field(SCHEMA, alias="schema")
@@ -54,19 +54,19 @@ class Rules(Document):
 
 
 class Rescoring(Numbers, Rules):
-    """A run's maps under another protocol or chain, as `rescored/<protocol>-<chain>.json` holds them."""
+    """Metrics of a run's maps under another protocol or chain, stored as `rescored/<protocol>-<chain>.json`."""
 
     digest: str | None = None
 
 
 class Crossing(Document):
-    """A run's maps under one protocol of a cross-walk.
+    """Metrics of a run's maps under one protocol of a cross-walk.
 
     Attributes:
-        threshold: how the protocol searches it, on the patients `chosen_on`; None where it searches none.
-        values: the threshold that was found, for each fold, in the unit of the paper's scores.
-        at_end: a threshold is the last of its grid, so that a higher one might have given more.
-        notes: what a reader should know of the paper.
+        threshold: kind of threshold search, on the patients `chosen_on`; None if there is none.
+        values: the threshold found in each fold, in the unit of the paper's scores.
+        at_end: whether a threshold is the last of its grid, so that a higher one might be better.
+        notes: differences from the paper's code.
     """
 
     protocol: str
@@ -91,18 +91,18 @@ def rescore(
     by: str | None = None,
     report: Report = lambda _: None,
 ) -> Rescoring:
-    """Evaluate a run's stored maps again, lesions and surfaces included, and keep the result in its folder.
+    """Re-evaluate a run's stored maps, including lesion and surface metrics, and store the result in its folder.
 
     Args:
-        run: a finished run; the folds of one with folds are evaluated each and averaged.
-        data: folder with the patients, where the task's data is not embedded.
-        protocol: name or file; by default the task's.
+        run: a finished run; folds are evaluated separately and averaged.
+        data: folder with the patients, if the task's data is not embedded.
+        protocol: name or file; defaults to the task's protocol.
         chain: `none` or `common`.
-        by: a column of the cohort's patients.csv to make groups by.
+        by: a column of the cohort's patients.csv that defines groups.
         report: receives progress.
 
     Returns:
-        what is stored as `rescored/<protocol>-<chain>[-by-<column>].json`: `metrics` and `groups` as in a record.
+        the document stored as `rescored/<protocol>-<chain>[-by-<column>].json`: `metrics` and `groups` as in a record.
     """
     parts = open_stored(run, data, report)
     document, replicates = compute_rescoring(parts, protocol or parts[0].cohort.task.protocol, chain, by, report)
@@ -116,12 +116,12 @@ def rescore(
 def compute_rescoring(
     parts: Sequence[Stored], protocol: str, chain: str, by: str | None, report: Report, *, cache: Path | None = None
 ) -> tuple[Rescoring, dict[str, NDArray[np.float64]]]:
-    """What `rescore` stores, and its replicates (R,) by metric key.
+    """The document that `rescore` stores, and its replicates (R,) by metric key.
 
     Args:
         parts: the run, or its folds.
-        protocol: as `rescore` takes it; `chain`, `by` and `report` likewise.
-        cache: of references and filtered maps; by default the user's.
+        protocol: as in `rescore`; also `chain`, `by` and `report`.
+        cache: of references and filtered maps; defaults to the user's cache.
     """
     chosen = load_protocol(protocol).with_chain(chain)
     results = [_numbers(part, chosen, by, report, cache=cache) for part in parts]
@@ -142,9 +142,9 @@ def compute_rescoring(
 def read_rescored(
     run: Run, protocol: str, chain: str = "none", by: str | None = None
 ) -> tuple[Rescoring, dict[str, NDArray[np.float64]]] | None:
-    """A stored result and its replicates (R,) by metric key; None where the run was not rescored so.
+    """A stored result and its replicates (R,) by metric key; None if there is no such result.
 
-    A result under other versions of the metrics or of the protocol's file counts as absent.
+    Results of other versions of the metrics or of the protocol's file are ignored.
     """
     path = rescored_path(run, protocol, chain, by)
     if not path.exists():
@@ -156,19 +156,19 @@ def read_rescored(
 
 
 def is_current(document: Rescoring) -> bool:
-    """Whether a stored result is of this version of the metrics and of the protocol's file."""
+    """Whether a stored result is from the current versions of the metrics and of the protocol's file."""
     return document.metrics_version == METRICS_VERSION and _has_rules(document.rules, load_protocol(document.protocol))
 
 
 def rescored_path(run: Run, protocol: str, chain: str, by: str | None = None) -> Path:
-    """Where the result lies, beside the record."""
+    """Path of the result in the run folder."""
     return run.path / FOLDER / f"{protocol}-{chain}{f'-by-{by}' if by else ''}.json"
 
 
 def crosswalk(
     run: Run, protocols: Sequence[str], *, data: Path | None = None, report: Report = lambda _: None
 ) -> list[Crossing]:
-    """The same maps under many protocols: one entry each, with its metrics and what stands behind them."""
+    """Evaluate the same maps under several protocols; one entry per protocol, with its settings and metrics."""
     parts = open_stored(run, data, report)
     return [_crossing(parts, load_protocol(name), report) for name in protocols]
 
@@ -181,7 +181,7 @@ def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> Cr
         results = [_numbers(part, protocol, None, report, shapes=False) for part in parts]
         merged, _ = results[0] if len(results) == 1 else _over_folds(results)
         values = tuple(value for numbers, _ in results if (value := numbers.thresholds.get(POLICY)) is not None)
-    except MethodError as error:  # such as scores beyond the paper's half precision: the other protocols still hold
+    except MethodError as error:  # such as scores beyond half precision; other protocols still apply
         if published is None:
             raise
         merged, values = Numbers(metrics=refused(protocol, str(error))), ()
@@ -226,7 +226,7 @@ def _replayed(result: Replay) -> Numbers:
 
 
 def _over_folds(results: Sequence[Scored]) -> Scored:
-    """Means over folds; groups are left out, because a fold has too few patients for them."""
+    """Means over folds, without groups, because folds have too few patients."""
     replicates = mean_of_folds([values for _, values in results])
     metrics = mean_metrics([found.metrics for found, _ in results], replicates)
     bootstrap = bootstrap_of_folds([found for found, _ in results], replicates) if replicates else None
@@ -234,11 +234,11 @@ def _over_folds(results: Sequence[Scored]) -> Scored:
 
 
 def _rules(protocol: Protocol) -> str:
-    """Digest of everything that a protocol says, its words aside."""
+    """Digest of a protocol's settings, without name and summary; notes are included."""
     return digest_settings(replace(protocol, name="", summary="", chain=()), version=RULES_VERSION)
 
 
 def _has_rules(digest: str, protocol: Protocol) -> bool:
-    """Whether a stored digest is that of these rules; before version 2 they were digested by their text in Python."""
+    """Whether a stored digest matches these rules; before version 2 the digest was of their Python `repr`."""
     text = repr(replace(protocol, name="", summary="", chain=()))
     return digest in {_rules(protocol), hashlib.sha256(text.encode()).hexdigest()}

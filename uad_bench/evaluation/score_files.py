@@ -1,4 +1,4 @@
-"""Score maps as any program writes them: NIfTI in any orientation on the scan's own grid, or plain arrays."""
+"""Read score maps of other programs: NIfTI in any orientation on the scan's own grid, or plain arrays."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from uad_bench.errors import DataError, MethodError
 from uad_bench.metrics.validity import require_scores
 
 NpyOrientation = Literal["scan", "ras"]
-"""How the axes of an array run: as the scan's file stores them, or turned to canonical RAS+."""
+"""Axes of an array: as stored in the scan's file, or in canonical RAS+ orientation."""
 SUFFIXES = (".nii.gz", ".nii", ".npy")
-AFFINE_TOLERANCE = 1e-3  # voxel -> mm; what writers round, not what moves a voxel
-EXACT = (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16)  # all their values are float32 values
+AFFINE_TOLERANCE = 1e-3  # mm; allows for rounding by writers, not for a shift of the grid
+EXACT = (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16)  # types whose values are exact in float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """One map as it is judged.
+    """A score map as it is evaluated.
 
     Attributes:
         values: (X, Y, Z) in canonical orientation.
-        merged: how many distinct scores of the file float32 cannot tell from another one.
+        merged: number of distinct scores in the file that are lost by rounding to float32.
     """
 
     values: NDArray[np.float32]
@@ -40,33 +40,33 @@ def find_maps(folder: Path) -> dict[str, list[Path]]:
     """Map files of a folder by patient.
 
     Raises:
-        DataError: there is no such folder, or no map in it.
+        DataError: the folder does not exist or contains no map.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder of score maps")
+        raise DataError(f"{folder}: folder of score maps not found")
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         suffix = next((s for s in SUFFIXES if path.name.endswith(s)), None)
         if suffix and not path.name.startswith("."):
             found.setdefault(path.name.removesuffix(suffix), []).append(path)
     if not found:
-        raise DataError(f"{folder}: holds no map; they are named PATIENT.nii.gz or PATIENT.npy")
+        raise DataError(f"{folder}: no score maps found; name them PATIENT.nii.gz or PATIENT.npy")
     return found
 
 
 def read_score_map(path: Path, facts: SubjectFacts) -> NDArray[np.float32]:
-    """One map in canonical orientation, as `read_scores`; arrays are taken as canonical."""
+    """Read a map in canonical orientation, as `read_scores`; arrays are assumed to be canonical."""
     return read_scores(path, facts).values
 
 
 def read_scores(path: Path, facts: SubjectFacts, *, npy: NpyOrientation = "ras") -> Scores:
-    """One map in canonical orientation, checked against the scan.
+    """Read a map in canonical orientation and check it against the scan.
 
     Args:
-        npy: how the axes of a `.npy` array run; NIfTI says so itself.
+        npy: axes of a `.npy` array; ignored for NIfTI.
 
     Raises:
-        MethodError: another shape, place, type, or not finite.
+        MethodError: the map has another shape, grid or type than expected, or is not finite.
     """
     try:
         array, affine = _canonical(path, facts, npy)
@@ -79,7 +79,7 @@ def read_scores(path: Path, facts: SubjectFacts, *, npy: NpyOrientation = "ras")
         raise MethodError(f"{path}: the map is {array.shape}, the scan is {facts.shape}", reason="bad_output")
     if affine is not None and not np.allclose(affine, facts.affine, atol=AFFINE_TOLERANCE, rtol=0):
         raise MethodError(
-            f"{path}: the map lies elsewhere than the scan (affine {_short(affine)}, the scan's "
+            f"{path}: the map is not on the scan's grid (affine {_short(affine)}, the scan's "
             f"{_short(facts.affine)}); write it on the scan's own grid",
             reason="bad_output",
         )
@@ -90,7 +90,7 @@ def read_scores(path: Path, facts: SubjectFacts, *, npy: NpyOrientation = "ras")
 
 
 def _canonical(path: Path, facts: SubjectFacts, npy: NpyOrientation) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Scores (X, Y, Z) and where they lie, which an array does not say."""
+    """Scores (X, Y, Z) and their affine; None for plain arrays."""
     if path.name.endswith(".npy"):
         array = np.load(path, allow_pickle=False)
         return (_turned(array, facts.orientation) if npy == "scan" and array.ndim == 3 else array), None
@@ -99,7 +99,7 @@ def _canonical(path: Path, facts: SubjectFacts, npy: NpyOrientation) -> tuple[ND
 
 
 def _turned(array: NDArray[Any], codes: str) -> NDArray[Any]:
-    """From a stored axis order such as `LPS` to canonical."""
+    """Reorient from a stored axis order such as `LPS` to canonical."""
     from nibabel import orientations  # imported late
 
     turned: Any = orientations.apply_orientation(array, orientations.axcodes2ornt(codes))  # type: ignore[no-untyped-call]
@@ -109,7 +109,7 @@ def _turned(array: NDArray[Any], codes: str) -> NDArray[Any]:
 def _merged(array: NDArray[Any]) -> int:
     if array.dtype.type in EXACT:
         return 0
-    ordered = np.sort(array, axis=None)  # rounding keeps the order, so that one sort serves both counts
+    ordered = np.sort(array, axis=None)  # rounding keeps the order, so one sort is enough for both counts
     return int(np.count_nonzero(np.diff(ordered)) - np.count_nonzero(np.diff(ordered.astype(np.float32))))
 
 

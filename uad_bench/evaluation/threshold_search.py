@@ -1,6 +1,6 @@
-"""How papers search for a threshold. Only replays use these; our own thresholds are exact and chosen in `thresholds`.
+"""Threshold searches of published papers. Only published protocols use them; see `thresholds` for the exact policies.
 
-A search sees the scores through a `ThresholdObjective`: the Dice at any threshold, and the distribution of scores.
+A search has access to a `ThresholdObjective`: the Dice at any threshold, and the distribution of scores.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ Count = Annotated[int, Field(ge=2, le=10_000)]
 
 @dataclass(frozen=True, slots=True)
 class ThresholdObjective:
-    """What a search may look at.
+    """The input of a threshold search.
 
     Attributes:
-        dice: the objective at each of some thresholds (T,) -> (T,).
-        scores: all scores, or an even sample of them where they are too many, ascending.
+        dice: the objective at thresholds, (T,) -> (T,).
+        scores: all scores, or an even subsample, ascending.
     """
 
     dice: Callable[[Values], Values]
@@ -50,31 +50,31 @@ class Grid:
         return seen.best(self.start + self.step * np.arange(self.count, dtype=np.float64))
 
     def ends_at(self, threshold: float) -> bool:
-        """Whether this is the last step, so that the best threshold may lie beyond."""
+        """Whether this is the last step, so that the best threshold may be beyond the grid."""
         return threshold > self.start + self.step * (self.count - 1.5)
 
     def refusal(self, seen: ThresholdObjective) -> str | None:
-        """Why the grid means nothing here: it is in the unit of the paper's own scores."""
+        """Why the grid does not apply to these scores, if it is in the unit of the paper's scores."""
         lowest, highest = float(seen.scores[0]), float(seen.scores[-1])
         if self.unit == "rescaled" or 0 <= lowest <= highest <= 1:
             return None
         return f"thresholds up to 1 in the unit of the paper's scores; these go from {lowest:.3g} to {highest:.3g}"
 
 
-class Everywhere:
-    """A search that adapts to the scores and so means something in any unit."""
+class AdaptiveSearch:
+    """Base of searches that adapt to the scores and apply in any unit."""
 
     def ends_at(self, _: float) -> bool:
         """False: it covers all scores."""
         return False
 
     def refusal(self, _: ThresholdObjective) -> str | None:
-        """None: nothing stands against it."""
+        """None: it always applies."""
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linear(Everywhere):
+class Linear(AdaptiveSearch):
     """`count` even steps from the lowest to the highest score."""
 
     __pydantic_config__ = STRICT
@@ -88,7 +88,7 @@ class Linear(Everywhere):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantiles(Everywhere):
+class Quantiles(AdaptiveSearch):
     """`count` even quantiles of the scores."""
 
     __pydantic_config__ = STRICT
@@ -103,8 +103,8 @@ class Quantiles(Everywhere):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Halving(Everywhere):
-    """Keep the better half of an interval, judged by the middle of each half; the best value met wins."""
+class Halving(AdaptiveSearch):
+    """Interval halving: keep the half with the better midpoint, and return the best threshold evaluated."""
 
     __pydantic_config__ = STRICT
 
@@ -112,7 +112,7 @@ class Halving(Everywhere):
     steps: Annotated[int, Field(ge=1, le=100)]
 
     def find(self, seen: ThresholdObjective) -> float:
-        """The best threshold met on the way."""
+        """The best threshold evaluated."""
         low, high = min(0.0, float(seen.scores[0])), float(seen.scores[-1])
         best, found = -1.0, low
         for _ in range(self.steps):
@@ -127,7 +127,7 @@ class Halving(Everywhere):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yen(Everywhere):
+class Yen(AdaptiveSearch):
     """Yen's maximum-correlation criterion on a histogram of the scores (Yen, Chang and Chang 1995)."""
 
     __pydantic_config__ = STRICT
@@ -148,8 +148,8 @@ class Yen(Everywhere):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EachUnit(Everywhere):
-    """The best threshold of every slice or patient by itself, with the label at hand: a bound no method meets."""
+class EachUnit(AdaptiveSearch):
+    """The best threshold of each slice or patient, chosen with its label: an upper bound."""
 
     __pydantic_config__ = STRICT
 
@@ -157,13 +157,13 @@ class EachUnit(Everywhere):
     count: Count = 1000
 
     def find(self, seen: ThresholdObjective) -> float:
-        """The best of `count` quantiles, asked once for each unit."""
+        """The best of `count` quantiles; called once per unit."""
         return Quantiles(count=self.count).find(seen)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed:
-    """A number printed in the paper, in the unit of its own scores."""
+    """A threshold given in the paper, in the unit of its scores."""
 
     __pydantic_config__ = STRICT
 
@@ -171,7 +171,7 @@ class Fixed:
     value: float
 
     def find(self, _: ThresholdObjective) -> float:
-        """The number."""
+        """The fixed threshold."""
         return self.value
 
     def ends_at(self, _: float) -> bool:
@@ -179,5 +179,5 @@ class Fixed:
         return False
 
     def refusal(self, _: ThresholdObjective) -> str | None:
-        """A fixed number means nothing for another score."""
+        """A fixed threshold does not apply to other scores."""
         return f"the threshold {self.value:g} is fixed in the unit of the paper's own scores"

@@ -1,4 +1,4 @@
-"""Threshold policies: where the line between healthy and anomalous is drawn, and from whose data.
+"""Threshold policies: how the threshold between healthy and anomalous is chosen, and on which patients.
 
 A policy's name is part of the name of every metric computed with it (`dice@hFPR5`).
 """
@@ -23,8 +23,8 @@ class Threshold:
 
     Attributes:
         policy: how it was chosen.
-        value: exact float32 score; NaN exactly when `undefined` says why there is none.
-        realised: what it does where it was chosen: healthy FPR for `hFPR*`, Dice for the others.
+        value: exact float32 score; NaN if and only if `undefined` gives a reason.
+        realised: result on the patients it was chosen on: healthy FPR for `hFPR*`, Dice for the others.
     """
 
     policy: str
@@ -34,12 +34,12 @@ class Threshold:
 
 
 def choose_thresholds(cases: Cases, val: Sequence[str], counts: RankCounts) -> dict[str, Threshold]:
-    """One threshold for each policy of the protocol; only `oracle` looks at test patients.
+    """One threshold for each policy of the protocol; only `oracle` uses test patients.
 
     Args:
         cases: validation patients under the protocol.
-        val: those of them to choose on; without any, only the oracle exists.
-        counts: of test voxels.
+        val: names of validation patients; if empty, only the oracle is defined.
+        counts: exact counts of the test voxels.
     """
     chosen = dict(_on_validation(cases, val))
     chosen["oracle"] = best_dice_threshold(counts, "oracle")
@@ -58,9 +58,9 @@ def _on_validation(cases: Cases, val: Sequence[str]) -> list[tuple[str, Threshol
 
 
 def healthy_fpr_threshold(healthy: NDArray[np.float32], policy: str) -> Threshold:
-    """Smallest observed score at which at most the policy's share of healthy voxels is called anomalous.
+    """Smallest observed score with at most the policy's false-positive rate on healthy voxels.
 
-    Tied scores are never split. Where even the highest score is too common, the threshold is the next float32 above.
+    Tied scores are never split. If even the highest score occurs too often, the threshold is the next float32 above.
 
     Args:
         healthy: (V,) scores of brain voxels in slices without anomaly, validation patients.
@@ -78,10 +78,10 @@ def healthy_fpr_threshold(healthy: NDArray[np.float32], policy: str) -> Threshol
 
 
 def best_dice_threshold(counts: RankCounts | None, policy: str) -> Threshold:
-    """The threshold of the best pooled Dice on patients with lesions; on test patients this is the oracle.
+    """The threshold with the best pooled Dice on patients with lesions; on test patients this is the oracle.
 
     Args:
-        counts: of validation or test voxels; None where there are no such patients.
+        counts: exact counts of validation or test voxels; None without such patients.
         policy: `valDice` or `oracle`.
     """
     if counts is None or not counts.n_positive:
