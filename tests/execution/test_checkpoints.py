@@ -44,7 +44,7 @@ def test_what_was_stored_is_loaded(checkpoint: Path):
 
 def test_a_malicious_pickle_in_place_of_a_checkpoint_is_refused_and_does_not_run(checkpoint: Path, tmp_path: Path):
     believed(checkpoint, pickle.dumps(Malicious(tmp_path / "marker")))
-    with pytest.raises(VerificationError, match="not a whole safetensors file"):
+    with pytest.raises(VerificationError, match="not a complete safetensors file"):
         load_checkpoint(checkpoint)
     assert not (tmp_path / "marker").exists()
 
@@ -79,7 +79,7 @@ def test_one_flipped_bit_that_safetensors_does_not_see_is_refused(checkpoint: Pa
 @pytest.mark.parametrize("header", [1 << 40, 100, 0])
 def test_a_header_that_claims_more_than_there_is_is_refused(checkpoint: Path, header: int):
     believed(checkpoint, struct.pack("<Q", header) + b"{}")
-    with pytest.raises(VerificationError, match="not a whole safetensors file"):
+    with pytest.raises(VerificationError, match="not a complete safetensors file"):
         load_checkpoint(checkpoint)
 
 

@@ -81,21 +81,24 @@ class Marked:
 
 FORGERIES: dict[str, tuple[str, Callable[[Members], object]]] = {
     "a number in the record": ("sealed", edit("record.json", lambda r: r["metrics"][0].update(value=0.99))),
-    "a table": ("sealed with", lambda m: m.update({"metrics.csv": m["metrics.csv"] + b"P9,1\n"})),
+    "a table": (
+        "metrics.csv does not match the digest in the record",
+        lambda m: m.update({"metrics.csv": m["metrics.csv"] + b"P9,1\n"}),
+    ),
     "a path in the experiment": ("path", edit("experiment.json", lambda e: e.update(params={"x": "/home/me/data"}))),
     "a duplicate key": ("duplicate key", lambda m: m.update({"experiment.json": b'{"a": 1, "a": 2}'})),
     "NaN": ("NaN", lambda m: m.update({"experiment.json": b'{"a": NaN}'})),
     "a bomb of brackets": ("nested", lambda m: m.update({"experiment.json": b"[" * 100_000})),
-    "a document that is a list": ("no JSON object", lambda m: m.update({"record.json": b"[]"})),
+    "a document that is a list": ("not a JSON object", lambda m: m.update({"record.json": b"[]"})),
     "an absent record": ("record.json", lambda m: m.pop("record.json")),
-    "a script": ("no business", lambda m: m.update({"setup.py": b"raise SystemExit"})),
-    "a way out": ("no business", lambda m: m.update({"../evil.npy": b""})),
-    "an absolute name": ("no business", lambda m: m.update({"/etc/evil": b""})),
-    "a way out of maps": ("no business", lambda m: m.update({"maps/../../evil.npy": b""})),
+    "a script": ("unexpected file in bundle", lambda m: m.update({"setup.py": b"raise SystemExit"})),
+    "a way out": ("unexpected file in bundle", lambda m: m.update({"../evil.npy": b""})),
+    "an absolute name": ("unexpected file in bundle", lambda m: m.update({"/etc/evil": b""})),
+    "a way out of maps": ("unexpected file in bundle", lambda m: m.update({"maps/../../evil.npy": b""})),
     "a map of floats": ("16-bit", lambda m: m.update({first_map(m): npy(np.zeros((16, 16, 6), np.float32))})),
     "a map of objects": ("16-bit", lambda m: m.update({first_map(m): npy(np.array([Marked()], object))})),
     "a map of another shape": ("16-bit", lambda m: m.update({first_map(m): npy(np.zeros((16, 6, 16), np.uint16))})),
-    "a map with a tail": ("behind its voxels", lambda m: m.update({first_map(m): m[first_map(m)] + b"tail"})),
+    "a map with a tail": ("trailing data", lambda m: m.update({first_map(m): m[first_map(m)] + b"tail"})),
     "a map of nobody": ("P99", lambda m: m.update({"maps/P99.npy": m[first_map(m)]})),
     "another format": ("format", edit("bundle.json", lambda b: b.update(format=2))),
 }
@@ -113,7 +116,7 @@ def test_a_forgery_is_refused_and_named(sound: Path, what: str, tmp_path: Path, 
 
 def test_a_member_that_the_index_does_not_state_is_refused(sound: Path):
     changed = rewritten(sound, lambda m: m.update({"sweep.csv": b"x"}), index=False)
-    with pytest.raises(VerificationError, match=r"'sweep.csv' is not what the index states"):
+    with pytest.raises(VerificationError, match=r"'sweep.csv' does not match the index"):
         check_bundle(changed)
 
 

@@ -49,13 +49,13 @@ def test_a_log_in_order_has_no_finding(names: tuple[str, ...]):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        ((), "does not begin with a start"),
-        (WHOLE[1:], "does not begin with a start"),
+        ((), "does not begin with a start event"),
+        (WHOLE[1:], "does not begin with a start event"),
         (WHOLE[:-1], "has no end"),
         ((*WHOLE, "end"), "end without a start"),
-        (("start", *WHOLE), "never ended"),
-        (("start", "described", "scored:P1", "fit", "scored:P2", "end"), "fit comes too late"),
-        (("start", "scored:P1", "end"), "patient P2 was ever stored"),
+        (("start", *WHOLE), "previous attempt did not end"),
+        (("start", "described", "scored:P1", "fit", "scored:P2", "end"), "fit is out of order"),
+        (("start", "scored:P1", "end"), "no map of test patient P2 was stored"),
         (("start", "scored:P1", "scored:P2", "scored:P2", "end"), "P2 was scored 2 times"),
         ((*WHOLE, "scored:P1"), "outside of any attempt"),
         ((*WHOLE[:-1], "end:failed"), "ends with failed"),

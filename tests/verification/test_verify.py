@@ -335,7 +335,7 @@ def test_a_warning_taken_out_of_the_record_is_found_by_the_log(run: Run, scored:
     run.append(LabelAccess(path="P3"))
     run.append(End(status="ok"))
     (finding,) = verify_run(run, data=scored.data).findings
-    assert str(finding) == "record.json warning label_access: says 0, events.jsonl has 1"
+    assert str(finding) == "record.json warning label_access: is 0, events.jsonl has 1"
 
 
 def test_a_forged_table_with_fitting_digests_is_found_by_the_maps(run: Run, scored: Scored):

@@ -142,7 +142,7 @@ class Runner:
         if run.manifest.exists() and not left:
             return _described(run)
         if job.origin:
-            job.origin.lend(run)
+            job.origin.copy_to(run)
         for weights in filter(Path.exists, (run.checkpoint, run.initial)):
             check_checkpoint(read_description(weights).training_set, job.split, job.cohort.census)
         if job.entry.command:

@@ -1,8 +1,8 @@
-"""Packs a run to be shared: records, tables, digests and, if wanted, maps; no image, no label, no path of this machine.
+"""Pack a run for sharing: records, tables, digests and optionally maps, without images, labels or local paths.
 
-A bundle is a zip file. `bundle.json` lists every other member with its SHA-256; `bundle_check` reads it back without
-trusting any of it. Maps are rounded to 65,536 levels over the run, value = offset + step * code, which keeps
-the order of scores that differ by more than a step.
+A bundle is a zip file. `bundle.json` lists every other member with its SHA-256; `bundle_check` validates untrusted
+bundles. Maps are quantised to 65,536 levels per run, value = offset + step * code, which keeps the order of scores that
+differ by more than a step.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ from uad_bench.version import VERSION
 FORMAT = 1
 INDEX = "bundle.json"
 LEVELS = 2**16 - 1
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same run gives the same bytes
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same run gives the same bytes
 TABLES = ("metrics.csv", "sweep.csv", "replicates.npy")
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """How scores of a run became 16-bit codes: score = offset + step * code."""
+    """Quantisation of a run's scores to 16-bit codes: score = offset + step * code."""
 
     offset: float
     step: float
@@ -59,10 +59,10 @@ def write_bundle(run: Run, file: Path, *, maps: bool = False) -> None:
     """Pack a finished run, with its folds.
 
     Raises:
-        ConfigError: the run is not finished, its maps are gone, or the file cannot be written.
+        ConfigError: the run is not finished, its maps are missing, or the file cannot be written.
     """
     if not run.finished:
-        raise ConfigError(f"{run.path}: the run is not finished; only finished runs are shared")
+        raise ConfigError(f"{run.path}: the run is not finished; only finished runs can be shared")
     levels: dict[str, Levels] = {}
     index: dict[str, Any] = {}
     with atomic(prepare_output(file)) as target, ZipFile(target, "w", ZIP_DEFLATED) as archive:
@@ -92,7 +92,7 @@ def _present(run: Run) -> list[str]:
 def _maps(run: Run, prefix: str, levels: dict[str, Levels]) -> Iterator[tuple[str, bytes]]:
     paths = {subject: run.map(subject) for subject in Manifest.read(run.manifest).maps}
     if gone := [subject for subject, path in paths.items() if not path.exists()]:
-        raise ConfigError(f"{run.path}: the map of {gone[0]} is gone; share the run without --maps")
+        raise ConfigError(f"{run.path}: the map of {gone[0]} is missing; share the run without --maps")
     levels[prefix] = Levels.of(paths)
     for subject, path in paths.items():
         data = io.BytesIO()
@@ -121,7 +121,7 @@ def _json(value: Any) -> bytes:
 
 
 def _regular(name: str) -> ZipInfo:
-    member = ZipInfo(name, LONG_AGO)
+    member = ZipInfo(name, ZIP_EPOCH)
     member.compress_type = ZIP_DEFLATED
     member.external_attr = 0o100644 << 16
     return member

@@ -1,4 +1,4 @@
-"""Reads a stranger's bundle without trusting it: nothing is unpacked to disk, nothing is run, everything is bounded."""
+"""Validate an untrusted bundle: nothing is unpacked to disk or executed, and all sizes are bounded."""
 
 import hashlib
 import io
@@ -30,15 +30,15 @@ BROKEN = (
     *(BadZipFile, NotImplementedError, RuntimeError, zlib.error, struct.error, OSError, EOFError),
     *(ValueError, LookupError, TypeError, AttributeError, OverflowError),
 )
-"""All that the readers of zip, JSON and npy raise on broken input."""
+"""Exceptions that the readers of zip, JSON and npy raise on invalid input."""
 
 
 def check_bundle(file: Path) -> RunRecord:
-    """The record of a bundle whose every member is what its index and its record say.
+    """Check every member of a bundle against its index and record, and return the record.
 
     Raises:
-        ConfigError: there is no such file.
-        VerificationError: naming the first member that is missing, foreign, too large, or not what is stated.
+        ConfigError: the file cannot be opened.
+        VerificationError: names the first member that is missing, unexpected, too large, or differs from its digest.
     """
     try:
         stream = file.open("rb")
@@ -48,7 +48,7 @@ def check_bundle(file: Path) -> RunRecord:
         with stream, ZipFile(stream) as archive:
             return _check(archive)
     except BROKEN as error:
-        raise VerificationError(f"{file.name}: not a sound bundle: {error}") from error
+        raise VerificationError(f"{file.name}: not a valid bundle: {error}") from error
     except VerificationError as error:
         raise VerificationError(f"{file.name}: {error}") from error
 
@@ -61,22 +61,22 @@ def _check(archive: ZipFile) -> RunRecord:
 
 
 def _inspect(archive: ZipFile) -> dict[str, ZipInfo]:
-    """The members by name, if each is a plain file with a name of ours and a size in bounds."""
+    """The members by name, after checking that each is a regular file with an expected name and size."""
     listed = archive.infolist()
     if len(listed) > MOST_MEMBERS or sum(member.file_size for member in listed) > LARGEST_BUNDLE:
         raise VerificationError("too many or too large members")
     for member in listed:
         if member.orig_filename != member.filename or not _is_ours(member.filename):
-            raise VerificationError(f"member {member.orig_filename[:80]!r} has no business in a bundle")
+            raise VerificationError(f"unexpected file in bundle: {member.orig_filename[:80]!r}")
         if member.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-            raise VerificationError(f"member {member.filename!r} is packed in an unknown way")
+            raise VerificationError(f"member {member.filename!r} uses an unsupported compression method")
         if stat.S_IFMT(member.external_attr >> 16) not in {0, stat.S_IFREG}:
-            raise VerificationError(f"member {member.filename!r} is a link or no plain file")
+            raise VerificationError(f"member {member.filename!r} is not a regular file")
         if member.file_size > LARGEST_MEMBER:
             raise VerificationError(f"member {member.filename!r} claims {member.file_size} bytes")
     members = {member.filename: member for member in listed}
     if len(members) < len(listed):
-        raise VerificationError("a member stands twice")
+        raise VerificationError("duplicate member name")
     return members
 
 
@@ -92,33 +92,33 @@ def _is_ours(name: str) -> bool:
 
 
 def _read(archive: ZipFile, member: ZipInfo) -> bytes:
-    """The member, never more of it than it claims to be."""
+    """Read a member, at most up to its stated size."""
     with archive.open(member) as stream:
         data = stream.read(member.file_size + 1)
     if len(data) != member.file_size:
-        raise VerificationError(f"member {member.filename!r} is not as large as it claims")
+        raise VerificationError(f"member {member.filename!r} does not have its stated size")
     return data
 
 
 def _compare_digests(archive: ZipFile, members: Mapping[str, ZipInfo], index: Mapping[str, Any]) -> None:
     if index.get("format") != FORMAT:
-        raise VerificationError(f"format {index.get('format')!r} is not known to this version")
+        raise VerificationError(f"format {index.get('format')!r} is not supported by this version")
     listed = index["files"]
     if set(listed) != set(members) - {INDEX}:
-        odd = sorted(set(listed) ^ (set(members) - {INDEX}))
-        raise VerificationError(f"{odd[0]!r} is listed and absent, or present and not listed")
+        unmatched = sorted(set(listed) ^ (set(members) - {INDEX}))
+        raise VerificationError(f"{unmatched[0]!r} is listed but absent, or present but not listed")
     for name, entry in listed.items():
         if hashlib.sha256(_read(archive, members[name])).hexdigest() != entry["sha256"]:
-            raise VerificationError(f"member {name!r} is not what the index states (SHA-256 differs)")
+            raise VerificationError(f"member {name!r} does not match the index (SHA-256 differs)")
 
 
 def _prefixes(members: Mapping[str, ZipInfo]) -> list[str]:
-    """The run itself and its folds."""
+    """Path prefixes of the run and its folds."""
     return ["", *sorted({match[0] for name in members if (match := FOLD.match(name))})]
 
 
 def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) -> RunRecord:
-    """The record, if it is sealed, its tables are those it names, and its maps those of the manifest."""
+    """Check the seal of the record, its tables, and its maps against the manifest; return the record."""
     document = _document(archive, members, f"{prefix}record.json")
     _document(archive, members, f"{prefix}experiment.json")
     if document.get("digest") != record_digest(document):
@@ -126,7 +126,7 @@ def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) ->
     record = RunRecord.model_validate(document)
     for name, digest in (record.files or {}).items():
         if hashlib.sha256(_read(archive, members[f"{prefix}{name}"])).hexdigest() != digest:
-            raise VerificationError(f"{prefix}{name} is not the table that the record was sealed with")
+            raise VerificationError(f"{prefix}{name} does not match the digest in the record")
     maps = [name for name in members if name.startswith(f"{prefix}maps/")]
     if maps:
         stored = Manifest.model_validate(_document(archive, members, f"{prefix}MANIFEST.json")).maps
@@ -138,14 +138,14 @@ def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) ->
 def _document(archive: ZipFile, members: Mapping[str, ZipInfo], name: str) -> dict[str, Any]:
     document = _object(name, _read(archive, members[name]))
     if path := next((text for text in _texts(document) if hide_paths(text) != text), None):
-        raise VerificationError(f"{name} holds a path of somebody's machine: {path[:80]!r}")
+        raise VerificationError(f"{name} contains a local path: {path[:80]!r}")
     return document
 
 
 def _object(name: str, data: bytes) -> dict[str, Any]:
     value = parse_json(data.decode())
     if not isinstance(value, dict):
-        raise VerificationError(f"{name} holds no JSON object")
+        raise VerificationError(f"{name} is not a JSON object")
     return value
 
 
@@ -158,11 +158,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _check_map(name: str, data: bytes, shape: tuple[int, ...] | None) -> None:
-    """Refuse a map that is not 16 bits a voxel of the shape stated, before its voxels are read."""
+    """Check that a map has 16 bits per voxel and the stated shape, before its voxels are read."""
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     header = np.lib.format.read_array_header_1_0(stream) if version == (1, 0) else None
     if header is None or header[2] != np.uint16 or header[0] != shape or len(header[0]) != DIMENSIONS:
-        raise VerificationError(f"{name} holds no 16-bit map of the shape {shape}")
+        raise VerificationError(f"{name} is not a 16-bit map of shape {shape}")
     if len(data) - stream.tell() != 2 * int(np.prod(header[0])):
-        raise VerificationError(f"{name} is cut or has something behind its voxels")
+        raise VerificationError(f"{name} is truncated or has trailing data")

@@ -1,4 +1,4 @@
-"""What a method learned, and the state of an unfinished training, as safetensors with SHA-256: data, never code."""
+"""Checkpoints of trained methods and of unfinished training, stored as safetensors with SHA-256."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ DIGEST_BYTES = 32
 
 
 class CheckpointFacts(Document):
-    """What stands beside a checkpoint: its SHA-256, and the digests of the images that it learned from, by subject."""
+    """Description of a checkpoint: its SHA-256, and the digests of its training images by subject."""
 
     sha256: str
     training_set: dict[str, Any]
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Mapping[str, Any]) -> str:
-    """Store what a method learned, and beside it the digest and whom it learned from; returns the SHA-256.
+    """Store a checkpoint and its description; return the SHA-256.
 
     Args:
-        path: ends in `.safetensors`; the description beside it in `.json`.
+        path: ends in `.safetensors`; the description is stored next to it with the suffix `.json`.
         state: named tensors.
         training_set: subject -> digests of its images.
 
     Raises:
-        MethodError: the state is something else than named tensors.
+        MethodError: the state contains values other than named tensors.
     """
     data = _packed(state)
     digest = hashlib.sha256(data).hexdigest()
@@ -49,10 +49,10 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Ma
 
 
 def load_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Read a checkpoint after comparing its SHA-256 with the one stored beside it.
+    """Read a checkpoint after comparing its SHA-256 with the stored one.
 
     Raises:
-        VerificationError: the file was changed, cut or is no safetensors file.
+        VerificationError: the file was changed or truncated, or is not a safetensors file.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -62,11 +62,11 @@ def load_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
         return load(path.read_bytes())
     except SafetensorError as error:
-        raise VerificationError(f"{path.name}: not a whole safetensors file: {error}; train again") from error
+        raise VerificationError(f"{path.name}: not a complete safetensors file: {error}; train again") from error
 
 
 def is_intact(path: Path) -> bool:
-    """Whether a checkpoint lies there, with the digest that its description states."""
+    """Whether the checkpoint exists and matches the digest in its description."""
     try:
         return path.is_file() and digest_file(path) == read_description(path).sha256
     except (ConfigError, OSError):
@@ -74,21 +74,21 @@ def is_intact(path: Path) -> bool:
 
 
 def read_description(path: Path) -> CheckpointFacts:
-    """What is stored beside a checkpoint.
+    """Read the description of a checkpoint.
 
     Raises:
-        VerificationError: it lacks the digest or the training set.
+        VerificationError: the digest or the training set is missing.
     """
     file = path.with_suffix(".json")
     try:
         return CheckpointFacts.model_validate(read_json(file))
     except ValidationError as error:
-        raise VerificationError(f"{file.name}: it lacks the digest or the training set") from error
+        raise VerificationError(f"{file.name}: the digest or the training set is missing") from error
 
 
 @dataclass(frozen=True, slots=True)
 class DiskSnapshots:
-    """Training state in the run folder, so that an interrupted fit goes on; of several ranks only one writes it."""
+    """Training state in the run folder, from which an interrupted fit resumes; only one rank writes it."""
 
     folder: Path
     writable: bool = True
@@ -103,7 +103,7 @@ class DiskSnapshots:
             file.write(hashlib.sha256(data).digest() + data)
 
     def load(self, name: str) -> dict[str, Tensor] | None:
-        """The named state; None where there is none or it is damaged, because training anew is then right."""
+        """The named state; None if it is missing or damaged, so that training restarts."""
         from safetensors.torch import load
 
         path = self._path(name)
@@ -112,7 +112,7 @@ class DiskSnapshots:
         return load(stored[DIGEST_BYTES:]) if intact else None
 
     def clear(self) -> None:
-        """Forget all states, for the training is over."""
+        """Delete all states after training."""
         if not self.folder.exists():
             return
         for file in self.folder.iterdir():
@@ -124,12 +124,12 @@ class DiskSnapshots:
 
 
 def _packed(state: Mapping[str, Tensor]) -> bytes:
-    """The bytes of a safetensors file; tensors that share memory are stored apart."""
+    """The bytes of a safetensors file; tensors that share memory are stored separately."""
     from safetensors.torch import save
 
     try:
         return save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()})
     except (AttributeError, TypeError, ValueError) as error:
         raise MethodError(
-            f"state_dict holds something else than named tensors: {error}", reason="bad_output"
+            f"state_dict contains values other than named tensors: {error}", reason="bad_output"
         ) from error

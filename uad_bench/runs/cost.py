@@ -1,4 +1,4 @@
-"""The record's cost block, from the events that a method's processes left; what was not measured is None."""
+"""The cost section of a record, computed from logged events; None where not measured."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
@@ -15,18 +15,18 @@ class Calibration(Document):
 
 
 class Cost(Document):
-    """Seconds and memory of a run.
+    """Time and memory of a run.
 
     Attributes:
-        fit_s: wall seconds of training, as far as the process that ended it saw.
-        score_s_per_slice: wall seconds of one rank, without the first subject of each process.
+        fit_s: wall time of training in seconds, in the process that completed it.
+        score_s_per_slice: wall time of one rank in seconds, without the first subject of each process.
         score_s_per_volume: likewise.
-        cpu_s: processor seconds of training and scoring, all ranks and threads.
-        gpu_s: seconds for which GPUs were held, all ranks; None on a CPU.
+        cpu_s: CPU time of training and scoring in seconds, all ranks and threads.
+        gpu_s: GPU time in seconds, all ranks; None on a CPU.
         peak_rss_mib: of the largest process; `peak_cuda_mib` likewise.
         ranks: processes that shared the work.
-        resumed: whether training or scoring was taken up again, so that `fit_s` may lack an earlier part.
-        energy_j: joules of what `energy_of` names, and `calibration` the speed of fixed kernels; in older records only.
+        resumed: whether training or scoring was resumed, so that `fit_s` may not include earlier attempts.
+        energy_j: energy in joules of the devices in `energy_of`; like `calibration`, in older records only.
     """
 
     fit_s: float | None = None
@@ -44,7 +44,7 @@ class Cost(Document):
 
 
 def cost_of(events: Sequence[Event]) -> Cost:
-    """What a run took."""
+    """Compute the cost of a run."""
     fits = [event for event in events if isinstance(event, Fit)][-1:]
     scored = {event.subject: event for event in events if isinstance(event, Scored)}
     warm = list(_warm(events)) or list(scored.values())
@@ -65,7 +65,7 @@ def cost_of(events: Sequence[Event]) -> Cost:
 
 
 def cost_of_folds(costs: Sequence[Cost]) -> Cost:
-    """Costs of all folds: spent things add up, memory is the largest, scoring time the mean."""
+    """Combine the costs of folds: total times, maximum memory, mean scoring time."""
     return costs[-1].model_copy(
         update={
             **{key: _sum(getattr(cost, key) for cost in costs) for key in ("fit_s", "cpu_s", "gpu_s")},
@@ -78,7 +78,7 @@ def cost_of_folds(costs: Sequence[Cost]) -> Cost:
 
 
 def _warm(events: Sequence[Event]) -> Iterator[Scored]:
-    """Scored subjects but the first of each rank of each attempt, which pays for starting up."""
+    """Scored subjects without the first of each rank and attempt, which includes start-up."""
     met: set[int] = set()
     for event in events:
         if isinstance(event, Start):

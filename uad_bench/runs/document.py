@@ -1,4 +1,4 @@
-"""JSON documents as frozen models: what a file holds is validated once, where it is read."""
+"""JSON documents as frozen pydantic models, validated when they are read."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -12,27 +12,27 @@ from uad_bench.files import read_json
 class Document(BaseModel):
     """A JSON object with typed fields.
 
-    Keys that this version does not know are kept. A field that is None is written only if it was given as None, so that
-    a document which was read is written with the keys that it had.
+    Unknown keys are kept. A field that is None is written only if it was set explicitly, so that a document is written
+    with the same keys with which it was read.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True, ser_json_inf_nan="constants")
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The document in a file.
+        """Read a document from a file.
 
         Raises:
-            ConfigError: the file is missing, is not JSON, or holds something else.
+            ConfigError: the file is missing, is not JSON, or does not match the model.
         """
         return cls.parse(read_json(path), str(path))
 
     @classmethod
     def parse(cls, value: Any, where: str) -> Self:
-        """The document that a JSON value holds.
+        """Validate a JSON value.
 
         Raises:
-            ConfigError: a field is missing or has another type; the sentence begins with `where`.
+            ConfigError: a field is missing or has the wrong type; the message starts with `where`.
         """
         try:
             return cls.model_validate(value)
@@ -40,7 +40,7 @@ class Document(BaseModel):
             raise ConfigError(f"{where}: {describe_problem(error)}") from error
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The document as JSON-compatible values."""
         return self.model_dump(mode="json", by_alias=True)
 
     @model_serializer(mode="wrap")
@@ -49,7 +49,7 @@ class Document(BaseModel):
 
 
 def describe_problem(error: ValidationError) -> str:
-    """The first thing that is wrong with a document: `task.pair: field required`."""
+    """The first validation problem of a document, such as `task.pair: field required`."""
     problem = error.errors(include_url=False, include_context=False)[0]
     key = ".".join(map(str, problem["loc"]))
     text = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"

@@ -1,4 +1,4 @@
-"""Where a run was made: code, versions, hardware and settings that its numbers may depend on."""
+"""The environment of a run: code, versions, hardware and settings that may affect its results."""
 
 import os
 import platform
@@ -21,27 +21,27 @@ from uad_bench.version import VERSION
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "nibabel", "safetensors", "pydantic")
 SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES")
 NVIDIA = Path("/proc/driver/nvidia")
-GIT_PATIENCE_S = 10
+GIT_TIMEOUT_S = 10
 
 
 class CodeVersion(Document):
-    """Commit of the checkout that the harness runs from, and the digest of what was changed since."""
+    """Commit of the checkout that the harness runs from, and the digest of uncommitted changes."""
 
     commit: str
     changes: str | None = None
 
 
 class Environment(Document):
-    """Code, versions, hardware and settings; what is None was not recorded or does not exist.
+    """Code, versions, hardware and settings; None where not recorded or not applicable.
 
     Attributes:
         code: None outside a checkout.
         packages: versions by name.
-        packages_digest: of the names and versions of all that is installed.
-        driver: of the GPUs.
-        settings: environment variables that numbers may depend on, where they are set.
-        command: the command line, without paths of this machine.
-        isolation: what kept the method from files that it must not read.
+        packages_digest: digest of the names and versions of all installed packages.
+        driver: version of the GPU driver.
+        settings: environment variables that may affect results, if set.
+        command: the command line, without local paths.
+        isolation: mechanism that prevented the method from reading labels.
     """
 
     uad_bench: str | None = None
@@ -62,7 +62,7 @@ class Environment(Document):
 
 
 def environment(device: str) -> Environment:
-    """Where this process runs; no path of this machine is in it."""
+    """The environment of this process, without local paths."""
     return Environment(
         uad_bench=VERSION,
         code=code_version(),
@@ -90,7 +90,7 @@ def hardware() -> dict[str, Any]:
 
 @cache
 def code_version(folder: Path = PACKAGE.parent) -> CodeVersion | None:
-    """The checkout that the harness runs from, if it does."""
+    """Version of the checkout that the harness runs from; None outside a checkout."""
     if not (folder / ".git").exists():
         return None
     try:
@@ -103,7 +103,7 @@ def code_version(folder: Path = PACKAGE.parent) -> CodeVersion | None:
 
 @cache
 def cpu_name() -> str:
-    """The processor as the system names it."""
+    """Model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -112,13 +112,13 @@ def cpu_name() -> str:
 
 
 def gpu_names(folder: Path = NVIDIA / "gpus") -> list[str]:
-    """Models of the NVIDIA GPUs as the driver names them; torch is not asked, because asking is slow."""
+    """Model names of the NVIDIA GPUs according to the driver, which is faster than importing torch."""
     lines = [line for file in sorted(folder.glob("*/information")) for line in file.read_text().splitlines()]
     return [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, timeout=GIT_PATIENCE_S, check=True)
+    done = subprocess.run(["git", "-C", folder, *words], capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
     return done.stdout.decode(errors="replace")
 
 

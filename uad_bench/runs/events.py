@@ -1,4 +1,4 @@
-"""The events of a run: what its log holds, and what a method's process reports while it works."""
+"""The events of a run, as logged and as reported by a method's process."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -12,10 +12,10 @@ from uad_bench.runs.isolation import Isolation, weakest
 
 
 class Event(Document):
-    """One line of the log; `event` says of which kind.
+    """One line of the log; `event` gives its kind.
 
     Attributes:
-        time: when it was logged, ISO 8601 in UTC; None before that.
+        time: time of logging, ISO 8601 in UTC; None before logging.
     """
 
     time: str | None = None
@@ -23,17 +23,17 @@ class Event(Document):
 
     @model_serializer(mode="wrap")
     def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was given and the kind; defaults are for reading logs of older versions."""
+        """The fields that were set, and the kind; defaults are only for logs of older versions."""
         return {key: value for key, value in dump(self).items() if key == "event" or key in self.model_fields_set}
 
 
 class Start(Event):
-    """An attempt begins.
+    """An attempt started.
 
     Attributes:
-        resumed: it goes on from what an earlier attempt stored.
-        after_death_of: pid of the process that died at the attempt before.
-        repaired: damaged files that were removed, to be made again.
+        resumed: whether it continues an earlier attempt.
+        after_death_of: pid of the process that died in the previous attempt.
+        repaired: damaged files that were removed and will be recreated.
     """
 
     event: Literal["start"] = "start"
@@ -43,18 +43,18 @@ class Start(Event):
 
 
 class Isolated(Event):
-    """How the method is kept from labels."""
+    """How the method is isolated from labels."""
 
     event: Literal["isolation"] = "isolation"
     kind: Isolation
 
 
 class Described(Event):
-    """What the method needs.
+    """The requirements of the method.
 
     Attributes:
-        fit: modalities of the slices it learns from; `score` likewise.
-        native: it works on whole slices in the scan's own grid.
+        fit: modalities of the training slices; `score` likewise for scoring.
+        native: whether it works on whole slices on the scan's own grid.
         params: its hyperparameters, defaults included.
     """
 
@@ -67,7 +67,7 @@ class Described(Event):
 
 
 class Advance(Event):
-    """Progress of a stage; shown and not logged."""
+    """Progress of a stage; displayed but not logged."""
 
     event: Literal["progress"] = "progress"
     stage: str
@@ -78,16 +78,16 @@ class Advance(Event):
 
     @property
     def progress(self) -> Progress:
-        """As it is shown."""
+        """The progress to display."""
         return Progress(self.stage, self.step, self.total, loss=self.loss, slices_per_s=self.slices_per_s)
 
 
 class Spent(Event):
-    """Work that was measured.
+    """Work with measured resources.
 
     Attributes:
         seconds: wall time.
-        cpu_seconds: of all threads and ended children.
+        cpu_seconds: CPU time of all threads and terminated child processes.
     """
 
     seconds: float
@@ -97,7 +97,7 @@ class Spent(Event):
 
 
 class Fit(Spent):
-    """The training ended."""
+    """Training completed."""
 
     event: Literal["fit"] = "fit"
     slices: int
@@ -105,7 +105,7 @@ class Fit(Spent):
 
 
 class Fitted(Event):
-    """The weights are there: trained now, earlier, or given.
+    """Weights are available: trained now or earlier, or provided.
 
     Attributes:
         checkpoint: SHA-256 of their file.
@@ -120,7 +120,7 @@ class Fitted(Event):
 
 
 class Scored(Spent):
-    """A patient's map is stored: SHA-256 and size of its file, and its shape."""
+    """A patient's score map was stored; SHA-256 and size of its file, and its shape."""
 
     event: Literal["scored"] = "scored"
     subject: str
@@ -132,7 +132,7 @@ class Scored(Spent):
 
 
 class Imported(Event):
-    """A map that another program made is stored."""
+    """A score map from another program was stored."""
 
     event: Literal["imported"] = "imported"
     subject: str
@@ -142,10 +142,10 @@ class Imported(Event):
 
 
 class Remark(Event):
-    """Something is allowed but strange.
+    """A warning.
 
     Attributes:
-        merged: distinct scores that float32 makes equal.
+        merged: number of distinct scores lost by rounding to float32.
     """
 
     event: Literal["warning"] = "warning"
@@ -162,7 +162,7 @@ class LabelAccess(Event):
 
 
 class Repaired(Event):
-    """A file that was not what had been stored is removed."""
+    """A file that differed from its stored digest was removed."""
 
     event: Literal["repaired"] = "repaired"
     file: str
@@ -183,7 +183,7 @@ class Failed(Event):
 
 
 class Stopped(Event):
-    """Something else than the method ended the attempt: an interrupt, a full disk."""
+    """The attempt ended for a reason other than the method, such as an interrupt or a full disk."""
 
     event: Literal["stopped"] = "stopped"
     error: str
@@ -191,14 +191,14 @@ class Stopped(Event):
 
 
 class Determinism(Event):
-    """The run was repeated; names of what came out differently."""
+    """The run was repeated; names of the results that differ."""
 
     event: Literal["determinism"] = "determinism"
     differing: tuple[str, ...] = ()
 
 
 class End(Event):
-    """The attempt ended, with this status of the record."""
+    """The attempt ended; status of the record."""
 
     event: Literal["end"] = "end"
     status: str
@@ -225,7 +225,7 @@ AnyEvent = Annotated[
 
 
 def parse_line(line: bytes) -> Event | None:
-    """The event of one line of a log; None for a line that a crash cut, or that a newer version wrote."""
+    """The event of one line of a log; None for a line truncated by a crash or written by a newer version."""
     try:
         return _events().validate_json(line)
     except ValidationError:
@@ -233,7 +233,7 @@ def parse_line(line: bytes) -> Event | None:
 
 
 def isolation_of(events: Iterable[Event]) -> Isolation | None:
-    """The weakest isolation under which any part of a run was made."""
+    """The weakest isolation used in any part of a run."""
     return weakest(event.kind for event in events if isinstance(event, Isolated))
 
 

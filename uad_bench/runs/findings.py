@@ -1,4 +1,4 @@
-"""What checking a stored run says: each thing that is not what it should be, and the verdict."""
+"""Results of verifying a stored run: findings and verdict."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-TOLERANCE = 1e-9  # relative; both roads sum the same numbers in another order
+TOLERANCE = 1e-9  # relative; both implementations sum the same numbers in a different order
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not what it should be."""
+    """A discrepancy in a stored run."""
 
     where: str
     what: str
@@ -23,14 +23,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What verifying one run found.
+    """The result of verifying one run.
 
     Attributes:
-        numbers: how many were recomputed.
-        findings: what differs; empty for a sound run.
-        unverifiable: why numbers could not be recomputed, else empty.
-        failed: the run has no numbers, because its method failed.
-        unchecked: results beside the run's own that were not recomputed.
+        numbers: how many numbers were recomputed.
+        findings: discrepancies; empty for an intact run.
+        unverifiable: why numbers could not be recomputed; empty otherwise.
+        failed: whether the method failed, so that there are no numbers.
+        unchecked: additional results that were not recomputed.
     """
 
     run: str
@@ -49,11 +49,11 @@ class Verification:
         if self.unverifiable:
             return f"{self.run}: unverifiable, {self.unverifiable}"
         if self.failed:
-            return f"{self.run}: failed, no number to verify"
-        return f"{self.run}: {f'{self.numbers} numbers verified' if self.numbers else 'as it was written'}"
+            return f"{self.run}: failed, no numbers to verify"
+        return f"{self.run}: {f'{self.numbers} numbers verified' if self.numbers else 'unchanged since it was written'}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The result as JSON-compatible values."""
         findings = [{"where": finding.where, "what": finding.what} for finding in self.findings]
         return {
             "run": self.run,
@@ -66,13 +66,13 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 sound, 5 something differs, 3 nothing to recompute from."""
+        """0 if verified, 5 if something differs, 3 if the numbers cannot be recomputed."""
         return 5 if self.findings else 3 if self.unverifiable else 0
 
 
 def differs(where: str, stored: float | None, again: float, *, within: float = TOLERANCE) -> Iterator[Finding]:
-    """A finding where a stored number is not the recomputed one; None and NaN are equal."""
+    """A finding if a stored number differs from the recomputed one; None and NaN are equal."""
     value = math.nan if stored is None else float(stored)
     both_undefined = math.isnan(value) and math.isnan(again)
     if not both_undefined and not math.isclose(value, again, rel_tol=within, abs_tol=within):
-        yield Finding(where, f"says {value:.17g}, the maps give {again:.17g}")
+        yield Finding(where, f"is {value:.17g}, recomputed {again:.17g}")

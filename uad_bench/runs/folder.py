@@ -1,6 +1,6 @@
-"""The run folder: the only module that knows its file names.
+"""The run folder and its files.
 
-runs/<task>/<method>/seed<k>-<digest8>/   (folds below it as fold<i>/)
+runs/<task>/<method>/seed<k>-<digest8>/   (folds in subfolders fold<i>/)
     experiment.json events.jsonl checkpoint.safetensors maps/<subject>.npy MANIFEST.json
     metrics.csv sweep.csv record.json DONE
 """
@@ -27,28 +27,28 @@ WAIT_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run on disk; reading its properties touches no file."""
+    """One run on disk. Its path properties do not access files."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """`task/method/seed0-1a2b3c4d`, with `/fold0` behind it for a fold."""
+        """`task/method/seed0-1a2b3c4d`, followed by `/fold0` for a fold."""
         return "/".join(self.path.parts[-4 if self.path.name.startswith("fold") else -3 :])
 
     @property
     def experiment(self) -> Path:
-        """What was asked for; its digest names the folder."""
+        """The requested experiment; its digest is part of the folder name."""
         return self.path / "experiment.json"
 
     @property
     def events(self) -> Path:
-        """One JSON object a line: what happened and when."""
+        """Event log, one JSON object per line."""
         return self.path / "events.jsonl"
 
     @property
     def checkpoint(self) -> Path:
-        """What the method learned."""
+        """Weights of the trained method."""
         return self.path / "checkpoint.safetensors"
 
     @property
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def initial(self) -> Path:
-        """Another run's weights that the fit starts from; gone when the training is over, as all of `snapshots`."""
+        """Initial weights from another run; deleted after training, with all of `snapshots`."""
         return self.snapshots / "_initial.safetensors"
 
     @property
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def manifest(self) -> Path:
-        """Digests and shapes of the maps and of the checkpoint; written after all of them."""
+        """Digests and shapes of the maps, and digest of the checkpoint; written after all of them."""
         return self.path / "MANIFEST.json"
 
     @property
@@ -87,22 +87,22 @@ class Run:
 
     @property
     def replicates(self) -> Path:
-        """Bootstrap replicates (R, K) float64 of the metrics that the record names."""
+        """Bootstrap replicates (R, K) float64 of the metrics listed in the record."""
         return self.path / "replicates.npy"
 
     @property
     def record(self) -> Path:
-        """The run's result; all a leaderboard needs."""
+        """The result of the run, sufficient for a leaderboard."""
         return self.path / "record.json"
 
     @property
     def log(self) -> Path:
-        """What the method printed (the first MiB of it)."""
+        """Output printed by the method, up to 1 MiB."""
         return self.path / "method.log"
 
     @property
     def done(self) -> Path:
-        """Marks a complete run; written last."""
+        """Marker of a complete run; written last."""
         return self.path / "DONE"
 
     @property
@@ -112,15 +112,15 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """Whether the last attempt ended with the method's failure."""
+        """Whether the method failed in the last attempt."""
         try:
-            return bool(read_json(self.record)["status"] == "failed")  # asked often, so the rest is not validated
+            return bool(read_json(self.record)["status"] == "failed")  # called often, so the rest is not validated
         except (ConfigError, KeyError, TypeError):
             return False
 
     @property
     def held(self) -> bool:
-        """Whether a living process works on this run."""
+        """Whether a running process holds the lock of this run."""
         try:
             with (self.path / ".lock").open("r+") as file:
                 return _try_lock(file) is not None
@@ -141,7 +141,7 @@ class Run:
         return self
 
     def append(self, event: Event) -> None:
-        """Append one line to the event log and bring it to disk; what a crash left of a line is closed first."""
+        """Append one line to the event log and flush it to disk; a line truncated by a crash is terminated first."""
         line = json.dumps({"time": now(), **event.to_json()}, allow_nan=False)
         try:
             with self.events.open("a+b") as file:
@@ -153,7 +153,7 @@ class Run:
             raise storage_error(self.events, error) from error
 
     def read_events(self) -> list[Event]:
-        """All events; a line that a crash cut is left out."""
+        """All events; lines truncated by a crash are skipped."""
         try:
             lines = self.events.read_bytes().split(b"\n")
         except FileNotFoundError:
@@ -161,14 +161,14 @@ class Run:
         return [event for line in lines if (event := parse_line(line))]
 
     def seal(self, record: RunRecord) -> RunRecord:
-        """The record with digests of the tables beside it and, last, of itself: any later change shows."""
+        """Add digests of the tables and of the record itself, so that later changes are detected."""
         tables = (self.metrics, self.sweep, self.replicates)
         files = {path.name: digest_file(path) for path in tables if path.exists() and record.metrics}
         record = record.model_copy(update={"files": files})
         return record.model_copy(update={"digest": record_digest(record.to_json())})
 
     def finish(self, record: RunRecord) -> None:
-        """Log how it ended and write the record; last of all the marker, unless the method failed."""
+        """Log the end and write the record, then the marker unless the method failed."""
         self.append(End(status=record.status))
         write_json(self.record, record.to_json())
         if record.status == "ok":
@@ -178,22 +178,22 @@ class Run:
         """The stored record.
 
         Raises:
-            ConfigError: it is missing or is no record.
+            ConfigError: it is missing or is not a run record.
         """
         return RunRecord.parse(read_json(self.record), f"{self.record}: not a run record")
 
     @contextmanager
     def lock(self, *, waiting: Callable[[str], None] | None = None) -> Iterator[str]:
-        """Hold the run against other processes; the kernel releases it when the holder dies.
+        """Lock the run against other processes; the kernel releases the lock when the process ends.
 
         Args:
-            waiting: called again and again with the holder's pid while another process works on this run.
+            waiting: called repeatedly with the pid of the process that holds the lock; None raises instead.
 
         Yields:
-            the pid of a holder that died at work, else nothing.
+            the pid of the previous process if it died while holding the lock, otherwise an empty string.
 
         Raises:
-            ConfigError: another process works on this run and nobody wants to wait, or the folder cannot be written.
+            ConfigError: another process holds the lock and `waiting` is None, or the folder cannot be written.
         """
         self.create()
         try:
@@ -214,21 +214,21 @@ class Run:
                 _sign(file, "")
 
     def _sweep(self) -> None:
-        """Remove temporary files of processes that died; nobody else writes here while the run is locked."""
+        """Remove temporary files of dead processes; no other process writes here while the run is locked."""
         for left in (*self.path.glob(".*.part"), *self.maps.glob(".*.part"), *self.snapshots.glob(".*.part")):
             left.unlink(missing_ok=True)
 
 
 def run_at(root: Path, task: str, method: str, seed: int, digest: str) -> Run:
-    """The run folder of this identity below the runs folder."""
+    """The run folder for this identity in the runs folder."""
     return Run(root / safe_name(task, "task") / safe_name(method, "method") / f"seed{seed}-{digest[:8]}")
 
 
 def find_runs(root: Path, task: str | None = None) -> list[Run]:
-    """All finished and failed runs below the runs folder (folds belong to their run), sorted by path.
+    """All finished and failed runs in the runs folder, sorted by path; folds are part of their run.
 
     Raises:
-        ConfigError: the place is a file.
+        ConfigError: `root` is a file.
     """
     if root.is_file():
         raise ConfigError(f"--runs {root}: this is a file, not a folder of runs")
@@ -237,7 +237,7 @@ def find_runs(root: Path, task: str | None = None) -> list[Run]:
 
 
 def open_run(root: Path, name: str) -> Run:
-    """The run that a user named: a path to its folder, `task/method/seed0-1a2b3c4d`, or any unique part of that."""
+    """Find a run by the path of its folder, by `task/method/seed0-1a2b3c4d`, or by any unique part of that."""
     for path in (Path(name), root / name):
         if (path / "record.json").is_file():
             return Run(path)
@@ -246,18 +246,18 @@ def open_run(root: Path, name: str) -> Run:
         return found[0]
     listed = ", ".join(str(run.path.relative_to(root)) for run in found[:5])
     raise ConfigError(
-        f"no single run {name!r} in {root}: {'it could be ' + listed if found else 'none matches'}; "
+        f"no single run {name!r} in {root}: {'candidates are ' + listed if found else 'none matches'}; "
         "see uad-bench list runs"
     )
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """The current time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _try_lock(file: IO[str]) -> str | None:
-    """None once the lock is held, else the holder's pid."""
+    """Acquire the lock and return None, or return the pid of the process that holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -272,7 +272,7 @@ def _try_lock(file: IO[str]) -> str | None:
 
 
 def _sign(file: IO[str], pid: str) -> str:
-    """Replace what the lock file says, and return what it said."""
+    """Replace the pid in the lock file, and return the previous content."""
     file.seek(0)
     before = file.read().strip()
     file.truncate(0)

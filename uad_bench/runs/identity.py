@@ -1,4 +1,4 @@
-"""What makes a run this run: its digest names the folder, so a changed config, code or data set never mixes with it."""
+"""The identity of a run. Its digest is part of the folder name, so changed config, code or data give a new run."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ SHOWN = 5
 
 
 def identify(experiment: Experiment, entry: Entry, cohort: Cohort, origin: Origin | None = None) -> dict[str, Any]:
-    """Everything that defines a run, as plain values. Paths and the version of the harness are not part of it."""
+    """All settings that define a run, as plain values; paths and the harness version are not included."""
     return {
         **settings_of(experiment, entry, cohort.task, origin),
         "data": cohort.digest,
@@ -28,7 +28,7 @@ def identify(experiment: Experiment, entry: Entry, cohort: Cohort, origin: Origi
 
 
 def settings_of(experiment: Experiment, entry: Entry, task: Task, origin: Origin | None = None) -> dict[str, Any]:
-    """What of a run's identity is known before any patient is read."""
+    """The part of a run's identity that is known before data is read."""
     return {
         "method": experiment.method,
         "profile": experiment.profile,
@@ -41,17 +41,17 @@ def settings_of(experiment: Experiment, entry: Entry, task: Task, origin: Origin
 
 
 def was_finished(root: Path, settings: Mapping[str, Any]) -> bool:
-    """Whether a run of these settings is finished, on whatever patients."""
+    """Whether any run with these settings is finished, regardless of the patients."""
     method = root / safe_name(settings["task"]["name"], "task") / safe_name(settings["method"], "method")
     finished = (done.with_name("experiment.json") for done in method.glob(f"seed{settings['seed']}-*/DONE"))
     return any({key: _stored(path).get(key) for key in settings} == _plain(settings) for path in finished)
 
 
 def run_of(root: Path, identity: Mapping[str, Any]) -> Run:
-    """The run folder that an identity names.
+    """The run folder of an identity.
 
     Raises:
-        ConfigError: a value has no JSON form (NaN, infinity, half a character), or a name cannot be a folder's.
+        ConfigError: a value has no JSON form (NaN, infinity, lone surrogate), or a name is not a valid folder name.
     """
     try:
         digest = digest_json(identity)
@@ -61,7 +61,7 @@ def run_of(root: Path, identity: Mapping[str, Any]) -> Run:
 
 
 def changes_since(run: Run, identity: Mapping[str, Any]) -> str:
-    """How the nearest other run of this method and seed differs: `params.steps 4 -> 8`; empty if there is none."""
+    """Differences to the most similar run of this method and seed, as `params.steps 4 -> 8`; empty without one."""
     others = [_stored(path) for path in sorted(run.path.parent.glob(f"seed{identity['seed']}-*/experiment.json"))]
     differences = [list(_differences(other, identity)) for other in others if other]
     nearest = min((found for found in differences if found), key=len, default=[])
@@ -76,7 +76,7 @@ def _stored(path: Path) -> dict[str, Any]:
 
 
 def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
-    """One phrase for each value that differs; long digests only say that they do."""
+    """One phrase per value that differs; long values are shortened."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in {**old, **new}:
             yield from _differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
@@ -85,7 +85,7 @@ def _differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON would give it back: lists for tuples."""
+    """The value after a JSON round trip: tuples become lists."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""What can be checked of a stored run without any reference: digests, splits, thresholds' form, the order of events."""
+"""Checks of a stored run that need no references: digests, splits and the order of events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from uad_bench.runs.stored_experiment import StoredExperiment
 
 
 def check_files(run: Run, record: RunRecord) -> Iterator[Finding]:
-    """The record, the tables beside it, the checkpoint, the manifest and every map against their digests."""
+    """Check the record, its tables, the checkpoint, the manifest and every map against their digests."""
     yield from check_numbers(run, record)
     if not run.manifest.exists():
         return
@@ -33,7 +33,7 @@ def check_files(run: Run, record: RunRecord) -> Iterator[Finding]:
 
 
 def check_numbers(run: Run, record: RunRecord) -> Iterator[Finding]:
-    """What tables are made from, without any map: the record, the tables beside it and rescored numbers."""
+    """Check the record, its tables and rescored results against their digests, without maps."""
     for path in (run.record, *sorted(run.path.glob("rescored/*.json"))):
         if not is_sealed(path):
             yield Finding(str(path.relative_to(run.path)), "was changed after it was written (its digest differs)")
@@ -42,25 +42,25 @@ def check_numbers(run: Run, record: RunRecord) -> Iterator[Finding]:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a JSON file is as it was written: it holds the digest of everything else in it."""
+    """Whether a JSON file is unchanged, according to the digest that it contains."""
     document = read_json(path)
     return isinstance(document, dict) and document.get("digest") == record_digest(document)
 
 
 def untouched_record(run: Run) -> RunRecord:
-    """The record of a run whose numbers, and those of its folds, are as they were written.
+    """The record of a run, after checking that its numbers and those of its folds are unchanged.
 
     Raises:
-        VerificationError: names the run and the first file that is not.
+        VerificationError: names the run and the first changed file.
     """
     for part in (*run.folds, run):
         if finding := next(check_numbers(part, record := part.read_record()), None):
-            raise VerificationError(f"{part.path}: {finding}; remove the run and make it again")
+            raise VerificationError(f"{part.path}: {finding}; remove the run and repeat it")
     return record
 
 
 def check_roles(run: Run, record: RunRecord) -> Iterator[Finding]:
-    """Who trained, validated and was tested, against the split's digest and what the run was asked for."""
+    """Check training, validation and test patients against the split's digest and the requested experiment."""
     patients = record.subjects
     try:
         digest = Split(record.task.split.name, patients.train or (), patients.val or (), patients.test).digest
@@ -68,24 +68,22 @@ def check_roles(run: Run, record: RunRecord) -> Iterator[Finding]:
         yield Finding("record.json subjects", str(error))
         return
     if digest != record.task.split.digest:
-        yield Finding(
-            "record.json subjects", "are not the patients of the split that the record names (digest differs)"
-        )
+        yield Finding("record.json subjects", "are not the patients of the split in the record (digest differs)")
     if digest not in StoredExperiment.read(run.experiment).splits:
-        yield Finding("experiment.json splits", "do not hold the split of the record")
+        yield Finding("experiment.json splits", "do not contain the split of the record")
 
 
 def check_version(record: RunRecord) -> Iterator[Finding]:
-    """Numbers of another version of the metrics cannot be checked by this one."""
+    """Check that the metrics are of the current version; other versions cannot be verified."""
     if record.metrics_version != METRICS_VERSION:
         yield Finding(
             "record.json metrics_version",
-            f"is {record.metrics_version}, this is version {METRICS_VERSION}; uad-bench rescore computes anew",
+            f"is {record.metrics_version}, this is version {METRICS_VERSION}; recompute with uad-bench rescore",
         )
 
 
 def check_events(events: Sequence[Event], record: RunRecord) -> list[Finding]:
-    """Judge a run's log: each start has one end, in the right order, and every patient was stored once or repaired."""
+    """Check a run's log: each start has one end, events are in order, and every patient was stored once or repaired."""
     found = [*_check_attempts(events), *_check_order(events)]
     last = events[-1] if events else None
     if isinstance(last, End) and last.status != record.status:
@@ -96,9 +94,9 @@ def check_events(events: Sequence[Event], record: RunRecord) -> list[Finding]:
 
 
 def _check_attempts(events: Sequence[Event]) -> Iterator[Finding]:
-    """Between two starts there is an end, a stop, or a note that the process died."""
+    """Check that between two starts there is an end, a stop, or a note that the process died."""
     if not events or not isinstance(events[0], Start):
-        yield Finding("events.jsonl", "does not begin with a start")
+        yield Finding("events.jsonl", "does not begin with a start event")
         return
     running = False
     for number, event in enumerate(events, 1):
@@ -110,17 +108,17 @@ def _check_attempts(events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _misplaced(event: Event, *, running: bool) -> str:
-    """What is wrong with an event that comes while an attempt is running, or while none is."""
+    """The problem with an event during or outside an attempt; empty if there is none."""
     if running:
         again = isinstance(event, Start) and event.after_death_of is None
-        return "starts again although the attempt before never ended" if again else ""
+        return "start event although the previous attempt did not end" if again else ""
     if isinstance(event, End | Stopped):
         return f"{event.event} without a start"
     return "" if isinstance(event, Start | Repaired) else f"{event.event} outside of any attempt"
 
 
 def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
-    """Within an attempt: described, then fitted, then scored."""
+    """Check the order within an attempt: described, fitted, scored."""
     rank = {"described": 0, "fit": 1, "fitted": 2, "scored": 3, "failed": 4, "end": 5}
     highest = 0
     for number, event in enumerate(events, 1):
@@ -128,7 +126,7 @@ def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
             highest = 0
         place = rank.get(event.event)
         if place is not None and place < highest:
-            yield Finding(f"events.jsonl, event {number}", f"{event.event} comes too late")
+            yield Finding(f"events.jsonl, event {number}", f"{event.event} is out of order")
         highest = max(highest, place or 0)
 
 
@@ -137,21 +135,21 @@ def _check_patients(events: Sequence[Event], record: RunRecord) -> Iterator[Find
     repaired = Counter(Path(event.file).stem for event in events if isinstance(event, Repaired))
     for subject in record.subjects.test:
         if not stored[subject]:
-            yield Finding("events.jsonl", f"no map of test patient {subject} was ever stored")
-    anew = sum(isinstance(event, Fit) for event in events) - 1  # training again makes every map again
+            yield Finding("events.jsonl", f"no map of test patient {subject} was stored")
+    anew = sum(isinstance(event, Fit) for event in events) - 1  # retraining recreates every map
     for subject, times in stored.items():
         if times > 1 + repaired[subject] + max(0, anew):
             yield Finding("events.jsonl", f"{subject} was scored {times} times and repaired {repaired[subject]} times")
 
 
 def _check_warnings(events: Sequence[Event], record: RunRecord) -> Iterator[Finding]:
-    """Those of the record about the method, against what the log holds; those with a message are about the patients."""
+    """Check the record's warnings about the method against the log; warnings with a message are about the patients."""
     stored = {w.kind: w.count for w in record.warnings if w.message is None}
     logged = {w.kind: w.count for w in event_warnings(events)}
     for kind in sorted({*stored, *logged}):
         if stored.get(kind) != logged.get(kind):
             yield Finding(
-                f"record.json warning {kind}", f"says {stored.get(kind, 0)}, events.jsonl has {logged.get(kind, 0)}"
+                f"record.json warning {kind}", f"is {stored.get(kind, 0)}, events.jsonl has {logged.get(kind, 0)}"
             )
 
 
@@ -159,7 +157,7 @@ def _check_log_against(run: Run, maps: Mapping[str, StoredMap]) -> Iterator[Find
     logged = {event.subject: event.sha256 for event in run.read_events() if isinstance(event, Scored | Imported)}
     for subject, stored in maps.items():
         if logged.get(subject) != stored.sha256:
-            yield Finding(f"MANIFEST.json {subject}", "is not the digest that was logged when the map was stored")
+            yield Finding(f"MANIFEST.json {subject}", "differs from the digest logged when the map was stored")
 
 
 def _check_digest(path: Path, digest: str, name: str) -> Iterator[Finding]:

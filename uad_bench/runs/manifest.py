@@ -1,4 +1,4 @@
-"""The manifest of a run: which maps it holds, and from which checkpoint; written after all of them."""
+"""The manifest of a run: its maps and the checkpoint that produced them; written after all maps."""
 
 from uad_bench.runs.document import Document
 
@@ -12,7 +12,7 @@ class StoredMap(Document):
 
 
 class Manifest(Document):
-    """`MANIFEST.json`: maps by subject, and the checkpoint's SHA-256, None for maps of another program."""
+    """`MANIFEST.json`: maps by subject, and the checkpoint's SHA-256, None for imported maps."""
 
     maps: dict[str, StoredMap]
     checkpoint: str | None = None

@@ -1,4 +1,4 @@
-"""One number of a record, with everything that gives it its meaning, and its bootstrap replicates."""
+"""Metric rows of a record, with their settings and bootstrap replicates."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Replicates = NDArray[np.float64]
 
 
 class Metric(Document):
-    """One number of a record.
+    """One metric of a record.
 
     Attributes:
         aggregation: `pooled` over voxels of all patients, `mean` over patients, `slices` for a mean over slices, or
             `p10` and `p90` for percentiles over patients.
-        policy: how the threshold was chosen; None for metrics over every threshold.
-        group: the patients it is about, such as `size=small` or `sex=F`; None for all.
+        policy: how the threshold was chosen; None for metrics over all thresholds.
+        group: the patients it was computed on, such as `size=small` or `sex=F`; None for all.
         undefined: why there is no value.
     """
 
@@ -43,19 +43,19 @@ class Metric(Document):
 
     @property
     def key(self) -> str:
-        """`name@policy/aggregation`, unique in a record; a group follows after `#`."""
+        """`name@policy/aggregation`, unique in a record; followed by `#` and the group, if any."""
         group = f"#{self.group}" if self.group else ""
         return f"{key_of(self.name, self.policy, self.aggregation)}{group}"
 
     @model_serializer(mode="wrap")
     def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Fields without a value are left out, but for the value itself and the policy."""
+        """Omit fields without a value, except the value itself and the policy."""
         return {key: value for key, value in dump(self).items() if value is not None or key in {"value", "policy"}}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """A metric and its bootstrap replicates (R,), where it has an interval."""
+    """A metric and its bootstrap replicates (R,), if it has an interval."""
 
     metric: Metric
     replicates: Replicates | None
@@ -63,13 +63,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """What all rows of one evaluation share.
+    """Settings shared by all rows of one evaluation.
 
     Attributes:
-        chain: name of the post-processing.
-        region: which voxels count.
-        n_subjects: patients, where a metric does not say otherwise.
-        group: the patients, if not all.
+        chain: name of the post-processing chain.
+        region: evaluated voxels.
+        n_subjects: number of patients, unless a metric is defined for fewer.
+        group: the group of patients; None for all.
     """
 
     chain: str
@@ -108,7 +108,7 @@ class Labels:
 
 
 def key_of(name: str, policy: str | None = None, aggregation: str = "pooled") -> str:
-    """The key of a metric of all patients."""
+    """The key of a metric over all patients."""
     return f"{name}@{policy or 'all'}/{aggregation}"
 
 

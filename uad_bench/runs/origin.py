@@ -1,4 +1,4 @@
-"""Weights from another run: which run learned them, whom they know, and how they come into a run's own folder."""
+"""Weights from another run: their source, their training patients, and copying them to a run folder."""
 
 import shutil
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from uad_bench.runs.stored_experiment import StoredExperiment
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a run takes over instead of starting from nothing.
+    """The run whose weights another run starts from.
 
     Attributes:
-        run: that learned the weights.
-        further: training goes on from them; else they are applied as they are.
+        run: the run that trained the weights.
+        further: whether training continues from them; otherwise they are applied unchanged.
     """
 
     run: Run
@@ -27,14 +27,14 @@ class Origin:
 
     @classmethod
     def of(cls, run: Run, *, further: bool) -> Self:
-        """The weights of a run that lies on disk.
+        """The weights of a stored run.
 
         Raises:
-            ConfigError: there are none, or they are not what was stored.
+            ConfigError: the weights are missing or damaged.
         """
         if run.folds:
             raise ConfigError(
-                f"{run.path}: has folds, each with weights of its own; name one, such as {run.folds[0].path}"
+                f"{run.path}: has folds with separate weights; name one fold, such as {run.folds[0].path}"
             )
         if not is_intact(run.checkpoint):
             raise ConfigError(f"{run.path}: its weights are missing or damaged; run it again")
@@ -42,26 +42,26 @@ class Origin:
 
     @property
     def asked(self) -> StoredExperiment:
-        """The request that the weights come from, as its run folder keeps it."""
+        """The experiment that the weights come from."""
         return StoredExperiment.read(self.run.experiment)
 
     @property
     def training_set(self) -> dict[str, Any]:
-        """Digests of the images of everybody that the weights were trained on, by id."""
+        """Digests of the images of all training patients, by id."""
         return read_description(self.run.checkpoint).training_set
 
     @property
     def weights(self) -> Weights:
-        """What of it defines a run: the weights' content, wherever they are located."""
+        """The part that defines a run: the content of the weights, independent of their path."""
         return Weights(checkpoint=read_description(self.run.checkpoint).sha256, further=self.further)
 
     @property
     def named_weights(self) -> WeightsOfRun:
-        """The same, and the name of the run."""
+        """The weights with the name of their run."""
         return WeightsOfRun(run=self.run.name, **dict(self.weights))
 
-    def lend(self, run: Run) -> None:
-        """Copy the weights to where `run` looks for them, unless it has its own."""
+    def copy_to(self, run: Run) -> None:
+        """Copy the weights to the folder of `run`, unless it has its own."""
         target = run.initial if self.further else run.checkpoint
         if is_intact(run.checkpoint) or is_intact(target):
             return

@@ -1,4 +1,4 @@
-"""What a run record is: one JSON document that says what was run, on what, where, and what came out."""
+"""The run record: a JSON document with the experiment, its data, its environment and its results."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ SCHEMA = 1
 METRICS_VERSION = 1
 
 Status = Literal["ok", "failed", "unlabelled"]
-"""`unlabelled`: there are maps and no reference labels, so that metrics do not exist."""
+"""`unlabelled`: there are maps but no reference labels, so metrics are not computed."""
 
 
 def _from_hex(value: Any) -> Any:
@@ -29,11 +29,11 @@ def _from_hex(value: Any) -> Any:
 
 
 HexFloat = Annotated[float, BeforeValidator(_from_hex), PlainSerializer(float.hex)]
-"""An exact value, hexadecimal in JSON, because a decimal may round to another score."""
+"""An exact value, stored as hexadecimal in JSON because a decimal might be rounded to another score."""
 
 
 class SplitFacts(Document):
-    """The split's name, the digest of its patients, and what should be known about it."""
+    """The split's name, the digest of its patients, and a note about it."""
 
     name: str
     digest: str
@@ -41,7 +41,7 @@ class SplitFacts(Document):
 
 
 class TaskFacts(Document):
-    """The task as far as numbers depend on it; what is None was not recorded by an older version."""
+    """The settings of the task that affect results; None where an older version did not record them."""
 
     name: str
     dataset: str
@@ -58,11 +58,11 @@ class TaskFacts(Document):
 
 
 class Weights(Document):
-    """Weights that were learned in another run.
+    """Weights trained in another run.
 
     Attributes:
-        checkpoint: SHA-256.
-        further: training went on from them; else they were applied as they are.
+        checkpoint: SHA-256 of the weights.
+        further: whether training continued from them; otherwise they were applied unchanged.
     """
 
     checkpoint: str
@@ -70,7 +70,7 @@ class Weights(Document):
 
 
 class WeightsOfRun(Weights):
-    """The same, with the name of the run that learned them."""
+    """Weights with the name of the run that trained them."""
 
     run: str
 
@@ -80,8 +80,8 @@ class MethodFacts(Document):
 
     Attributes:
         source: digest of the code.
-        fit: modalities of its training slices; None where the method failed before it said so. `score` likewise.
-        parameters: trained weights, counted.
+        fit: modalities of its training slices; None if the method failed before describing them. `score` likewise.
+        parameters: number of trained parameters.
     """
 
     name: str
@@ -98,7 +98,7 @@ class MethodFacts(Document):
 
 
 class Subjects(Document):
-    """Patients by role. Over folds only `test` is known, for every patient is tested once."""
+    """Patients by role. Records over folds have only `test`, because every patient is tested once."""
 
     train: tuple[str, ...] | None = None
     val: tuple[str, ...] | None = None
@@ -106,21 +106,21 @@ class Subjects(Document):
 
 
 class ChosenOn(Document):
-    """What a threshold does where it was chosen (healthy FPR for `hFPR*`, else Dice), or why there is none."""
+    """Result of a threshold where it was chosen (healthy FPR for `hFPR*`, else Dice), or why it is undefined."""
 
     realised: float | None = None
     undefined: str | None = None
 
 
 class Bootstrap(Document):
-    """Digest of the bootstrap rows (over folds one a fold), and keys of the metrics that have replicates."""
+    """Digest of the bootstrap rows (one per fold for records over folds), and keys of the metrics with replicates."""
 
     rows: str | tuple[str | None, ...]
     metrics: tuple[str, ...]
 
 
 class RunWarning(Document):
-    """What is allowed but strange, with the number of cases; `message` where it is about the patients."""
+    """A warning with its number of occurrences; `message` is set if it is about the patients."""
 
     kind: str
     count: int
@@ -128,7 +128,7 @@ class RunWarning(Document):
 
 
 def event_warnings(events: Sequence[Event]) -> list[RunWarning]:
-    """What is allowed but strange, by kind with the number of cases: constant maps, attempts to read labels."""
+    """Warnings from the log, counted by kind, such as constant maps and attempts to read labels."""
     remarks = {(event.kind, event.subject) for event in events if isinstance(event, Remark)}
     accesses = {(event.event, event.path) for event in events if isinstance(event, LabelAccess)}
     kinds = Counter(kind for kind, _ in (*remarks, *accesses))
@@ -136,12 +136,12 @@ def event_warnings(events: Sequence[Event]) -> list[RunWarning]:
 
 
 class Numbers(Document):
-    """The part of a document that holds numbers.
+    """The part of a document with metrics and thresholds.
 
     Attributes:
-        thresholds: by policy; None where there is none.
-        groups: metrics of parts of the patients, such as tertiles of lesion size.
-        size_cuts_mm3: where these tertiles lie.
+        thresholds: by policy; None where undefined.
+        groups: metrics of subgroups of patients, such as tertiles of lesion size.
+        size_cuts_mm3: limits of these tertiles, mm³.
     """
 
     thresholds: dict[str, HexFloat | None] = Field(default_factory=dict)
@@ -153,7 +153,7 @@ class Numbers(Document):
 
     @property
     def bootstrap_rows(self) -> str | tuple[str | None, ...] | None:
-        """Digest of the bootstrap rows; runs with the same rows resampled the same patients."""
+        """Digest of the bootstrap rows; equal digests mean the same resampled patients."""
         return self.bootstrap.rows if self.bootstrap else None
 
     def find(
@@ -163,17 +163,17 @@ class Numbers(Document):
         return find_row(self.metrics, name, policy, aggregation=aggregation, chain=chain)
 
     def value(self, name: str, policy: str | None = None, *, aggregation: str = "pooled") -> float | None:
-        """The metric's value on raw maps; None where it is undefined or absent."""
+        """The metric's value on raw maps; None if it is undefined or absent."""
         metric = self.find(name, policy, aggregation=aggregation)
         return metric.value if metric else None
 
 
 class RunFacts(Document):
-    """The part of a record that says what was run, and how it ended.
+    """The part of a record that describes the run and its status.
 
     Attributes:
-        reason: why the method failed, as a code; None where it did not. `message` likewise, as a sentence.
-        fold: the fold's number; None for a run that is none.
+        reason: code of the method's failure, if any; `message` is the corresponding sentence.
+        fold: number of the fold; None if the run is not a fold.
     """
 
     schema_version: int = Field(SCHEMA, alias="schema")
@@ -194,9 +194,9 @@ class RunRecord(Numbers, RunFacts):
     """One run.
 
     Attributes:
-        n_folds: of a record over folds, else None.
+        n_folds: number of folds for a record over folds, else None.
         fold_validation: validation patients of each fold.
-        files: SHA-256 of the tables beside the record.
+        files: SHA-256 of the tables of the run.
         digest: SHA-256 of everything else in the record.
     """
 
@@ -214,5 +214,5 @@ NO_NUMBERS = Numbers(bootstrap=None)
 
 
 def record_digest(document: Mapping[str, Any]) -> str:
-    """SHA-256 of everything in a JSON document but its own digest."""
+    """SHA-256 of a JSON document without its `digest` field."""
     return digest_json({key: value for key, value in document.items() if key != "digest"})

@@ -1,4 +1,4 @@
-"""Takes this machine's paths out of what is to be shared: a record must not tell where its data lay."""
+"""Remove local paths from shared documents, so that a record does not reveal the location of its data."""
 
 import re
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ PATH = re.compile(rf"(?<![\w/.:~])(?:~\w*|\.{{1,2}})?/(?:{NAME}/)*({NAME})/?")
 
 
 def hide_paths(text: str) -> str:
-    """Shorten each path that starts at a root, at home, or at this or the folder above, to its last name."""
+    """Shorten each absolute path, and each path starting with `~`, `./` or `../`, to its last component."""
     return PATH.sub(r"\1", text)
 
 
 def hide_paths_in_command(arguments: Sequence[str]) -> list[str]:
-    """The words of a command line with every path, also behind `--option=`, shortened to its last name."""
+    """The arguments of a command line with every path, also after `--option=`, shortened to its last component."""
     return [_shorten(argument) for argument in arguments]
 
 

@@ -1,4 +1,4 @@
-"""Finds a stored run's patients and references again, and refuses other data than the run had."""
+"""Reopen a stored run with its patients, after checking that the data is unchanged."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Stored:
 
 
 def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | None = None) -> tuple[Stored, ...]:
-    """The run, or each of its folds, with the references it was judged by.
+    """Reopen a run, or each of its folds, with its patients.
 
     Args:
         run: a finished run.
-        data: folder with the patients, where the task's data is not embedded.
+        data: folder with the patients, if the task's data is not embedded.
         report: receives progress.
-        cache: of what is known about scans; by default the user's.
+        cache: of scan metadata; defaults to the user's cache.
 
     Raises:
-        DataError: the data is not found, or is not what the run was made from.
+        DataError: the data is not found, or differs from the data of the run.
     """
     runs = run.folds or (run,)
     records = [one.read_record() for one in runs]
@@ -60,7 +60,7 @@ def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | No
 def gather_again(
     run: Run, records: Sequence[RunRecord], data: Path | None, report: Report, *, cache: Path | None = None
 ) -> Cohort:
-    """The cohort of stored runs: the same patients, whose voxels must be the same."""
+    """The cohort of stored runs; patients and voxels must be unchanged."""
     task = stored_task(run)
     used = {name for split in map(_split, records) for name in (*split.train, *split.val, *split.test)}
     subjects = {s.id: s for s in open_dataset(task, data, report=report).subjects() if s.id in used}
@@ -72,18 +72,18 @@ def gather_again(
     digest = data_digest(census)
     if digest != records[0].task.data_digest:
         raise DataError(
-            f"{run.path}: the data there is not what the run was made from (digest {digest[:8]}, "
-            f"the record says {records[0].task.data_digest[:8]}); name the right folder with --data DIR"
+            f"{run.path}: the data differs from the data of the run (digest {digest[:8]}, "
+            f"recorded {records[0].task.data_digest[:8]}); give the original folder with --data DIR"
         )
     return Cohort(task, subjects, census, tuple(map(_split, records)), digest)
 
 
 def stored_task(run: Run) -> Task:
-    """The task as it was when the run was made."""
+    """The task as stored with the run."""
     return StoredExperiment.read(run.experiment).task
 
 
 def _split(record: RunRecord) -> Split:
-    """The split as the record has it; its digest is checked by `verify`."""
+    """The split of the record; its digest is checked by `verify`."""
     patients, split = record.subjects, record.task.split
     return Split(split.name, patients.train or (), patients.val or (), patients.test, note=split.note)

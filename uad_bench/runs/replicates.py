@@ -1,4 +1,4 @@
-"""Bootstrap replicates on disk: what intervals of differences, folds and ranks are computed from, without any map."""
+"""Bootstrap replicates on disk, from which intervals of differences, folds and ranks are computed without maps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ Replicates = Mapping[str, NDArray[np.float64]]
 
 
 def save_replicates(run: Run, replicates: Replicates) -> None:
-    """Store a run's replicates, in the order of the record's list."""
+    """Store a run's replicates, in the order of the record."""
     write_columns(run.replicates, replicates)
 
 
@@ -32,7 +32,7 @@ def write_columns(path: Path, replicates: Replicates) -> None:
 
 
 def read_columns(path: Path, keys: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Replicates (R,) by metric key, in the order in which they were stored."""
+    """Replicates (R,) by metric key, in the stored order."""
     return dict(zip(keys, np.load(path, allow_pickle=False).T, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What a run was asked for, as its folder keeps it in `experiment.json`."""
+"""The requested experiment of a run, stored as `experiment.json`."""
 
 from dataclasses import asdict, fields
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from uad_bench.runs.record import Weights
 
 
 def identifying_fields(task: Task) -> dict[str, Any]:
-    """Fields that define a run: all but the summary, and a permission only where it was given."""
+    """Fields that define a run: all except the summary; `whole_head` only if it is set."""
     values = {key: value for key, value in asdict(task).items() if key != "summary"}
     if not task.whole_head:
         del values["whole_head"]
@@ -19,20 +19,20 @@ def identifying_fields(task: Task) -> dict[str, Any]:
 
 
 def _known_fields(task: Any) -> Any:
-    """Without what another version of the task had."""
+    """Drop fields from other versions of the task."""
     names = {field.name for field in fields(Task)}
     return {key: value for key, value in task.items() if key in names} if isinstance(task, dict) else task
 
 
 class StoredExperiment(Document):
-    """Everything that defines a run; its digest names the run folder.
+    """All settings that define a run; their digest is part of the name of the run folder.
 
     Attributes:
         source: digest of the method's code.
         data: digest of the patients' images.
         splits: digest of each split.
         weights: of another run, if it starts from them.
-        maps: digest of the score maps, if another program made them; `npy_orientation` says how their axes run.
+        maps: digest of imported score maps; `npy_orientation` gives the orientation of their axes.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""The tables beside a record: numbers of each test patient, and what every threshold would have given."""
+"""The tables of a run: metrics of each test patient, and metrics at many thresholds."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Pooled numbers at M thresholds, highest first; each array is (M,).
+    """Pooled metrics at M thresholds, highest first; each array is (M,).
 
     Attributes:
-        fpr: share of the healthy voxels that are marked.
+        fpr: false-positive rate.
     """
 
     thresholds: Values
@@ -28,7 +28,7 @@ class Curve:
     fpr: Values
 
     def thinned(self, points: int) -> "Curve":
-        """At most this many points, evenly spaced by index, with both ends and the best Dice."""
+        """At most this many points, evenly spaced by index, including both ends and the best Dice."""
         if len(self.dice) <= points:
             return self
         even = np.linspace(0, len(self.dice) - 1, points - 1).round().astype(int)
@@ -41,12 +41,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Patients:
-    """Numbers of each test patient.
+    """Metrics of each test patient.
 
     Attributes:
         names: subjects, sorted.
-        values: by column, such as `auprc` or `dice@hFPR5`: one a patient, NaN where undefined.
-        reasons: by column and subject, why a number does not exist.
+        values: by column, such as `auprc` or `dice@hFPR5`; one per patient, NaN where undefined.
+        reasons: by column and subject, why a metric is undefined.
     """
 
     names: tuple[str, ...]
@@ -55,7 +55,7 @@ class Patients:
 
 
 def read_curve(run: Run) -> Curve | None:
-    """The run's sweep; None for a failed run, one over folds (whose score scales differ), or without positives."""
+    """The run's sweep; None for a failed run, a run with folds (score scales differ), or without positives."""
     rows = _rows(run.sweep) if run.sweep.exists() else []
     if not rows:
         return None
@@ -64,7 +64,7 @@ def read_curve(run: Run) -> Curve | None:
 
 
 def read_patients(run: Run) -> Patients:
-    """Numbers of every test patient, those of all folds together; empty for a failed run."""
+    """Metrics of every test patient, from all folds; empty for a failed run."""
     files = [one.metrics for one in (run.folds or (run,)) if one.metrics.exists()]
     rows = sorted((row for path in files for row in _rows(path)), key=lambda row: row["subject"])
     columns = [name for name in rows[0] if name != "subject"] if rows else []
@@ -87,5 +87,5 @@ def _rows(path: Path) -> Sequence[Mapping[str, str]]:
 def _number(text: str | None) -> float:
     try:
         return float(text or "nan")
-    except ValueError:  # the reason code of a number that does not exist
+    except ValueError:  # the reason code of an undefined metric
         return float("nan")

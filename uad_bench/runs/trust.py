@@ -1,4 +1,4 @@
-"""Which stored units of a run may be used again: those whose digest was logged when they were stored."""
+"""Reuse of stored files: only files whose digest matches the logged or recorded one are reused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from uad_bench.runs.record import RunRecord, record_digest
 
 @dataclass(frozen=True, slots=True)
 class LoggedMap:
-    """A map as it was logged when it was stored, and the checkpoint that it came from."""
+    """The log entry of a stored map, and the checkpoint that produced it."""
 
     scored: Scored
     checkpoint: str | None
 
 
 def damaged(run: Run) -> list[str]:
-    """Files of a finished run that are not what was stored: results by digest, maps by size (`verify` reads them all).
+    """Changed files of a finished run: results are checked by digest, maps by size (`verify` checks their digests).
 
-    A run whose maps were all removed to save space is not damaged.
+    A run whose maps were all removed is not damaged.
     """
     try:
         document = read_json(run.record)
@@ -39,7 +39,7 @@ def damaged(run: Run) -> list[str]:
 
 
 def repair(run: Run) -> list[str]:
-    """Remove what is not what was stored, so that it is made again; returns the names and logs each."""
+    """Remove damaged files so that they are recreated; log each and return their names."""
     found = [*(damaged(run) if run.finished else []), *_damaged_checkpoint(run), *_damaged_maps(run)]
     names = list(dict.fromkeys(found))
     for name in names:
@@ -52,18 +52,18 @@ def repair(run: Run) -> list[str]:
 
 
 def unscored(run: Run, subjects: Sequence[str]) -> list[str]:
-    """Subjects without a score map of the present checkpoint."""
+    """Subjects without a score map from the current checkpoint."""
     logged = scored_maps(run)
-    present = digest_file(run.checkpoint) if run.checkpoint.exists() else None
+    current = digest_file(run.checkpoint) if run.checkpoint.exists() else None
     return [
         name
         for name in subjects
-        if name not in logged or logged[name].checkpoint != present or not run.map(name).exists()
+        if name not in logged or logged[name].checkpoint != current or not run.map(name).exists()
     ]
 
 
 def scored_maps(run: Run) -> dict[str, LoggedMap]:
-    """The last logged map of each subject."""
+    """The latest logged map of each subject."""
     checkpoint, maps = None, {}
     for event in run.read_events():
         if isinstance(event, Fitted):
@@ -74,7 +74,7 @@ def scored_maps(run: Run) -> dict[str, LoggedMap]:
 
 
 def write_manifest(run: Run, subjects: Sequence[str]) -> None:
-    """Digest, size and shape of every map, and the checkpoint's digest; only written when all of them are there.
+    """Write digest, size and shape of every map, and the checkpoint's digest; all maps must exist.
 
     Raises:
         MethodError: a map is missing.
@@ -99,7 +99,7 @@ def _damaged_checkpoint(run: Run) -> list[str]:
 
 
 def _damaged_maps(run: Run) -> list[str]:
-    """Maps that are there but are not what was logged; one that was never logged is simply made again."""
+    """Maps that differ from the log; maps that were not logged are recreated anyway."""
     stored = {run.map(name): logged.scored.sha256 for name, logged in scored_maps(run).items()}
     return [f"maps/{path.name}" for path, digest in stored.items() if path.exists() and not _holds(path, digest)]
 
