@@ -1,1 +1,1 @@
-"""Whether a stored run or leaderboard is right: every metric is recomputed from scans and score maps."""
+"""Verify stored runs and leaderboards by recomputing every metric from scans and score maps."""

@@ -1,4 +1,4 @@
-"""What a record says was run, against what was asked for: experiment.json, whose digest names the folder."""
+"""Check a record against the requested experiment in experiment.json, whose digest is part of the folder name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TASK = (
 
 
 def check_claims(run: Run, record: RunRecord) -> Iterator[Finding]:
-    """Method, parameters, seed, budget and task of the record."""
+    """Check method, parameters, seed, budget and task of the record."""
     asked = StoredExperiment.read(run.experiment)
     yield from _check_folder(run, asked)
     method, task = record.method, record.task
@@ -34,22 +34,22 @@ def check_claims(run: Run, record: RunRecord) -> Iterator[Finding]:
     }
     for where, (claimed, known) in pairs.items():
         if claimed != known:
-            yield Finding(f"record.json {where}", f"says {claimed!r}, experiment.json says {known!r}")
+            yield Finding(f"record.json {where}", f"is {claimed!r}, experiment.json has {known!r}")
 
 
 def _parameters(claimed: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, tuple[object, object]]:
-    """Those that were asked for; the method's own defaults stand in its source. A command has words instead."""
+    """Requested parameters only; defaults are covered by the source digest, and commands have no parameters."""
     return {} if "command" in claimed else {f"method params {k}": (claimed.get(k), asked[k]) for k in asked}
 
 
 def _check_folder(run: Run, asked: StoredExperiment) -> Iterator[Finding]:
-    """The folder is named for experiment.json; a fold's differs from its run's in the splits alone."""
+    """Check the folder name against experiment.json; a fold may differ from its run in the splits only."""
     named, whole = run, asked
     if run.path.name.startswith("fold"):
         named = Run(run.path.parent)
         whole = StoredExperiment.read(named.experiment)
         same = whole.model_copy(update={"splits": asked.splits}) == asked
         if not same or not set(asked.splits) <= set(whole.splits):
-            yield Finding("experiment.json", "is not that of a fold of its run")
+            yield Finding("experiment.json", "does not match the experiment of its run")
     if not named.path.name.endswith(f"-{digest_json(read_json(named.experiment))[:8]}"):
-        yield Finding("experiment.json", "is not what the folder is named for (digest differs)")
+        yield Finding("experiment.json", "does not match the folder name (digest differs)")

@@ -1,4 +1,4 @@
-"""Whether the files of a run can be read as what they are, before anything in them is believed."""
+"""Check that the files of a run exist and can be parsed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uad_bench.runs.stored_experiment import StoredExperiment
 
 
 def check_form(run: Run) -> list[Finding]:
-    """What is missing in a run, or is not of the form that this version writes."""
+    """Missing files of a run, and files that do not match the format of this version."""
     found = [*_check(run.record, RunRecord), *_check(run.experiment, StoredExperiment)]
     if run.manifest.exists():
         found += _check(run.manifest, Manifest)
@@ -31,4 +31,4 @@ def _check(path: Path, form: type[Document]) -> Iterator[Finding]:
 
 def _check_done(run: Run) -> Iterator[Finding]:
     if run.read_record().status != "failed" and not run.finished:
-        yield Finding("DONE", "is missing: the run was never completed, or was changed after")
+        yield Finding("DONE", "is missing: the run was not completed, or was changed later")

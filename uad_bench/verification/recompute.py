@@ -1,8 +1,8 @@
-"""Every metric of a record with an independent implementation: scikit-learn's curves, and counts of all voxels at once.
+"""Independent implementation of every metric of a record, with scikit-learn's curves and counts over all voxels.
 
-Nothing here shares code with `evaluation` or with the counting in `metrics`; only the ratios of `metrics.overlap` are
-used, on counts made here. All voxels of a run (of a fold, where there are folds) are in memory together: float32
-scores, and while scikit-learn sorts them about 40 bytes per voxel.
+It shares no code with `evaluation` or with the counting in `metrics`; only the ratios of `metrics.overlap` are used, on
+counts from this module. All voxels of a run (or fold) are held in memory: float32 scores, and about 40 bytes per voxel
+while scikit-learn sorts them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ NAN = float("nan")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patient:
-    """The voxels of one patient that count.
+    """The evaluated voxels of one patient.
 
     Attributes:
         scores: (V,) float32.
         anomaly: (V,) bool.
-        z: (V,) slice of each voxel.
-        anomaly_mm3: volume of the reference.
+        z: (V,) slice index of each voxel.
+        anomaly_mm3: lesion volume in the reference, mm³.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Patient:
         return ~np.isin(self.z, np.unique(self.z[self.anomaly]))
 
     def slices(self, *, top: bool) -> tuple[Values, NDArray[np.bool_]]:
-        """One score a slice (the mean, or that of the top 1 %), and whether it holds anomaly."""
+        """One score per slice (mean of all voxels or of the top 1 %), and whether the slice contains anomaly."""
         found = [(self.scores[self.z == k], self.anomaly[self.z == k].any()) for k in np.unique(self.z)]
         reduced = [np.sort(s)[::-1][: -(-s.size // 100) if top else None].astype(np.float64).mean() for s, _ in found]
         return np.array(reduced).astype(np.float32).astype(np.float64), np.array([ill for _, ill in found], bool)
@@ -52,20 +52,20 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """One metric, NaN where undefined, and how many patients it is about."""
+    """One metric, NaN where undefined, and its number of patients."""
 
     value: float
     n_subjects: int
 
 
 def recompute(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> dict[str, Recomputed]:
-    """Numbers by metric key of these patients at the given thresholds."""
-    everybody = {
+    """Metrics of these patients at the given thresholds, by key."""
+    pooled_values = {
         **dict(_over_thresholds(patients)),
         **{key: value for policy, t in thresholds.items() for key, value in _at(patients, policy, t)},
         **dict(_slices(patients)),
     }
-    numbers = {key: Recomputed(value, len(patients)) for key, value in everybody.items()}
+    numbers = {key: Recomputed(value, len(patients)) for key, value in pooled_values.items()}
     numbers |= _means([recompute_patient(patient, thresholds) for patient in patients])
     for policy in HEALTHY.keys() & thresholds.keys():
         numbers |= _healthy(patients, policy, thresholds[policy])
@@ -88,14 +88,14 @@ def recompute_patient(patient: Patient, thresholds: Mapping[str, float]) -> dict
 def recompute_thresholds(
     val: Sequence[Patient], healthy: NDArray[np.float32], test: Sequence[Patient]
 ) -> dict[str, float]:
-    """Thresholds by policy, NaN where there is none."""
+    """Thresholds by policy, NaN where undefined."""
     ill = [patient for patient in val if patient.anomaly.any()]
     chosen = {policy: smallest_allowed(healthy, rate) if val else NAN for policy, rate in HEALTHY.items()}
     return {**chosen, "valDice": pooled(ill).best_threshold if ill else NAN, "oracle": pooled(test).best_threshold}
 
 
 def smallest_allowed(healthy: NDArray[np.float32], rate: float) -> float:
-    """The smallest observed score at which no more than this share of the scores lies, else the next float32 above."""
+    """The smallest observed score reached by at most this share of the scores, else the next float32 above all."""
     if not healthy.size:
         return NAN
     distinct, counts = np.unique(healthy, return_counts=True)
@@ -106,14 +106,14 @@ def smallest_allowed(healthy: NDArray[np.float32], rate: float) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """What every threshold gives, from scikit-learn.
+    """Precision-recall curve, from scikit-learn.
 
     Attributes:
-        scores: (T,) thresholds at which a positive is found, highest first.
+        scores: (T,) distinct scores of positives, highest first.
         tp: (T,) positives at or above each.
-        marked: (T,) voxels at or above each.
+        marked: (T,) all voxels at or above each.
         area: average precision; NaN without positives.
-        roc_area: area under the ROC curve; NaN with one class only.
+        roc_area: area under the ROC curve; NaN with a single class.
     """
 
     scores: NDArray[np.floating]
@@ -171,7 +171,7 @@ def pooled(patients: Sequence[Patient]) -> Curve:
 
 
 def overlaps(patients: Sequence[Patient], threshold: float) -> dict[str, float]:
-    """Every metric at a threshold, of all patients' voxels together."""
+    """Every metric at a threshold, pooled over all patients' voxels."""
     hit = sum(int(np.sum(p.anomaly[p.scores >= threshold])) for p in patients)
     marked = sum(int(np.sum(p.scores >= threshold)) for p in patients)
     real, n = sum(int(np.sum(p.anomaly)) for p in patients), sum(p.scores.size for p in patients)
@@ -180,7 +180,7 @@ def overlaps(patients: Sequence[Patient], threshold: float) -> dict[str, float]:
 
 
 def false_alarms(patients: Sequence[Patient], threshold: float) -> float:
-    """Share of the voxels of healthy slices that are marked."""
+    """False-positive rate in slices without anomaly."""
     healthy = [p.scores[p.healthy] for p in patients]
     return _divide(sum(int(np.sum(s >= threshold)) for s in healthy), sum(s.size for s in healthy))
 
@@ -202,7 +202,7 @@ def _at(patients: Sequence[Patient], policy: str, threshold: float) -> Iterator[
 
 
 def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, Recomputed]:
-    """Means over the patients in whom a metric exists."""
+    """Means over the patients for whom a metric is defined."""
     numbers = {}
     for key in rows[0]:
         name, _, policy = key.partition("@")

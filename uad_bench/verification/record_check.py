@@ -1,4 +1,4 @@
-"""All voxels of a run's patients in memory, and the record that they must give."""
+"""Recompute a run's record from its maps and references, and compare."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from uad_bench.verification.run_tables import check_metrics, check_sweep, count_
 Report = Callable[[Progress], None]
 ROWS = 2_000  # of the bootstrap
 BINNED_TOLERANCE = 1e-3  # of replicates that the bootstrap counts in 16,384 bins
-EXACT_UP_TO = MOST_EDGES  # distinct scores of positives that the bootstrap does not bin
+EXACT_UP_TO = MOST_EDGES  # distinct scores of positives up to which the bootstrap does not bin
 ORACLE = "dice@oracle/pooled"
 EXACT = ("auprc@all/pooled", "auprc_gain@all/pooled", ORACLE)
 CURVES = (
@@ -45,15 +45,15 @@ CURVES = (
     *(f"slice_{name}{ending}@all/pooled" for name in ("auroc", "auprc") for ending in ("", "_top1pct")),
 )  # fmt: skip
 LEVEL = 0.95
-OF_ALL_ONLY = ("fpr_healthy", "slice_")  # metrics that groups do not have begin so
+OF_ALL_ONLY = ("fpr_healthy", "slice_")  # prefixes of metrics that groups do not have
 
 
 @dataclass(frozen=True, eq=False)
 class RecordCheck:
-    """A stored run and its patients.
+    """Comparison of a stored run with the metrics recomputed from its patients.
 
     Attributes:
-        healthy: scores (V,) of healthy slices of validation patients.
+        healthy: scores (V,) in slices without anomaly of the validation patients.
     """
 
     stored: Stored
@@ -64,7 +64,7 @@ class RecordCheck:
 
     @classmethod
     def of(cls, stored: Stored, report: Report, *, cache: Path) -> RecordCheck:
-        """Read maps, and build references in `cache` from the scans."""
+        """Read the maps, and build references from the scans in `cache`."""
         protocol = load_protocol(stored.cohort.task.protocol)
         references = cases_of(stored.run, stored.cohort, stored.split, protocol, report, cache=cache).references
         slices = stored.cohort.task.slices
@@ -83,7 +83,7 @@ class RecordCheck:
         )
 
     def compare(self) -> tuple[int, list[Finding]]:
-        """How many numbers were recomputed, and what differs."""
+        """The number of recomputed values, and the differences found."""
         record, run = self.stored.record, self.stored.run
         thresholds = record.thresholds
         known = {policy: value for policy, value in thresholds.items() if value is not None}
@@ -92,7 +92,7 @@ class RecordCheck:
         found = [
             *self._check_thresholds(thresholds, record.chosen_on),
             *self._check_rows(record.metrics, "", self.test, known),
-            *(f for name, who in parts.items() for f in self._check_group(record.groups, name, who, known)),
+            *(f for name, members in parts.items() for f in self._check_group(record.groups, name, members, known)),
             *_further_groups(record.groups, parts),
             *self._check_cuts(record.size_cuts_mm3),
             *self._check_replicates(record, replicates, known),
@@ -106,15 +106,15 @@ class RecordCheck:
         self, stored: Mapping[str, float | None], chosen: Mapping[str, ChosenOn]
     ) -> Iterator[Finding]:
         if set(stored) != set(self.protocol.thresholds):
-            yield Finding("record.json thresholds", f"are {sorted(stored)}, not those of the task's protocol")
+            yield Finding("record.json thresholds", f"are {sorted(stored)}, not the policies of the task's protocol")
         for policy, value in recompute_thresholds(self.val, self.healthy, self.test).items():
             if policy in stored:
                 yield from differs(f"record.json threshold {policy}", stored[policy], value)
         for policy, threshold in stored.items():
             if policy in HEALTHY and threshold is not None:
                 realised = float(np.mean(self.healthy >= threshold))
-                said = chosen[policy].realised if policy in chosen else None
-                yield from differs(f"record.json chosen_on {policy}", said, realised)
+                recorded = chosen[policy].realised if policy in chosen else None
+                yield from differs(f"record.json chosen_on {policy}", recorded, realised)
 
     def _check_group(
         self, stored: Sequence[Metric], group: str, members: Sequence[Patient], known: Mapping[str, float]
@@ -129,22 +129,22 @@ class RecordCheck:
     def _check_rows(
         self, rows: Sequence[Metric], group: str, patients: Sequence[Patient], known: Mapping[str, float]
     ) -> Iterator[Finding]:
-        """Every metric of these patients once, with its value and all that gives it its meaning."""
+        """Check that every metric of these patients occurs once, with its value and settings."""
         again = self._numbers(patients, known, group)
         keys = [row.key for row in rows]
         for key in sorted(set(again) - set(keys)):
             yield Finding(f"record.json {key}", "is missing")
         for key in sorted({key for key in keys if keys.count(key) > 1}):
-            yield Finding(f"record.json {key}", f"is there {keys.count(key)} times")
+            yield Finding(f"record.json {key}", f"occurs {keys.count(key)} times")
         for key, row in zip(keys, rows, strict=True):
             if number := again.get(key):
                 yield from differs(f"record.json {key}", row.value, number.value)
                 yield from self._check_labels(key, row, number)
             else:
-                yield Finding(f"record.json {key}", "is no metric of this protocol")
+                yield Finding(f"record.json {key}", "is not a metric of this protocol")
 
     def _numbers(self, patients: Sequence[Patient], known: Mapping[str, float], group: str) -> dict[str, Recomputed]:
-        """What the rows must hold: where there is no threshold, one undefined Dice stands for its metrics."""
+        """The expected rows; an undefined threshold has a single row, an undefined Dice."""
         policies = self.stored.record.thresholds
         numbers = recompute(patients, known)
         lacking = [p for p, value in policies.items() if value is None and p != "oracle"]
@@ -163,14 +163,14 @@ class RecordCheck:
             "chain": self.protocol.chain_name,
         }
         for name, value in meaning.items():
-            if (said := getattr(row, name)) != value:
-                yield Finding(f"record.json {key} {name}", f"says {said!r}, the run gives {value!r}")
+            if (recorded := getattr(row, name)) != value:
+                yield Finding(f"record.json {key} {name}", f"is {recorded!r}, recomputed {value!r}")
 
     def _check_replicates(
         self, record: RunRecord, replicates: Mapping[str, Values], known: Mapping[str, float]
     ) -> Iterator[Finding]:
         if record.bootstrap_rows != digest_of(self._draw(len(self.test))):
-            yield Finding("record.json bootstrap rows", "is not the digest of the rows of these patients")
+            yield Finding("record.json bootstrap rows", "do not match the bootstrap rows of these patients")
         again = self._replicates(self.test, known)
         for row in record.metrics:
             key = row.key
@@ -179,9 +179,9 @@ class RecordCheck:
             )
         for key, values in replicates.items():
             if key not in again:
-                yield Finding(f"replicates.npy {key}", "is no metric with replicates")
+                yield Finding(f"replicates.npy {key}", "is not a metric with replicates")
             elif values.shape != again[key].shape:
-                yield Finding(f"replicates.npy {key}", f"has {values.size} rows, not {again[key].size}")
+                yield Finding(f"replicates.npy {key}", f"has {values.size} rows, expected {again[key].size}")
             else:
                 yield from _first_differing(key, values, again[key], within=self._tolerance(key))
 
@@ -191,12 +191,12 @@ class RecordCheck:
         weights = times_drawn(self._draw(len(patients)))
         curves = curve_replicates(patients, weights, slices=not group)
         if group:
-            del curves[ORACLE]  # a group has no oracle of its own: its Dice is that at the threshold of all
+            del curves[ORACLE]  # a group has no separate oracle: its Dice is at the threshold of all patients
         return {**summed_replicates(patients, known, weights), **curves}
 
     @cached_property
     def _binned(self) -> frozenset[str]:
-        """Keys of replicates that the bootstrap counts in bins, so that they are exact to `BINNED_TOLERANCE` only."""
+        """Keys of replicates that the bootstrap computes from bins, exact only to `BINNED_TOLERANCE`."""
         exact = n_distinct(self.test) <= EXACT_UP_TO
         return frozenset(CURVES).difference(EXACT if exact else ())
 
@@ -209,13 +209,13 @@ class RecordCheck:
     def _check_cuts(self, stored: Sequence[float]) -> Iterator[Finding]:
         again = self._cuts()
         if len(stored) != len(again):
-            yield Finding("record.json size_cuts_mm3", f"are {len(stored)} numbers, not {len(again)}")
+            yield Finding("record.json size_cuts_mm3", f"has {len(stored)} values, expected {len(again)}")
             return
         for cut, value in zip(stored, again, strict=True):
             yield from differs("record.json size_cuts_mm3", cut, value)
 
     def _groups(self) -> dict[str, list[Patient]]:
-        """Tertiles of lesion size."""
+        """Patients by tertile of lesion size."""
         if not (cuts := self._cuts()):
             return {}
         ill = [p for p in self.test if p.anomaly_mm3 > 0]
@@ -228,7 +228,7 @@ class RecordCheck:
 
 
 def check_stored_intervals(record: RunRecord, replicates: Mapping[str, Values]) -> Iterator[Finding]:
-    """Intervals of a record against the replicates beside it, and nothing else."""
+    """Check the intervals of a record against its stored replicates."""
     for row in record.metrics:
         yield from _check_interval(row, replicates.get(row.key), stored=row.key in replicates)
 
@@ -241,14 +241,14 @@ def _check_interval(
     may_lack: bool = False,
     stored: bool = True,
 ) -> Iterator[Finding]:
-    """The ends of a row's interval; one that should have none, and one that should have, are findings.
+    """Check the interval of a row, including whether it should have one.
 
     Args:
-        row: of a record.
-        replicates: from which its interval is recomputed; None where it has none.
+        row: a metric of a record.
+        replicates: its replicates, from which the interval is recomputed; None if there are none.
         within: the tolerance.
-        may_lack: the row may be without an interval, because bins were too coarse for it.
-        stored: the record has replicates of it.
+        may_lack: whether the interval may be missing because the bins were too coarse.
+        stored: whether replicates of the metric are stored.
     """
     where = f"record.json {row.key}"
     ends = row.low, row.high
@@ -268,11 +268,11 @@ def _check_interval(
 
 def _further_groups(stored: Sequence[Metric], known: Mapping[str, object]) -> Iterator[Finding]:
     for group in sorted({str(row.group) for row in stored} - set(known)):
-        yield Finding(f"record.json group {group}", "is no group of these patients")
+        yield Finding(f"record.json group {group}", "is not a group of these patients")
 
 
 def _first_differing(key: str, stored: Values, again: Values, *, within: float) -> Iterator[Finding]:
-    """One finding per metric is enough."""
+    """The first row of replicates that differs, if any."""
     same = np.isclose(stored, again, rtol=within, atol=within, equal_nan=True)
     for k in np.flatnonzero(~same)[:1]:
         yield from differs(f"replicates.npy row {k} {key}", stored[k], again[k], within=within)
@@ -281,7 +281,7 @@ def _first_differing(key: str, stored: Values, again: Values, *, within: float) 
 def _patient(
     reference: Reference, score_map: NDArray[np.float32], protocol: Protocol, slices: tuple[int, int] | None
 ) -> Patient | None:
-    """The voxels that count, found on the scan's whole grid; None where no slice does."""
+    """The evaluated voxels of a patient; None if no slice is evaluated."""
     low, high = reference.box
     inside = np.asarray(score_map)[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     z = np.broadcast_to(np.arange(low[2], high[2]), inside.shape)

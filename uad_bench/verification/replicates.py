@@ -1,4 +1,4 @@
-"""Bootstrap replicates with an independent implementation: rows are drawn again, and metrics counted in each."""
+"""Independent implementation of the bootstrap: rows are redrawn, and metrics recomputed for each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from uad_bench.verification.recompute import HEALTHY, NAN, Curve, Patient, recom
 Values = NDArray[np.float64]
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
 """Scores (V,) and anomaly (V,) of one patient."""
-MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the bootstrap itself
-BLOCK = 32  # rows at once: arrays of 32 x 32,768 float64 are 8 MiB
+MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the stored bootstrap
+BLOCK = 32  # rows per block: arrays of 32 x 32,768 float64 are 8 MiB
 
 
 def draw(n_patients: int, *, seed: int, rows: int) -> NDArray[np.int64]:
@@ -30,7 +30,7 @@ def digest_of(drawn: NDArray[np.int64]) -> str:
 
 
 def times_drawn(drawn: NDArray[np.int64]) -> Values:
-    """How often row r holds patient j (R, n)."""
+    """How often patient j occurs in row r (R, n)."""
     n = drawn.shape[1]
     return np.array([np.bincount(row, minlength=n) for row in drawn], np.float64).reshape(len(drawn), n)
 
@@ -38,7 +38,7 @@ def times_drawn(drawn: NDArray[np.int64]) -> Values:
 def summed_replicates(
     patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values
 ) -> dict[str, Values]:
-    """Replicates (R,) by key of all metrics that are sums over patients: those at fixed thresholds, and means."""
+    """Replicates (R,), by key, of metrics computed from sums over patients: metrics at fixed thresholds, and means."""
     replicates = _means(patients, thresholds, weights)
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
     voxels = weights @ np.array([p.scores.size for p in patients], float)
@@ -58,12 +58,12 @@ def summed_replicates(
 
 
 def curve_replicates(patients: Sequence[Patient], weights: Values, *, slices: bool = True) -> dict[str, Values]:
-    """Replicates (R,) by key of all metrics over every threshold.
+    """Replicates (R,), by key, of metrics over all thresholds.
 
     Args:
         patients: in the order of the weights' columns.
-        weights: (R, n), how often each row holds a patient.
-        slices: those of slice scores too.
+        weights: (R, n), how often each patient occurs in each row.
+        slices: whether to include slice-level metrics.
     """
     area, roc_area, dice = _areas([(p.scores, p.anomaly) for p in patients], weights)
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
@@ -82,12 +82,12 @@ def curve_replicates(patients: Sequence[Patient], weights: Values, *, slices: bo
 
 
 def n_distinct(patients: Sequence[Patient]) -> int:
-    """Distinct scores of positives of all patients."""
+    """Number of distinct scores of positives over all patients."""
     return int(np.unique(np.concatenate([p.scores[p.anomaly] for p in patients])).size)
 
 
 def interval(replicates: Values) -> tuple[float, float]:
-    """The central 95 %; NaN where more than 5 % of the replicates have no value."""
+    """The central 95 %; NaN if more than 5 % of the replicates are undefined."""
     values = np.sort(replicates[~np.isnan(replicates)])
     if values.size < max(1, 0.95 * replicates.size):
         return NAN, NAN
@@ -96,7 +96,7 @@ def interval(replicates: Values) -> tuple[float, float]:
 
 
 def _areas(parts: Sequence[Part], weights: Values) -> tuple[Values, Values, Values]:
-    """Average precision, ROC area and best Dice (R,), shifted by what binning costs the exact values."""
+    """Average precision, ROC area and best Dice (R,), corrected for the effect of binning on the exact values."""
     edges = _edges(np.concatenate([scores[anomaly] for scores, anomaly in parts]))
     if not edges.size:
         return (np.full(len(weights), NAN),) * 3
@@ -111,7 +111,7 @@ def _areas(parts: Sequence[Part], weights: Values) -> tuple[Values, Values, Valu
 
 
 def _edges(positives: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Lower edges of the bins, ascending: every distinct score of a positive alone in a bin, or quantiles of many."""
+    """Lower edges of the bins, ascending: one bin per distinct score of a positive, or quantiles."""
     distinct = np.unique(positives)
     if distinct.size <= MOST_EDGES:
         return np.unique(np.concatenate([distinct, np.nextafter(distinct, distinct.dtype.type(np.inf))]))
@@ -120,12 +120,12 @@ def _edges(positives: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _histogram(scores: NDArray[np.floating], edges: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Scores by bin, highest bin first; the last holds what is below every edge."""
+    """Scores by bin, highest bin first; the last bin contains scores below every edge."""
     return np.bincount(np.searchsorted(edges, scores, side="right"), minlength=edges.size + 1)[::-1]
 
 
 def _binned(rows: Values, table: Values) -> tuple[Values, Values, Values]:
-    """Average precision, ROC area and best Dice of rows of weights, the scores of a bin tied."""
+    """Average precision, ROC area and best Dice for rows of weights, with scores in a bin treated as tied."""
     p, n = rows @ table[:, 0], rows @ table[:, 1]  # (rows, bins)
     tp, marked = np.cumsum(p, axis=1), np.cumsum(p + n, axis=1)
     real, healthy = p.sum(axis=1), n.sum(axis=1)
@@ -149,7 +149,7 @@ def _means(patients: Sequence[Patient], thresholds: Mapping[str, float], weights
 
 
 def _marked(patients: Sequence[Patient], threshold: float) -> tuple[Values, Values]:
-    """Voxels of each patient (n,) that are rightly marked, and all that are."""
+    """True positives and predicted voxels of each patient (n,)."""
     over = [p.scores >= threshold for p in patients]
     hits = [np.sum(p.anomaly & mask) for p, mask in zip(patients, over, strict=True)]
     return np.array(hits, float), np.array([mask.sum() for mask in over], float)

@@ -1,6 +1,6 @@
-"""Rescored results, from which tables of the common chain and of lesions are made, computed again from scans and maps.
+"""Recompute rescored results, used in tables of the common chain and of lesion metrics, from scans and maps.
 
-Post-processing, lesions and surfaces are computed by the code that made them, without any cache.
+Post-processing, lesion and surface metrics are recomputed by the same code, without using any cache.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ ENDS = ("value", "low", "high")
 
 
 def rescored_files(run: Run) -> list[Path]:
-    """Stored results that this version can compute again."""
+    """Stored results that this version can recompute."""
     return [path for path in sorted((run.path / FOLDER).glob("*.json")) if is_current(Rescoring.read(path))]
 
 
 def outdated_files(run: Run) -> list[str]:
-    """Stored results of another version of the metrics or of the protocol, which no table uses."""
+    """Stored results of another version of the metrics or of the protocol, which tables do not use."""
     current = rescored_files(run)
     return [f"{FOLDER}/{path.name}" for path in sorted((run.path / FOLDER).glob("*.json")) if path not in current]
 
 
 def check_rescored(path: Path, parts: Sequence[Stored], cache: Path, report: Report) -> list[Finding]:
-    """Every row and replicate of one result.
+    """Check every row and replicate of one result.
 
     Args:
         path: the result.
         parts: the run, or its folds.
-        cache: where references are built from the scans.
+        cache: folder for references built from the scans.
         report: receives progress.
     """
     stored, where = Rescoring.read(path), f"{FOLDER}/{path.name}"
@@ -47,7 +47,7 @@ def check_rescored(path: Path, parts: Sequence[Stored], cache: Path, report: Rep
     again, replicates = compute_rescoring(parts, stored.protocol, chain, by or None, report, cache=cache)
     found = [*_check_rows(where, stored.metrics, again.metrics), *_check_rows(where, stored.groups, again.groups)]
     found += [
-        Finding(f"{where} {name}", "is not what the maps give")
+        Finding(f"{where} {name}", "differs from the recomputed value")
         for name in ("thresholds", "chosen_on", "size_cuts_mm3", "bootstrap", "run", "chain", "published")
         if getattr(stored, name) != getattr(again, name)
     ]
@@ -56,15 +56,15 @@ def check_rescored(path: Path, parts: Sequence[Stored], cache: Path, report: Rep
 
 def _check_rows(where: str, stored: Sequence[Metric], again: Sequence[Metric]) -> Iterator[Finding]:
     if [row.key for row in stored] != [row.key for row in again]:
-        yield Finding(where, "does not hold the metrics that the maps give, each once")
+        yield Finding(where, "does not contain each expected metric exactly once")
         return
     for row, other in zip(stored, again, strict=True):
         for name in ENDS:
             value = getattr(other, name)
             yield from differs(f"{where} {row.key} {name}", getattr(row, name), np.nan if value is None else value)
-        unsaid = dict.fromkeys(ENDS)
-        if row.model_copy(update=unsaid) != other.model_copy(update=unsaid):
-            yield Finding(f"{where} {row.key}", f"says {row}, the maps give {other}")
+        cleared = dict.fromkeys(ENDS)
+        if row.model_copy(update=cleared) != other.model_copy(update=cleared):
+            yield Finding(f"{where} {row.key}", f"is {row}, recomputed {other}")
 
 
 def _check_replicates(path: Path, again: Sequence[NDArray[np.float64]]) -> Iterator[Finding]:
@@ -72,6 +72,6 @@ def _check_replicates(path: Path, again: Sequence[NDArray[np.float64]]) -> Itera
     columns = np.stack(again, axis=1) if again else np.empty((0, 0))
     where = f"{FOLDER}/{path.name}"
     if stored.shape != columns.shape:
-        yield Finding(where, f"is {stored.shape}, the maps give {columns.shape}")
+        yield Finding(where, f"has shape {stored.shape}, expected {columns.shape}")
     elif not np.allclose(stored, columns, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
-        yield Finding(where, "holds other replicates than the maps give")
+        yield Finding(where, "differs from the recomputed replicates")

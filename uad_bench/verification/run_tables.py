@@ -1,4 +1,4 @@
-"""The tables beside a record, cell by cell: metrics.csv and sweep.csv."""
+"""Check every value of the tables of a run, metrics.csv and sweep.csv."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ POINTS = 1_000  # of a sweep
 
 
 def check_metrics(path: Path, test: Sequence[Patient], thresholds: Mapping[str, float]) -> Iterator[Finding]:
-    """One row a test patient with every metric of the patient, and nothing else."""
+    """Check that there is one row per test patient with exactly the expected metrics."""
     header, rows = _read(path)
     known = [recompute_patient(patient, thresholds) for patient in test]
     if [row.get("subject") for row in rows] != [p.name for p in test]:
-        yield Finding("metrics.csv", "does not hold exactly the test patients")
+        yield Finding("metrics.csv", "does not contain exactly the test patients")
         return
     if sorted(header) != sorted(["subject", *known[0]]):
         yield Finding("metrics.csv", _columns(header, ["subject", *known[0]]))
@@ -30,11 +30,11 @@ def check_metrics(path: Path, test: Sequence[Patient], thresholds: Mapping[str, 
 
 
 def check_sweep(path: Path, test: Sequence[Patient]) -> Iterator[Finding]:
-    """Every threshold that a sweep must hold, and what it gives."""
+    """Check every threshold of the sweep and the metrics at it."""
     header, rows = _read(path)
     again = list(_sweep(pooled(test)))
     if len(rows) != len(again):
-        yield Finding("sweep.csv", f"has {len(rows)} rows, the maps give {len(again)}")
+        yield Finding("sweep.csv", f"has {len(rows)} rows, expected {len(again)}")
         return
     if again and sorted(header) != sorted(again[0]):
         yield Finding("sweep.csv", _columns(header, list(again[0])))
@@ -45,13 +45,13 @@ def check_sweep(path: Path, test: Sequence[Patient]) -> Iterator[Finding]:
 
 
 def count_cells(path: Path) -> int:
-    """Cells with a number or its reason."""
+    """Number of table cells with a value or the reason why it is undefined."""
     header, rows = _read(path)
     return len(rows) * (len(header) - 1)
 
 
 def _sweep(curve: Curve) -> Iterator[dict[str, float]]:
-    """Distinct scores of positives, at even ranks where they are many; the best Dice is always among them."""
+    """Metrics at distinct scores of positives, subsampled evenly by rank; the best Dice is always included."""
     places = np.arange(curve.scores.size)
     if places.size > POINTS:
         even = np.linspace(0, places.size - 1, POINTS - 1).round().astype(int)
@@ -70,7 +70,7 @@ def _sweep(curve: Curve) -> Iterator[dict[str, float]]:
 
 def _columns(found: Sequence[str], wanted: Sequence[str]) -> str:
     lacking, more = set(wanted) - set(found), set(found) - set(wanted)
-    return f"lacks columns {sorted(lacking)}, has further ones {sorted(more)}, or has one twice"
+    return f"missing columns {sorted(lacking)}, unexpected columns {sorted(more)}, or a duplicate column"
 
 
 def _number(text: str | None) -> float | None:

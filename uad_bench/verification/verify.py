@@ -1,4 +1,4 @@
-"""Recomputes every metric of a stored run from scans and maps, judges its event log, and names whatever differs."""
+"""Verify a stored run: recompute every metric from scans and maps, check its event log, and report differences."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from uad_bench.verification.rescored_check import check_rescored, outdated_files
 
 Report = Callable[[Progress], None]
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, EOFError)
-"""What reading a document raises that has the right form above and nonsense below."""
+"""Exceptions raised by documents that are valid at the top level but malformed below."""
 
 
 def verify_run(run: Run, *, data: Path | None = None, report: Report = lambda _: None) -> Verification:
     """Check digests, claims, split, thresholds, every number of the record and every cell of its tables.
 
     Raises:
-        DataError: the references cannot be found, or belong to other data.
+        DataError: the references are not found, or belong to different data.
     """
     try:
         return _verify(run, data, report)
     except BROKEN as error:
-        broken = Finding("record.json or what lies beside it", f"is broken ({type(error).__name__}: {error})")
+        broken = Finding("record.json or a file of the run", f"is malformed ({type(error).__name__}: {error})")
         return Verification(str(run.path), 0, (broken,))
 
 
@@ -58,13 +58,13 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
     if findings or record.status != "ok":
         return Verification(name, 0, tuple(findings), failed=record.status != "ok")
     if missing := [subject for part in parts for subject in _missing_maps(part)]:
-        return Verification(name, 0, (), f"{len(missing)} score maps are not here, first {missing[0]}")
+        return Verification(name, 0, (), f"{len(missing)} score maps are missing, first {missing[0]}")
     count, found = _recompute(run, data, report)
     return Verification(name, count, tuple(found), unchecked=tuple(outdated_files(run)))
 
 
 def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[Finding]]:
-    """How many numbers were recomputed, and what differs; nothing that a cache holds is believed."""
+    """The number of recomputed values and the differences found; existing caches are not used."""
     cache_root().mkdir(parents=True, exist_ok=True)
     found: list[Finding] = []
     count = 0
@@ -99,7 +99,7 @@ def _missing_maps(run: Run) -> list[str]:
 
 
 def _check_folds(run: Run, record: RunRecord) -> Iterator[Finding]:
-    """The record over folds against the records of the folds."""
+    """Check the record over folds against the records of the folds."""
     tables = [{row.key: row.value for row in fold.read_record().metrics} for fold in run.folds]
     keys = sorted(row.key for row in record.metrics)
     if keys != sorted(tables[0]):
@@ -117,10 +117,10 @@ def _check_folds(run: Run, record: RunRecord) -> Iterator[Finding]:
 
 
 def _check_replicates_of_folds(run: Run) -> Iterator[Finding]:
-    """The means of the folds' replicates, which are recomputed with each fold."""
+    """Check the means of the folds' replicates; the replicates are recomputed with each fold."""
     stored, again = load_replicates(run), mean_of_folds([load_replicates(fold) for fold in run.folds])
     if list(stored) != list(again):
-        yield Finding("replicates.npy", "does not hold the metrics of which every fold has replicates")
+        yield Finding("replicates.npy", "does not contain the metrics with replicates in every fold")
     for key in stored.keys() & again.keys():
         if not np.allclose(stored[key], again[key], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
             yield Finding(f"replicates.npy {key}", "is not the mean over folds")

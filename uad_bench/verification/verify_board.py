@@ -1,4 +1,4 @@
-"""Verifies a stored leaderboard: its rows against their digests and runs, its tables against its rows."""
+"""Verify a stored leaderboard: rows against their digests and runs, tables against the rows."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def verify(target: str, *, runs: Path, data: Path | None = None, report: Report 
     """Verify a run, all runs of a folder, or a stored leaderboard.
 
     Args:
-        target: a run as `open_run` takes it, a folder of runs, or a leaderboard: `leaderboards/<task>`,
+        target: a run as in `open_run`, a folder of runs, or a leaderboard: `leaderboards/<task>`,
             `leaderboards/<task>.md`, or the folder of them all.
-        runs: where the leaderboard's runs are looked for.
-        data: folder with the patients, where the task's data is not embedded.
+        runs: folder with the leaderboard's runs.
+        data: folder with the patients, if the task's data is not embedded.
         report: receives progress.
     """
     folder = Path(target)
@@ -41,7 +41,7 @@ def verify(target: str, *, runs: Path, data: Path | None = None, report: Report 
 
 
 def _boards(target: Path) -> list[Path]:
-    """The stored leaderboards that a folder or a table's file stands for; runs lie deeper and have other names."""
+    """The folders of stored leaderboards in a folder or of a table; runs are nested deeper and named differently."""
     folder = target.with_suffix("") if target.suffix == ".md" else target
     return sorted({path.parent for pattern in ("*-seed*.json", "*/*-seed*.json") for path in folder.glob(pattern)})
 
@@ -53,7 +53,7 @@ def _verify_board(folder: Path, runs: Path, data: Path | None, report: Report) -
             run = Run(runs / row["run"])
             findings = [*_check_row(row, run, path.name), *_check_replicates(row, path)]
         except (ConfigError, KeyError, TypeError, AttributeError) as error:
-            yield Verification(str(path), 0, (Finding(path.name, f"is not a row of a leaderboard ({error})"),))
+            yield Verification(str(path), 0, (Finding(path.name, f"is not a leaderboard row ({error})"),))
             continue
         if findings or not run.record.exists():
             gone = "" if run.record.exists() else f"its run is not in {runs}"
@@ -71,11 +71,11 @@ def _check_row(row: Mapping[str, Any], run: Run, name: str) -> Iterator[Finding]
     record = without_paths(run.read_record().to_json())
     for key in SAME:
         if row.get(key) != record.get(key):
-            yield Finding(f"{name} {key}", "is not what the run's record says")
+            yield Finding(f"{name} {key}", "differs from the run's record")
 
 
 def _check_replicates(row: Mapping[str, Any], path: Path) -> Iterator[Finding]:
-    """The array beside a row, where the row says its digest."""
+    """Check the replicates of a row, if the row contains their digest."""
     digest, values = row["board"].get("replicates_sha256"), path.with_suffix(".npy")
     if digest and not values.exists():
         yield Finding(values.name, "is missing")
@@ -84,26 +84,26 @@ def _check_replicates(row: Mapping[str, Any], path: Path) -> Iterator[Finding]:
 
 
 def _check_tables(folder: Path) -> Iterator[Finding]:
-    """The tables as they are made from the rows again."""
+    """Check the stored tables against tables generated from the rows."""
     try:
         text, comparison = tables(folder)
     except (ConfigError, VerificationError) as error:
-        yield Finding(folder.name, f"tables cannot be made again: {error}")
+        yield Finding(folder.name, f"tables cannot be regenerated: {error}")
         return
     table = folder.with_suffix(".md")
     stored = table.read_text(encoding="utf-8") if table.exists() else ""
     pairs = enumerate(zip(stored.splitlines(), text.splitlines(), strict=False), 1)
     differing = [(number, line, again) for number, (line, again) in pairs if line != again]
     for number, line, again in differing[:SHOWN]:
-        yield Finding(f"{table.name} line {number}", f"says {line!r}, the rows give {again!r}")
+        yield Finding(f"{table.name} line {number}", f"is {line!r}, expected {again!r}")
     if len(differing) > SHOWN:
         yield Finding(table.name, f"differs in {len(differing) - SHOWN} more lines")
     if len(stored.splitlines()) != len(text.splitlines()):
-        yield Finding(table.name, "has another number of lines than the rows give")
+        yield Finding(table.name, "has a different number of lines than the regenerated table")
     try:
         same = read_json(folder / "comparison.json") == comparison
     except ConfigError as error:
         yield Finding("comparison.json", str(error))
         return
     if not same:
-        yield Finding("comparison.json", "is not what the rows give")
+        yield Finding("comparison.json", "differs from the regenerated comparison")
