@@ -120,7 +120,7 @@ def test_a_result_prints_as_the_table_and_knows_its_metrics(run):
 
 def test_a_metric_without_its_policy_names_the_policies(run):
     result = run("random")
-    with pytest.raises(ConfigError, match=r"dice needs the policy .*: oracle, hFPR1, hFPR5, valDice$"):
+    with pytest.raises(ConfigError, match=r"dice needs a threshold policy: oracle, hFPR1, hFPR5, valDice$"):
         result.metric("dice")
     with pytest.raises(ConfigError, match="unknown threshold policy of dice 'hFPR4'; did you mean 'hFPR"):
         result.metric("dice", "hFPR4")
@@ -210,7 +210,7 @@ def test_a_name_that_is_registered_is_refused(run):
 
 
 def test_settings_of_an_object_are_refused(run):
-    with pytest.raises(ConfigError, match="settings gain: give an object its hyperparameters when it is made"):
+    with pytest.raises(ConfigError, match="settings gain: set the hyperparameters of an object when creating it"):
         run(MeanShift(), settings={"gain": 2.0})
 
 

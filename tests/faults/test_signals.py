@@ -94,7 +94,7 @@ def test_stopped_in_the_methods_process_it_leaves_no_process_and_resumes_to_the_
     os.kill(pid, number)
     assert exit_code(pid) == 128 + number
     assert said.read_text().splitlines()[-1] == (
-        "uad-bench: stopped; what was finished is kept: run the same command again to go on"
+        "uad-bench: stopped; finished work is kept: run the same command again to resume"
     )
     assert not living("pausing")
     marker.with_suffix(".pause").unlink()

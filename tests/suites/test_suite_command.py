@@ -87,7 +87,7 @@ def first(here: Here) -> subprocess.CompletedProcess[str]:
     suite = here.suite("bad", "good")
     dry = here("run", suite, "--dry-run")
     assert (dry.returncode, here.runs.exists()) == (0, False)
-    assert "2 of 2 cells would run" in dry.stderr
+    assert "2 of 2 runs would start" in dry.stderr
     return here("run", suite, "--jobs", "2")
 
 

@@ -1,7 +1,7 @@
-"""The same verbs as on the command line, for Python.
+"""Python interface with the same commands as the command line.
 
-Each reports its progress on standard error and returns something that prints as a table, shows as one in a notebook,
-and gives a pandas data frame with `to_frame()`.
+Each function reports progress on standard error. Results print as a table, are displayed as one in a notebook, and
+convert to a pandas data frame with `to_frame()`.
 """
 
 from uad_bench.api.results import Board, Comparison, ReportPage, Result

@@ -1,4 +1,4 @@
-"""What the verbs return: text on a terminal, a table in a notebook, and a pandas data frame."""
+"""Return values of the Python interface: text on a terminal, a table in a notebook, and a pandas data frame."""
 
 import html
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ Rows = Literal["metrics", "runs", "patients"]
 
 
 class Shown:
-    """Anything that is text when printed."""
+    """Base class of results whose representation is their text."""
 
     __slots__ = ()
 
@@ -35,10 +35,10 @@ class Shown:
 
 @dataclass(frozen=True, repr=False)
 class Result(Shown):
-    """A run beside the trivial baselines.
+    """A run, with the runs of the trivial baselines.
 
     Attributes:
-        records: of the baselines and, last, of the method.
+        records: records of the baselines, followed by the record of the method.
         runs: the folder of runs.
     """
 
@@ -47,19 +47,19 @@ class Result(Shown):
 
     @property
     def record(self) -> RunRecord:
-        """Everything that is known of the run; `record.to_json()` gives plain values."""
+        """Record of the method's run; `record.to_json()` gives plain values."""
         return self.records[-1]
 
     @cached_property
     def path(self) -> Path:
-        """The run's folder, with its score maps below `maps`."""
+        """The run's folder, with its score maps in `maps`."""
         return self.runs / self.record.run
 
     def metric(self, name: str, policy: str | None = None, aggregation: str = "pooled") -> float | None:
         """A metric of the method, such as `metric("dice", "hFPR5")` or `metric("dice@hFPR5")`; None where undefined.
 
         Raises:
-            ConfigError: there is no such metric; says which policies or names there are.
+            ConfigError: there is no such metric; the message lists the available names or policies.
         """
         name, _, written = name.partition("@")
         policy = policy or written or None
@@ -72,8 +72,8 @@ class Result(Shown):
         """A pandas data frame.
 
         Args:
-            rows: `metrics` for every metric of every run with its interval; `runs` for a row per run; `patients` for
-                the method's metrics of each test patient.
+            rows: `metrics` for a row per run and metric, with its confidence interval; `runs` for a row per run;
+                `patients` for a row per test patient with the method's metrics.
         """
         import pandas as pd
 
@@ -97,10 +97,10 @@ class Result(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
-    """Methods compared in pairs.
+    """Pairwise comparison of methods.
 
     Attributes:
-        comparison: the numbers.
+        comparison: ranks of the methods and statistics of every pair.
     """
 
     comparison: pairs.Comparison
@@ -131,7 +131,7 @@ class Board(Shown):
     origin: str
 
     def to(self, form: str) -> str:
-        """As text: `table`, `md`, `csv`, `json`, `latex`, or `html` for a whole page.
+        """The board as text: `table`, `md`, `csv`, `json`, `latex`, or `html` for a complete page.
 
         Raises:
             ConfigError: there is no such format.
@@ -141,7 +141,7 @@ class Board(Shown):
         return FORMATS[form](self.sheets)
 
     def to_frame(self) -> Any:
-        """A pandas data frame with the values behind the table; undefined ones are missing."""
+        """A pandas data frame with the unrounded values of the table; undefined values are missing."""
         import pandas as pd
 
         return pd.DataFrame(table_rows(self.sheets))
@@ -155,10 +155,10 @@ class Board(Shown):
 
 @dataclass(frozen=True)
 class ReportPage:
-    """An HTML report, shown in place by a notebook.
+    """An HTML report, which a notebook displays inline.
 
     Attributes:
-        path: of the file.
+        path: the HTML file.
     """
 
     path: Path
@@ -175,7 +175,7 @@ class ReportPage:
 
 
 def _run_row(record: RunRecord) -> dict[str, Any]:
-    """One run's identity, cost and pooled metrics of raw score maps."""
+    """Identity, cost, and pooled metrics of the raw score maps of one run."""
     pooled = (metric for metric in record.metrics if metric.aggregation == "pooled" and metric.chain == "none")
     numbers = {"@".join(filter(None, (metric.name, metric.policy))): metric.value for metric in pooled}
     facts = {"method": record.method.name, "task": record.task.name, "run": record.run}
@@ -190,5 +190,5 @@ def _no_metric(metrics: Sequence[Metric], name: str, policy: str | None, aggrega
     if not policies:
         return unknown(f"aggregation of {name}", aggregation, {m.aggregation for m in same})
     if policy is None:
-        return ConfigError(f"{name} needs the policy that chose its threshold: {', '.join(policies)}")
+        return ConfigError(f"{name} needs a threshold policy: {', '.join(policies)}")
     return unknown(f"threshold policy of {name}", policy, policies)

@@ -1,4 +1,4 @@
-"""The verbs of the Python interface."""
+"""Functions of the Python interface."""
 
 import inspect
 import json
@@ -65,30 +65,31 @@ def run(
         method: a registered name, the path of a plugin file, a class, or an object with its hyperparameters. Classes
             and objects run in this process; an object is left fitted.
         task: a shipped task, or the path of a task's TOML file.
-        name: of the row; needed only where the class's name does not serve.
-        settings: as `--set`: hyperparameters, `budget.steps`, `task.<field>`.
-        data: folder with the patients, where the task's data is not embedded.
+        name: name of the method in tables; by default derived from the class.
+        settings: hyperparameters, `budget.steps` and `task.<field>`, as with `--set`.
+        data: folder with the patients; not needed for tasks with embedded data.
         pair: input modality and translation target, such as `flair:t2`.
         split: `hash`, `dataset`, a shipped list, or the path of a list.
         folds: number of cross-validation folds; 0 for a single split.
-        seed: of initialisation, data order and noise.
-        profile: a named setting of the method, such as `published`.
-        plugins: files with further methods.
-        command: a program that scores, such as `python predict.py {images} {out}`; `method` then names its row.
-        start_from: a run of the same method from whose weights training continues.
-        device: where the method computes; `auto` is the GPU where there is one.
-        gpus: number of GPUs that share one training.
-        baselines: also run the trivial baselines.
+        seed: seed of initialisation, data order and noise.
+        profile: named hyperparameters of the method, such as `published`.
+        plugins: Python files with additional methods.
+        command: a program that computes scores, such as `python predict.py {images} {out}`; `method` is then its name
+            in tables.
+        start_from: a run of the same method; training continues from its weights.
+        device: where the method computes; `auto` uses a GPU if there is one.
+        gpus: number of GPUs for training and scoring.
+        baselines: also run the untrained baselines.
         time_limit: seconds after which a stage of the method is stopped.
         memory_limit: MiB above which the method is stopped.
         check_determinism: run twice and compare the score maps.
         runs: the folder of runs.
 
     Raises:
-        MethodError: the method failed; what it printed or raised is in `method.log` of its run folder.
-        UadBenchError: the request or the data is wrong; the message says how.
+        MethodError: the method failed; its output and traceback are in `method.log` of the run folder.
+        UadBenchError: the request or the data is invalid.
     """
-    ad_hoc = _guest(method, name, command, settings or {})
+    ad_hoc = _ad_hoc_method(method, name, command, settings or {})
     files = [Path(path) for path in plugins]
     chosen = ad_hoc.entry.name if ad_hoc else named_method(str(method), files)
     request = Request(
@@ -131,22 +132,22 @@ def score(
     memory_limit: float | None = None,
     runs: str | Path = RUNS,
 ) -> Result:
-    """Apply the weights of a trained run to other patients; scored patients become a run like any other.
+    """Apply a trained run to other patients, and store the result as a run.
 
     Args:
-        run: what `run` returned, or the name of a run (of a fold, where there are folds).
-        data: folder with the patients, where the task's data is not embedded.
-        task: the layout of the data and the protocol; by default the run's own.
-        split: score its validation and test patients; by default all.
-        plugins: files that hold the method, if it is not installed.
-        device: where the method computes; `auto` is the GPU where there is one.
+        run: the result of `run`, or the name of a run; with cross-validation, of one of its folds.
+        data: folder with the patients; not needed for tasks with embedded data.
+        task: task that describes the data and the protocol; by default the run's.
+        split: score only this split's validation and test patients; by default all.
+        plugins: Python files with the method, if it is not installed.
+        device: where the method computes; `auto` uses a GPU if there is one.
         time_limit: seconds after which the method is stopped.
         memory_limit: MiB above which the method is stopped.
-        runs: the folder of runs, where the new one is put.
+        runs: the folder of runs, to which the new run is added.
 
     Raises:
         MethodError: scoring failed.
-        UadBenchError: a patient was in the training set, or the request or the data is wrong.
+        UadBenchError: a patient was in the training set, or the request or the data is invalid.
     """
     from uad_bench.benchmark.score import Application, apply_run
 
@@ -179,20 +180,20 @@ def evaluate(
     npy_orientation: Literal["scan", "ras"] | None = None,
     runs: str | Path = RUNS,
 ) -> Result:
-    """Evaluate a folder of score maps made by any program; they become a run like any other.
+    """Evaluate a folder of score maps made by any program, and store the result as a run.
 
     Args:
-        maps: holds `<patient>.nii.gz` or `<patient>.npy` of every test patient.
-        task: whose protocol is used.
-        name: of the row.
-        data: folder with the patients, where the task's data is not embedded.
-        split: whose test patients are evaluated, or `all` for every labelled one.
+        maps: folder with `<patient>.nii.gz` or `<patient>.npy` for every test patient.
+        task: task that describes the data and the protocol.
+        name: name of the method in tables.
+        data: folder with the patients; not needed for tasks with embedded data.
+        split: evaluate the test patients of this split, or `all` labelled patients.
         threshold_maps: folder with score maps of validation patients.
-        npy_orientation: axes of `.npy` maps: `scan` as the scan's file stores them, `ras` for canonical RAS+.
+        npy_orientation: axes of `.npy` maps: `scan` as stored in the scan's file, `ras` in canonical RAS+.
         runs: the folder of runs.
 
     Raises:
-        MethodError: a map is missing or is not what it should be.
+        MethodError: a map is missing or invalid.
     """
     from uad_bench.benchmark.evaluate_maps import Submission, evaluate_maps
 
@@ -214,11 +215,11 @@ def evaluate(
 
 @near_names
 def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Path = RUNS) -> Comparison:
-    """Test whether one method outperforms another: difference, interval, p value, and the sample size needed.
+    """Test whether methods differ significantly: difference, confidence interval, p-value and required sample size.
 
     Args:
-        results: what `run` returned, or names of runs, of two methods or more; several seeds of one count together.
-        metric: `auprc`, `auroc`, or with a threshold as `dice@hFPR5`.
+        results: results of `run`, or names of runs, of two or more methods; seeds of one method are averaged.
+        metric: `auprc`, `auroc`, or a metric at a threshold, such as `dice@hFPR5`.
         runs: the folder of runs.
     """
     from uad_bench.boards.comparison import compare as compute
@@ -228,7 +229,7 @@ def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Pa
 
 @near_names
 def leaderboard(task: str | Path = "phantom", *, runs: str | Path = RUNS) -> Board:
-    """All runs of a task, ranked; without runs of it, the leaderboard that ships with the package."""
+    """Rank all runs of a task; if there are none, return the leaderboard shipped with the package."""
     from uad_bench.output.publishing import find_sheets
 
     return Board(*find_sheets(Path(runs), str(task)))
@@ -244,19 +245,19 @@ def report(
     images: bool | None = None,
     runs: str | Path = RUNS,
 ) -> ReportPage:
-    """Write one HTML page about runs of a task: tables, figures, and slices with a threshold slider.
+    """Write an interactive HTML report on runs of a task: tables, figures, and slices with a threshold slider.
 
     Args:
-        results: what `run` returned, or names of runs; none for all runs of `task`.
-        task: report all its runs.
-        output: the file to write.
-        figures: folder to write every figure to, as PNG and SVG.
-        data: folder with the patients, where the task's data is not embedded.
+        results: results of `run`, or names of runs; by default all runs of `task`.
+        task: report all runs of this task.
+        output: HTML file to write.
+        figures: folder to also write every figure to, as PNG and SVG.
+        data: folder with the patients; not needed for tasks with embedded data.
         images: show slices; by default only those of the embedded phantom.
         runs: the folder of runs.
 
     Raises:
-        ConfigError: neither runs nor a task with runs is named.
+        ConfigError: neither runs nor a task with runs is given.
     """
     from uad_bench.output.report.building import write_report
 
@@ -270,17 +271,17 @@ def report(
 
 
 def named_method(method: str, plugins: list[Path]) -> str:
-    """The name of a registered method, or of the only one in a file, which is added to `plugins`.
+    """The name of a registered method, or of the only method in a file, which is added to `plugins`.
 
     Raises:
-        ConfigError: the file holds several methods.
+        ConfigError: the file contains several methods.
     """
     if not method.endswith(".py"):
         return method
     plugins.append(Path(method))
     names = [entry.name for entry in registry.methods([Path(method)]).values() if entry.file]
     if len(names) > 1:
-        raise ConfigError(f"{method} holds {', '.join(names)}; add it as a plugin and name one of these methods")
+        raise ConfigError(f"{method} contains {', '.join(names)}; add it as a plugin and choose one of these methods")
     return names[0]
 
 
@@ -300,7 +301,9 @@ def _opened(result: Result | str | Path, runs: str | Path) -> Run:
     return Run(result.path) if isinstance(result, Result) else open_run(Path(runs), str(result))
 
 
-def _guest(method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]) -> AdHocMethod | None:
+def _ad_hoc_method(
+    method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]
+) -> AdHocMethod | None:
     if command is not None:
         from uad_bench.execution.external_command import command_entry
 
@@ -311,5 +314,5 @@ def _guest(method: Any, name: str | None, command: str | None, settings: Mapping
 
     own = [key for key in settings if "." not in key]
     if own and not isinstance(method, type):
-        raise ConfigError(f"settings {', '.join(own)}: give an object its hyperparameters when it is made")
+        raise ConfigError(f"settings {', '.join(own)}: set the hyperparameters of an object when creating it")
     return AdHocMethod(live_entry(method, name), live_params(method))

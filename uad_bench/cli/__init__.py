@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run, so that --help is quick."""
+"""Command line. Commands import what they need when they are called, so that --help is fast."""
 
 from uad_bench.cli.app import main
 

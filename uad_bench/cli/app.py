@@ -1,4 +1,4 @@
-"""Entry point: registers the commands and turns every error into one sentence and an exit code."""
+"""Entry point: registers the commands and turns every error into a message and an exit code."""
 
 import logging
 import signal
@@ -67,7 +67,10 @@ def options(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Print log messages, and the traceback of an error; also after a command.")
+        bool,
+        typer.Option(
+            "--debug", help="Print log messages, and the traceback if a command fails; may also follow the command."
+        ),
     ] = False,
 ) -> None:
     """Compare unsupervised anomaly-segmentation methods on brain MRI."""
@@ -92,10 +95,10 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         sys.stdout.flush()
     except typer.Exit as request:
         return request.exit_code
-    except SystemExit:  # by Typer, after shell completion and where the reader of standard output has gone
+    except SystemExit:  # raised by Typer after shell completion, and when the reader of standard output has exited
         stdout_fails()
         return 0
-    except BaseException as error:  # noqa: BLE001 - every error ends in a sentence
+    except BaseException as error:  # noqa: BLE001 - every error becomes a message
         if _is_no_failure(error):
             return 0
         from uad_bench.console import visible
@@ -109,12 +112,12 @@ def _run(arguments: list[str], *, debug: bool) -> int:
 
 
 def _is_no_failure(error: BaseException) -> bool:
-    """Whether a group without a command has printed its help, or the reader of standard output has gone."""
+    """Whether a command group has only printed its help, or the reader of standard output has exited."""
     if isinstance(error, typer.TyperException):
         return not error.format_message()
     return isinstance(error, BrokenPipeError) and stdout_fails()
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # one request is enough; cleaning up must not be interrupted
+    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the cleanup
     raise Stop(number)

@@ -1,23 +1,25 @@
 """`uad-bench score`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Device, Plugins, Runs, print_json
 
 
 def score(
-    run: Annotated[str, typer.Argument(help="A trained run (a fold of one with folds).")],
+    run: Annotated[str, typer.Argument(help="A trained run; with cross-validation, one of its folds.")],
     data: Data = None,
     task: Annotated[
         str | None,
         typer.Option("--task", "-t", help="Task that describes the data and the protocol; by default the run's."),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Score its validation and test patients; by default all.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Score only this split's validation and test patients; by default all.")
+    ] = None,
     plugin: Plugins = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    device: Device = "auto",
     time_limit: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="Stop the method after this many seconds per stage.")
     ] = None,
@@ -27,9 +29,9 @@ def score(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
-    """Apply a trained run to another cohort: score maps, and a run like any other where there are labels.
+    """Apply a trained run to another cohort: write score maps and, with reference labels, compute metrics.
 
-    Pair, working size and scaling are those that the weights were trained for, whatever the task says.
+    Modality pair, slice size and intensity scaling are those used in training, whatever the task specifies.
     """
     from uad_bench.benchmark.score import Application, apply_run
     from uad_bench.console import reporting, stderr, stdout
@@ -58,5 +60,7 @@ def score(
         return 2
     if record.status == "unlabelled":
         maps = Path(runs) / record.run / "maps"
-        stderr().print(f"{len(record.subjects.test)} score maps in {maps}; nobody has a label to judge them by")
+        stderr().print(
+            f"{len(record.subjects.test)} score maps in {maps}; no reference labels found, metrics not computed"
+        )
     return 0

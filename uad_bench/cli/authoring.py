@@ -10,13 +10,13 @@ from uad_bench.cli.options import AsJson, Plugins, Settings, print_json
 
 
 def check_method(
-    method: Annotated[str, typer.Argument(help="A registered method, or a file with methods.")],
+    method: Annotated[str, typer.Argument(help="A registered method, or a Python file with methods.")],
     plugin: Plugins = None,
     settings: Settings = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where the method computes: cpu or cuda.")] = "cpu",
     json: AsJson = False,
 ) -> int:
-    """Try a method on tiny slices, check by check, and say what breaks the contract; exit code 5 if anything does."""
+    """Check that a method follows the method interface, using tiny slices. Exit code 5 if a check fails."""
     from uad_bench.console import stderr, stdout
     from uad_bench.testing.conformance import check_methods, conformance_table
 
@@ -32,13 +32,13 @@ def check_method(
 
 
 def new_method(
-    name: Annotated[str, typer.Argument(help="Of the method, such as patch-memory.")],
+    name: Annotated[str, typer.Argument(help="Name of the method, such as patch-memory.")],
     kind: Annotated[
         Literal["file", "package"], typer.Option(help="One file, or a Python package of its own.")
     ] = "file",
     to: Annotated[Path, typer.Option("--to", help="Folder to write into.")] = Path(),
 ) -> None:
-    """Write a method that works, with its tests, to start from."""
+    """Create a working method, with tests, as a starting point."""
     from uad_bench.console import stdout
     from uad_bench.plugins.scaffold import write_method
 

@@ -25,7 +25,7 @@ BOARDS = Path("leaderboards")
 
 @leaderboard.command("show")
 def show(task: Task = "phantom", runs: Source = RUNS, column: Further = None, json: AsJson = False) -> None:
-    """Rank all runs of a task; without runs of it, show the leaderboard that ships with the package."""
+    """Rank all runs of a task; if there are none, show the leaderboard shipped with the package."""
     from uad_bench.console import stderr, stdout
     from uad_bench.output.formats import FORMATS
     from uad_bench.output.formats.terminal import TerminalView
@@ -49,7 +49,7 @@ def build(
         bool, typer.Option(help="Compute missing lesion metrics and post-processed scores first.")
     ] = True,
 ) -> None:
-    """Write a task's table, and a record for each row from which the table can be made again without any run."""
+    """Write a task's table, and a record per row from which the table can be rebuilt without the runs."""
     from uad_bench.console import reporting, stderr
     from uad_bench.output.publishing import build_board, left_out
 
@@ -66,7 +66,7 @@ def add(
     runs: Source = RUNS,
     output: Boards = BOARDS,
 ) -> None:
-    """Add one run to a leaderboard, or put it in the place of the same method and seed."""
+    """Add one run to a leaderboard; it replaces the run with the same method, settings and seed."""
     from uad_bench.console import stderr
     from uad_bench.output.publishing import add_run
     from uad_bench.runs.folder import open_run
@@ -77,12 +77,14 @@ def add(
 @leaderboard.command("export")
 def export(
     task: Task = "phantom",
-    format_: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = "table",
+    format_: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = "table",
     runs: Source = RUNS,
     column: Further = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; by default standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; by default standard output.")
+    ] = None,
 ) -> None:
-    """Write a task's table for a paper, a spreadsheet, a program or a browser."""
+    """Export a task's table for a paper, a spreadsheet, a program or a browser."""
     from uad_bench.files import prepare_output, write_text
     from uad_bench.output.formats import FORMATS
     from uad_bench.output.publishing import find_sheets

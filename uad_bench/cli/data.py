@@ -1,4 +1,4 @@
-"""`uad-bench data`: look a folder over, prepare it, split it, and mind the cache."""
+"""`uad-bench data`: inspect, prepare and split a dataset, and manage the cache."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,8 @@ from uad_bench.cli.options import AsJson, Data, Task, print_json
 
 data = typer.Typer(help="Inspect, prepare and split a dataset.", no_args_is_help=True)
 cache = typer.Typer(
-    help="Prepared data on this machine, all of which can be made again. It is kept in the folder named by the "
-    "environment variable UAD_BENCH_CACHE, by default ~/.cache/uad-bench.",
+    help="Show or clear cached data, all of which can be recomputed. The cache is the folder given by the environment "
+    "variable UAD_BENCH_CACHE, by default ~/.cache/uad-bench.",
     no_args_is_help=True,
 )
 data.add_typer(cache, name="cache")
@@ -22,7 +22,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the pat
 
 @data.command("doctor")
 def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
-    """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
+    """Report what a folder holds, what is invalid, and what a run would exclude. Exit code 3 if it would be refused."""
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cache import cache_root
@@ -53,7 +53,7 @@ def prepare(
     task: Task = "brats",
     json: AsJson = False,
 ) -> None:
-    """Read every patient once and keep prepared slices, so that runs start at once. Runs do this by themselves."""
+    """Read every patient once and cache prepared slices, so that runs start sooner. Runs also do this themselves."""
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cache import cache_root, list_cache
@@ -82,12 +82,12 @@ def prepare(
 def split(
     data: Data = None,
     task: Task = "brats",
-    split: Annotated[str, typer.Option(help="hash or a list.")] = "hash",
-    folds: Annotated[int, typer.Option(min=0)] = 0,
-    against: Annotated[str | None, typer.Option(help="A list to compare with.")] = None,
+    split: Annotated[str, typer.Option(help="hash, dataset, or a list of patients.")] = "hash",
+    folds: Annotated[int, typer.Option(min=0, help="Number of cross-validation folds; 0 for a single split.")] = 0,
+    against: Annotated[str | None, typer.Option(help="A second list of patients to compare with.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Show who would train, validate and be tested; or how far two published lists contradict each other."""
+    """Show the training, validation and test patients of a split; or where two published lists disagree."""
     from uad_bench.config import change_task, load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cohort import gather
@@ -125,12 +125,15 @@ def cache_ls(json: AsJson = False) -> None:
 
 @cache.command("clear")
 def cache_clear(
-    kind: Annotated[list[str] | None, typer.Argument(help="Kinds to remove; all by default.")] = None,
+    kind: Annotated[list[str] | None, typer.Argument(help="Kinds of data to remove; by default all.")] = None,
     limit: Annotated[
-        str, typer.Option(metavar="SIZE", help="Remove the least recently used until this much is left, such as 20GB.")
+        str,
+        typer.Option(
+            metavar="SIZE", help="Remove the least recently used files until this much is left, such as 20GB."
+        ),
     ] = "0",
 ) -> None:
-    """Empty the cache, or shrink it to a size. Not while runs are in progress: they read from it."""
+    """Empty the cache, or reduce it to a size. Do not use it during a run, which reads from the cache."""
     from uad_bench.console import stdout
     from uad_bench.data.cache import cache_root, clear_cache
 
@@ -168,14 +171,14 @@ def _lines(document: dict[str, Any]) -> list[str]:
         first, second = document["first"], document["second"]
         there, back = document["tested_but_trained"]
         return [
-            f"{document['common']} patients stand in both lists, {document['moved']} of them in another role",
+            f"{document['common']} patients are in both lists, {document['moved']} of them with different roles",
             *(
                 f"  {pair[first]} in {first}, {pair[second]} in {second}: {pair['patients']}"
                 for pair in document["pairs"]
             ),
             (
-                f"{there} test patients of {first} are training patients of {second}; {back} the other way round: a "
-                "model trained on one list must not be tested on the other"
+                f"{there} test patients of {first} are training patients of {second}, and {back} vice versa: "
+                "a model trained on one list must not be tested on the other"
             ),
         ]
     return [_split_lines(split) for split in document["splits"]]

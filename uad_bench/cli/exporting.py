@@ -12,12 +12,12 @@ def export(
     run: Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")],
     to: Annotated[Path, typer.Option("--to", help="Folder to write to.")],
     policy: Annotated[
-        Literal["hFPR1", "hFPR5", "valDice", "oracle"], typer.Option(help="Whose threshold makes the masks.")
+        Literal["hFPR1", "hFPR5", "valDice", "oracle"], typer.Option(help="Threshold policy of the masks.")
     ] = "hFPR5",
     data: Data = None,
     runs: Runs = RUNS,
 ) -> None:
-    """Write score maps and masks as NIfTI over the original scans, a methods paragraph, and its citations."""
+    """Write score maps and masks as NIfTI in the space of the original scans, and a methods section with references."""
     from uad_bench.console import reporting, stderr
     from uad_bench.output.export import export_run
     from uad_bench.runs.folder import open_run

@@ -1,4 +1,4 @@
-"""What a failed command prints: one sentence that names the file or option and the way out, and its exit code."""
+"""Messages of failed commands, which name the file or option and say what to do, and their exit codes."""
 
 import csv
 import errno
@@ -25,7 +25,7 @@ FREE = "; free some and run the same command again"
 
 
 class Stop(BaseException):
-    """A request to stop, by signal; no KeyboardInterrupt, because Typer makes of that an exit without a word."""
+    """A request to stop, by signal. Not a KeyboardInterrupt, which Typer turns into an exit without a message."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Stop(BaseException):
 
 
 def explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
-    """The sentence and the exit code of an error that ended the command with these arguments."""
+    """The message and the exit code of an error that ended the command with these arguments."""
     match error:
         case UadBenchError():
             option = option_of(error.path, arguments) if isinstance(error, PathError) else None
@@ -42,14 +42,14 @@ def explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
             return f"{error.format_message()} (see {_help_of(error)})", 1
         case Stop() | KeyboardInterrupt():
             number = getattr(error, "number", signal.SIGINT)
-            return "stopped; what was finished is kept: run the same command again to go on", 128 + number
+            return "stopped; finished work is kept: run the same command again to resume", 128 + number
         case OSError():
             return _explain_system_error(error, arguments)
     return _explain_other_error(error)
 
 
 def option_of(path: str | os.PathLike[str], arguments: Sequence[str]) -> str | None:
-    """The option or environment variable that chose this path or a folder above it; the most specific one."""
+    """The option or environment variable that set this path or a folder above it; the most specific one."""
     place = Path(os.path.abspath(path))  # noqa: PTH100 - resolving links would lose what was typed
     above = ((option, Path(os.path.abspath(value))) for option, value in _chosen_paths(arguments) if value)  # noqa: PTH100
     fits = [(len(chosen.parts), option) for option, chosen in above if place == chosen or chosen in place.parents]
@@ -90,7 +90,7 @@ def _explain_other_error(error: BaseException) -> tuple[str, int]:
             return f"out of memory: {error}", 4
         case UnicodeError() | json.JSONDecodeError() | tomllib.TOMLDecodeError() | csv.Error():
             return f"a file cannot be read: {error}; --debug shows where", 1
-    return f"internal error: {_crash(error)}; please report it with what --debug shows", INTERNAL
+    return f"internal error: {_crash(error)}; please report it with the output of --debug", INTERNAL
 
 
 def _crash(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from uad_bench.cli.options import AsJson, print_json
 
 
 def machine(json: AsJson = False) -> None:
-    """Show how methods are isolated on this machine, and its hardware, as records name them."""
+    """Show how methods are isolated on this machine, and its hardware, as they are stored in records."""
     from uad_bench.console import stdout
     from uad_bench.execution.sandbox import isolation_available
     from uad_bench.runs.environment import hardware

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,12 +14,16 @@ AsJson = Annotated[
 ]
 Task = Annotated[str, typer.Option("--task", "-t", help="A shipped task, or the path of a task's TOML file.")]
 Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder with the patients.", show_default=False)]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option(help="Where the method computes; auto uses a GPU if there is one."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Hyperparameter, budget.steps=…, or task.<field>=… (JSON or text).",
+        help="Set a hyperparameter, budget.steps, or task.<field>; the value is JSON or text.",
         show_default=False,
     ),
 ]

@@ -12,9 +12,9 @@ def report(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="RUN…", help="Runs: folders, or task/method/seed0-1a2b3c4d.")
     ] = None,
-    task: Annotated[str | None, typer.Option("--task", "-t", help="All runs of this task.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("report.html"),
-    figures: Annotated[Path | None, typer.Option(help="Also write every figure there, as PNG and SVG.")] = None,
+    task: Annotated[str | None, typer.Option("--task", "-t", help="Report all runs of this task.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("report.html"),
+    figures: Annotated[Path | None, typer.Option(help="Folder to also write every figure to, as PNG and SVG.")] = None,
     data: Data = None,
     images: Annotated[
         bool | None,
@@ -22,7 +22,7 @@ def report(
     ] = None,
     runs: Runs = RUNS,
 ) -> None:
-    """Write one page that shows runs of a task: tables, figures, and the slices with a threshold slider."""
+    """Write an interactive HTML report on runs of a task: tables, figures, and slices with a threshold slider."""
     from uad_bench.console import reporting, stderr
     from uad_bench.errors import ConfigError
     from uad_bench.output.report.building import write_report

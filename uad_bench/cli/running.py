@@ -1,11 +1,11 @@
 """`uad-bench run`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, Settings, Task, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Device, Plugins, Runs, Settings, Task, print_json
 from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,17 +19,17 @@ def run(
     ] = None,
     methods: Annotated[
         list[str] | None,
-        typer.Option("--method", "-m", metavar="NAME", help="The same as an option.", show_default=False),
+        typer.Option("--method", "-m", metavar="NAME", help="The method, given as an option.", show_default=False),
     ] = None,
     task: Task = "phantom",
     data: Data = None,
-    pair: Annotated[str | None, typer.Option(help="Input modality and translation target, as flair:t2.")] = None,
-    split: Annotated[str | None, typer.Option(help="hash, dataset, or a shipped list.")] = None,
+    pair: Annotated[str | None, typer.Option(help="Input modality and translation target, such as flair:t2.")] = None,
+    split: Annotated[str | None, typer.Option(help="hash, dataset, or a list of patients.")] = None,
     folds: Annotated[
         int, typer.Option(min=0, help="K-fold cross-validation: train K models and test every patient once.")
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    profile: Annotated[str | None, typer.Option(help="default or published.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of initialisation, data order and noise.")] = 0,
+    profile: Annotated[str | None, typer.Option(help="Named hyperparameters: default or published.")] = None,
     settings: Settings = None,
     plugin: Plugins = None,
     command: Annotated[
@@ -40,7 +40,7 @@ def run(
         str | None,
         typer.Option("--from", metavar="RUN", help="Continue training from this run's weights.", show_default=False),
     ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    device: Device = "auto",
     gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs for training and scoring.")] = 1,
     baselines: Annotated[bool, typer.Option(help="Also run the untrained baselines.")] = True,
     time_limit: Annotated[
@@ -85,7 +85,7 @@ def run(
         check_determinism=check_determinism,
     )
     with reporting() as reporter:
-        records = run_request(request, reporter, ad_hoc=_guest(command, chosen))
+        records = run_request(request, reporter, ad_hoc=_command_method(command, chosen))
     if json:
         print_json(records[-1].to_json())
     else:
@@ -94,18 +94,18 @@ def run(
 
 
 def _only(methods: list[str], plugins: list[Path]) -> str:
-    """The one method that was named; its file, where one was given, is added to the plugins."""
+    """The name of the only method given; if it is given as a file, the file is added to the plugins."""
     from uad_bench.api.verbs import named_method
 
     if len(methods) > 1:
-        raise ConfigError(f"{len(methods)} methods are named ({', '.join(methods)}): name one; a suite runs several")
+        raise ConfigError(f"{len(methods)} methods given ({', '.join(methods)}): give one, or use a suite for several")
     if not methods:
-        raise ConfigError("no method is named: uad-bench run METHOD; see uad-bench list methods")
+        raise ConfigError("no method given: uad-bench run METHOD; see uad-bench list methods")
     return named_method(methods[0], plugins)
 
 
 def _check_known(name: str, plugins: list[Path]) -> None:
-    """Point to a file in the working directory that is named like an unknown method."""
+    """Suggest a file in the working directory that is named like an unknown method."""
     from uad_bench.plugins.registry import methods
 
     file = Path(f"{name.replace('-', '_')}.py")
@@ -113,7 +113,7 @@ def _check_known(name: str, plugins: list[Path]) -> None:
         raise ConfigError(f"unknown method {name!r}; for the file here: uad-bench run {file}")
 
 
-def _guest(command: str | None, name: str) -> "AdHocMethod | None":
+def _command_method(command: str | None, name: str) -> "AdHocMethod | None":
     if command is None:
         return None
     from uad_bench.benchmark.request import AdHocMethod

@@ -1,4 +1,4 @@
-"""Commands on score maps that exist: rescore, crosswalk, evaluate, compare, verify."""
+"""Commands on existing score maps: `rescore`, `crosswalk`, `evaluate`, `compare` and `verify`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,9 +13,13 @@ RunName = Annotated[str, typer.Argument(help="A run: its folder, or task/method/
 def rescore(
     run: RunName,
     data: Data = None,
-    protocol: Annotated[str | None, typer.Option(help="By default the task's; see [b]list protocols[/b].")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Evaluation protocol, by default the task's; see [b]list protocols[/b].")
+    ] = None,
     chain: Annotated[Literal["none", "common"], typer.Option(help="Post-processing of the maps.")] = "none",
-    by: Annotated[str | None, typer.Option("--by", help="Also by this column of patients.csv.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Also report the groups given by this column of patients.csv.")
+    ] = None,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
@@ -67,12 +71,14 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Evaluate its test patients, or [b]all[/b] labelled ones; by default the task's own split, else all.",
+            help="Evaluate the test patients of this split, or [b]all[/b] labelled patients; by default the task's own "
+            "split, else all.",
             show_default=False,
         ),
     ] = None,
     threshold_maps: Annotated[
-        Path | None, typer.Option("--threshold-maps", help="Maps of validation patients.", show_default=False)
+        Path | None,
+        typer.Option("--threshold-maps", help="Folder with score maps of validation patients.", show_default=False),
     ] = None,
     npy_orientation: Annotated[
         Literal["scan", "ras"] | None,
@@ -118,7 +124,7 @@ def evaluate(
 
 def verify(
     target: Annotated[
-        str, typer.Argument(help="A run, a folder of runs, a board's folder or .md, or all boards' folder.")
+        str, typer.Argument(help="A run, a folder of runs, a leaderboard (.md file or folder), or a folder of them.")
     ],
     data: Data = None,
     runs: Runs = RUNS,
@@ -126,9 +132,9 @@ def verify(
 ) -> int:
     """Recompute every metric from scans and score maps with an independent implementation, and check the event log.
 
-    Whatever differs is named, and the exit code is 5.
+    Differences are listed, and the exit code is then 5.
 
-    A run whose score maps are not here is unverifiable: its digests are checked, and the exit code is 3.
+    A run without its score maps cannot be verified: only its digests are checked, and the exit code is 3.
     """
     from uad_bench.console import reporting, stdout
     from uad_bench.verification.verify_board import verify as compute
@@ -145,7 +151,9 @@ def verify(
 
 def compare(
     run: Annotated[list[str], typer.Argument(help="Runs of two or more methods; seeds of one method are averaged.")],
-    metric: Annotated[str, typer.Option(help="auprc, auroc, or with a threshold as dice@hFPR5.")] = "auprc",
+    metric: Annotated[
+        str, typer.Option(help="auprc, auroc, or a metric at a threshold, such as dice@hFPR5.")
+    ] = "auprc",
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:

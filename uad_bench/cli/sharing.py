@@ -13,11 +13,11 @@ def bundle(
     run: Annotated[str, typer.Argument(help="A run, or the word [b]check[/b].")],
     file: Annotated[Path | None, typer.Argument(help="The bundle to check.", show_default=False)] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle to write.")] = None,
-    maps: Annotated[bool, typer.Option("--maps", help="Pack the score maps, rounded to 16 bits.")] = False,
+    maps: Annotated[bool, typer.Option("--maps", help="Include the score maps, rounded to 16 bits.")] = False,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Pack a run to be shared, without images and paths; or check a stranger's bundle without running any of it."""
+    """Pack a run for sharing, without images or local paths; or check a bundle without executing any of its content."""
     if run == "check":
         _check(file, json=json)
         return
@@ -25,7 +25,7 @@ def bundle(
     from uad_bench.runs.folder import open_run
 
     if output is None or file is not None:
-        raise ConfigError("a bundle needs a place: uad-bench bundle RUN -o FILE, or uad-bench bundle check FILE")
+        raise ConfigError("no output file given: uad-bench bundle RUN -o FILE, or uad-bench bundle check FILE")
     write_bundle(open_run(Path(runs), run), output, maps=maps)
     if json:
         print_json({"bundle": str(output), "bytes": output.stat().st_size})
@@ -37,9 +37,9 @@ def _check(file: Path | None, *, json: bool) -> None:
     from uad_bench.runs.bundle_check import check_bundle
 
     if file is None:
-        raise ConfigError("which bundle? uad-bench bundle check FILE")
+        raise ConfigError("no bundle given: uad-bench bundle check FILE")
     record = check_bundle(file)
     if json:
         print_json({"bundle": file.name, "sound": True, "run": record.run})
     else:
-        typer.echo(f"{file.name}: sound; holds {record.run}")
+        typer.echo(f"{file.name}: valid; contains {record.run}")

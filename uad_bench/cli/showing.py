@@ -13,7 +13,7 @@ def show(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Show the metrics of a run, by threshold policy and by patient. Curves and slices are in `report`."""
+    """Show the metrics of a run, by threshold policy and by patient. The command `report` shows curves and slices."""
     from uad_bench.console import stdout
     from uad_bench.output.run_view import RunView
     from uad_bench.runs.folder import open_run

@@ -1,4 +1,4 @@
-"""Standard streams that cannot end a command: closed ones, full ones, and those of terminals without UTF-8."""
+"""Handling of standard streams that are closed or full, or belong to a terminal without UTF-8."""
 
 import codecs
 import os
@@ -8,7 +8,7 @@ REPLACE = "uad_bench.replace"
 
 
 def prepare_streams() -> None:
-    """Open closed streams on the null device, replace what a stream cannot encode, ignore a useless COLUMNS."""
+    """Open closed streams on the null device, replace what a stream cannot encode, and ignore an invalid COLUMNS."""
     codecs.register_error(REPLACE, _replacement)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -21,7 +21,7 @@ def prepare_streams() -> None:
 
 
 def stdout_fails() -> bool:
-    """Whether standard output cannot be written any more; what it still holds then goes to the null device."""
+    """Whether standard output can no longer be written; its remaining content is then discarded."""
     try:
         (sys.__stdout__ or sys.stdout).flush()
     except OSError:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Device, Plugins, Runs, print_json
 
 if TYPE_CHECKING:
     from uad_bench.suites.states import Place, Standing
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 suite = typer.Typer(help="Run a matrix of methods, seeds, pairs and tasks.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="FILE", help="A suite's TOML file, or a shipped suite's name.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option()]
 
 
 @suite.command("run")
@@ -30,7 +29,7 @@ def suite_run(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
-    """Run every cell that is not done yet; finished cells are never run again."""
+    """Run what has not finished yet; finished runs are kept."""
     from uad_bench.console import stderr
     from uad_bench.suites.slurm import queued
     from uad_bench.suites.states import State, survey
@@ -40,7 +39,7 @@ def suite_run(
     untouched, waiting = {State.DONE, *([] if retry_failed else [State.FAILED])}, queued(folder)
     left = [s.place for s in survey(places) if s.state not in untouched and s.name not in waiting]
     if dry_run:
-        stderr().print(f"{len(left)} of {len(places)} cells would run")
+        stderr().print(f"{len(left)} of {len(places)} runs would start")
     elif left:
         _execute(chosen, places, left, executor=executor, jobs=jobs, folder=folder)
     waiting = queued(folder)
@@ -53,7 +52,7 @@ def suite_run(
 def suite_status(
     name: Name, data: Data = None, plugin: Plugins = None, runs: Runs = RUNS, json: AsJson = False
 ) -> None:
-    """Show where every cell stands."""
+    """Show the state of every run."""
     from uad_bench.suites.slurm import queued
     from uad_bench.suites.states import survey
 
@@ -64,7 +63,7 @@ def suite_status(
 
 @suite.command("cancel")
 def suite_cancel(name: Name, runs: Runs = RUNS) -> None:
-    """Stop a suite: end its local process, and cancel its Slurm jobs."""
+    """Stop a suite: terminate its local process and cancel its Slurm jobs."""
     from uad_bench.console import stdout
     from uad_bench.suites.control import stop_local
     from uad_bench.suites.slurm import cancel
@@ -100,7 +99,7 @@ def _execute(
         run_locally(places, left, title=chosen.name, jobs=jobs, folder=folder)
         return
     ids = submit(left, folder=folder, options=chosen.slurm)
-    stderr().print(f"{len(ids)} cells queued as Slurm array {next(iter(ids.values())).partition('_')[0]}")
+    stderr().print(f"{len(ids)} runs queued as Slurm array {next(iter(ids.values())).partition('_')[0]}")
 
 
 def _folder(runs: Path, chosen: "Suite") -> Path:
