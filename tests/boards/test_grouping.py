@@ -41,7 +41,7 @@ def test_baselines_of_one_seed_are_compared_with_methods_of_several():
         [*seeds, made_result("random", auprc=0.1), made_result("intensity", auprc=0.5)], baselines=BASELINES
     )[0]
     assert made.best_baseline.label == "intensity"
-    assert made.standing(row(made, "ae")).better is True
+    assert made.placement(row(made, "ae")).better is True
     assert row(made, "intensity").complete
 
 

@@ -19,7 +19,7 @@ def board(*results, **options):
 
 
 def ranks(made):
-    return {row.label: str(made.standing(row).ranks) for row in made.rows}
+    return {row.label: str(made.placement(row).ranks) for row in made.rows}
 
 
 def test_methods_far_apart_have_one_rank_each():
@@ -33,21 +33,21 @@ def test_methods_within_the_noise_share_a_range():
 
 def test_beating_the_strongest_baseline_is_said_with_a_p():
     made = board(made_result("ae", auprc=0.6), made_result("bad", auprc=0.1))
-    standing = {row.label: made.standing(row) for row in made.rows}
-    assert standing["ae"].better
-    assert not standing["bad"].better
-    assert standing["ae"].p < 0.001
-    assert standing["intensity"].p is None
-    assert standing["random"].better is False
+    placement = {row.label: made.placement(row) for row in made.rows}
+    assert placement["ae"].better
+    assert not placement["bad"].better
+    assert placement["ae"].p < 0.001
+    assert placement["intensity"].p is None
+    assert placement["random"].better is False
 
 
 def test_whichever_baseline_is_strongest_is_the_one_to_beat():
     results = made_board(made_result("ae", auprc=0.5), made_result("coarse", auprc=0.6))
     made = make_boards(results, baselines=(*BASELINES, "coarse"))[0]
-    standing = {row.label: made.standing(row) for row in made.rows}
+    placement = {row.label: made.placement(row) for row in made.rows}
     assert made.best_baseline.label == "coarse"
-    assert standing["ae"].better is False
-    assert standing["coarse"].better is None
+    assert placement["ae"].better is False
+    assert placement["coarse"].better is None
     assert any("compares with coarse" in sentence for sentence in caption(made))
 
 

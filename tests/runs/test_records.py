@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.made_results import made_record
-from uad_bench.boards.storage import BOARD, Proof
+from uad_bench.boards.storage import BOARD, Provenance
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json
 from uad_bench.resources import resource_path
@@ -22,7 +22,7 @@ def test_shipped_rows_keep_their_keys_their_values_and_their_digest(board: Path)
     for path in board.glob("*-seed*.json"):
         stored = read_json(path)
         record = RunRecord.model_validate({key: value for key, value in stored.items() if key != BOARD})
-        again = {**record.to_json(), BOARD: Proof.model_validate(stored[BOARD]).to_json()}
+        again = {**record.to_json(), BOARD: Provenance.model_validate(stored[BOARD]).to_json()}
         assert again == stored
         assert record_digest(again) == stored["digest"]
 

@@ -1,1 +1,1 @@
-"""Leaderboards: from records to ranked rows, sheets of cells, and files in every format."""
+"""Leaderboards and comparisons: runs grouped into rows, ranked, and stored."""

@@ -1,4 +1,4 @@
-"""All boards of a task: one for each kind of runs that may share a table, so that no odd run takes the others away."""
+"""All boards of a task, one per group of comparable runs."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -11,10 +11,10 @@ from uad_bench.boards.result import Result
 def assemble_boards(
     results: Sequence[Result], *, baselines: Collection[str], bounds: Collection[str] = ()
 ) -> tuple[Board, ...]:
-    """Boards of every group that holds the baselines, the group with most finished runs first.
+    """Boards of every group that includes the baselines, the group with most finished runs first.
 
     Raises:
-        ConfigError: no results, or no group has all baselines.
+        ConfigError: there are no results, or no group has all baselines.
     """
     chosen, left_out = choose_groups(results, baselines=baselines)
     if not chosen:
@@ -28,7 +28,7 @@ def assemble_boards(
 
 
 def choose_groups(results: Sequence[Result], *, baselines: Collection[str]) -> tuple[list[Group], list[Group]]:
-    """Groups that can be a board, and those that cannot beside them; without any such the first one, for its error."""
+    """Groups with all baselines, and the others; without any, the first group, whose board raises the error."""
     groups = comparable_groups(results)
     chosen = [group for group in groups if set(baselines) <= {result.method for result in group.results}]
     chosen = chosen or list(groups[:1])
@@ -36,12 +36,12 @@ def choose_groups(results: Sequence[Result], *, baselines: Collection[str]) -> t
 
 
 def name_left_out(groups: Sequence[Group], why: str) -> str:
-    """A sentence that names the runs of these groups and what sets them apart; empty without any."""
-    told = [f"{list_runs([result.record for result in group.results])} ({group.words})" for group in groups]
-    return f"Not comparable and left out, because {why}: {'; '.join(told)}." if told else ""
+    """A sentence that lists the runs of these groups and how they differ; empty without groups."""
+    parts = [f"{list_runs([result.record for result in group.results])} ({group.words})" for group in groups]
+    return f"Not comparable and left out, because {why}: {'; '.join(parts)}." if parts else ""
 
 
 def _looks(group: Group, results: Sequence[Result]) -> int:
-    """Finished runs, of any group, that were tested on some of the group's patients."""
+    """Number of finished runs, of any group, that were tested on some of the group's patients."""
     tested = set(group.results[0].record.subjects.test)
     return sum(not result.failed and bool(tested & {*result.record.subjects.test}) for result in results)

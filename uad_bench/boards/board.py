@@ -19,13 +19,13 @@ from uad_bench.runs.record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a row stands.
+class Placement:
+    """Rank range of a row, and its comparison with the best baseline.
 
     Attributes:
         ranks: the ranks it may have; None for rows that are not ranked.
-        better: whether its AUPRC is above the best_baseline's; None for the best_baseline itself and without a p.
-        p: of the difference to the best_baseline, adjusted for all that are compared with it.
+        better: whether its AUPRC is above that of the best baseline; None for the best baseline itself and without p.
+        p: p-value of the difference to the best baseline, adjusted for all rows compared with it.
     """
 
     ranks: RankRange | None = None
@@ -38,11 +38,11 @@ class Board:
     """Rows of one task.
 
     Attributes:
-        rows: in the order of names.
+        rows: sorted by name.
         chain: post-processing, `none` or `common`.
-        looks: runs that read the test labels, counting those that newer ones replaced.
-        apart: what sets it apart from other boards of the task; empty for the only one.
-        left_out: runs of the task that stand in no table, and why, in a sentence.
+        looks: number of runs that were evaluated on the test labels, including those replaced by newer ones.
+        apart: how it differs from other boards of the task; empty if it is the only one.
+        left_out: a sentence that lists the runs of the task that are in no table, and why.
     """
 
     rows: tuple[Row, ...]
@@ -58,18 +58,18 @@ class Board:
 
     @property
     def record(self) -> RunRecord:
-        """A record that says what all rows share."""
+        """A record with the data, split and protocol that all rows share."""
         records = [result.record for row in self.rows for result in row.results]
         return next((record for record in records if record.status == "ok"), records[0])
 
     @property
     def bounds(self) -> tuple[Row, ...]:
-        """Rows that saw labels; shown apart."""
+        """Upper bounds, which saw labels; they are shown in a separate table."""
         return tuple(row for row in self.rows if row.bound)
 
     @property
     def ordered(self) -> tuple[Row, ...]:
-        """Ranked rows, then those with a number but no rank, then failed ones."""
+        """Ranked rows, then those with results but no rank, then failed ones."""
         ranked = self.ranking.rows
         others = [row for row in self.rows if row not in ranked and not row.bound]
         quantity = AUPRC.in_chain(self.chain)
@@ -78,33 +78,33 @@ class Board:
 
     @property
     def best_baseline(self) -> Row | None:
-        """The strongest trivial baseline here, which a method must beat to be worth its training."""
+        """The strongest untrained baseline of the board."""
         return next((row for row in self.ranking.rows if row.baseline), None)
 
-    def standing(self, row: Row) -> Standing:
-        """Rank range of a row, and whether it beats the best_baseline."""
+    def placement(self, row: Row) -> Placement:
+        """Rank range of a row, and whether it beats the best baseline."""
         ranking = self.ranking
         if row not in ranking.rows:
-            return Standing()
+            return Placement()
         place = ranking.rows.index(row)
         if self.best_baseline in (None, row) or ranking.reason:
-            return Standing(ranking.ranges[place])
+            return Placement(ranking.ranges[place])
         best_baseline = ranking.rows.index(self.best_baseline)
-        return Standing(ranking.ranges[place], place < best_baseline, float(self.best_baseline_p[place]))
+        return Placement(ranking.ranges[place], place < best_baseline, float(self.best_baseline_p[place]))
 
     @cached_property
     def best_baseline_p(self) -> NDArray[np.float64]:
-        """P (M,) of the ranked rows' differences to the best_baseline after Holm over these alone; NaN where unknown.
+        """p-values (M,) of the ranked rows' differences to the best baseline; NaN where unknown.
 
-        "Is it worth its training?" is one question a row, not one a pair: adjusted over all pairs, no answer of twelve
-        patients could be below 0.05 as soon as a board has fifteen rows.
+        Holm's adjustment is over these comparisons only, one per row. Adjusted over all pairs of a board with fifteen
+        rows, no p-value could be below 0.05 with twelve patients.
         """
         if self.best_baseline is None:
             return np.full(len(self.ranking.rows), np.nan)
         return holm(self.ranking.raw[self.ranking.rows.index(self.best_baseline)])
 
     def too_good(self, row: Row) -> bool:
-        """Whether a row that saw no label is above a bound that did: a sign of a leak."""
+        """Whether a row exceeds an upper bound, although only the bound saw labels; this suggests a data leak."""
         quantity = AUPRC.in_chain(self.chain)
         limits = [value for bound in self.bounds if (value := bound.number(quantity).value) is not None]
         value = row.number(quantity).value
@@ -114,10 +114,10 @@ class Board:
 def make_boards(
     results: Sequence[Result], *, baselines: Collection[str], bounds: Collection[str] = ()
 ) -> tuple[Board, ...]:
-    """The board of raw maps and, where records have it, that of the common chain.
+    """The board of raw maps and, if the records include it, that of the common post-processing chain.
 
     Raises:
-        ConfigError: no results, rows that cannot be compared, or a trivial baseline is missing.
+        ConfigError: there are no results, rows are not comparable, or a trivial baseline is missing.
     """
     if not results:
         raise ConfigError("a leaderboard needs at least one run")

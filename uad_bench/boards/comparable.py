@@ -1,4 +1,4 @@
-"""What may stand in one table: the same patients, voxels, protocol and metric code, and nothing else."""
+"""Which runs are comparable: those with the same patients, voxels, protocol and metric code."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ ASPECTS: Mapping[str, Callable[[RunRecord], object]] = {
     "pair": lambda r: r.task.pair,
     "metrics version": lambda r: r.metrics_version,
 }
-"""What decides which voxels are counted and how; the protocol names the region."""
+"""Properties that determine which voxels are counted and how; the protocol defines the region."""
 
 WORDS: Mapping[str, Callable[[RunRecord], str]] = {
     "data": lambda r: f"data {r.task.data_digest[:12]}",
@@ -34,10 +34,10 @@ WORDS: Mapping[str, Callable[[RunRecord], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Results that may share a table.
+    """Comparable results.
 
     Attributes:
-        words: what sets them apart from the other groups; empty where there is no other.
+        words: how they differ from the other groups; empty if there is no other group.
     """
 
     results: tuple[Result, ...]
@@ -45,7 +45,7 @@ class Group:
 
 
 def comparable_groups(results: Sequence[Result]) -> tuple[Group, ...]:
-    """Results sorted into tables: most finished runs first, then the newest."""
+    """Results grouped into tables: most finished runs first, then the newest."""
     groups: dict[tuple[object, ...], list[Result]] = defaultdict(list)
     for result in results:
         groups[identity(result.record)].append(result)
@@ -55,10 +55,10 @@ def comparable_groups(results: Sequence[Result]) -> tuple[Group, ...]:
 
 
 def require_comparable(results: Sequence[Result]) -> None:
-    """Refuse results of different data, patients, voxels, protocol or metric code.
+    """Check that all results have the same data, patients, voxels, protocol and metric code.
 
     Raises:
-        ConfigError: names runs of both kinds and what they differ in.
+        ConfigError: they differ; the message names runs of two groups and the differences.
     """
     groups: dict[tuple[object, ...], list[RunRecord]] = defaultdict(list)
     for result in results:
@@ -70,7 +70,7 @@ def require_comparable(results: Sequence[Result]) -> None:
     raise ConfigError(
         f"runs that differ in {', '.join(differ)} cannot share a table: {list_runs(ours)} and {list_runs(theirs)}; "
         "keep them in separate --runs folders"
-        + ("; uad-bench rescore brings old runs to the present metrics" if "metrics version" in differ else "")
+        + ("; uad-bench rescore recomputes old runs with the current metrics" if "metrics version" in differ else "")
     )
 
 
@@ -80,7 +80,7 @@ def identity(record: RunRecord) -> tuple[object, ...]:
 
 
 def differing(records: Sequence[RunRecord]) -> list[str]:
-    """Names of the aspects in which these records are not all alike."""
+    """Names of the aspects in which these records differ."""
     return [name for name, of in ASPECTS.items() if any(of(record) != of(records[0]) for record in records)]
 
 

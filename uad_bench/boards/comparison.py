@@ -1,4 +1,4 @@
-"""Does one method beat another, by how much, how surely, and what would it take to know?"""
+"""Pairwise comparison of methods: differences, confidence intervals, p-values and required sample sizes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from uad_bench.runs.metric_rows import key_of
 from uad_bench.runs.record import RunRecord
 
 LEVEL = 0.05
-CLAIMED_SEEDS = 5  # to claim a difference between trained methods
+CLAIMED_SEEDS = 5  # fewest for a claim about trained methods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +48,16 @@ class PairComparison:
     """Two methods on the same patients; differences are the first minus the second.
 
     Attributes:
-        low: of the interval over patients, for these trained models.
-        retrained: interval for models trained again, where there are seeds enough.
-        p: of the pooled metric by paired bootstrap, adjusted by Holm over all pairs.
-        patient_difference: mean over patients.
-        patient_p: of it by sign flips, adjusted likewise; None where undefined.
-        shift: Hodges and Lehmann's estimate of the shift over patients.
-        wilcoxon_p: signed-rank p, not adjusted; a second opinion.
-        patients_needed: to show this difference with 80 % power; None where no number would.
-        seeds_needed: likewise, on these patients; None without seeds or where no number would.
+        low: lower end of the 95 % interval over patients, for these trained models.
+        high: upper end of it.
+        retrained: 95 % interval over patients and retraining; None with too few seeds.
+        p: p-value of the pooled metric by paired bootstrap, adjusted by Holm over all pairs.
+        patient_difference: mean of the per-patient differences.
+        patient_p: its p-value by sign flips, adjusted likewise; None where undefined.
+        shift: Hodges-Lehmann estimate of the shift over patients.
+        wilcoxon_p: p-value of the signed-rank test, not adjusted.
+        patients_needed: patients to detect this difference with 80 % power; None if no number suffices.
+        seeds_needed: seeds likewise, on these patients; None without several seeds or if no number suffices.
     """
 
     first: str
@@ -76,7 +77,7 @@ class PairComparison:
 
     @property
     def shown(self) -> bool:
-        """Whether the difference is beyond chance: of patients, and of seeds where there are several."""
+        """Whether the difference is significant over patients and, with several seeds, over retraining."""
         across = self.retrained is not None and self.retrained[0] <= 0 <= self.retrained[1]
         return self.p < LEVEL and not across
 
@@ -88,8 +89,8 @@ class Comparison:
     Attributes:
         metric: key such as `auprc@all/pooled`.
         methods: best first.
-        ranks: of each scores.
-        pairs: the better of each pair first.
+        ranks: rank range of each method.
+        pairs: every pair, the better method first.
     """
 
     metric: str
@@ -108,14 +109,14 @@ class Comparison:
 
 
 def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
-    """Compare the methods of these runs pairwise; seeds of one method and setting count together.
+    """Compare the methods of these runs pairwise; seeds of one method and setting are averaged.
 
     Args:
-        runs: finished, on the same patients.
-        metric: `auprc`, or with its threshold policy as in `dice@hFPR5`.
+        runs: finished runs on the same patients.
+        metric: `auprc`, `auroc`, or a metric at a threshold, such as `dice@hFPR5`.
 
     Raises:
-        ConfigError: fewer than two methods, other patients or metric code, or a metric without replicates.
+        ConfigError: fewer than two methods, different patients or metric code, or a metric without replicates.
     """
     records = [finished_record(run) for run in runs]
     require_same(records)
@@ -126,59 +127,59 @@ def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
         groups[setting_name(record, records)].append((run, record))
     methods = [scores_of(name, members, metric, key) for name, members in groups.items()]
     if len(methods) < 2:
-        raise ConfigError(f"only {next(iter(groups))} is here; name runs of at least two methods or settings")
+        raise ConfigError(f"all runs are of {next(iter(groups))}; name runs of at least two methods or settings")
     sign = -1.0 if METRICS[name].better == "lower" else 1.0
     return _all_pairs(key, sorted(methods, key=lambda c: -sign * c.mean), sign, len(records[0].subjects.test))
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """The answer of every pair in words."""
+    """The result of every pair as a sentence."""
     return [sentence(pair, comparison) for pair in comparison.pairs]
 
 
 def sentence(pair: PairComparison, comparison: Comparison) -> str:
-    """The answer in words."""
+    """The result of a pair as a sentence."""
     by_name = {c.name: c for c in comparison.methods}
     first, second = by_name[pair.first], by_name[pair.second]
     label = _label(comparison.metric)
     numbers = f"{label} {first.mean:.3f} vs {second.mean:.3f}, difference {pair.difference:.3f}"
     interval = f"95 % CI {pair.low:.3f} to {pair.high:.3f}, {pair.n_patients} patients"
-    proof = f"p = {_write_p(pair.p)}"
+    p = _write_p(pair.p)
     verdict = (
         f"{pair.first} is significantly better than {pair.second}"
         if pair.shown
         else f"No significant difference between {pair.first} and {pair.second}"
     )
-    return f"{verdict}: {numbers} ({interval}, {proof}){_needed(pair)}{_caution(first, second)}."
+    return f"{verdict}: {numbers} ({interval}, {p}){_needed(pair)}{_caution(first, second)}."
 
 
 def _needed(pair: PairComparison) -> str:
     if pair.shown:
         return ""
-    wanted = []
+    needed = []
     if pair.patients_needed:
-        wanted.append(f"about {pair.patients_needed} patients")
+        needed.append(f"about {pair.patients_needed} patients")
     if pair.seeds_needed:
-        wanted.append(f"about {pair.seeds_needed} seeds on these patients")
-    return f"; detecting a difference of this size takes {' or '.join(wanted)}" if wanted else ""
+        needed.append(f"about {pair.seeds_needed} seeds on these patients")
+    return f"; detecting a difference of this size takes {' or '.join(needed)}" if needed else ""
 
 
 def _caution(first: MethodScores, second: MethodScores) -> str:
-    """What a few seeds cannot say about trained methods."""
+    """A warning where trained methods have few seeds; empty otherwise."""
     seeds = min((len(c.values) for c in (first, second) if c.trained), default=CLAIMED_SEEDS)
     if seeds >= CLAIMED_SEEDS:
         return ""
     some = f"{seeds} seed{'s' * (seeds > 1)}"
-    return f"; {some} per trained method cannot separate the method from chance in training, use {CLAIMED_SEEDS}"
+    return f"; {some} per trained method cannot capture the variability of training, use at least {CLAIMED_SEEDS}"
 
 
 def _all_pairs(metric: str, methods: Sequence[MethodScores], sign: float, n_patients: int) -> Comparison:
-    """Pairs with p adjusted over all of them."""
+    """Every pair, with p-values adjusted over all of them."""
     couples = list(combinations(methods, 2))
     pooled = holm(np.array([difference_p(a.replicates - b.replicates, n_patients=n_patients) for a, b in couples]))
     each = [_differences(a, b) for a, b in couples]
     flips = holm(np.array([sign_flip_p(differences, seed=0).value for differences in each]))
-    fewest = 1 + math.ceil(math.log2(len(couples) / LEVEL))  # with fewer, not even all of one sign would show it
+    fewest = 1 + math.ceil(math.log2(len(couples) / LEVEL))  # with fewer patients no sign-flip test can be significant
     pairs = [
         _compare_pair(a, b, float(p), differences, float(flip), fewest=fewest)
         for (a, b), p, differences, flip in zip(couples, pooled, each, flips, strict=True)
@@ -224,7 +225,7 @@ def _compare_pair(
 
 
 def _spreads(a: MethodScores, b: MethodScores) -> tuple[SeedSpread, ...]:
-    """Seed variance of the difference where both have the same seeds, else of each trained method."""
+    """Seed variance of the difference if both methods have the same seeds, else of each trained method."""
     shared = sorted(set(a.values) & set(b.values))
     if a.trained and b.trained and set(a.values) == set(b.values) and len(shared) > 1:
         return (SeedSpread(variance([a.values[s] - b.values[s] for s in shared]), len(shared)),)
@@ -247,4 +248,4 @@ def _label(key: str) -> str:
 
 
 def _write_p(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

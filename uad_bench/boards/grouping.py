@@ -1,4 +1,4 @@
-"""Runs into rows: one a method and setting, its seeds together, the newest where a run was repeated."""
+"""Grouping of runs into rows: one per method and setting, over its seeds; repeated runs count once, the newest."""
 
 import json
 from collections import defaultdict
@@ -13,19 +13,19 @@ from uad_bench.runs.record import RunRecord
 
 Setting = tuple[str, str]
 WORKING = ("size", "scaling", "field_of_view", "margin")
-"""What a task says of the slices that a method learns from and works on; the voxels that are counted stay the same."""
+"""Task settings of the slices that a method is trained and applied on; they do not change the evaluated voxels."""
 
 
 def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: Collection[str]) -> tuple[Row, ...]:
-    """Rows in the order of their labels.
+    """Rows, sorted by label.
 
     Args:
-        results: of one task, comparable with each other.
-        baselines: built-in methods that every board must hold; other maps of that name do not count.
+        results: comparable results of one task.
+        baselines: built-in methods that every board must include; external maps of that name do not count.
         bounds: built-in methods that saw labels.
 
     Raises:
-        ConfigError: a baseline has no run, failed ones counted.
+        ConfigError: a baseline has no run, not even a failed one.
     """
     missing = sorted(set(baselines) - {result.method for result in results if result.built_in})
     if missing:
@@ -54,7 +54,7 @@ def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: 
 
 
 def newest(results: Sequence[Result], *, baselines: Collection[str] = ()) -> list[Result]:
-    """One run a setting and seed; where code changed in between, only the seeds of the newest code."""
+    """The newest run per setting and seed; if the method's code has changed, only runs of the newest code."""
     by_age = sorted(results, key=_age)
     latest = {setting(result, baselines): result for result in by_age}
     kept = {
@@ -66,9 +66,9 @@ def newest(results: Sequence[Result], *, baselines: Collection[str] = ()) -> lis
 
 
 def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
-    """What two runs must share to be seeds of one row: all that was chosen for the method, and the slices it works on.
+    """Settings that two runs must share to be seeds of one row: those of the method, and of the slices it works on.
 
-    The task's budget means nothing to a trivial baseline.
+    The task's training budget is ignored for trivial baselines, which are not trained.
     """
     record = result.record
     asked = result.experiment or record.method
@@ -85,7 +85,7 @@ def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
 
 
 def working(record: RunRecord) -> dict[str, Any]:
-    """Values of `WORKING`; None where an older record does not say."""
+    """Values of `WORKING`; None where an older record lacks them."""
     return {name: getattr(record.task, name) for name in WORKING}
 
 
@@ -98,7 +98,7 @@ def _age(result: Result) -> tuple[str, str]:
 
 
 def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
-    """The method's name; rows that share it also name the settings in which they differ."""
+    """The method's name per row; rows with the same name also state the settings in which they differ."""
     alike: dict[str, list[Setting]] = defaultdict(list)
     for key, group in sorted(settings.items(), key=lambda item: _age(item[1][0])):
         alike[_name(group[0])].append(key)
@@ -113,14 +113,14 @@ def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
 
 
 def _name(result: Result) -> str:
-    """`ddpm (published) from task/ddpm/seed0-1a2b3c4d`: a profile and an origin are named where they are unusual."""
+    """`ddpm (published) from task/ddpm/seed0-1a2b3c4d`: name, profile unless default, and the run of reused weights."""
     method = result.record.method
     name = f"{method.name} ({method.profile})" if method.profile not in {None, "default"} else method.name
     return f"{name} from {method.weights.run}" if method.weights else name
 
 
 def _differences(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`steps=5, margin=0` for each of several settings: its own values of what differs between them."""
+    """`steps=5, margin=0` for each of several settings: its values of the settings that differ between them."""
     flat = [_flat(one) for one in chosen]
     keys = {key for one in flat for key in one}
     differing = sorted(key for key in keys if len({one.get(key) for one in flat}) > 1)
@@ -128,6 +128,6 @@ def _differences(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _flat(chosen: Mapping[str, Any]) -> dict[str, str | None]:
-    """Hyperparameters, budget and slices under their own names, as text; what is named elsewhere is left out."""
+    """Hyperparameters, budget, slices and folds as text by name; what `_name` already states is omitted."""
     tables = [chosen["params"] or {}, chosen["budget"] or {}, chosen["slices"], {"folds": chosen["folds"]}]
     return {key: None if value is None else str(value) for table in tables for key, value in table.items()}

@@ -1,4 +1,4 @@
-"""Methods as a comparison sees them: values over seeds, bootstrap replicates, and values by patient, read from runs."""
+"""Scores of a method for comparison, read from its runs: values per seed, bootstrap replicates, values per patient."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class MethodScores:
     """One method with one setting, over its seeds.
 
     Attributes:
-        values: pooled metric by seed.
-        replicates: mean over seeds in each bootstrap row (R,).
-        patients: mean over seeds of the metric by patient; NaN where a seed has none.
-        trained: whether a seed changes anything.
+        values: pooled metric per seed.
+        replicates: mean over seeds per bootstrap replicate (R,).
+        patients: mean over seeds of the metric per patient; NaN where a seed has none.
+        trained: whether the method is trained, so that seeds matter.
     """
 
     name: str
@@ -41,37 +41,45 @@ class MethodScores:
 
     @property
     def mean(self) -> float:
-        """The metric, mean over seeds."""
+        """Mean of the metric over seeds."""
         return fmean(self.values.values())
 
 
 def finished_record(run: Run) -> RunRecord:
-    """The record of a run that has numbers."""
+    """The record of a run.
+
+    Raises:
+        ConfigError: the run failed.
+    """
     record = untouched_record(run)
     if record.status != "ok":
-        raise ConfigError(f"{run.path}: failed ({record.reason}), there is nothing to compare")
+        raise ConfigError(f"{run.path}: failed ({record.reason}) and cannot be compared")
     return record
 
 
 def require_same(records: Sequence[RunRecord]) -> None:
-    """Only runs that count the same voxels of the same patients, and resampled them alike, may be paired."""
+    """Check that all runs count the same voxels of the same patients and use the same bootstrap samples.
+
+    Raises:
+        ConfigError: they differ; the message names two runs and the differences.
+    """
     for other in records[1:]:
         aspects = differing([records[0], other])
         if records[0].bootstrap_rows != other.bootstrap_rows:
             aspects.append("bootstrap rows")
         if aspects:
-            way = "; uad-bench rescore brings old runs to the present metrics" if "metrics version" in aspects else ""
+            way = "; uad-bench rescore recomputes old runs with the current metrics" * ("metrics version" in aspects)
             raise ConfigError(
-                f"{records[0].run} and {other.run} differ in {', '.join(aspects)}: they cannot be compared{way}"
+                f"{records[0].run} and {other.run} differ in {', '.join(aspects)} and cannot be compared{way}"
             )
 
 
 def setting_name(record: RunRecord, records: Sequence[RunRecord]) -> str:
-    """The method, with what sets it apart from its other settings."""
+    """The method's name, with the settings in which it differs from its other runs."""
     name = record.method.name
     settings = [_setting(r) for r in records if r.method.name == name]
-    told = [f"{k}={v}" for k, v in _setting(record).items() if any(other.get(k) != v for other in settings)]
-    return f"{name} ({', '.join(told)})" if told else name
+    differing = [f"{k}={v}" for k, v in _setting(record).items() if any(other.get(k) != v for other in settings)]
+    return f"{name} ({', '.join(differing)})" if differing else name
 
 
 def _setting(record: RunRecord) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def _setting(record: RunRecord) -> dict[str, Any]:
 
 
 def scores_of(name: str, members: Sequence[tuple[Run, RunRecord]], metric: str, key: str) -> MethodScores:
-    """One method from the runs of its seeds."""
+    """The scores of one method, from the runs of its seeds."""
     values: dict[int, float] = {}
     columns, tables = [], []
     for run, record in members:
@@ -97,7 +105,7 @@ def scores_of(name: str, members: Sequence[tuple[Run, RunRecord]], metric: str, 
 
 
 def _patients(run: Run, metric: str) -> dict[str, float]:
-    """The metric of each patient, NaN where it is undefined; with folds, each from its own fold."""
+    """The metric per patient, NaN where it is undefined; with folds, from the fold that tested the patient."""
     table: dict[str, float] = {}
     for part in run.folds or (run,):
         with part.metrics.open(newline="", encoding="utf-8") as file:

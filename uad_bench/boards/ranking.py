@@ -1,4 +1,4 @@
-"""Ranks of a board's rows, and how sure they are, from bootstrap replicates that share their patients."""
+"""Ranks of a board's rows and their uncertainty, from bootstrap replicates with the same patients for all rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class Ranking:
 
     Attributes:
         rows: the ranked rows, best first.
-        ranges: ranks that each may have, or None where nothing is known.
-        p: Holm-adjusted p (M, M) of all pairs; NaN where unknown.
-        raw: the same, not adjusted.
-        first: (M,) share of the replicates in which a row ranks first; NaN where unknown.
-        intervals: 95 % of the ranks over replicates, by row.
-        tau: mean Kendall tau of the replicates with this ranking; NaN where unknown.
-        reason: why ranges, p and shares are unknown, or None.
+        ranges: rank range per row, or None where unknown.
+        p: Holm-adjusted p-values (M, M) of all pairs; NaN where unknown.
+        raw: unadjusted p-values (M, M).
+        first: (M,) proportion of the replicates in which a row ranks first; NaN where unknown.
+        intervals: 95 % interval of the ranks over replicates, per row.
+        tau: mean Kendall tau between this ranking and those of the replicates; NaN where unknown.
+        reason: why ranges, p-values and proportions are unknown, or None.
     """
 
     rows: tuple[Row, ...]
@@ -40,7 +40,7 @@ class Ranking:
 
 
 def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
-    """Rank rows that saw no label on the seeds they have; a failed seed or an undefined value leaves no rank."""
+    """Rank rows by their mean over seeds, except upper bounds and rows with a failed seed or an undefined value."""
     ranked = [row for row in rows if row.rankable and row.number(quantity).value is not None]
     ranked.sort(key=lambda row: (-_value(row, quantity), row.label))
     columns = [row.replicates(quantity) for row in ranked]
@@ -65,7 +65,7 @@ def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
 
 
 def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None]) -> str | None:
-    """Why these rows cannot be compared, if so."""
+    """Why these rows cannot be compared; None if they can."""
     if len(rows) < 2:
         return "one_method"
     if len(rows[0].sound[0].record.subjects.test) < 2:

@@ -1,4 +1,4 @@
-"""Numbers quoted from papers: shown with their source, apart from measured ones, never ranked with them."""
+"""Results quoted from papers, shown with their source in tables of their own and never ranked with measured ones."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ class Table:
     """One table of one publication.
 
     Attributes:
-        source: where a reader finds it.
-        caption: how the numbers were made, as far as the source says.
+        source: the publication.
+        caption: how the numbers were obtained, as far as the source states it.
         columns: names of the numbers.
-        rows: the method's name and then its numbers, in the order of `columns`.
+        rows: the method's name, followed by its numbers in the order of `columns`.
     """
 
     __pydantic_config__ = STRICT
@@ -44,10 +44,10 @@ class Reported:
 
 
 def read_reported(path: Path) -> tuple[Sheet, ...]:
-    """The sheets of `reported.toml`; none where the file does not exist.
+    """The sheets of `reported.toml`; none if the file does not exist.
 
     Raises:
-        ConfigError: the file is not what it should be.
+        ConfigError: the file is invalid.
     """
     if not path.exists():
         return ()
@@ -56,8 +56,8 @@ def read_reported(path: Path) -> tuple[Sheet, ...]:
     for table in tables:
         for row in table.rows:
             if len(row) != 1 + len(table.columns):
-                told = f"row {row[0]!r} has {len(row)} values, the name and the columns make {1 + len(table.columns)}"
-                raise ConfigError(f"{path.name}: {table.title}: {told}")
+                expected = f"expected the name and {len(table.columns)} numbers"
+                raise ConfigError(f"{path.name}: {table.title}: row {row[0]!r} has {len(row)} values, {expected}")
     return tuple(map(_sheet, tables))
 
 

@@ -1,4 +1,4 @@
-"""The command that makes a run again, from what the run folder says was asked for."""
+"""The command that reproduces a run, from the experiment stored in its folder."""
 
 import json
 import shlex
@@ -15,9 +15,9 @@ NEVER_SET = {"name", "summary", "pair", "split", "budget"}
 
 
 def command_of(result: Result) -> str:
-    """`uad-bench run --method … --seed …` with every choice that differs from the shipped task and profile.
+    """`uad-bench run --method … --seed …` with every option that differs from the shipped task and profile.
 
-    Where the number of threads was chosen it stands in front: another number trains other weights.
+    If the number of threads was set, it precedes the command, because the trained weights depend on it.
     """
     threads = result.record.environment.settings.get("OMP_NUM_THREADS")
     return (f"OMP_NUM_THREADS={shlex.quote(threads)} " if threads else "") + shlex.join(_words(result))
@@ -32,7 +32,7 @@ def _words(result: Result) -> list[str]:
 
 
 def _applied(result: Result) -> Iterator[str]:
-    """Whom the weights of another run were applied to."""
+    """Options of `score` that choose the patients."""
     task = result.record.task
     yield from ("--task", task.name)
     if task.dataset != "phantom":
@@ -78,7 +78,7 @@ def _changes_of_task(asked: Task, task: Task) -> Iterator[str]:
 def _changes_of_params(method: str, profile: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
         shipped = load_profile(method, profile)[1].params
-    except ConfigError:  # another version's profile: then every parameter is said
+    except ConfigError:  # the profile is of another version, so every parameter is stated
         shipped = {}
     return {key: value for key, value in asked.items() if shipped.get(key) != value}
 

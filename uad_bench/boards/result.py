@@ -1,4 +1,4 @@
-"""One run as a leaderboard sees it, and how a number is found in its record."""
+"""One run of a leaderboard, and access to the metrics of its record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """Which number: a metric by name, threshold policy, aggregation over patients, and post-processing chain."""
+    """A metric, identified by name, threshold policy, aggregation over patients and post-processing chain."""
 
     name: str
     policy: str | None = None
@@ -24,12 +24,12 @@ class Quantity:
 
     @property
     def key(self) -> str:
-        """How records list it among their bootstrap replicates."""
+        """Its key among the bootstrap replicates of a record."""
         key = key_of(self.name, self.policy, self.aggregation)
         return key if self.chain == "none" else f"{key}/{self.chain}"
 
     def in_chain(self, chain: str) -> "Quantity":
-        """The same number after another post-processing chain."""
+        """The same metric after another post-processing chain."""
         return Quantity(self.name, self.policy, self.aggregation, chain)
 
 
@@ -38,13 +38,13 @@ class Result:
     """One run.
 
     Attributes:
-        replicates: bootstrap values (R,) by quantity key; empty where there are none.
-        rescored: metric rows that were computed from the run's maps later: lesions, and all of the common chain.
+        replicates: bootstrap values (R,) by quantity key; empty if there are none.
+        rescored: metric rows computed later from the run's maps: lesion metrics, and all of the common chain.
         maps: SHA-256 of each score map by subject.
-        experiment: what was asked for, as the run folder keeps it; None where it is not there.
-        command: what makes this run again.
-        verified: every map had its digest when the board was built.
-        present: the maps are on this machine, so that the numbers can be computed again here.
+        experiment: the requested experiment, as stored in the run folder; None if it is missing.
+        command: command that reproduces this run.
+        verified: whether every map matched its digest when the board was built.
+        present: whether the maps are on this machine, so that the metrics can be recomputed here.
     """
 
     record: RunRecord
@@ -73,7 +73,7 @@ class Result:
 
     @property
     def built_in(self) -> bool:
-        """Whether the method ships with the project, so that its name says what it is."""
+        """Whether the method ships with uad-bench."""
         return self.record.method.origin.startswith("uad-bench ")
 
     @property
@@ -87,6 +87,6 @@ class Result:
         return (*self.record.metrics, *self.rescored)
 
     def find(self, quantity: Quantity) -> Metric | None:
-        """The metric row of this quantity, if there is one."""
+        """The metric row of this quantity; None if there is none."""
         name, policy, how = quantity.name, quantity.policy, quantity.aggregation
         return find_row(self.metrics, name, policy, aggregation=how, chain=quantity.chain)

@@ -1,4 +1,4 @@
-"""One row of a board: a method's runs over seeds, as one set of numbers."""
+"""One row of a board: the runs of a method over seeds, summarised as one set of metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,14 @@ from uad_bench.runs.isolation import is_isolated
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A quantity's mean over seeds.
+    """Mean of a quantity over seeds.
 
     Attributes:
-        value: None where it is undefined, for the reason `undefined`, or was never computed (no reason either).
-        low: lower end of the interval over patients; `high` likewise.
+        value: None where it is undefined, or was not computed.
+        low: lower end of the 95 % interval over patients.
+        high: upper end of it.
         spread: standard deviation over seeds; None for a single seed.
+        undefined: reason code of an undefined value; None where it was not computed.
     """
 
     value: float | None
@@ -34,11 +36,11 @@ class Row:
     """A method with one setting.
 
     Attributes:
-        label: the method's name, and what sets it apart where one method has several rows.
-        results: its runs, one a seed, by seed; failed ones stay.
-        asked: seeds that other rows of the board have.
-        baseline: a trivial baseline.
-        bound: an upper bound that saw labels; never ranked.
+        label: the method's name and, if it has several rows, the settings in which they differ.
+        results: its runs, one per seed, sorted by seed; includes failed ones.
+        asked: number of seeds of the board.
+        baseline: whether it is a trivial baseline.
+        bound: whether it is an upper bound, which saw labels and is never ranked.
     """
 
     label: str
@@ -49,37 +51,37 @@ class Row:
 
     @property
     def sound(self) -> tuple[Result, ...]:
-        """The runs that have numbers."""
+        """The runs that have results."""
         return tuple(result for result in self.results if not result.failed)
 
     @property
     def complete(self) -> bool:
-        """Whether every seed of the board gave numbers; a trivial baseline is not trained, so one seed is enough."""
+        """Whether every seed of the board has results; for a trivial baseline, which is not trained, one suffices."""
         return len(self.sound) >= (1 if self.baseline else self.asked)
 
     @property
     def rankable(self) -> bool:
-        """Whether it has numbers, no seed failed, and no label was seen; fewer seeds than others are marked."""
+        """Whether it has results, no seed failed, and it is no upper bound; it may have fewer seeds than others."""
         return bool(self.sound) and len(self.sound) == len(self.results) and not self.bound
 
     @property
     def failure(self) -> str | None:
-        """`reason` of a row without any number."""
+        """Reason code of a row without results; None otherwise."""
         return None if self.sound else self.results[0].record.reason or "unknown"
 
     @property
     def deterministic(self) -> bool:
-        """Whether several seeds gave the very same score maps."""
+        """Whether several seeds produced identical score maps."""
         digests = {tuple(sorted(result.maps.items())) for result in self.sound}
         return len(self.sound) > 1 and len(digests) == 1 and bool(self.sound[0].maps)
 
     @property
     def isolated(self) -> bool:
-        """Whether the operating system kept labels from every run, as far as their records say."""
+        """Whether all records state that the operating system isolated the run from the labels."""
         return all(is_isolated(result.record.environment.isolation) for result in self.sound)
 
     def number(self, quantity: Quantity) -> Number:
-        """The mean over seeds, with the patients resampled alike for every seed."""
+        """Mean over seeds, with an interval from bootstrap samples of patients that all seeds share."""
         metrics = [result.find(quantity) for result in self.sound]
         if not metrics or any(metric is None for metric in metrics):
             return Number(None)
@@ -93,7 +95,7 @@ class Row:
         return Number(fmean(values), *self._interval(quantity, known[0].n_subjects), spread=stdev(values))
 
     def replicates(self, quantity: Quantity) -> Values | None:
-        """Mean over seeds in each bootstrap row (R,), or None where a seed lacks them."""
+        """Mean over seeds per bootstrap replicate (R,); None if a seed lacks them."""
         columns = [result.replicates.get(quantity.key) for result in self.sound]
         if not columns or any(column is None for column in columns):
             return None
@@ -101,13 +103,13 @@ class Row:
         return mean
 
     def cost(self, name: str, merge: Callable[[list[float]], float] = fmean) -> float | None:
-        """A cost over seeds, by default the mean."""
+        """A cost, by default its mean over seeds."""
         costs = [getattr(result.record.cost, name) for result in self.sound]
         known = [float(cost) for cost in costs if cost is not None]
         return merge(known) if known else None
 
     def about(self, name: str) -> Any:
-        """A fact about the method, such as `parameters`, as its first sound run says it."""
+        """A property of the method, such as `parameters`, from its first successful run."""
         return getattr(self.sound[0].record.method, name) if self.sound else None
 
     def _interval(self, quantity: Quantity, n_patients: int) -> tuple[float | None, float | None]:

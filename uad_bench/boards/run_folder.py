@@ -1,4 +1,4 @@
-"""Results from a folder of runs: records, replicates, digests of maps, failed runs too."""
+"""Reading the results of a leaderboard from a folder of runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,11 +22,11 @@ from uad_bench.runs.stored_experiment import StoredExperiment
 
 Report = Callable[[Progress], None]
 CHAINS = ("none", "common")
-"""What `rescore` adds to a record: lesions and surfaces on raw maps, and everything after the common chain."""
+"""Chains that `rescore` adds: lesion and surface metrics of raw maps, and all metrics after the common chain."""
 
 
 def read_results(root: Path, task: str, *, verify: bool = False) -> list[Result]:
-    """All runs of a task, failed ones too, sorted by path.
+    """All runs of a task, including failed ones, sorted by path.
 
     Args:
         root: the runs folder.
@@ -34,22 +34,22 @@ def read_results(root: Path, task: str, *, verify: bool = False) -> list[Result]
         verify: compare every map with its digest first.
 
     Raises:
-        ConfigError: there are none.
-        VerificationError: a record was changed after it was written, or a map is not the one that was scored.
+        ConfigError: there are no runs.
+        VerificationError: a record or a score map was changed after it was written.
     """
     runs = find_runs(root, task)
     if not runs:
         raise ConfigError(
-            f"no runs of task {task!r} in {root}; make one with: uad-bench run --task {task} --method NAME"
+            f"no runs of task {task!r} in {root}; create one with: uad-bench run --task {task} --method NAME"
         )
     return [read_result(run, verify=verify) for run in runs]
 
 
 def read_result(run: Run, *, verify: bool = False) -> Result:
-    """One run as a leaderboard sees it.
+    """The result of one run.
 
     Raises:
-        VerificationError: its record, or a table beside it, was changed after it was written.
+        VerificationError: its record, or a table in its folder, was changed after it was written.
     """
     record = untouched_record(run)
     maps = _map_digests(run)
@@ -70,7 +70,7 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
 
 
 def complete(run: Run, *, data: Path | None, report: Report) -> None:
-    """Compute lesions and the common chain of a finished run whose maps are here, unless that was done before."""
+    """Compute missing lesion metrics and post-processed scores of a finished run whose maps are on this machine."""
     record = run.read_record()
     if record.status != "ok" or not read_result(run).present:
         return
@@ -80,7 +80,7 @@ def complete(run: Run, *, data: Path | None, report: Report) -> None:
 
 
 def _replicates(run: Run) -> dict[str, Values]:
-    """As precise as a stored leaderboard keeps them, so that both give the same ranks."""
+    """Replicates rounded to the precision of a stored leaderboard, so that both give the same ranks."""
     if not run.replicates.exists():
         return {}
     return {key: _rounded(values) for key, values in load_replicates(run).items()}
@@ -91,7 +91,7 @@ def _rounded(values: Values) -> Values:
 
 
 def _rescored(run: Run, record: RunRecord) -> tuple[tuple[Metric, ...], dict[str, Values]]:
-    """Metric rows that the record lacks, and the replicates of those, as `rescore` left them."""
+    """Metric rows computed by `rescore` that the record lacks, and their replicates."""
     known = {(row.key, row.chain) for row in record.metrics}
     rows: list[Metric] = []
     replicates: dict[str, Values] = {}
@@ -105,7 +105,7 @@ def _rescored(run: Run, record: RunRecord) -> tuple[tuple[Metric, ...], dict[str
 
 
 def _map_digests(run: Run) -> dict[str, str]:
-    """SHA-256 by subject, of all folds where there are folds; folds score validation patients too, and those repeat."""
+    """SHA-256 by subject; with folds, by fold and subject, because validation patients are scored in several folds."""
     if run.folds:
         return {f"{fold.path.name}/{name}": d for fold in run.folds for name, d in _map_digests(fold).items()}
     if not run.manifest.exists():
@@ -125,13 +125,13 @@ def _require_digests(run: Run, digests: dict[str, str]) -> None:
     changed = [name for name, path in _map_files(run).items() if digest_file(path) != digests[name]]
     if changed:
         raise VerificationError(
-            f"{run.path}: the score map of {', '.join(changed[:3])} is not the one that was scored; "
-            "remove the run and make it again"
+            f"{run.path}: the score map of {', '.join(changed[:3])} was changed after it was written; "
+            "remove the run and repeat it"
         )
 
 
 def _experiment(run: Run) -> StoredExperiment | None:
-    """What was asked for; folds keep it in their own folders."""
+    """The stored experiment; with folds it is in the folders of the folds."""
     for path in (run.experiment, *(fold.experiment for fold in run.folds)):
         if path.exists():
             return StoredExperiment.read(path)

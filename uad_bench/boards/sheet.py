@@ -1,4 +1,4 @@
-"""A table as values: columns, rows of cells, title and notes; every output format is made from it."""
+"""Tables independent of the output format: columns, rows of cells, title and notes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +11,9 @@ class Cell:
     """One cell.
 
     Attributes:
-        text: as people read it.
-        tone: why it looks different, if it does.
-        values: the numbers behind it, by column name of a data file; a text column gives its text.
+        text: displayed text.
+        tone: meaning of its highlighting, if any.
+        values: unrounded values by column name of a data file; the text itself for text columns.
     """
 
     text: str
@@ -26,10 +26,10 @@ class Column:
     """One column.
 
     Attributes:
-        heading: as people read it.
-        numeric: aligned to the right.
-        identity: repeated where a table is folded into several.
-        note: what it means, for the legend.
+        heading: displayed heading.
+        numeric: whether it is aligned to the right.
+        identity: whether it is repeated when a wide table is split into several.
+        note: explanation of the column.
     """
 
     heading: str
@@ -43,7 +43,7 @@ class Sheet:
     """One table.
 
     Attributes:
-        notes: what a reader must know, one sentence each.
+        notes: notes below the table, one sentence each.
     """
 
     title: str

@@ -1,10 +1,10 @@
-"""A leaderboard on disk: one JSON and one array of replicates a row, from which every table is made again.
+"""Storage of leaderboards: a JSON file and an array of replicates per run, from which every table can be rebuilt.
 
 leaderboards/<task>.md                        generated
-leaderboards/<task>/<method>-seed<k>.json     the record, without this machine's paths, and what proves it
+leaderboards/<task>/<method>-seed<k>.json     the record, without local paths, and its provenance
 leaderboards/<task>/<method>-seed<k>.npy      its bootstrap replicates, float32
-leaderboards/<task>/comparison.json           generated: ranks and p of all pairs
-leaderboards/<task>/reported.toml             written by people: numbers from papers
+leaderboards/<task>/comparison.json           generated: ranks, and p-values of all pairs
+leaderboards/<task>/reported.toml             written by hand: results quoted from papers
 """
 
 import re
@@ -31,16 +31,17 @@ BOARD = "board"
 _PATH = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?/(?:[^\s/'\"`:,;]+/)+")
 
 
-class Proof(Document):
-    """What a stored row holds beside its record.
+class Provenance(Document):
+    """What a stored row contains besides its record.
 
     Attributes:
-        command: makes the run again.
-        experiment: what was asked for.
+        command: command that reproduces the run.
+        experiment: the requested experiment.
         maps: SHA-256 of each score map by subject.
-        replicates: keys of those that are stored; `replicates_sha256` is of their file, None without one.
-        rescored: metrics that were computed from the maps later.
-        verified: every map had its digest when the board was built.
+        replicates: keys of the stored replicates.
+        replicates_sha256: digest of their file; None if there is no file.
+        rescored: metrics computed later from the maps.
+        verified: whether every map matched its digest when the board was built.
     """
 
     command: str
@@ -53,7 +54,7 @@ class Proof(Document):
 
 
 def store_results(results: Sequence[Result], folder: Path) -> list[Path]:
-    """Write a row's two files for each result; returns the JSON files."""
+    """Write the two files of each result; returns the JSON files."""
     folder.mkdir(parents=True, exist_ok=True)
     names = file_names(results)
     for result, name in zip(results, names, strict=True):
@@ -67,23 +68,23 @@ def store_results(results: Sequence[Result], folder: Path) -> list[Path]:
 
 
 def file_names(results: Sequence[Result]) -> list[str]:
-    """`<method>-seed<k>`, with the run's digest added where one method has two settings."""
+    """`<method>-seed<k>`, followed by the run's digest if a method has several settings."""
     plain = [safe_name(f"{result.method}-seed{result.seed}", "method") for result in results]
     digests = [result.name.rpartition("-")[2] for result in results]
     return [name if plain.count(name) == 1 else f"{name}-{d}" for name, d in zip(plain, digests, strict=True)]
 
 
 def document(result: Result, keys: Sequence[str], sha256: str | None) -> dict[str, Any]:
-    """The record without paths of this machine, under `board` what a table needs besides, and the digest of it all.
+    """The record without local paths, with the provenance as `board` and the digest of the whole document.
 
     Args:
         result: one run.
-        keys: of the replicates that are stored beside it.
-        sha256: of their file, if there is one.
+        keys: keys of the stored replicates.
+        sha256: digest of their file; None if there is no file.
     """
     record = result.record.to_json()
     record["environment"].pop("command", None)
-    proof = Proof(
+    provenance = Provenance(
         command=result.command,
         experiment=result.experiment,
         maps=dict(result.maps),
@@ -92,7 +93,7 @@ def document(result: Result, keys: Sequence[str], sha256: str | None) -> dict[st
         rescored=result.rescored,
         verified=result.verified,
     )
-    cleaned: dict[str, Any] = without_paths({**record, BOARD: proof.to_json()})
+    cleaned: dict[str, Any] = without_paths({**record, BOARD: provenance.to_json()})
     return {**cleaned, "digest": record_digest(cleaned)}
 
 
@@ -100,17 +101,17 @@ def read_stored(folder: Path) -> list[Result]:
     """The results of a stored leaderboard, sorted by file name.
 
     Raises:
-        ConfigError: there are none, or a file is not a leaderboard's row.
-        VerificationError: a row, or the replicates beside it, was changed after it was written.
+        ConfigError: there are no rows, or a file is not a row of a leaderboard.
+        VerificationError: a row or its replicates were changed after they were written.
     """
     files = [path for path in sorted(folder.glob("*.json")) if path.name not in GENERATED]
     if not files:
-        raise ConfigError(f"{folder}: no leaderboard here; make one with: uad-bench leaderboard build --task NAME")
+        raise ConfigError(f"{folder}: no leaderboard here; create one with: uad-bench leaderboard build --task NAME")
     return [_read(path) for path in files]
 
 
 def without_paths(value: Any) -> Any:
-    """The same JSON value with folders taken off every absolute path: they name a machine, not a result."""
+    """The same JSON value with every absolute path reduced to its file name."""
     if isinstance(value, str):
         return _PATH.sub("", value)
     if isinstance(value, Mapping):
@@ -121,7 +122,7 @@ def without_paths(value: Any) -> Any:
 
 
 def _kept_keys(result: Result) -> list[str]:
-    """Keys of the quantities that tables compare, in each chain of the record."""
+    """Replicate keys of the quantities that tables compare, for each chain of the record."""
     chains = dict.fromkeys(metric.chain for metric in result.metrics)
     return [quantity.in_chain(chain).key for chain in chains for quantity in KEPT]
 
@@ -132,24 +133,24 @@ def _read(path: Path) -> Result:
         raise ConfigError(f"{path}: not a row of a leaderboard; write rows with: uad-bench leaderboard build")
     if row.get("digest") != record_digest(row):
         raise VerificationError(f"{path}: was changed after it was written (its digest differs); build the board again")
-    proof = Proof.parse(row.pop(BOARD), f"{path}: {BOARD}")
+    provenance = Provenance.parse(row.pop(BOARD), f"{path}: {BOARD}")
     return Result(
         record=RunRecord.parse(row, str(path)),
-        replicates=_replicates(path.with_suffix(".npy"), proof),
-        rescored=proof.rescored,
-        maps=proof.maps,
-        experiment=proof.experiment,
-        command=proof.command,
-        verified=proof.verified,
+        replicates=_replicates(path.with_suffix(".npy"), provenance),
+        rescored=provenance.rescored,
+        maps=provenance.maps,
+        experiment=provenance.experiment,
+        command=provenance.command,
+        verified=provenance.verified,
     )
 
 
-def _replicates(path: Path, proof: Proof) -> dict[str, Values]:
-    """The array beside a row by quantity key, once it is known to be the one that the row was stored with."""
-    if not proof.replicates:
+def _replicates(path: Path, provenance: Provenance) -> dict[str, Values]:
+    """The stored replicates of a row by quantity key, after checking the digest of their file."""
+    if not provenance.replicates:
         return {}
-    if not path.exists() or digest_file(path) != proof.replicates_sha256:
+    if not path.exists() or digest_file(path) != provenance.replicates_sha256:
         state = "is not the file that was stored (SHA-256 differs)" if path.exists() else "is missing"
         raise VerificationError(f"{path}: {state}; build the board again")
     columns = np.load(path, allow_pickle=False).astype(np.float64)
-    return dict(zip(proof.replicates, columns, strict=True))
+    return dict(zip(provenance.replicates, columns, strict=True))

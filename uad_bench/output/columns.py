@@ -50,7 +50,7 @@ def _fixed(value: float, digits: int) -> str:
 def _rank(board: Board, row: Row) -> Cell:
     if row.bound:
         return Cell("bound", "quiet", (("rank_first", None), ("rank_last", None)))
-    ranks = board.standing(row).ranks
+    ranks = board.placement(row).ranks
     if ranks is None:
         return Cell(_why_unranked(board, row), "quiet", (("rank_first", None), ("rank_last", None)))
     tone: Tone = "best" if str(ranks) == "1" else "plain"
@@ -76,7 +76,7 @@ def _metric(name: str, policy: str | None = None, *, interval: bool = False, bes
         number = row.number(Quantity(name, policy, chain=board.chain))
         values = (number.value, number.low, number.high, number.spread)
         tone: Tone = "oracle" if policy == "oracle" else "plain"
-        if best and str(board.standing(row).ranks) == "1":
+        if best and str(board.placement(row).ranks) == "1":
             tone = "best"
         keyed = tuple(zip(_keys(data, interval=interval), values, strict=False))
         return Cell(number_text(number, interval=interval), tone, keyed)
@@ -94,13 +94,16 @@ def _spread(board: Board, row: Row) -> Cell:
 
 
 def _beats(board: Board, row: Row) -> Cell:
-    standing = board.standing(row)
-    values = (("beats_baselines", None if standing.better is None else int(standing.better)), ("beats_p", standing.p))
-    if standing.p is None:
+    placement = board.placement(row)
+    values = (
+        ("beats_baselines", None if placement.better is None else int(placement.better)),
+        ("beats_p", placement.p),
+    )
+    if placement.p is None:
         return Cell(DASH, "quiet", values)
-    sure = standing.p < 0.05
+    sure = placement.p < 0.05
     answer = {(True, True): "yes", (True, False): "unclear", (False, True): "no (worse)", (False, False): "no"}
-    return Cell(f"{answer[bool(standing.better), sure]}, {p_text(standing.p)}", values=values)
+    return Cell(f"{answer[bool(placement.better), sure]}, {p_text(placement.p)}", values=values)
 
 
 def p_text(p: float) -> str:
