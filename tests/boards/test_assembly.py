@@ -9,7 +9,7 @@ from uad_bench.errors import ConfigError
 from uad_bench.output.caption import caption
 from uad_bench.output.publishing import build_board, find_sheets, left_out
 from uad_bench.output.render import board_sheets
-from uad_bench.output.report.material import gather_material
+from uad_bench.output.report.report_data import gather_report_data
 
 FOLDS = {"task": {"split": {"name": "3 folds", "digest": "9" * 64, "note": ""}}, "n_folds": 3}
 
@@ -79,6 +79,6 @@ def test_a_built_leaderboard_holds_one_kind_and_names_the_others(mixed):
 def test_a_report_shows_one_kind_and_names_the_others(mixed):
     from uad_bench.runs.folder import find_runs
 
-    material = gather_material(find_runs(mixed, "made"))
-    assert [method.name for method in material.methods] == ["ae", "intensity", "random"]
-    assert "made/random/seed0-99999999" in " ".join(caption(material.board))
+    report_data = gather_report_data(find_runs(mixed, "made"))
+    assert [method.name for method in report_data.methods] == ["ae", "intensity", "random"]
+    assert "made/random/seed0-99999999" in " ".join(caption(report_data.board))

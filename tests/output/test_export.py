@@ -76,5 +76,5 @@ def test_a_failed_run_has_nothing_to_export(tmp_path):
 def test_a_policy_without_threshold_names_those_there_are(quick, tiny_data, tmp_path):
     entry = quick.write("bright")
     quick.run(entry)
-    with pytest.raises(ConfigError, match="no threshold yen; it has"):
+    with pytest.raises(ConfigError, match="no threshold yen; available"):
         export_run(quick.folder_of(entry), tmp_path / "out", data=tiny_data, policy="yen")

@@ -1,20 +1,59 @@
-"""The paragraph says what was run in numbers of the record, and cites what it stands on."""
+"""The methods section states the settings and results of the record, and cites the method's papers."""
 
 import re
+
+import pytest
 
 from tests.made_results import made_record
 from uad_bench.output.methods_paragraph import bibliography, method_works, paragraph
 from uad_bench.resources import resource_names
 
 
-def test_numbers_of_the_record_stand_in_the_paragraph():
+def with_method(record, **changes):
+    return record.model_copy(update={"method": record.method.model_copy(update=changes)})
+
+
+def test_the_section_contains_the_numbers_of_the_record():
     text = paragraph(made_record("ae"))
-    for said in ("20 test", "10 steps of 2 slices", "seed 0", "AUPRC 0.600 (0.550 to 0.650)", "prevalence 0.0200"):
-        assert said in text
+    for phrase in (
+        "1 training, 2 validation and 20 test patients",
+        "10 optimisation steps with a batch size of 2 (random seed 0)",
+        "AUPRC was 0.600 (95 % CI 0.550 to 0.650)",
+        "prevalence of lesion voxels was 0.0200",
+    ):
+        assert phrase in text
 
 
-def test_an_undefined_result_is_said_to_be_so():
-    assert "AUPRC undefined" in paragraph(made_record("ae", auprc=None))
+def test_an_undefined_result_is_reported_as_undefined():
+    assert "AUPRC was undefined" in paragraph(made_record("ae", auprc=None))
+
+
+@pytest.mark.parametrize(
+    ("fit", "phrase"),
+    [
+        (["flair"], "was trained and tested on FLAIR images"),
+        (["flair", "t2"], "was trained on FLAIR and T2 and tested on FLAIR images"),
+        ([], "requires no training and was applied to FLAIR images"),
+    ],
+)
+def test_the_section_states_which_modalities_the_method_used(fit, phrase):
+    text = paragraph(with_method(made_record("ae"), fit=fit))
+    assert phrase in text
+    assert ("Training used" in text) is bool(fit)
+
+
+def test_score_maps_of_another_program_claim_neither_training_nor_resampling():
+    text = paragraph(with_method(made_record("ours"), profile="external", fit=None))
+    assert "Score maps of ours were evaluated with uad-bench" in text
+    assert "Training used" not in text
+    assert "requires no training" not in text
+    assert "resampled" not in text
+
+
+def test_cross_validation_is_stated_with_its_number_of_folds():
+    record = made_record("ae", n_folds=3, subjects={"test": ["P00", "P01"]})
+    assert "3-fold cross-validation over 2 patients, each tested once" in paragraph(record)
+    assert "averaged over folds" in paragraph(record)
 
 
 def test_every_citation_of_the_paragraph_is_in_the_bibliography():

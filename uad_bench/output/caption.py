@@ -1,4 +1,4 @@
-"""What a reader must know before comparing a number with another table's."""
+"""Captions of tables: data, protocol, statistics and warnings."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def caption(board: Board) -> tuple[str, ...]:
 
 
 def setting(record: RunRecord, chain: str = "none") -> tuple[str, ...]:
-    """Data, split and protocol of a record in two sentences, and in a third what folds make of the numbers."""
+    """Sentences on the data, split and protocol of a record and, with folds, on how metrics are aggregated."""
     task, split = record.task, record.task.split
     counts = f"{len(record.subjects.test)} test and {_validation(record)}"
     note = f" ({split.note})" if split.note else ""
@@ -37,7 +37,7 @@ def setting(record: RunRecord, chain: str = "none") -> tuple[str, ...]:
 
 
 def prevalence_text(record: RunRecord) -> str:
-    """`prevalence 0.0587`, or why there is none."""
+    """`prevalence 0.0587`, or the reason code if it is undefined."""
     found = record.find("prevalence")
     if found is None or found.value is None:
         return f"prevalence {(found and found.undefined) or 'unknown'}"
@@ -45,7 +45,7 @@ def prevalence_text(record: RunRecord) -> str:
 
 
 def _validation(record: RunRecord) -> str:
-    """How many patients chose the thresholds: of each fold where there are folds, for they overlap."""
+    """Number of validation patients; with folds, in each fold, because they overlap between folds."""
     if not record.n_folds:
         return f"{len(record.subjects.val or ())} validation patients"
     counts = [str(count) for count in dict.fromkeys(sorted(record.fold_validation or ()))]
@@ -66,7 +66,7 @@ def _ranks(board: Board) -> str:
 
 
 def _best_baseline(board: Board) -> Sequence[str]:
-    """Which baseline a method had to beat."""
+    """The baseline that methods are compared with, and the adjustment of its p-values."""
     if board.best_baseline is None:
         return []
     strongest = f"{board.best_baseline.label}, the strongest untrained baseline here"
@@ -77,7 +77,7 @@ def _best_baseline(board: Board) -> Sequence[str]:
 
 
 def _least(board: Board, n_comparisons: int) -> str:
-    """What the smallest adjusted p can be with so few patients, where that is worth knowing."""
+    """The smallest attainable adjusted p; empty if it is below 0.001."""
     n_patients = len(board.record.subjects.test)
     least = min(1.0, least_p(n_patients) * n_comparisons)
     if least < 0.001:
@@ -88,15 +88,15 @@ def _least(board: Board, n_comparisons: int) -> str:
 
 def _warnings(board: Board) -> Sequence[str]:
     test = len(board.record.subjects.test)
-    said = [f"Test-set reuse: at least {board.looks} evaluated runs."]
+    notes = [f"Test-set reuse: at least {board.looks} evaluated runs."]
     if test < 10:
-        said.append(f"With {test} test patients a difference is significant only if nearly all of them agree.")
+        notes.append(f"With {test} test patients a difference is significant only if nearly all of them agree.")
     if any(row.deterministic for row in board.rows):
-        said.append("'=': all seeds produced identical score maps.")
+        notes.append("'=': all seeds produced identical score maps.")
     if any(not row.complete for row in board.rows):
-        said.append("Rows with fewer seeds than others are ranked by the seeds they have.")
+        notes.append("Rows with fewer seeds than others are ranked by the seeds they have.")
     if reachable := [row.label for row in board.rows if not row.isolated]:
-        said.append(f"Not isolated from labels by the operating system: {', '.join(reachable)}.")
+        notes.append(f"Not isolated from labels by the operating system: {', '.join(reachable)}.")
     if board.left_out:
-        said.append(board.left_out)
-    return said
+        notes.append(board.left_out)
+    return notes

@@ -1,4 +1,4 @@
-"""The columns of a leaderboard and how a row fills them."""
+"""Columns of a leaderboard, and the cells of a row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ DASH = "–"
 
 @dataclass(frozen=True, slots=True)
 class BoardColumn:
-    """A column and what fills it."""
+    """A column and the function that makes its cells."""
 
     column: Column
     fill: Fill
 
 
 def seconds(value: float | None) -> str:
-    """A duration that is easy to compare at a glance."""
+    """A duration in ms, s, min or h, with three significant digits."""
     if value is None:
         return DASH
     if value < 0.9995:
@@ -43,7 +43,7 @@ def number_text(number: Number, *, digits: int = 3, interval: bool = False) -> s
 
 
 def _fixed(value: float, digits: int) -> str:
-    """With this many digits, and no minus before a zero."""
+    """The value with this many decimals, without a negative zero."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
@@ -144,8 +144,8 @@ def _count(count: int | None) -> str:
 
 
 def _hardware(_: Board, row: Row) -> Cell:
-    told = [result.record.environment for result in row.results]
-    names = sorted({f"{e.device or ''} {list(e.gpu) or e.cpu or ''}".strip() for e in told})
+    environments = [result.record.environment for result in row.results]
+    names = sorted({f"{e.device or ''} {list(e.gpu) or e.cpu or ''}".strip() for e in environments})
     text = " and ".join(names) or DASH
     return Cell(text, values=(("hardware", text),))
 
@@ -185,14 +185,14 @@ HARDWARE = (_column("hardware", _hardware, numeric=False),)
 
 
 def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, ...]:
-    """All columns, those of lesions only where some row has them.
+    """All columns; those of lesion metrics only if some row has them.
 
     Args:
-        board: whose rows fill them.
-        further: metrics to show besides, such as `specificity@hFPR5`.
+        board: the board to show.
+        further: additional metrics, such as `specificity@hFPR5`.
 
     Raises:
-        ConfigError: there is no such metric.
+        ConfigError: a metric does not exist.
     """
     lesions = any(row.number(Quantity("lesion_f1_any", "hFPR5", chain=board.chain)).value is not None
                   for row in board.rows)  # fmt: skip

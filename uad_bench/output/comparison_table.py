@@ -1,4 +1,4 @@
-"""A comparison as tables: ranks of the methods, then every pair with its difference."""
+"""Tables of a comparison: ranks of the methods, and the difference of every pair."""
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -10,7 +10,7 @@ from uad_bench.output.formats.terminal import TerminalView
 METHODS = (
     Column("rank"),
     Column("method", numeric=False, identity=True),
-    *map(Column, ("value", "seeds", "over seeds")),
+    *map(Column, ("value", "seeds", "range over seeds")),
 )
 PAIRS = (
     Column("first", numeric=False, identity=True),
@@ -24,13 +24,13 @@ PAIRS = (
     Column("n for 80 % power"),
 )
 NOTE = (
-    "p: paired bootstrap over patients, and sign flips of the per-patient differences, each adjusted by Holm over all "
-    "pairs; n for 80 % power: patients or seeds with which 80 % of studies would show a difference of this size"
+    "p: paired bootstrap over patients; p (per patient): sign-flip test of the per-patient differences; each adjusted "
+    "by Holm over all pairs. n for 80 % power: patients or seeds needed to detect a difference of this size"
 )
 
 
 def comparison_tables(comparison: Comparison) -> RenderableType:
-    """Methods, pairs, and the answer in words."""
+    """Tables of methods and pairs, followed by a sentence per pair."""
     return Group(TerminalView(comparison_sheets(comparison)), *map(Text, sentences(comparison)))
 
 

@@ -1,4 +1,4 @@
-"""The cross-walk as a table: the same maps, read under every paper's rules."""
+"""Table of the cross-walk: the same score maps evaluated under published protocols."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ OVER = {"pooled": "all voxels", "mean": "patients", "slices": "slices"}
 
 
 def crosswalk_table(entries: Sequence[Crossing], *, run: str) -> Table:
-    """One row a protocol; what cannot be computed from maps says why below."""
+    """One row per protocol; the caption explains values that cannot be computed from score maps."""
     table = Table(title=escape(f"{run} under {len(entries)} protocols"), title_justify="left", caption_justify="left")
     for heading in ("protocol", "slices", "Dice", "Dice over", "threshold", "AUPRC", "AUROC", "other"):
         table.add_column(heading, justify="right" if heading in {"Dice", "AUPRC", "AUROC"} else "left")
@@ -65,12 +65,14 @@ def _write(metric: Metric | None) -> str:
 
 
 def _reasons(entries: Sequence[Crossing]) -> list[str]:
-    lines = ["only volume and largest-slice are ranked; the others replay what papers print, test labels and all"]
+    lines = [
+        "only volume and largest-slice are ranked; the others reproduce papers, including their use of test labels"
+    ]
     for entry in entries:
         absent = [m for m in entry.metrics if (m.undefined or "").startswith("n/a")]
         lines += [f"{entry.protocol}: {m.name} {m.undefined}" for m in absent]
         if entry.at_end:
             lines.append(
-                f"{entry.protocol}: the threshold is the highest that the paper tries; a higher one may give more"
+                f"{entry.protocol}: the threshold is the highest on the paper's grid; a higher one may increase Dice"
             )
     return lines

@@ -1,4 +1,4 @@
-"""The doctor's document as one page: what is there, what is wrong, what each rule leaves."""
+"""Display of a data check: content of the folder, slice counts, patients and findings."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ STYLES = {"refused": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def doctor_page(document: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Parts of the page, top to bottom."""
+    """Parts of the page, from top to bottom."""
     yield _verdict(document)
     if document["patients"]:
         yield _summary(document)
@@ -34,7 +34,7 @@ def _verdict(document: Mapping[str, Any]) -> str:
     summary = document["summary"]
     if document["usable"]:
         return f"[bold green]usable[/]: {summary['sound']} patients, {summary['labelled']} labelled"
-    return f"[bold red]a run would be refused[/]: {summary['sound']} of {summary['patients']} patients are sound"
+    return f"[bold red]a run would be refused[/]: {summary['sound']} of {summary['patients']} patients are valid"
 
 
 def _summary(document: Mapping[str, Any]) -> Table:
@@ -50,7 +50,7 @@ def _summary(document: Mapping[str, Any]) -> Table:
     ):
         table.add_row(title, ", ".join(f"{name} ({count})" for name, count in summary[key].items()))
     if volumes := summary["anomaly_ml"]:
-        names = ("least", "quarter", "median", "three quarters", "most")
+        names = ("minimum", "first quartile", "median", "third quartile", "maximum")
         table.add_row("anomaly, ml", ", ".join(f"{n} {v:g}" for n, v in zip(names, volumes, strict=True)))
     table.add_row("empty labels", str(summary["empty_labels"]))
     table.add_row("on disk", f"{summary['bytes'] / 1e6:.0f} MB")
@@ -60,8 +60,8 @@ def _summary(document: Mapping[str, Any]) -> Table:
 def _slices(counts: Mapping[str, int]) -> str:
     return (
         f"axial slices: {counts['in_range']} in range, {counts['enough_brain']} with enough brain, "
-        f"{counts['label_free']} without label, [bold]{counts['healthy']} healthy-looking[/] with their margin; "
-        f"{counts['patients_without']} of {counts['patients']} patients give none"
+        f"{counts['label_free']} lesion-free, [bold]{counts['healthy']} usable for training[/] with their margin; "
+        f"{counts['patients_without']} of {counts['patients']} patients have none"
     )
 
 
@@ -82,13 +82,14 @@ def _cells(row: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 
 def _findings(findings: list[dict[str, Any]]) -> Iterator[str]:
-    """One line a finding; what is said of several patients is said once."""
+    """One line per finding; findings with the same message are merged."""
     names: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
-        said = finding["message"].removeprefix(f"{finding['subject']}: ")
-        names.setdefault((finding["level"], said), []).append(finding["subject"])
-    for (level, said), subjects in names.items():
+        message = finding["message"].removeprefix(f"{finding['subject']}: ")
+        names.setdefault((finding["level"], message), []).append(finding["subject"])
+    for (level, message), subjects in names.items():
         who = ", ".join(filter(None, subjects[:NAMED])) + (
             f" and {len(subjects) - NAMED} more" * (len(subjects) > NAMED)
         )
-        yield f"[{STYLES[level]}]{level}[/]: {escape(f'{who}: {said}' if who and not said.startswith(who) else said)}"
+        text = f"{who}: {message}" if who and not message.startswith(who) else message
+        yield f"[{STYLES[level]}]{level}[/]: {escape(text)}"

@@ -1,4 +1,4 @@
-"""A run for other programs: score maps over the original scans, masks, and a paragraph for the paper."""
+"""Export of a run: score maps and masks in the space of the original scans, and text for a paper."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,21 +25,21 @@ Report = Callable[[Progress], None]
 def export_run(
     run: Run, folder: Path, *, data: Path | None, policy: str = "hFPR5", report: Report = lambda _: None
 ) -> list[Path]:
-    """Write `<subject>_scores.nii.gz` and `<subject>_mask-<policy>.nii.gz` of each test patient, and texts.
+    """Write `<subject>_scores.nii.gz` and `<subject>_mask-<policy>.nii.gz` per test patient, and text for a paper.
 
-    Both lie in the grid of the patient's own input scan, so that any viewer shows them over it. A mask marks brain (and
-    reference) voxels whose score reaches the policy's exact threshold.
+    Both have the grid of the patient's input scan, so that viewers can overlay them. The mask contains the brain (and
+    reference) voxels whose score is at or above the policy's exact threshold.
 
     Args:
         run: a finished run with its maps.
-        folder: is made.
-        data: folder of the patients, where the data set is not embedded.
-        policy: whose threshold makes the masks.
-        report: receives progress, one step a patient.
+        folder: folder to write to, created if needed.
+        data: folder with the patients; not needed for embedded data.
+        policy: threshold policy of the masks.
+        report: receives progress, one step per patient.
 
     Raises:
         ConfigError: the run failed, or has no such threshold.
-        DataError: the data is not what the run was made from.
+        DataError: the data differs from that of the run.
     """
     record = run.read_record()
     if record.status != "ok":
@@ -75,7 +75,7 @@ def _export_subject(part: Stored, subject: str, folder: Path, policy: str) -> It
 
 
 def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
-    """Write a canonical (X, Y, Z) array as NIfTI in the grid of a scan's file, with that file's space codes."""
+    """Write a canonical (X, Y, Z) array as NIfTI in the grid of a scan's file, with its sform and qform codes."""
     import nibabel
 
     library: Any = nibabel  # its functions have no types
@@ -90,7 +90,7 @@ def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
 
 
 def _gzip(content: bytes) -> bytes:
-    """Without a date, so that the same map gives the same bytes."""
+    """Compressed without a date, so that the same map gives the same bytes."""
     import gzip
 
     return gzip.compress(content, 6, mtime=0)
@@ -100,5 +100,5 @@ def _threshold(part: Stored, policy: str) -> np.float32:
     threshold = part.record.thresholds.get(policy)
     if threshold is None:
         known = ", ".join(name for name, value in part.record.thresholds.items() if value is not None)
-        raise ConfigError(f"{part.record.run} has no threshold {policy}; it has {known or 'none'}")
+        raise ConfigError(f"{part.record.run} has no threshold {policy}; available: {known or 'none'}")
     return smallest_float32(threshold)

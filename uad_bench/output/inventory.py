@@ -1,4 +1,4 @@
-"""What there is: methods, datasets, tasks, protocols, splits and runs, without importing any of them."""
+"""Lists of methods, datasets, tasks, protocols, splits and runs, made without importing their code."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from uad_bench.resources import resource_names, resource_path
 from uad_bench.runs.folder import find_runs
 
 Rows = list[dict[str, Any]]
-JSON_ONLY = {"paper", "code", "code_licence", "class", "file", "problem"}  # wide, or said elsewhere
+JSON_ONLY = {"paper", "code", "code_licence", "class", "file", "problem"}  # too wide, or part of the summary
 
 WIDEST = 60  # of a name that stays on one line
 
 
 def list_methods(_: Path, plugins: Sequence[Path]) -> Rows:
-    """Every registered method with its origin and what its configuration says of it."""
+    """Every registered method with its origin and the description in its configuration."""
     return [_method(entry) for entry in registry.methods(plugins).values()]
 
 
@@ -61,7 +61,7 @@ def list_splits(_: Path, __: Sequence[Path]) -> Rows:
 
 
 def list_runs(runs: Path, _: Sequence[Path]) -> Rows:
-    """Every run below the runs folder."""
+    """Every run in the runs folder."""
     records = [run.read_record() for run in find_runs(runs)]
     return [
         {
@@ -85,12 +85,12 @@ INVENTORY: dict[str, Callable[[Path, Sequence[Path]], Rows]] = {
 
 
 def inventory_table(kind: str, rows: Rows) -> Table | str:
-    """The rows as a table, or a sentence where there are none."""
+    """The rows as a table, or a sentence if there are none."""
     if not rows:
         return f"no {kind}"
     columns = [column for column in rows[0] if column not in JSON_ONLY]
     table = Table()
-    for column in columns:  # a name that is cut cannot be typed: it keeps its width, and others are folded
+    for column in columns:  # names must stay complete to be copied, so only the other columns are folded
         longest = max(len(str(row[column])) for row in rows)
         width = min(longest, WIDEST) if column == columns[0] else None
         table.add_column(column, overflow="fold", min_width=width, no_wrap=width == longest)

@@ -1,7 +1,7 @@
-"""What a paper must say about a run, in words, with the works it stands on as BibTeX."""
+"""Text for a paper about a run: a methods section, its results, and BibTeX of the cited works."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,9 @@ from uad_bench.config import read_toml
 from uad_bench.metrics.uncertainty import REPLICATES
 from uad_bench.resources import resource_path
 from uad_bench.runs.metric_rows import Metric
-from uad_bench.runs.record import RunRecord
+from uad_bench.runs.record import RunRecord, Weights
 
+EXTERNAL = "external"  # profile of score maps made by other programs
 _WORK = re.compile(r"(?P<authors>.+?) (?P<year>\d{4}), (?P<title>.+), (?P<venue>[^,]+)")
 _ARXIV = re.compile(r"arXiv (?P<number>\d{4}\.\d{4,5})")
 _TEX = {c: rf"\{c}" for c in "{}$&#_%"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\^{}"}
@@ -18,7 +19,7 @@ _TEX = {c: rf"\{c}" for c in "{}$&#_%"} | {"\\": r"\textbackslash{}", "~": r"\te
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A publication, as a method's configuration file names it: `Authors YEAR, Title, venue`."""
+    """A publication, written as `Authors YEAR, Title, venue` in a method's configuration file."""
 
     authors: str
     year: str
@@ -27,11 +28,11 @@ class Work:
 
     @property
     def key(self) -> str:
-        """`liang2023`."""
+        """Citation key, such as `liang2023`."""
         return re.sub(r"\W", "", self.authors.split()[0]).lower() + self.year
 
     def bibtex(self) -> str:
-        """One entry; an arXiv number becomes an eprint."""
+        """BibTeX entry; an arXiv number becomes an eprint."""
         authors = " and ".join(self.authors.removesuffix(" et al.").split(" and "))
         authors += " and others" if self.authors.endswith(" et al.") else ""
         fields = {"author": authors, "title": f"{{{_tex(self.title)}}}", "year": self.year}
@@ -41,12 +42,13 @@ class Work:
 
 
 def paragraph(record: RunRecord) -> str:
-    """Markdown: what was run, on what, how thresholds were chosen, how sure the numbers are, what it cost."""
-    return "\n\n".join(["# Methods", *(" ".join(part) for part in _parts(record))]) + "\n"
+    """Markdown with a methods section (method, data, training, evaluation, computation) and the results."""
+    methods = ([_method(record), _training(record)], [_data(record)], [_evaluation(record)], [_computation(record)])
+    return "\n\n".join(["# Methods", *map(_join, methods), "# Results", _results(record)]) + "\n"
 
 
 def bibliography(record: RunRecord) -> str:
-    """BibTeX of the harness and of the method's papers; data sets are cited as their owners ask."""
+    """BibTeX of uad-bench and of the method's papers; datasets are to be cited as their providers ask."""
     version = record.environment.uad_bench or "unknown"
     harness = {"author": "{uad-bench maintainers}", "title": "{uad-bench}", "version": version, "year": _year(record)}
     return "\n".join(
@@ -55,16 +57,19 @@ def bibliography(record: RunRecord) -> str:
 
 
 def method_works(method: str) -> list[Work]:
-    """Works that the method's configuration file names; none for a method without one."""
+    """Publications listed in the method's configuration file; none for a method without one."""
     path = resource_path(f"configs/methods/{method}.toml")
     text = str(read_toml(path).get("paper", "")) if path.is_file() else ""
     return [Work(**match.groupdict()) for part in text.split(";") if (match := _WORK.fullmatch(part.strip()))]
 
 
-def _parts(record: RunRecord) -> Iterator[list[str]]:
-    yield [_what(record), _data(record), _training(record)]
-    yield [_evaluation(record), _numbers(record)]
-    yield [_cost(record), _versions(record)]
+def _join(sentences: Sequence[str]) -> str:
+    return " ".join(filter(None, sentences))
+
+
+def _listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
 
 
 def _name(record: RunRecord) -> str:
@@ -75,84 +80,113 @@ def _year(record: RunRecord) -> str:
     return record.created[:4]
 
 
-def _what(record: RunRecord) -> str:
-    cited = ", ".join(f"@{work.key}" for work in method_works(_name(record)))
-    method, pair = record.method, record.task.pair
+def _method(record: RunRecord) -> str:
+    cited = "; ".join(f"@{work.key}" for work in method_works(_name(record)))
     source = f" [{cited}]" if cited else ""
-    needs = ", ".join(method.fit or ()) or "no images"
-    return (
-        f"We ran {_name(record)}{source} (profile {method.profile or 'default'}, {method.origin}) with "
-        f"uad-bench [@uadbench]. It learned from {needs} and was given "
-        f"{', '.join(method.score or pair[:1])} at test."
-    )
+    if record.method.profile == EXTERNAL:
+        return f"Score maps of {_name(record)}{source} were evaluated with uad-bench [@uadbench]."
+    profile = f"{record.method.profile or 'default'} hyperparameters, {record.method.origin}"
+    return f"We evaluated {_name(record)}{source} ({profile}) with uad-bench [@uadbench]. {_modalities(record)}"
 
 
-def _data(record: RunRecord) -> str:
-    task, split, patients = record.task, record.task.split, record.subjects
-    roles = {"train": patients.train, "val": patients.val, "test": patients.test}
-    counts = ", ".join(f"{len(names)} {role}" for role, names in roles.items() if names is not None)
-    return (
-        f"Task {task.name} (data set {task.dataset}, digest {task.data_digest[:12]}) was split by patient "
-        f"({split.name}, digest {split.digest[:12]}: {counts}); the split was checked for "
-        "patients and images that stand in two parts."
-    )
+def _modalities(record: RunRecord) -> str:
+    """Which images the method was trained and tested on."""
+    trained, tested = record.method.fit, record.method.score or record.task.pair[:1]
+    images = _listed([name.upper() for name in tested])
+    if not trained:
+        return f"The method requires no training and was applied to {images} images."
+    if set(trained) == set(tested):
+        return f"The method was trained and tested on {images} images."
+    return f"The method was trained on {_listed([name.upper() for name in trained])} and tested on {images} images."
 
 
 def _training(record: RunRecord) -> str:
-    budget, task = record.budget, record.task
-    if not record.method.parameters:
-        return "It has no trained weights."
+    budget, task, weights = record.budget, record.task, record.method.weights
+    if not record.method.fit:
+        return ""
+    size = f" of {task.size} x {task.size} pixels" if task.size else ""
+    budgeted = f"{budget.steps:,} optimisation steps with a batch size of {budget.batch_size}"
+    start = "" if weights is None else f" The weights of the run {weights.run} were {_reuse(weights)}."
     return (
-        f"Training used slices without anomaly ({task.margin} slices of margin) of {task.size} x {task.size} "
-        f"pixels, {budget.steps} steps of {budget.batch_size} slices, seed {record.seed}."
+        f"Training used lesion-free axial slices{size}{_margin(task.margin)}, and a budget of {budgeted} "
+        f"(random seed {record.seed}).{start}"
     )
+
+
+def _margin(slices: int | None) -> str:
+    if not slices:
+        return ""
+    nearest = "nearest slice on either side is" if slices == 1 else f"{slices} nearest slices on either side are"
+    return f" whose {nearest} also lesion-free"
+
+
+def _reuse(weights: Weights) -> str:
+    return "the starting point" if weights.further else "used without further training"
+
+
+def _data(record: RunRecord) -> str:
+    task, split = record.task, record.task.split
+    return (
+        f"The data (task {task.name}, dataset {task.dataset}, digest {task.data_digest[:12]}) were split by patient: "
+        f"{_patients(record)} (split {split.name}, digest {split.digest[:12]}). The split was checked for patient "
+        "overlap and duplicate images."
+    )
+
+
+def _patients(record: RunRecord) -> str:
+    patients = record.subjects
+    if record.n_folds:
+        return f"{record.n_folds}-fold cross-validation over {len(patients.test)} patients, each tested once"
+    roles = {"training": patients.train, "validation": patients.val, "test": patients.test}
+    return f"{_listed([f'{len(names)} {role}' for role, names in roles.items() if names])} patients"
 
 
 def _evaluation(record: RunRecord) -> str:
+    external = record.method.profile == EXTERNAL
+    resampled = "" if external else "resampled once to the original image grid by linear interpolation and "
+    folds = " Metrics were computed for each fold and averaged over folds." if record.n_folds else ""
     return (
-        f"Score maps were brought to the scan's own grid once, linearly, and evaluated under protocol "
-        f"{record.task.protocol} over brain voxels, without post-processing. AUPRC is the step-sum average "
-        "precision of the pooled voxels. The threshold hFPR5 marks 5 % of the voxels in lesion-free slices of "
-        "validation patients and sees no lesion label; valDice maximises Dice on validation patients; the oracle "
-        "Dice, chosen on the test patients, is no result. Intervals are 95 % percentile intervals of "
-        f"{REPLICATES:,} bootstrap draws of patients."
+        f"Score maps were {resampled}evaluated under the protocol {record.task.protocol}, over all brain voxels and "
+        "without post-processing. The area under the precision-recall curve (AUPRC) is the average precision over the "
+        f"pooled voxels of the test patients.{folds} The threshold hFPR5 gives a false-positive rate of 5 % on "
+        "lesion-free slices of the validation patients, and valDice maximises the Dice coefficient on the validation "
+        f"patients. Confidence intervals are 95 % percentile intervals of {REPLICATES:,} bootstrap samples of patients."
     )
 
 
-def _numbers(record: RunRecord) -> str:
+def _results(record: RunRecord) -> str:
     chosen = (("AUPRC", "auprc", None), ("Dice at hFPR5", "dice", "hFPR5"), ("Dice at valDice", "dice", "valDice"))
     known = [(label, record.find(name, policy)) for label, name, policy in chosen]
-    told = "; ".join(f"{label} {_number(metric)}" for label, metric in known if metric)
-    prevalence = record.find("prevalence")
-    return f"Results: {told} (prevalence {_number(prevalence, digits=4)})." if told else "There are no results."
+    metrics = [f"{label} was {_number(metric)}" for label, metric in known if metric]
+    if not metrics:
+        return "No metrics were computed."
+    prevalence = _number(record.find("prevalence"), digits=4)
+    return f"{_listed(metrics)}; the prevalence of lesion voxels was {prevalence}."
 
 
 def _number(metric: Metric | None, *, digits: int = 3) -> str:
     if metric is None or metric.value is None:
         return "undefined"
     text = f"{metric.value:.{digits}f}"
-    return text if metric.low is None or digits > 3 else f"{text} ({metric.low:.3f} to {metric.high:.3f})"
+    return text if metric.low is None or digits > 3 else f"{text} (95 % CI {metric.low:.3f} to {metric.high:.3f})"
 
 
-def _cost(record: RunRecord) -> str:
+def _computation(record: RunRecord) -> str:
     cost, made = record.cost, record.environment
-    told = [
+    measured = [
         f"{label} {value:.3g} {unit}"
         for label, value, unit in (
             ("training took", cost.fit_s, "s"),
-            ("scoring", cost.score_s_per_volume, "s per volume"),
+            ("scoring took", cost.score_s_per_volume, "s per volume"),
             ("peak memory was", cost.peak_rss_mib, "MiB"),
         )
         if value is not None
     ]
-    text = ", ".join(told) or "time was not measured"
-    return f"{text[0].upper()}{text[1:]} on {made.device or 'cpu'} ({list(made.gpu) or made.cpu or 'unknown'})."
-
-
-def _versions(record: RunRecord) -> str:
-    made = record.environment
-    packages = ", ".join(f"{name} {version}" for name, version in made.packages.items() if version)
-    return f"Versions: uad-bench {made.uad_bench}, Python {made.python}, {packages}."
+    hardware = ", ".join(made.gpu) or made.cpu or "unknown hardware"
+    versions = [f"uad-bench {made.uad_bench}", f"Python {made.python}"]
+    versions += [f"{name} {version}" for name, version in made.packages.items() if version]
+    where = f"on {hardware} with {_listed(versions)}"
+    return f"Computations were performed {where}{': ' if measured else ''}{_listed(measured)}."
 
 
 def _entry(kind: str, key: str, fields: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""All numbers of one rescoring as a table: one row a metric and policy, with interval, patients and groups."""
+"""Table of all metrics of a run or rescoring, one row per metric and threshold policy."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from uad_bench.runs.record import Numbers
 
 
 def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Table:
-    """The metrics of a run or a rescoring; those of groups follow, each with its number of patients."""
+    """The metrics, followed by those of groups of patients."""
     heading = f"{run}, protocol {protocol}, chain {chain}"
     table = Table(title=escape(heading), title_justify="left", caption_justify="left")
-    for name in ("metric", "threshold", "over", "patients", "value", "95 % interval"):
+    for name in ("metric", "threshold", "over", "patients", "value", "95 % CI"):
         table.add_column(name, justify="right" if name in {"patients", "value"} else "left")
     for row in numbers.metrics:
         table.add_row(*map(escape, cells(row)), style="dim" if row.policy in {"oracle", "own-oracle"} else None)
@@ -23,7 +23,7 @@ def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Ta
         table.add_section()
         for row in members:
             table.add_row(escape(f"{group}: {label(row.name)}"), *map(escape, cells(row)[1:]))
-    table.caption = "intervals: 2,000 bootstraps over patients; oracle: chosen on test, never ranked"
+    table.caption = "intervals: 2,000 bootstrap samples of patients; oracle: chosen on the test patients, never ranked"
     return table
 
 
@@ -35,5 +35,5 @@ def cells(row: Metric) -> Sequence[str]:
 
 
 def label(name: str) -> str:
-    """The name that people read."""
+    """Display name of a metric."""
     return METRICS[name].label if name in METRICS else name

@@ -1,4 +1,4 @@
-"""Leaderboards as files: built from runs, kept beside each other, made again from themselves."""
+"""Leaderboards as files: built from runs, extended by single runs, and rebuilt from their stored rows."""
 
 from collections.abc import Sequence
 from math import isnan
@@ -28,13 +28,13 @@ SHIPPED = "leaderboards"
 def find_sheets(
     runs: Path, task: str, *, apart: bool = False, further: Sequence[str] = ()
 ) -> tuple[tuple[Sheet, ...], str]:
-    """A task's tables and where they come from: its runs, else the leaderboard that ships with the package.
+    """A task's tables and their origin: its runs, else the leaderboard shipped with the package.
 
     Args:
         runs: the runs folder.
         task: its name, or the path of its TOML file.
-        apart: give costs a table of their own.
-        further: metrics to show besides, such as `specificity@hFPR5`.
+        apart: show costs in a separate table.
+        further: additional metrics, such as `specificity@hFPR5`.
     """
     name = Path(task).stem if task.endswith(".toml") else task
     shipped = resource_path(SHIPPED) / name
@@ -46,12 +46,12 @@ def find_sheets(
 
 
 def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
-    """Boards with the baselines and bounds that the shipped configuration declares."""
+    """Boards with the baselines and upper bounds declared in the shipped configuration."""
     return assemble_boards(results, baselines=baseline_methods(), bounds=bound_methods())
 
 
 def stored_boards(folder: Path) -> tuple[Board, ...]:
-    """Boards of a stored leaderboard, if it has rows; a baseline declared after it was built is not missed."""
+    """Boards of a stored leaderboard, if it has rows; it may lack baselines declared after it was built."""
     if not any(folder.glob("*-seed*.json")):
         return ()
     results = read_stored(folder)
@@ -76,24 +76,24 @@ def build_board(
     complete: bool = True,
     report: Report = lambda _: None,
 ) -> list[Path]:
-    """Write a task's leaderboard anew from its runs; returns what was written, the table first.
+    """Write a task's leaderboard from its runs; returns the written files, the table first.
 
-    A leaderboard on disk is one table of raw maps: of the comparable runs that are most, the newest where two are even.
+    A stored leaderboard contains one group of comparable runs: the largest or, of equally large ones, the newest.
 
     Args:
         runs: the runs folder.
         task: its name, or the path of its TOML file.
         output: folder of leaderboards.
-        data: folder of the patients, where the data set is not embedded.
-        complete: first compute lesions and the common chain of runs whose maps are here, which takes seconds a patient.
+        data: folder with the patients; not needed for embedded data.
+        complete: compute missing lesion metrics and post-processed scores first, which takes seconds per patient.
         report: receives progress.
 
     Raises:
-        VerificationError: a number or a score map is not the one that was stored.
+        VerificationError: a record or a score map was changed after it was written.
         ConfigError: a baseline is missing; nothing was written.
     """
     name = safe_name(Path(task).stem if task.endswith(".toml") else task, "task")
-    boards_of(read_results(runs, name, verify=True))  # refuse before the long work
+    boards_of(read_results(runs, name, verify=True))  # raises errors before the long computation
     for run in find_runs(runs, name) if complete else ():
         complete_run(run, data=data, report=report)
     (largest, *_), _ = choose_groups(read_results(runs, name, verify=True), baselines=baseline_methods())
@@ -101,19 +101,19 @@ def build_board(
 
 
 def left_out(runs: Path, task: str) -> str:
-    """A sentence that names the runs that `build_board` leaves out; empty where it takes them all."""
+    """A sentence that lists the runs that `build_board` leaves out; empty if there are none."""
     results = read_results(runs, Path(task).stem if task.endswith(".toml") else task)
     (_, *smaller), others = choose_groups(results, baselines=baseline_methods())
     return name_left_out([*smaller, *others], "more or newer runs share another table")
 
 
 def add_run(run: Run, output: Path) -> Path:
-    """Add one run to a stored leaderboard and write its tables again; returns the table.
+    """Add one run to a stored leaderboard and rewrite its tables; returns the table.
 
-    It takes the place of the row with the same method, settings and seed, if there is one.
+    It replaces the run with the same method, settings and seed, if there is one.
 
     Raises:
-        ConfigError: the run is not comparable with the rows that are there; nothing was written.
+        ConfigError: the run is not comparable with the existing rows; nothing was written.
     """
     result = read_result(run, verify=True)
     folder = output / safe_name(result.record.task.name, "task")
@@ -123,7 +123,7 @@ def add_run(run: Run, output: Path) -> Path:
 
 
 def _publish(results: Sequence[Result], folder: Path) -> list[Path]:
-    """Write rows and tables, then remove rows that newer ones replaced."""
+    """Write rows and tables, then remove replaced rows."""
     kept = [result for row in boards_of(results)[0].rows for result in row.results]
     rows = store_results(kept, folder)
     for old in {*folder.glob("*-seed*.json")} - {*rows}:
@@ -133,7 +133,7 @@ def _publish(results: Sequence[Result], folder: Path) -> list[Path]:
 
 
 def write_tables(folder: Path) -> list[Path]:
-    """Write `<task>.md` and `comparison.json` from the stored rows and the reported numbers."""
+    """Write `<task>.md` and `comparison.json` from the stored rows and the reported results."""
     texts = tables(folder)
     table, comparison = folder.with_suffix(".md"), folder / "comparison.json"
     write_text(table, texts[0])
@@ -156,7 +156,7 @@ def _page(name: str, sheets: Sequence[Sheet], boards: Sequence[Board]) -> str:
 
 
 def _commands(boards: Sequence[Board]) -> str:
-    """How each row is made again; the digests of its score maps are in the row's JSON."""
+    """Commands that reproduce each row; the digests of its score maps are in the row's JSON."""
     commands = [result.command for board in boards[:1] for row in board.ordered for result in row.results]
     if not commands:
         return ""
@@ -164,7 +164,7 @@ def _commands(boards: Sequence[Board]) -> str:
 
 
 def _comparison(board: Board) -> dict[str, Any]:
-    """Ranks and p values of one board as plain values; unknown ones are None."""
+    """Ranks and p-values of one board as plain values; unknown ones are None."""
     ranking = board.ranking
     return {
         "chain": board.chain,
@@ -182,5 +182,5 @@ def _comparison(board: Board) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """Six digits: more would differ between processors."""
+    """Six significant digits, because further ones differ between processors; None for NaN."""
     return None if isnan(value) else float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""A board as sheets."""
+"""Tables of a board."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ COST_NOTES = (
 
 
 def board_sheets(board: Board, *, apart: bool = False, further: Sequence[str] = ()) -> tuple[Sheet, ...]:
-    """The ranked table, and apart from it the bounds that saw labels.
+    """The ranked table and, in a separate table, the upper bounds that saw labels.
 
     Args:
-        board: what is shown.
-        apart: give costs a table of their own, for readers who look at a page.
-        further: metrics to show besides, such as `specificity@hFPR5`.
+        board: the board to show.
+        apart: show costs in a separate table.
+        further: additional metrics, such as `specificity@hFPR5`.
     """
     columns = columns_of(board, further)
     title = f"{board.record.task.name}: {CHAINS.get(board.chain, board.chain)}"
@@ -35,12 +35,12 @@ def board_sheets(board: Board, *, apart: bool = False, further: Sequence[str] = 
 
 
 def _split(sheet: Sheet, *, costs: bool) -> tuple[Sheet, ...]:
-    """Numbers in one table and, since post-processing changes none of them, costs and provenance in one other."""
-    dear_headings = {column.column.heading for column in (*COSTS, *HARDWARE)}
-    kept = [i for i, column in enumerate(sheet.columns) if column.heading not in dear_headings]
-    dear = [i for i, column in enumerate(sheet.columns) if column.heading in {*dear_headings, "method"}]
-    numbers = _only(sheet, kept, sheet.title, sheet.notes)
-    return (numbers, _only(sheet, dear, "Cost and provenance", COST_NOTES)) if costs else (numbers,)
+    """Metrics in one table and, if wanted, costs and provenance in another; post-processing does not change these."""
+    cost_headings = {column.column.heading for column in (*COSTS, *HARDWARE)}
+    metric_columns = [i for i, column in enumerate(sheet.columns) if column.heading not in cost_headings]
+    cost_columns = [i for i, column in enumerate(sheet.columns) if column.heading in {*cost_headings, "method"}]
+    metrics = _only(sheet, metric_columns, sheet.title, sheet.notes)
+    return (metrics, _only(sheet, cost_columns, "Cost and provenance", COST_NOTES)) if costs else (metrics,)
 
 
 def _only(sheet: Sheet, chosen: Sequence[int], title: str, notes: tuple[str, ...]) -> Sheet:

@@ -1,4 +1,4 @@
-"""One run as a terminal shows it: what it was, its numbers by threshold policy, its patients."""
+"""Terminal view of a run: its settings and cost, metrics by threshold policy, and metrics per patient."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BARS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """What `show` prints."""
+    """Output of `uad-bench show`."""
 
     record: RunRecord
     patients: Patients
@@ -58,25 +58,23 @@ def _facts(record: RunRecord) -> Iterator[str]:
 
 
 def _measured(cost: Cost) -> Iterator[str]:
-    """What some records do not have: processor and GPU, and in older ones energy and the machine's speed."""
+    """Costs that only some records have: processor and GPU and, in older ones, energy and machine speed."""
     parts = [("processor", cost.cpu_s, "s"), ("GPU", cost.gpu_s, "s"), ("GPU memory", cost.peak_cuda_mib, "MiB")]
-    said = [f"{label} {value:.3g} {unit}" for label, value, unit in parts if value is not None]
+    facts = [f"{label} {value:.3g} {unit}" for label, value, unit in parts if value is not None]
     if cost.energy_j is not None:
-        said.append(f"energy {cost.energy_j / 3600:.3g} Wh ({', '.join(cost.energy_of or ())})")
+        facts.append(f"energy {cost.energy_j / 3600:.3g} Wh ({', '.join(cost.energy_of or ())})")
     if speed := cost.calibration:
-        said.append(
-            f"this machine {speed.matmul_gflops:.0f} GFLOP/s in matrices, {speed.conv_gflops:.0f} in convolutions"
-        )
-    if said:
-        yield "; ".join(said)
+        facts.append(f"{speed.matmul_gflops:.0f} GFLOP/s in matrix products, {speed.conv_gflops:.0f} in convolutions")
+    if facts:
+        yield "; ".join(facts)
 
 
 def _overall(record: RunRecord) -> Sheet:
-    """Metrics over every threshold."""
+    """Metrics that do not depend on a threshold."""
     names = ("auprc", "auprc_gain", "auroc", "fpr95", "prevalence")
     metrics = [(METRICS[name].label, record.find(name)) for name in names]
-    metrics.append(("AUPRC a patient", record.find("auprc", aggregation="mean")))
-    columns = (Column("over every threshold", numeric=False), Column("value [95 % CI]"))
+    metrics.append(("mean per-patient AUPRC", record.find("auprc", aggregation="mean")))
+    columns = (Column("metric", numeric=False), Column("value [95 % CI]"))
     rows = tuple((Cell(label), Cell(write_value(metric, interval=True))) for label, metric in metrics)
     return Sheet("", columns, rows)
 
@@ -85,8 +83,8 @@ def _by_policy(record: RunRecord) -> Sheet:
     """Metrics at each operating point."""
     known = [name for name in POLICY_METRICS if any(record.find(name, p) for p in record.thresholds)]
     columns = (
-        Column("at threshold", numeric=False, identity=True),
-        Column("score"),
+        Column("threshold policy", numeric=False, identity=True),
+        Column("threshold"),
         *(Column(METRICS[name].label) for name in known),
     )
     rows = tuple(
@@ -101,7 +99,7 @@ def _by_policy(record: RunRecord) -> Sheet:
 
 
 def _by_patient(patients: Patients) -> Iterator[Sheet]:
-    """Each patient's AUPRC as a bar, worst first."""
+    """AUPRC per patient, also as a bar, worst first."""
     if not patients.names:
         return
     auprc, dice = (patients.values.get(key, np.full(len(patients.names), np.nan)) for key in ("auprc", "dice@hFPR5"))

@@ -1,4 +1,4 @@
-"""The table that `run` ends with: this run beside the trivial baselines."""
+"""Table printed by `run`: the run compared with the trivial baselines."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ METRICS = (
     ("dice@valDice", "dice", "valDice", "pooled"),
     ("oracle Dice", "dice", "oracle", "pooled"),
     ("AUROC", "auroc", None, "pooled"),
-    ("AUPRC a patient", "auprc", None, "mean"),
+    ("mean per-patient AUPRC", "auprc", None, "mean"),
 )
 COSTS = (("training", "fit_s"), ("time per volume", "score_s_per_volume"))
 COLUMNS = (
@@ -28,14 +28,14 @@ COLUMNS = (
 
 
 def run_table(records: Sequence[RunRecord], *, runs: Path) -> TerminalView:
-    """The last record beside the others, ranked by pooled AUPRC."""
+    """All records, sorted by pooled AUPRC, with the last record highlighted."""
     main = records[-1]
     rows = tuple(_row(record, record is main) for record in by_auprc(records))
     return TerminalView((Sheet(_title(main), COLUMNS, rows, _notes(main, runs)),))
 
 
 def by_auprc(records: Sequence[RunRecord]) -> list[RunRecord]:
-    """Best pooled AUPRC first, failed and undefined last; equal values in the order of names."""
+    """Best pooled AUPRC first, failed and undefined last; ties sorted by name."""
 
     def key(record: RunRecord) -> tuple[bool, float, str]:
         value = record.value("auprc")

@@ -101,7 +101,7 @@ def test_over_folds_the_page_has_every_curve_and_says_what_its_lines_are(folded_
     text = page(folded_runs, tmp_path, images=False, figures=tmp_path / "figures")
     assert {"figure-dice-threshold", "figure-precision-recall", "figure-roc"} <= set(Outline(text).ids)
     assert (tmp_path / "figures" / "roc.png").stat().st_size > 2_000
-    assert text.count("Thin: one line a fold") == 2 * 3  # captions, and the words in the figures' place
+    assert text.count("Thin: one line per fold") == 2 * 3  # captions, and the words in the figures' place
 
 
 def test_over_folds_real_patients_are_not_shown_unless_asked_for(folded_runs, tiny_data, tmp_path):
@@ -111,6 +111,6 @@ def test_over_folds_real_patients_are_not_shown_unless_asked_for(folded_runs, ti
 def test_training_patients_are_counted_in_each_fold(folded_runs, seen_runs, tmp_path):
     counts = [len(fold.read_record().subjects.train) for fold in folded_runs[0].folds]
     assert counts == [2, 2]
-    assert "<dd>2 a fold</dd>" in page(folded_runs, tmp_path, images=False)
+    assert "<dd>2 per fold</dd>" in page(folded_runs, tmp_path, images=False)
     plain = len(seen_runs[0].read_record().subjects.train)
     assert f"<dt>training patients</dt><dd>{plain}</dd>" in page(seen_runs, tmp_path, images=False)

@@ -7,14 +7,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from uad_bench.output.report.curve_plots import draw_dice, draw_precision_recall, draw_roc, mean_line
-from uad_bench.output.report.material import gather_material
+from uad_bench.output.report.report_data import gather_report_data
 from uad_bench.runs.tables import read_curve
 
 
-def lines_of(draw, material, method):
+def lines_of(draw, report_data, method):
     """Thin and bold lines of a method, and its single markers."""
     axes = Figure().add_subplot()
-    draw(axes, material)
+    draw(axes, report_data)
     ours = [line for line in axes.get_lines() if line.get_color() == method.style.colour]
     long = [line for line in ours if len(line.get_xdata()) > 1]
     markers = [line for line in ours if len(line.get_xdata()) == 1]
@@ -27,7 +27,7 @@ def lines_of(draw, material, method):
 
 @pytest.fixture
 def folded(folded_runs):
-    return gather_material(folded_runs)
+    return gather_report_data(folded_runs)
 
 
 def test_the_mean_line_is_drawn_where_every_line_has_a_value():
@@ -67,7 +67,7 @@ def test_without_the_curve_of_a_fold_there_is_no_mean_over_folds(folded):
 
 
 def test_a_run_without_folds_is_one_line(many_runs):
-    material = gather_material(many_runs)
-    method = next(method for method in material.sound if method.name == "ae")
-    thin, bold, _ = lines_of(draw_roc, material, method)
+    report_data = gather_report_data(many_runs)
+    method = next(method for method in report_data.sound if method.name == "ae")
+    thin, bold, _ = lines_of(draw_roc, report_data, method)
     assert (len(thin), len(bold)) == (0, 1)

@@ -1,4 +1,4 @@
-"""Sheets as text in every format that people paste, load or open; each escapes what its readers would execute."""
+"""Output formats of tables; each escapes what its reader would interpret or execute."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Sheets as CSV: one header, one row a method, numbers in full."""
+"""Tables as CSV: one header, one row per method, unrounded values."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_text(sheets: Sequence[Sheet]) -> str:
-    """Every sheet's rows under one header; the column `table` says which sheet a row is from."""
+    """The rows of all sheets under one header; the column `table` contains the title of their sheet."""
     rows = table_rows(sheets)
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
@@ -23,7 +23,7 @@ def csv_text(sheets: Sequence[Sheet]) -> str:
 
 
 def table_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
-    """The values behind the cells; unknown ones are None."""
+    """The unrounded values of all cells; unknown ones are None."""
     return [
         {"table": sheet.title, **{name: value for cell in row for name, value in cell.values}}
         for sheet in sheets
@@ -32,7 +32,7 @@ def table_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
 
 
 def _field(value: Any) -> Any:
-    """Numbers exactly; text so that no spreadsheet takes it for a formula."""
+    """Exact numbers, and text that spreadsheets do not interpret as a formula."""
     if value is None:
         return ""
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Sheets as LaTeX `table` environments with booktabs rules."""
+"""Tables as LaTeX `table` environments with booktabs rules."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ _SPECIAL = {
 
 
 def latex_text(sheets: Sequence[Sheet]) -> str:
-    """One `table` environment for each sheet, to be pasted into a paper."""
+    """One `table` environment per sheet, to be pasted into a paper."""
     return _HEAD + "\n".join(_table(sheet) for sheet in sheets) + "\n"
 
 
 def escape(text: str) -> str:
-    """`text` as words; a character outside ASCII that plain LaTeX may not have is named by its code."""
+    """`text` as plain text; other characters outside ASCII, which LaTeX may lack, are replaced by their code."""
     return "".join(_SPECIAL.get(c, c if c.isascii() else f"U+{ord(c):04X}") for c in visible(text))
 
 

@@ -1,4 +1,4 @@
-"""Sheets as GitHub-flavoured Markdown."""
+"""Tables as GitHub-flavoured Markdown."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ _SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
 
 
 def markdown_text(sheets: Sequence[Sheet]) -> str:
-    """One section a sheet: heading, table, notes."""
+    """One section per sheet: heading, table and notes."""
     return "\n\n".join(_section(sheet) for sheet in sheets) + "\n"
 
 
 def escape(text: str) -> str:
-    """`text` as words: no markup, no HTML, one line."""
+    """`text` as plain text on one line, without markup or HTML."""
     plain = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", plain)
 

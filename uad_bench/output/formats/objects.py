@@ -1,4 +1,4 @@
-"""Sheets as one JSON document."""
+"""Tables as one JSON document."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from uad_bench.output.formats.comma import table_rows
 def json_text(sheets: Sequence[Sheet]) -> str:
     """`{"tables": [{"title", "notes", "rows": [{…}]}]}`; unknown numbers are null.
 
-    ASCII only, so that no character of a name reaches a terminal.
+    ASCII only, so that names cannot send control characters to a terminal.
     """
     tables = [
         {

@@ -1,4 +1,4 @@
-"""Sheets for a terminal: a table that is too wide is folded between columns, never inside a cell."""
+"""Tables for a terminal; tables that are too wide are split between columns."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from uad_bench.boards.sheet import Cell, Sheet
 from uad_bench.console import as_text, visible
 
 STYLES = {"best": "bold green", "strong": "bold", "oracle": "dim", "quiet": "dim", "failed": "red", "warning": "yellow"}
-GAP = 2  # blanks between two columns: one of padding, one of the box
+GAP = 2  # spaces between two columns: one of padding, one of the box
 
 
 def plain_text(sheets: Sequence[Sheet]) -> str:
-    """Without colour, as wide as a file may be."""
+    """The sheets as plain text without colour."""
     return as_text(TerminalView(tuple(sheets)))
 
 
 @dataclass(frozen=True, slots=True)
 class TerminalView:
-    """Sheets as rich prints them in a window of any width."""
+    """Sheets printed by rich in a terminal of any width."""
 
     sheets: tuple[Sheet, ...]
 
@@ -42,7 +42,7 @@ def _parts(sheet: Sheet, width: int) -> Iterator[RenderableType]:
 
 
 def fold(sheet: Sheet, width: int) -> list[list[int]]:
-    """Indices of the columns of each part: as many as fit, each part with the identifying columns first."""
+    """Indices of the columns of each part: as many as fit, preceded by the identifying columns."""
     widths = [_width(sheet, i) + GAP for i in range(len(sheet.columns))]
     identity = [i for i, column in enumerate(sheet.columns) if column.identity]
     start = sum(widths[i] for i in identity)

@@ -1,1 +1,1 @@
-"""One self-contained page: what was measured, how sure it is, and the slices behind it."""
+"""Self-contained HTML report: tables, figures, and slices with a threshold slider."""

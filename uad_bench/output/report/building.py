@@ -1,4 +1,4 @@
-"""Builds the page: tables and figures from records, and pictures where they may be shown."""
+"""Building the HTML report: tables, figures and, where permitted, slices."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ from uad_bench.method import Progress
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.cases import ChosenCase, case_sheet, choose_cases
 from uad_bench.output.report.figures import inline_figures, save_figures
-from uad_bench.output.report.material import MethodMaterial, ReportData, gather_material
 from uad_bench.output.report.permission import may_show
 from uad_bench.output.report.pictures import browser_payload
+from uad_bench.output.report.report_data import MethodData, ReportData, gather_report_data
 from uad_bench.output.report.templating import render
 from uad_bench.runs.folder import Run
 from uad_bench.runs.reopen import open_stored
@@ -33,74 +33,79 @@ def write_report(
     figures: Path | None = None,
     report: Report = lambda _: None,
 ) -> None:
-    """Write one self-contained page about runs of one task.
+    """Write a self-contained HTML report on runs of one task.
 
     Args:
-        runs: several methods, and several seeds of each.
-        output: the HTML file.
-        data: folder of the patients, where the data set is not embedded.
-        images: show slices; None shows them for the embedded data set only.
-        figures: also write each figure there, as PNG and SVG.
+        runs: runs of one or more methods, with one or more seeds each.
+        output: HTML file to write.
+        data: folder with the patients; not needed for embedded data.
+        images: whether to show slices; None shows them for embedded data only.
+        figures: folder to also write every figure to, as PNG and SVG.
         report: receives progress.
     """
     prepare_output(output)
-    material = gather_material(runs)
+    report_data = gather_report_data(runs)
     report(Progress("report", 0, 3))
     if figures:
-        save_figures(material, figures)
+        save_figures(report_data, figures)
     report(Progress("report", 1, 3))
-    write_text(output, report_page(material, _payload(material, data, may_show(material.board.record, images), report)))
+    write_text(
+        output,
+        report_page(report_data, _payload(report_data, data, may_show(report_data.board.record, images), report)),
+    )
     report(Progress("report", 3, 3))
 
 
-def report_page(material: ReportData, payload: dict[str, Any] | None) -> str:
-    """The page's text; without a payload there is no case browser."""
-    table, methods = material.by_patient(COLUMN), [method.name for method in material.sound]
-    chosen = _chosen(material)
+def report_page(report_data: ReportData, payload: dict[str, Any] | None) -> str:
+    """The HTML of the report; without a payload there is no case browser."""
+    table, methods = report_data.by_patient(COLUMN), [method.name for method in report_data.sound]
+    chosen = _chosen(report_data)
     return render(
         "report.html.j2",
-        record=material.board.record,
-        boards=[sheet for board in material.boards for sheet in board_sheets(board, apart=True)],
-        pictures=inline_figures(material),
-        methods=material.sound,
-        training=_training(material),
-        folds=material.over_folds,
-        failed=[method for method in material.methods if method.row.failure],
-        cases=case_sheet(chosen, material.patients, table, methods) if methods else None,
+        record=report_data.board.record,
+        boards=[sheet for board in report_data.boards for sheet in board_sheets(board, apart=True)],
+        pictures=inline_figures(report_data),
+        methods=report_data.sound,
+        training=_training(report_data),
+        folds=report_data.over_folds,
+        failed=[method for method in report_data.methods if method.row.failure],
+        cases=case_sheet(chosen, report_data.patients, table, methods) if methods else None,
         payload=None if payload is None else _script_json(payload),
     )
 
 
-def _payload(material: ReportData, data: Path | None, show: bool, report: Report) -> dict[str, Any] | None:
-    """The case browser's content, or None where images may not be shown or no map is there."""
-    cases = _chosen(material)
-    methods = [method for method in material.sound if _has_maps(method, cases)]
+def _payload(report_data: ReportData, data: Path | None, show: bool, report: Report) -> dict[str, Any] | None:
+    """Data of the case browser, or None if images may not be shown or score maps are missing."""
+    cases = _chosen(report_data)
+    methods = [method for method in report_data.sound if _has_maps(method, cases)]
     if not show or not cases or not methods or methods[0].run is None:
         return None
-    cohort = open_stored(methods[0].run, data, report)[0].cohort  # of all, for they share one table
+    cohort = open_stored(methods[0].run, data, report)[0].cohort  # the same for all methods
     return browser_payload(cases, methods, cohort, cache_root())
 
 
-def _has_maps(method: MethodMaterial, cases: Sequence[ChosenCase]) -> bool:
-    """Whether every patient to be shown has a map and thresholds."""
+def _has_maps(method: MethodData, cases: Sequence[ChosenCase]) -> bool:
+    """Whether every patient to be shown has a score map and thresholds."""
     parts = [method.part_of(case.subject) for case in cases]
     return method.row.sound[0].present and all(part is not None and part.curve is not None for part in parts)
 
 
-def _chosen(material: ReportData) -> list[ChosenCase]:
-    return choose_cases(material.patients, material.by_patient(COLUMN), [method.name for method in material.sound])
+def _chosen(report_data: ReportData) -> list[ChosenCase]:
+    return choose_cases(
+        report_data.patients, report_data.by_patient(COLUMN), [method.name for method in report_data.sound]
+    )
 
 
-def _training(material: ReportData) -> str:
-    """How many patients each model was fitted on."""
-    records = [part.record for method in material.sound[:1] for part in method.parts] or [material.board.record]
+def _training(report_data: ReportData) -> str:
+    """Number of training patients, per fold with cross-validation."""
+    records = [part.record for method in report_data.sound[:1] for part in method.parts] or [report_data.board.record]
     counts = sorted({len(record.subjects.train or ()) for record in records})
-    return " or ".join(map(str, counts)) + (" a fold" if material.over_folds else "")
+    return " or ".join(map(str, counts)) + (" per fold" if report_data.over_folds else "")
 
 
 def _script_json(value: Any) -> Markup:
-    """JSON that cannot end the script element that holds it, whatever the patients are called."""
+    """JSON that cannot close its script element, whatever the names of patients."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - every character that HTML reads is escaped
+    return Markup(text)  # noqa: S704 - every character special to HTML is escaped

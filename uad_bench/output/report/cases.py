@@ -1,4 +1,4 @@
-"""Which patients the case browser shows: the worst, the median and the best, and those that methods disagree on."""
+"""Selection of patients for the case browser: worst, median and best, and those on which methods disagree most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ DISAGREEMENTS = 2
 
 @dataclass(frozen=True, slots=True)
 class ChosenCase:
-    """One patient and why they are shown."""
+    """A patient, and the reasons for the selection."""
 
     subject: str
     reasons: tuple[str, ...]
@@ -24,14 +24,14 @@ def choose_cases(patients: Sequence[str], table: NDArray[np.float64], methods: S
     """Worst, median and best by the mean over methods, and the largest differences between two methods.
 
     Args:
-        patients: n names.
-        table: (M, n) values, NaN where undefined.
-        methods: M names.
+        patients: names of the n patients.
+        table: values (M, n), NaN where undefined.
+        methods: names of the M methods.
     """
     defined = np.isfinite(table).any(axis=0) if table.size else np.zeros(len(patients), bool)
     known = np.flatnonzero(defined)
     if not known.size:
-        return [ChosenCase(name, ("shown without a number: no anomaly in any test patient",)) for name in patients[:3]]
+        return [ChosenCase(name, ("no metric: no anomaly in any test patient",)) for name in patients[:3]]
     mean = np.full(len(patients), np.nan)
     mean[known] = np.nanmean(table[:, known], axis=0)
     reasons = {
@@ -44,7 +44,7 @@ def choose_cases(patients: Sequence[str], table: NDArray[np.float64], methods: S
 
 
 def worst_median_best(values: NDArray[np.float64]) -> dict[int, list[str]]:
-    """Where the worst, the median and the best of the finite values are; of few, one may be several of these."""
+    """Indices of the worst, median and best finite value; of few values, one may be several of these."""
     order = [int(i) for i in np.argsort(values, kind="stable") if np.isfinite(values[i])]
     places: dict[int, list[str]] = {}
     for name, k in (("worst", 0), ("median", (len(order) - 1) // 2), ("best", -1)) if order else ():
@@ -55,13 +55,13 @@ def worst_median_best(values: NDArray[np.float64]) -> dict[int, list[str]]:
 def case_sheet(
     cases: Sequence[ChosenCase], patients: Sequence[str], table: NDArray[np.float64], methods: Sequence[str]
 ) -> Sheet:
-    """The chosen patients with every method's Dice."""
-    columns = (Column("patient", numeric=False, identity=True), Column("why", numeric=False), *map(Column, methods))
+    """The selected patients with the Dice of every method."""
+    columns = (Column("patient", numeric=False, identity=True), Column("reason", numeric=False), *map(Column, methods))
     rows = tuple(
         (Cell(case.subject), Cell("; ".join(case.reasons)), *_numbers(table[:, patients.index(case.subject)]))
         for case in cases
     )
-    return Sheet("Patients to look at", columns, rows, ("Dice of a patient at hFPR5, mean over seeds.",))
+    return Sheet("Selected patients", columns, rows, ("Per-patient Dice at hFPR5, mean over seeds.",))
 
 
 def _numbers(values: NDArray[np.float64]) -> list[Cell]:

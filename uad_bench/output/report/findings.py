@@ -1,4 +1,4 @@
-"""Lesions that a map misses and false alarms it raises, as places to look at."""
+"""Missed lesions and false positives of a score map, as connected components."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from uad_bench.metrics.lesion import SMALLEST_MM3
 
 Kind = Literal["missed lesion", "false positive"]
-MOST = 6  # of each kind
+MOST = 6  # findings per kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Finding:
     """One connected component.
 
     Attributes:
-        at: voxel of the component nearest its centre, (x, y, z) inside the box.
-        ml: its volume.
+        at: voxel (x, y, z) of the component nearest its centre, relative to the box.
+        ml: volume in ml.
     """
 
     kind: Kind
@@ -27,7 +27,7 @@ class Finding:
 
 
 def find_errors(predicted: NDArray[np.bool_], anomaly: NDArray[np.bool_], *, voxel_mm3: float) -> list[Finding]:
-    """Components of either mask (X, Y, Z) without a voxel in the other, the largest first; 26 neighbours."""
+    """Components of either mask (X, Y, Z) that do not overlap the other, largest first; 26-connectivity."""
     missed = _alone(anomaly, predicted, "missed lesion", voxel_mm3)
     return [*missed, *_alone(predicted, anomaly, "false positive", voxel_mm3)]
 
@@ -45,7 +45,7 @@ def _alone(mask: NDArray[np.bool_], other: NDArray[np.bool_], kind: Kind, voxel_
 
 
 def _centre(labels: NDArray[np.int64], box: tuple[slice, ...], number: int) -> tuple[int, int, int]:
-    """The component's voxel nearest its centre of mass, since the centre of a crescent lies outside it."""
+    """The component's voxel nearest its centre of mass, which may itself be outside the component."""
     places = np.argwhere(labels[box] == number) + [part.start for part in box]
     x, y, z = places[np.argmin(((places - places.mean(axis=0)) ** 2).sum(axis=1))]
     return int(x), int(y), int(z)

@@ -1,7 +1,7 @@
-"""Scores as one byte: how many of up to 255 exact thresholds a score reaches.
+"""Scores as one byte: the number of thresholds, up to 255, that a score reaches.
 
-A slider over these thresholds then marks exactly the voxels that the harness would mark, which equal steps of the score
-could not promise.
+The slider steps through these exact thresholds, so that it marks the same voxels as the evaluation; equally spaced
+steps would not.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ class Levels:
     """Thresholds of one method.
 
     Attributes:
-        thresholds: (K,) float32, ascending; level k means that a score is at or above the first k of them.
-        dice: (K,) pooled Dice of the test patients at each.
-        fpr: (K,) pooled false-positive rate at each.
-        policies: level by policy.
+        thresholds: (K,) float32, ascending; a score of level k is at or above the first k of them.
+        dice: (K,) pooled Dice of the test patients at each threshold.
+        fpr: (K,) pooled false-positive rate at each threshold.
+        policies: level by threshold policy.
     """
 
     thresholds: NDArray[np.float32]
@@ -39,10 +39,10 @@ class Levels:
 
 
 def make_levels(curve: Curve, policies: Mapping[str, float]) -> Levels:
-    """Thresholds from a sweep, thinned, and those of the policies between them.
+    """Levels from a thinned curve, extended by the exact thresholds of the policies.
 
     Args:
-        curve: the run's sweep.
+        curve: the run's metrics by threshold.
         policies: exact threshold by policy.
     """
     thin = curve.thinned(MOST)
@@ -59,5 +59,5 @@ def make_levels(curve: Curve, policies: Mapping[str, float]) -> Levels:
 
 
 def count_levels(levels: NDArray[np.uint8], anomaly: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """How many voxels, and how many anomalous ones, have each level: (2, 256) from equally shaped arrays."""
+    """Number of voxels, and of anomalous voxels, per level: (2, 256), from arrays of the same shape."""
     return np.stack([np.bincount(part.ravel(), minlength=256) for part in (levels, levels[anomaly])]).astype(np.uint32)

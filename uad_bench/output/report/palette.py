@@ -1,9 +1,9 @@
-"""Colours, dashes and markers that tell methods apart without relying on hue alone."""
+"""Colours, dashes and markers of methods, distinguishable without relying on hue alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Okabe and Ito (2008), for readers with any colour vision; darkened where a thin line would vanish on white.
+# Okabe and Ito (2008), safe for colour-blind readers; darkened where a thin line would be faint on white.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#B3579B", "#C08A00", "#3D9FDB", "#8C6BB1", "#A6462A")
 GREYS = ("#6B7480", "#8A929C", "#6B7480", "#8A929C")
 DASHES = ((), (6, 2), (2, 1.5), (6, 2, 1.5, 2))
@@ -12,12 +12,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one method is drawn.
+    """Style of one method.
 
     Attributes:
         colour: `#rrggbb`, readable on white and on black.
-        dashes: lengths of line and gap in points; empty is solid.
-        marker: matplotlib's letter.
+        dashes: lengths of lines and gaps in points; empty for a solid line.
+        marker: matplotlib marker.
     """
 
     colour: str
@@ -26,7 +26,7 @@ class Style:
 
 
 def styles(baselines: Sequence[bool]) -> list[Style]:
-    """One style a method; trivial baselines are grey and dashed, so that they stay in the background."""
+    """One style per method; trivial baselines are grey and dashed."""
     drawn, taken, plain = [], 0, 0
     for baseline in baselines:
         if baseline:

@@ -1,4 +1,4 @@
-"""Pictures of real people are shown only when asked for."""
+"""Permission to show images: those of real patients are shown only on request."""
 
 from uad_bench.errors import ConfigError
 from uad_bench.plugins import registry
@@ -6,15 +6,15 @@ from uad_bench.runs.record import RunRecord
 
 
 def may_show(record: RunRecord, images: bool | None) -> bool:
-    """Whether slices of a record's patients are shown: as asked for, else only those of the embedded data set.
+    """Whether slices of a record's patients may be shown: as requested, by default only those of embedded data.
 
     Raises:
-        ConfigError: nothing was asked for, and the data set is not known here.
+        ConfigError: nothing was requested, and the dataset is not installed.
     """
     if images is not None:
         return images
     name = record.task.dataset
     known = registry.datasets()
     if name not in known:
-        raise ConfigError(f"data set {name!r} is not installed here; add --no-images, or --with-images and --data DIR")
+        raise ConfigError(f"dataset {name!r} is not installed; add --no-images, or --with-images and --data DIR")
     return bool(getattr(known[name].load(), "embedded", False))

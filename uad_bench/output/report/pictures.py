@@ -1,4 +1,4 @@
-"""Slices of the chosen patients as bytes that a browser draws: image, anomaly, and each method's levels."""
+"""Data of the case browser: image, reference anomaly and score levels of the selected patients' slices."""
 
 import base64
 import zlib
@@ -16,24 +16,24 @@ from uad_bench.metrics.overlap import smallest_float32
 from uad_bench.output.report.cases import ChosenCase
 from uad_bench.output.report.findings import Finding, find_errors
 from uad_bench.output.report.levels import OUTSIDE, Levels, count_levels, make_levels
-from uad_bench.output.report.material import MethodMaterial, Part
 from uad_bench.output.report.radiology import to_grey, turn
+from uad_bench.output.report.report_data import MethodData, Part
 
 POLICY = "hFPR5"
-LONGEST_SIDE = 192  # pixels of a shown slice; larger ones are thinned
-MOST_BYTES = 10_000_000  # of all pictures before compression
-SLICES = (6, 48)  # fewest and most a patient
+LONGEST_SIDE = 192  # pixels of a shown slice; larger slices are subsampled
+MOST_BYTES = 10_000_000  # of all images before compression
+SLICES = (6, 48)  # fewest and most per patient
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Viewed:
-    """One patient inside the box of brain and anomaly; arrays are (x, y, z).
+    """One patient, cropped to the box of brain and anomaly; arrays are (x, y, z).
 
     Attributes:
-        fold: the one that tested the patient; empty without folds.
-        image: grey values, 0..255.
-        levels: by method, in their order.
-        findings: by method, in their order.
+        fold: the fold that tested the patient; empty without folds.
+        image: grey values, 0 to 255.
+        levels: score levels per method.
+        findings: missed lesions and false positives per method.
     """
 
     case: ChosenCase
@@ -45,15 +45,15 @@ class Viewed:
 
 
 def browser_payload(
-    cases: Sequence[ChosenCase], methods: Sequence[MethodMaterial], cohort: Cohort, cache: Any
+    cases: Sequence[ChosenCase], methods: Sequence[MethodData], cohort: Cohort, cache: Any
 ) -> dict[str, Any]:
-    """Everything that the case browser needs, as plain values.
+    """Data of the case browser, as plain values.
 
     Args:
         cases: patients to show.
-        methods: those with maps and curves of all these patients, in order.
-        cohort: the patients; all methods were run on them.
-        cache: folder of the references.
+        methods: methods with score maps and curves of all these patients.
+        cohort: the patients; the same for all methods.
+        cache: folder of cached references.
     """
     parts = [[part for method in methods if (part := method.part_of(case.subject))] for case in cases]
     scales = {fold[0].name: [_levels(part) for part in fold] for fold in parts}
@@ -127,7 +127,7 @@ def _case(viewed: Viewed, most: int) -> dict[str, Any]:
 
 
 def choose_slices(viewed: Viewed, most: int) -> list[int]:
-    """At most this many z of the box: those of the findings and of the largest anomaly first, then evenly spaced."""
+    """At most `most` slices of the box: those of the largest anomaly and of findings, then evenly spaced ones."""
     depth = viewed.image.shape[2]
     area = viewed.reference.anomaly.sum(axis=(0, 1))
     wanted = [int(area.argmax()), *(f.at[2] for f in _by_volume(viewed))]
@@ -142,7 +142,7 @@ def _by_volume(viewed: Viewed) -> list[Finding]:
 
 
 def _counts(viewed: Viewed, levels: NDArray[np.uint8], chosen: Sequence[int]) -> NDArray[np.uint32]:
-    """(S + 1, 2, 256): each shown slice, and last the whole patient; only voxels that count."""
+    """Evaluated voxels per level (S + 1, 2, 256): of each shown slice, and last of the whole patient."""
     domain = viewed.reference.brain | viewed.reference.anomaly
     parts: Iterator[Any] = iter([*((..., z) for z in chosen), ...])
     anomaly = viewed.reference.anomaly
@@ -163,6 +163,6 @@ def _finding(finding: Finding, chosen: Sequence[int], viewed: Viewed, step: int)
 
 
 def pack(array: NDArray[Any]) -> str:
-    """Bytes of an array, little-endian, deflated, as base64."""
+    """Little-endian bytes of an array, deflated and base64-encoded."""
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
     return base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()

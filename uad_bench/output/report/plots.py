@@ -1,4 +1,4 @@
-"""The figures of a report, drawn with matplotlib on axes that are handed in."""
+"""Figures of a report, drawn on given matplotlib axes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,15 @@ import numpy as np
 
 from uad_bench.boards.result import Quantity
 from uad_bench.output.report.curve_plots import draw_dice, draw_precision_recall, draw_roc, has_curves, plain_powers
-from uad_bench.output.report.material import MethodMaterial, ReportData
+from uad_bench.output.report.report_data import MethodData, ReportData
 from uad_bench.runs.metric_rows import Metric
 
 Draw = Callable[[Any, ReportData], None]
 
 SIZES = ("small", "middle", "large")
-PLACES = [(dx, dy) for dy in (5, -12, 14, -20, 23, -29) for dx in (7, -7)]  # of a label, the best first
+PLACES = [
+    (dx, dy) for dy in (5, -12, 14, -20, 23, -29) for dx in (7, -7)
+]  # offsets of a label, the preferred ones first
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,13 @@ class Plot:
     """One figure.
 
     Attributes:
-        name: of its file.
-        caption: what is seen, one sentence or two; also the text read out in its place.
-        draw: fills matplotlib axes.
-        possible: whether the material has what it shows.
-        over_folds: what is to be said besides where runs are over folds.
-        wide: takes the page's whole width.
-        size: inches.
+        name: file name without suffix.
+        caption: one or two sentences; also the alternative text for screen readers.
+        draw: draws on matplotlib axes.
+        possible: whether the report has the data of this figure.
+        over_folds: additional caption for runs with folds.
+        wide: whether it spans the page's width.
+        size: width and height in inches.
     """
 
     name: str
@@ -40,15 +42,15 @@ class Plot:
     size: tuple[float, float] = (5.2, 3.7)
     over_folds: str = ""
 
-    def caption_for(self, material: ReportData) -> str:
-        """What is seen in this report."""
-        return f"{self.caption} {self.over_folds}".rstrip() if material.over_folds else self.caption
+    def caption_for(self, report_data: ReportData) -> str:
+        """The caption for this report."""
+        return f"{self.caption} {self.over_folds}".rstrip() if report_data.over_folds else self.caption
 
 
-def _patients(axes: Any, material: ReportData) -> None:
-    table = material.by_patient("dice@hFPR5")
+def _patients(axes: Any, report_data: ReportData) -> None:
+    table = report_data.by_patient("dice@hFPR5")
     generator = np.random.Generator(np.random.PCG64(0))
-    for place, (method, values) in enumerate(zip(material.sound, table, strict=True)):
+    for place, (method, values) in enumerate(zip(report_data.sound, table, strict=True)):
         known = values[np.isfinite(values)]
         offsets = generator.uniform(-0.26, 0.26, known.size)
         axes.scatter(known, place + offsets, s=max(4, 26 - known.size / 10), color=method.style.colour, alpha=0.45,
@@ -59,13 +61,13 @@ def _patients(axes: Any, material: ReportData) -> None:
                 axes.plot([number.low, number.high], [place, place], color=method.style.colour, linewidth=2.4)
             axes.plot(number.value, place, marker="D", markersize=6, color=method.style.colour, markeredgecolor="white",
                       markeredgewidth=0.8)  # fmt: skip
-    _method_axis(axes, material)
-    axes.set(xlabel="Dice of a patient at hFPR5", xlim=(-0.02, 1.02))
+    _method_axis(axes, report_data)
+    axes.set(xlabel="per-patient Dice at hFPR5", xlim=(-0.02, 1.02))
 
 
-def _sizes(axes: Any, material: ReportData) -> None:
-    count = len(material.sound)
-    for m, method in enumerate(material.sound):
+def _sizes(axes: Any, report_data: ReportData) -> None:
+    count = len(report_data.sound)
+    for m, method in enumerate(report_data.sound):
         for place, size in enumerate(SIZES):
             metric = _group_metric(method, f"size={size}")
             if metric is None or metric.value is None:
@@ -74,22 +76,22 @@ def _sizes(axes: Any, material: ReportData) -> None:
             if metric.low is not None:
                 axes.plot([x, x], [metric.low, metric.high], color=method.style.colour, linewidth=1.6)
             axes.plot(x, metric.value, marker=method.style.marker, markersize=6, color=method.style.colour)
-    axes.set(ylabel="AUPRC, pooled", ylim=(0, 1), xticks=range(len(SIZES)), xlim=(-0.55, len(SIZES) - 0.45))
-    cuts = material.board.record.size_cuts_mm3
+    axes.set(ylabel="pooled AUPRC", ylim=(0, 1), xticks=range(len(SIZES)), xlim=(-0.55, len(SIZES) - 0.45))
+    cuts = report_data.board.record.size_cuts_mm3
     labels = [*SIZES]
     if len(cuts) == 2:
         first, last = (cut / 1000 for cut in cuts)
-        labels = [f"small\nup to {first:.3g} ml", "middle", f"large\nover {last:.3g} ml"]
+        labels = [f"small\nup to {first:.3g} ml", "medium", f"large\nover {last:.3g} ml"]
     axes.set_xticklabels(labels)
 
 
-def _group_metric(method: MethodMaterial, group: str) -> Metric | None:
+def _group_metric(method: MethodData, group: str) -> Metric | None:
     rows = method.row.sound[0].record.groups
     return next((row for row in rows if (row.name, row.group) == ("auprc", group)), None)
 
 
-def _pareto(axes: Any, material: ReportData) -> None:
-    points = [(cost, number.value, number, method) for cost, number, method in _costs(material)]
+def _pareto(axes: Any, report_data: ReportData) -> None:
+    points = [(cost, number.value, number, method) for cost, number, method in _costs(report_data)]
     for cost, value, number, method in points:
         if number.low is not None and number.high is not None:
             axes.plot([cost, cost], [number.low, number.high], color=method.style.colour, linewidth=1.4)
@@ -100,7 +102,7 @@ def _pareto(axes: Any, material: ReportData) -> None:
             front.append((cost, value))
             best = value
     axes.plot(*zip(*front, strict=True), color="#8A929C", linewidth=1, drawstyle="steps-post", zorder=0)
-    axes.set(xscale="log", xlabel="seconds a slice", ylabel="AUPRC", ylim=(0, 1.03))
+    axes.set(xscale="log", xlabel="scoring time per slice (s)", ylabel="AUPRC", ylim=(0, 1.03))
     seconds = [cost for cost, *_ in points]
     axes.set_xlim(10 ** np.floor(np.log10(min(seconds) / 1.5)), 10 ** np.ceil(np.log10(max(seconds) * 4)))
     plain_powers(axes)
@@ -118,9 +120,9 @@ def _pareto(axes: Any, material: ReportData) -> None:
 
 
 def _label_places(points: Sequence[tuple[float, float, str]]) -> list[tuple[int, int]]:
-    """Where the labels of (x, y, label) cover no other label and no mark: from the mark to the label's inner end.
+    """Offsets of the labels of (x, y, label) such that they overlap no other label or marker, where possible.
 
-    All in points; letters are about 5.3 wide and 9 high, marks 12.
+    All in points; characters are about 5.3 wide and 9 high, markers 12.
     """
     taken, places = [(x - 6, y - 6, x + 6, y + 6) for x, y, _ in points], []
     for x, y, label in points:
@@ -137,16 +139,18 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return all(one[k] < other[k + 2] and other[k] < one[k + 2] for k in (0, 1))
 
 
-def _costs(material: ReportData) -> list[tuple[float, Any, MethodMaterial]]:
+def _costs(report_data: ReportData) -> list[tuple[float, Any, MethodData]]:
     quantity = Quantity("auprc")
-    known = ((method.row.cost("score_s_per_slice"), method.row.number(quantity), method) for method in material.sound)
+    known = (
+        (method.row.cost("score_s_per_slice"), method.row.number(quantity), method) for method in report_data.sound
+    )
     return [(cost, number, method) for cost, number, method in known if cost and number.value is not None]
 
 
-def _ranks(axes: Any, material: ReportData) -> None:
-    """Area of a disc: share of the replicates in which a row has that rank."""
-    ranking = material.board.ranking
-    styles = {method.row.label: method.style for method in material.methods}
+def _ranks(axes: Any, report_data: ReportData) -> None:
+    """Draw each row's distribution of ranks; disc area is the proportion of the replicates."""
+    ranking = report_data.board.ranking
+    styles = {method.row.label: method.style for method in report_data.methods}
     columns = [row.replicates(Quantity("auprc")) for row in ranking.rows]
     replicates = np.stack([column for column in columns if column is not None])
     ranks = 1 + np.sum(replicates[:, None] < replicates[None, :], axis=1)
@@ -163,58 +167,58 @@ def _ranks(axes: Any, material: ReportData) -> None:
     axes.set(xticks=range(1, count + 1), xlabel="rank by AUPRC", xlim=(0.4, count + 0.6))
 
 
-def _method_axis(axes: Any, material: ReportData) -> None:
-    axes.set(yticks=range(len(material.sound)), yticklabels=[method.name for method in material.sound])
-    axes.set_ylim(len(material.sound) - 0.5, -0.5)
+def _method_axis(axes: Any, report_data: ReportData) -> None:
+    axes.set(yticks=range(len(report_data.sound)), yticklabels=[method.name for method in report_data.sound])
+    axes.set_ylim(len(report_data.sound) - 0.5, -0.5)
 
 
-def _has_sizes(material: ReportData) -> bool:
-    return any(_group_metric(method, "size=small") for method in material.sound)
+def _has_sizes(report_data: ReportData) -> bool:
+    return any(_group_metric(method, "size=small") for method in report_data.sound)
 
 
-def _has_patients(material: ReportData) -> bool:
-    return bool(material.sound) and bool(np.isfinite(material.by_patient("dice@hFPR5")).any())
+def _has_patients(report_data: ReportData) -> bool:
+    return bool(report_data.sound) and bool(np.isfinite(report_data.by_patient("dice@hFPR5")).any())
 
 
 PLOTS = (
     Plot(
         "dice-threshold", "Dice against threshold",
-        "What every threshold would give, on the pooled test patients, with the operating point of each policy. "
-        "The hollow star is chosen on the test patients themselves.",
+        "Pooled Dice of the test patients at every threshold, with the operating point of each threshold policy. "
+        "The oracle (hollow star) is chosen on the test patients themselves.",
         draw_dice, has_curves, wide=True, size=(10.4, 4.0),
-        over_folds="Thin: one line a fold, for scores of different folds have no common scale; bold: their mean at "
-        "equal false-positive rate. Each fold has its own operating points.",
+        over_folds="Thin: one line per fold, because scores of different folds have no common scale; bold: their mean "
+        "at equal false-positive rate. Each fold has its own operating points.",
     ),
     Plot(
         "precision-recall", "Precision and sensitivity",
-        "The area under each line is the AUPRC; a map that knows nothing stays at the prevalence.",
+        "The area under each curve is the AUPRC; an uninformative map has AUPRC = prevalence.",
         draw_precision_recall, has_curves,
-        over_folds="Thin: one line a fold, for scores of different folds have no common scale; bold: their mean at "
-        "equal sensitivity.",
+        over_folds="Thin: one line per fold, because scores of different folds have no common scale; bold: their mean "
+        "at equal sensitivity.",
     ),
     Plot(
         "roc", "ROC",
-        "Sensitivity against false positives among all healthy voxels; flattering where anomalies are rare.",
+        "Sensitivity against false-positive rate; optimistic where anomalies are rare.",
         draw_roc, has_curves,
-        over_folds="Thin: one line a fold; bold: their mean at equal false-positive rate.",
+        over_folds="Thin: one line per fold; bold: their mean at equal false-positive rate.",
     ),
     Plot(
         "patients", "Patients",
-        "Each dot is a patient, the diamond their mean, the bar its 95 % interval over patients.",
+        "Each dot is a patient; diamonds are means over patients, bars their 95 % confidence intervals.",
         _patients, _has_patients,
     ),
     Plot(
-        "sizes", "Small and large anomalies", "AUPRC in tertiles of the anomaly's volume, with 95 % intervals.",
+        "sizes", "Anomaly size", "AUPRC by tertile of anomaly volume, with 95 % confidence intervals.",
         _sizes, _has_sizes,
     ),
     Plot(
-        "pareto", "What it costs", "AUPRC against scoring time; nothing beats a method on the grey line at less cost.",
-        _pareto, lambda material: bool(_costs(material)),
+        "pareto", "Accuracy and cost", "AUPRC against scoring time; methods on the grey line are Pareto-optimal.",
+        _pareto, lambda report_data: bool(_costs(report_data)),
     ),
     Plot(
-        "ranks", "How sure the ranks are",
-        "The larger a disc, the more of 2,000 draws of patients give the method that rank; the line holds 95 % of "
-        "them.",
-        _ranks, lambda material: material.board.ranking.reason is None,
+        "ranks", "Uncertainty of ranks",
+        "Disc area is the proportion of 2,000 bootstrap samples of patients in which a method has that rank; lines are "
+        "95 % intervals.",
+        _ranks, lambda report_data: report_data.board.ranking.reason is None,
     ),
 )  # fmt: skip

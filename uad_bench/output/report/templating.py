@@ -1,4 +1,4 @@
-"""Jinja2 templates that ship with the package; everything put into a page is escaped."""
+"""Rendering of the shipped Jinja2 templates; all inserted values are escaped."""
 
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ TEMPLATES = PACKAGE / "output" / "report" / "templates"
 
 
 def render(template: str, **values: Any) -> str:
-    """The template's text with these values; style and script are put inside, so that the page needs no other file."""
+    """Render a template with these values; styles and scripts are embedded, so that the page needs no other file."""
     return str(_environment().get_template(template).render(version=VERSION, **values))
 
 
@@ -31,5 +31,5 @@ def _environment() -> Any:
 
 
 def _asset(name: str) -> Markup:
-    """A shipped style or script, as it is: it is ours, and holds no data."""
+    """A shipped style sheet or script, not escaped because it contains no data."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704

@@ -1,6 +1,6 @@
 "use strict";
-// The case browser: draws slices and score levels on two canvases. Level k of a voxel means that its score reaches
-// the k lowest of the method's thresholds, so "marked at the slider's place k" is exactly "level >= k".
+// Case browser: draws slices and score levels on two canvases. A voxel of level k reaches the k lowest thresholds of the
+// method, so the voxels marked at slider position k are exactly those with level >= k.
 (() => {
   const byId = (id) => document.getElementById(id);
   const payload = JSON.parse(byId("payload").textContent);
@@ -12,7 +12,7 @@
   };
   const opened = new Map();
 
-  // Thresholds, Dice and policies of a method; over folds they are those of the fold that tested the patient.
+  // Thresholds, Dice and policies of a method; with folds, those of the fold that tested the patient.
   const scaleOf = ({ case: index, method }) => payload.scales[payload.cases[index].scale].methods[method];
 
   async function unpack(text, type) {
@@ -34,7 +34,7 @@
     return opened.get(index);
   }
 
-  // Dice of the part-th slice (or, last, the whole patient) at the slider's place, from exact counts by level.
+  // Dice of a slice (or of the whole patient, the last part) at a threshold level, from exact counts per level.
   function diceOf(counts, part, level) {
     let marked = 0, hits = 0, positives = 0;
     for (let k = 0; k < 256; k += 1) {
@@ -139,9 +139,9 @@
     byId("why").textContent = `${one.reasons.join("; ")}; anomaly ${one.ml} ml${fold ? `; tested in ${fold}` : ""}`;
     byId("plain-caption").textContent = "image";
     byId("scored-caption").textContent = method.name;
-    const told = `${one.name}, slice ${one.slices[state.slice]}`;
-    byId("plain").setAttribute("aria-label", `${told}: image, anomaly outlined`);
-    byId("scored").setAttribute("aria-label", `${told}: ${method.name} at threshold ${scale.thresholds[state.level - 1]}; Dice of the slice ${slice}, of the patient ${patient}`);
+    const shown = `${one.name}, slice ${one.slices[state.slice]}`;
+    byId("plain").setAttribute("aria-label", `${shown}: image, anomaly outlined`);
+    byId("scored").setAttribute("aria-label", `${shown}: ${method.name} at threshold ${scale.thresholds[state.level - 1]}; Dice of the slice ${slice}, of the patient ${patient}`);
     spark(scale, method.colour);
     key();
     remember();
@@ -158,8 +158,8 @@
 
   function key() {
     const entries = state.errors
-      ? [["hit", colours.hit], ["false positive", colours.alarm], ["missed", colours.miss]]
-      : [["marked, just", colours.low], ["marked, high score", colours.high]];
+      ? [["true positive", colours.hit], ["false positive", colours.alarm], ["false negative", colours.miss]]
+      : [["at the threshold", colours.low], ["highest score", colours.high]];
     if (state.outline) entries.push(["anomaly (reference)", [86, 180, 233]]);
     byId("key").replaceChildren(...entries.map(([name, colour]) => {
       const item = document.createElement("span"), patch = document.createElement("i");
@@ -207,7 +207,7 @@
     const before = { ...state };
     Object.assign(state, changes);
     const scale = scaleOf(state), old = scaleOf(before);
-    if (scale !== old) {  // keep the operating point, not the number: scores have no common scale
+    if (scale !== old) {  // keep the operating point, because scores of different methods have no common scale
       const at = Object.keys(old.policies).find((name) => old.policies[name] === before.level);
       state.level = scale.policies[at] ?? nearest(scale.fpr, old.fpr[before.level - 1]);
     }
@@ -228,7 +228,7 @@
 
   const percent = (share) => share < 0.1 ? (100 * share).toPrecision(2) : (100 * share).toFixed(0);
 
-  // The place on the slider whose false-positive rate comes nearest.
+  // The slider position with the nearest false-positive rate.
   const nearest = (rates, rate) =>
     1 + rates.reduce((best, one, k) => Math.abs(one - rate) < Math.abs(rates[best] - rate) ? k : best, 0);
   const largest = (index) => payload.cases[index].start;

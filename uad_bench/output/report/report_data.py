@@ -1,4 +1,4 @@
-"""What a report is made of: the board, and each method's curves and patients."""
+"""Data of a report: the boards, and the curves and per-patient metrics of each method."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from uad_bench.runs.tables import Curve, Patients, read_curve, read_patients
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One fitted model, which gives scores their scale: a run without folds, or one fold.
+    """One fitted model, which determines the scale of scores: a run without folds, or one fold.
 
     Attributes:
         name: `fold0` and so on; empty for a run without folds.
-        curve: None where no test patient has an anomaly.
+        curve: metrics by threshold; None if no test patient has an anomaly.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MethodMaterial:
-    """One method.
+class MethodData:
+    """Data of one method.
 
     Attributes:
-        run: the sound run of its lowest seed, whose maps and curves are shown; None for a failed method.
-        parts: of that run.
-        patients: values by column, mean over seeds.
+        run: the successful run with the lowest seed, whose maps and curves are shown; None for a failed method.
+        parts: the folds of that run, or the run itself.
+        patients: per-patient metrics, mean over seeds.
     """
 
     row: Row
@@ -58,26 +58,25 @@ class MethodMaterial:
 
     @property
     def curves(self) -> tuple[Curve, ...]:
-        """Those that exist, one a part."""
+        """The existing curves, one per part."""
         return tuple(part.curve for part in self.parts if part.curve is not None)
 
     def part_of(self, subject: str) -> Part | None:
-        """The part that tested a patient; over folds there is one."""
+        """The part that tested a patient; None if there is none."""
         return next((part for part in self.parts if subject in part.record.subjects.test), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReportData:
-    """Everything that the page shows, images apart.
+    """Everything that the report shows except images.
 
     Attributes:
-        boards: raw maps first.
+        boards: board of raw maps, followed by those of other post-processing chains.
         methods: in the order of the first board.
-        patients: test patients, sorted.
     """
 
     boards: tuple[Board, ...]
-    methods: tuple[MethodMaterial, ...]
+    methods: tuple[MethodData, ...]
 
     @property
     def board(self) -> Board:
@@ -85,13 +84,13 @@ class ReportData:
         return self.boards[0]
 
     @property
-    def sound(self) -> tuple[MethodMaterial, ...]:
-        """Methods with numbers."""
+    def sound(self) -> tuple[MethodData, ...]:
+        """Methods with results."""
         return tuple(method for method in self.methods if method.row.sound)
 
     @property
     def over_folds(self) -> bool:
-        """Whether every number is a mean over folds."""
+        """Whether metrics are means over folds."""
         return bool(self.board.record.n_folds)
 
     @property
@@ -100,7 +99,7 @@ class ReportData:
         return self.board.record.subjects.test
 
     def by_patient(self, column: str) -> NDArray[np.float64]:
-        """Values (M, n) of sound methods by patient, in the order of `patients`; NaN where there is none."""
+        """Per-patient values (M, n) of the methods with results, in the order of `patients`; NaN where missing."""
         table = np.full((len(self.sound), len(self.patients)), np.nan)
         place = {name: i for i, name in enumerate(self.patients)}
         for m, method in enumerate(self.sound):
@@ -111,11 +110,11 @@ class ReportData:
         return table
 
 
-def gather_material(runs: Sequence[Run]) -> ReportData:
-    """Read the records and tables of runs; several seeds of a method become one.
+def gather_report_data(runs: Sequence[Run]) -> ReportData:
+    """Read the records and tables of runs; seeds of a method are averaged.
 
     Raises:
-        ConfigError: no run.
+        ConfigError: there are no runs.
         VerificationError: a run was changed after it was written.
     """
     if not runs:
@@ -133,7 +132,7 @@ def gather_material(runs: Sequence[Run]) -> ReportData:
 
 
 def _boards(results: Sequence[Result]) -> tuple[Board, ...]:
-    """Of the comparable runs that are most, since a figure shows one kind of numbers; the caption names the others."""
+    """Boards of the largest group of comparable runs; the caption lists the others."""
     group, *others = comparable_groups(results)
     present = {result.method for result in group.results}
     trivial = [name for name in baseline_methods() if name in present]
@@ -142,9 +141,9 @@ def _boards(results: Sequence[Result]) -> tuple[Board, ...]:
     return replace(raw, left_out=left_out), *after
 
 
-def _method(row: Row, style: Style, runs: Mapping[str, Run]) -> MethodMaterial:
+def _method(row: Row, style: Style, runs: Mapping[str, Run]) -> MethodData:
     sound = [runs[result.name] for result in row.sound]
-    return MethodMaterial(
+    return MethodData(
         row=row,
         style=style,
         run=sound[0] if sound else None,
