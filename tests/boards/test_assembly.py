@@ -1,4 +1,4 @@
-"""An odd run gets a table of its own, or is named; it never takes the others' table away."""
+"""Runs that are not comparable with the others get a table of their own or are listed; the main table remains."""
 
 import pytest
 

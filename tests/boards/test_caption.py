@@ -1,4 +1,4 @@
-"""What stands under a table."""
+"""Captions of tables."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_without_folds_the_validation_patients_are_counted():
     assert "20 test and 2 validation patients" in setting(made_record())[0]
 
 
-def test_with_folds_the_numbers_are_said_to_be_means_over_folds():
+def test_with_folds_the_caption_states_that_numbers_are_means_over_folds():
     assert any("mean over folds" in sentence for sentence in setting(made_record(n_folds=3, fold_validation=[2])))
     assert not any("mean over folds" in sentence for sentence in setting(made_record()))
 

@@ -132,7 +132,7 @@ def test_a_narrow_terminal_folds_between_columns(width):
     sheet = sheets("ae")[0]
     parts = fold(sheet, width)
     assert sorted({i for part in parts for i in part}) == list(range(len(sheet.columns)))
-    assert all(part[:2] == [0, 1] for part in parts)  # rank and method stand in each part
+    assert all(part[:2] == [0, 1] for part in parts)  # rank and method are in each part
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

@@ -31,7 +31,7 @@ def test_methods_within_the_noise_share_a_range():
     assert (found["ae"], found["vae"], found["intensity"]) == ("1–2", "1–2", "3")
 
 
-def test_beating_the_strongest_baseline_is_said_with_a_p():
+def test_beating_the_strongest_baseline_is_reported_with_a_p():
     made = board(made_result("ae", auprc=0.6), made_result("bad", auprc=0.1))
     placement = {row.label: made.placement(row) for row in made.rows}
     assert placement["ae"].better
@@ -68,7 +68,7 @@ def test_beating_the_baseline_is_adjusted_for_what_is_compared_with_it_not_for_e
         (20, None),
     ],
 )
-def test_a_caption_says_how_small_a_p_so_few_patients_allow(n, said):
+def test_a_caption_states_the_smallest_attainable_p_with_few_patients(n, said):
     subjects = {"train": ["T0"], "val": ["V0", "V1"], "test": [f"P{i}" for i in range(n)]}
     named = [("random", 0.02), ("intensity", 0.4), ("ae", 0.6), ("vae", 0.5)]
     results = [made_result(name, auprc=auprc, subjects=subjects) for name, auprc in named]

@@ -1,4 +1,4 @@
-"""Numbers from papers stand apart, with their source."""
+"""Results quoted from papers have their own tables, with their source."""
 
 import pytest
 

@@ -42,7 +42,7 @@ def test_data_that_is_not_embedded_must_be_named():
     assert command_of(result) == "uad-bench run --method ae --task brats --data DIR --seed 0"
 
 
-def test_a_chosen_number_of_threads_stands_in_front():
+def test_a_chosen_number_of_threads_precedes_the_command():
     environment = {"settings": {"OMP_NUM_THREADS": "1"}}
     result = made_result("ae", task={"name": "phantom-tiny"}, environment=environment)
     words = command_of(replace(result, experiment=made_experiment(task=TASK)))

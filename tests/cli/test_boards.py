@@ -39,7 +39,7 @@ def test_a_task_without_runs_shows_what_papers_report(typed):
     assert "0.6092" in shown.stdout
 
 
-def test_a_task_that_nobody_ran_says_how_to_run_it(typed):
+def test_a_task_without_runs_or_leaderboard_shows_how_to_run_it(typed):
     assert "uad-bench run --task nothing" in str(typed("leaderboard", "show", "--task", "nothing").exception)
 
 

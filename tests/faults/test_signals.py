@@ -145,5 +145,5 @@ def test_stopped_in_the_harness_it_says_how_to_go_on(
     wait_for(marker)
     os.kill(pid, number)
     assert exit_code(pid) == 128 + number
-    assert "run the same command again to go on" in said.read_text()
+    assert "run the same command again to resume" in said.read_text()
     assert exit_code(start(arguments, said)) == 0

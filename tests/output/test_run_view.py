@@ -29,7 +29,7 @@ def test_a_run_fits_its_window(run, width):
     assert "P19" in text
 
 
-def test_patients_stand_worst_first(run):
+def test_patients_are_sorted_worst_first(run):
     text = shown(RunView(run.read_record(), read_patients(run)), 100)
     values = [float(line.split()[1]) for line in text.splitlines() if line.startswith("P") and line[1:3].isdigit()]
     assert values == sorted(values)

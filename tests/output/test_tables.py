@@ -20,7 +20,7 @@ def shown(records, width=160):
 RECORDS = (made_record("random", auprc=0.02), made_failure("vae"), made_record("ae", auprc=0.6))
 
 
-def test_rows_stand_best_first_and_failures_last():
+def test_rows_are_sorted_best_first_and_failures_last():
     assert [r.method.name for r in by_auprc(RECORDS)] == ["ae", "random", "vae"]
 
 

@@ -44,7 +44,7 @@ def seen_runs(quick):
 
 @pytest.fixture(scope="session")
 def folded_runs(tiny_data, tmp_path_factory):
-    """The same over two folds, whose validation patients and so thresholds differ; nobody may write there."""
+    """The same over two folds, whose validation patients and so thresholds differ; read-only for tests."""
     bench = TinyBench(gather_tiny(tiny_data, folds=2), tmp_path_factory.mktemp("folded"))
     bright = bench.write("bright")
     dull = bench.write("dull", score="return (batch.image[:, 0] * 37.0) % 11.0")

@@ -1,4 +1,4 @@
-"""One file that needs nothing else, runs nobody's code, and shows real patients only when asked to."""
+"""The report is self-contained, executes no foreign code, and shows real patients only on request."""
 
 import re
 from html.parser import HTMLParser

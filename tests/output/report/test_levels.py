@@ -30,7 +30,7 @@ def test_a_level_marks_exactly_what_its_threshold_marks(levels):
         assert np.array_equal(quantised >= k, threshold <= SCORES)
 
 
-def test_every_policy_stands_on_its_own_threshold(levels):
+def test_every_policy_has_the_level_of_its_own_threshold(levels):
     quantised = levels.quantise(SCORES)
     for policy, threshold in POLICIES.items():
         assert np.array_equal(quantised >= levels.policies[policy], threshold <= SCORES)

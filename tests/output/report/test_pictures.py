@@ -66,7 +66,7 @@ def test_the_slider_at_a_policy_gives_the_patients_recorded_dice(kind, request):
             assert found == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_patient_stands_on_the_thresholds_of_the_fold_that_tested_them(folded_payload, folded_runs):
+def test_a_patient_has_the_thresholds_of_the_fold_that_tested_them(folded_payload, folded_runs):
     by_name = {run.read_record().method.name: run for run in folded_runs}
     assert {scale["fold"] for scale in folded_payload["scales"]} == {"fold0", "fold1"}
     for case in folded_payload["cases"]:
