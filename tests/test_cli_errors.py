@@ -57,7 +57,7 @@ WRONG = {
         "steps and batch_size must be 1",
     ),
     "a pair of one": (["run", "-m", "random", *TINY, "--pair", "flair:flair"], "the two modalities must differ"),
-    "slices the wrong way round": (["run", "-m", "random", *TINY, "--set", "task.slices=[9,3]"], "not behind the last"),
+    "slices the wrong way round": (["run", "-m", "random", *TINY, "--set", "task.slices=[9,3]"], "not after the last"),
     "one fold": (["run", "-m", "random", *TINY, "--folds", "1"], "use 0 for one split, or 2 and more"),
     "no method": (["run", *TINY], "no method is named: uad-bench run METHOD"),
     "two methods": (["run", "-m", "random", "-m", "ae", *TINY], "2 methods are named (random, ae)"),
