@@ -58,7 +58,7 @@ WRONG = {
     ),
     "a pair of one": (["run", "-m", "random", *TINY, "--pair", "flair:flair"], "the two modalities must differ"),
     "slices the wrong way round": (["run", "-m", "random", *TINY, "--set", "task.slices=[9,3]"], "not after the last"),
-    "one fold": (["run", "-m", "random", *TINY, "--folds", "1"], "use 0 for one split, or 2 and more"),
+    "one fold": (["run", "-m", "random", *TINY, "--folds", "1"], "use 0 for a single split, or 2 or more"),
     "no method": (["run", *TINY], "no method is named: uad-bench run METHOD"),
     "two methods": (["run", "-m", "random", "-m", "ae", *TINY], "2 methods are named (random, ae)"),
     "runs in a file": (["list", "runs", "--runs", __file__], "this is a file"),
