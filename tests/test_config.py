@@ -48,7 +48,7 @@ def test_a_value_is_json_where_it_is_json_and_text_elsewhere(text: str, value: o
         ("budget.steps=many", "budget.steps: must be a whole number \\(got 'many'\\)"),
         ("task.modalities=[]", "modalities: tuple should have at least 1 item"),
         ("other.x=1", "'task' or 'budget'"),
-        ("method.noise_std=1", "without one, as --set noise_std="),
+        ("method.noise_std=1", "with --set noise_std="),
         ("nothing", "KEY=VALUE"),
         ("=1", "KEY=VALUE"),
     ],

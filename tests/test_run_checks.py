@@ -46,7 +46,7 @@ def test_label_values_that_are_not_declared_are_said_once_and_recorded_in_every_
     data = write_patients(tmp_path / "data")
     change(data / "P3" / "P3_seg.nii.gz", lambda array: np.where(array, 9, 0).astype(np.uint8))
     code, _, said = run()
-    assert (code, said.count("the data set does not declare (9)")) == (0, 1)
+    assert (code, said.count("the dataset does not declare (9)")) == (0, 1)
     records = [json.loads(path.read_text()) for path in (tmp_path / "runs").rglob("record.json")]
     assert len(records) == len(baselines())
     for record in records:

@@ -12,7 +12,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
-    """The verbs are imported when they are first used, so that `import uad_bench` costs nothing."""
+    """Import the public functions on first use, so that `import uad_bench` is fast."""
     if name == "__version__":
         from uad_bench.version import VERSION
 
@@ -25,5 +25,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The verbs too, before they are imported."""
+    """List the public functions even before they are imported."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""`python -m uad_bench` is `uad-bench`."""
+"""Run the command line with `python -m uad_bench`."""
 
 from uad_bench.cli import main
 

@@ -1,4 +1,4 @@
-"""Tasks, profiles and overrides: TOML and the command line become one frozen, validated Experiment."""
+"""Combine tasks, profiles and command-line settings into one frozen, validated `Experiment`."""
 
 import json
 import logging
@@ -50,25 +50,25 @@ def _distinct(pair: tuple[Modality, Modality]) -> tuple[Modality, Modality]:
 
 def _ascending(slices: tuple[int, int]) -> tuple[int, int]:
     if not 0 <= slices[0] <= slices[1]:
-        raise PydanticCustomError("slices", "the first slice must be 0 or more, and not behind the last")
+        raise PydanticCustomError("slices", "the first slice must be 0 or more, and not after the last")
     return slices
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is compared: data, the pair of modalities, slices, split, budget and protocol.
+    """Conditions under which methods are compared: data, modalities, slices, split, budget and protocol.
 
     Attributes:
-        dataset: name of a registered dataset; `options` go to its constructor.
-        pair: the modality given at test and the one translated to.
-        modalities: all that the gate reads for every patient, whatever a method needs.
-        slices: first and last axial slice (canonical orientation, inclusive); None means all with brain.
-        size: height and width in pixels of the slices a method works on; `field_of_view` is their side in mm.
-        scaling: a name of `uad_bench.data.scaling`.
-        margin: a healthy slice has no anomaly in this many slices on either side.
-        min_brain: least brain area of a healthy slice, as a fraction of the slice.
-        split: `hash`, `dataset`, or a shipped list; `subset` accepts that some of its patients are absent.
-        whole_head: run although most scans are not skull-stripped, so that the skull counts as brain.
+        dataset: name of a registered dataset; `options` are passed to its constructor.
+        pair: the input modality at test time and the modality it is translated to.
+        modalities: modalities read and checked for every patient, independent of the method.
+        slices: first and last axial slice (canonical orientation, inclusive); None means all slices with brain.
+        size: height and width in pixels of the slices passed to a method; `field_of_view` is their side in mm.
+        scaling: key of `uad_bench.data.scaling.SCALINGS`.
+        margin: number of slices on either side of a healthy slice that must be free of anomaly as well.
+        min_brain: minimum brain area of a healthy slice, as a fraction of the slice.
+        split: `hash`, `dataset`, or a shipped list; with `subset`, patients of the list may be missing from the data.
+        whole_head: accept scans that are not skull-stripped, in which the skull counts as brain.
     """
 
     __pydantic_config__ = STRICT
@@ -94,7 +94,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A named setting of a method: its parameters, and what it asks of the task."""
+    """Named configuration of a method: its hyperparameters and its changes to the task."""
 
     __pydantic_config__ = STRICT
 
@@ -105,14 +105,14 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Everything that names a run, before the data is looked at.
+    """Complete configuration of a run, known before any data is read.
 
     Attributes:
         method: registered name.
         profile: name of the profile that `params` came from.
-        params: fields given to the method's constructor.
-        task: with the profile's and the command line's changes applied.
-        seed: of initialisation, data order and noise together.
+        params: arguments of the method's constructor.
+        task: task with the changes of the profile and the command line applied.
+        seed: seed of weight initialisation, data order and noise.
         plugins: files that were added to the registry.
     """
 
@@ -125,14 +125,14 @@ class Experiment:
 
 
 def load_task(name: str) -> Task:
-    """The shipped task of this name, or the one in a TOML file given by path."""
+    """Load a shipped task by name, or a task from the path of a TOML file."""
     path = Path(name) if name.endswith(".toml") else resource_path(f"configs/tasks/{name}.toml")
     require_file(path, "task", name, resource_names("configs/tasks", ".toml"))
     return validate(Task, {"name": path.stem, **read_toml(path)}, str(path.name))
 
 
 def load_profile(method: str, name: str | None) -> tuple[str, Profile]:
-    """The profile's name and content; a method without a configuration file has only an empty default."""
+    """Return the name and content of a profile; a method without a configuration file has an empty default profile."""
     path = resource_path(f"configs/methods/{method}.toml")
     tables = {k: v for k, v in read_toml(path).items() if isinstance(v, dict)} if path.is_file() else {}
     name = name or "default"
@@ -158,8 +158,8 @@ def compose(
         target = {"": params, "budget": budget, "task": changes}.get(where)
         if target is None:
             raise ConfigError(
-                f"--set {key}: before the dot only 'task' or 'budget' is possible; what is the method's own stands "
-                f"without one, as --set {rest}=..., or as a table, --set '{where}={{\"{rest}\": ...}}'"
+                f"--set {key}: only 'task' or 'budget' may precede the dot; set a hyperparameter of the method with "
+                f"--set {rest}=..., or a table of them with --set '{where}={{\"{rest}\": ...}}'"
             )
         target[rest] = value
     return Experiment(
@@ -173,14 +173,14 @@ def compose(
 
 
 def change_task(task: Task, changes: Mapping[str, Any], budget: Mapping[str, Any] | None = None) -> Task:
-    """The task with some fields replaced, validated anew."""
+    """Return the task with some fields replaced and validated again."""
     current = {f.name: getattr(task, f.name) for f in fields(Task)}
     steps = {"steps": task.budget.steps, "batch_size": task.budget.batch_size, **(budget or {})}
     return validate(Task, {**current, **changes, "budget": steps}, f"task {task.name}")
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """`KEY=VALUE` with the value read as JSON where it is JSON, else as a string."""
+    """Parse `KEY=VALUE`; the value is parsed as JSON if possible and is a string otherwise."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {text!r} is not of the form KEY=VALUE")
@@ -191,7 +191,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; duplicate keys and syntax errors are named with their line."""
+    """Parse a TOML file; errors name the line of a duplicate key or syntax error."""
     log.debug("reading %s", path)
     try:
         return tomllib.loads(read_text(path))
@@ -200,10 +200,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def require_file(path: Path, kind: str, name: str, known: Iterable[str]) -> Path:
-    """`path`, if there is such a file: that of a shipped `kind` by name, or one given by its path.
+    """Return `path` if the file exists: a shipped file of this `kind`, or a path given by the user.
 
     Raises:
-        ConfigError: there is none; says which names are near.
+        ConfigError: the file does not exist; the message suggests similar names.
     """
     if path.is_file():
         return path
@@ -213,7 +213,7 @@ def require_file(path: Path, kind: str, name: str, known: Iterable[str]) -> Path
 
 
 def validate(schema: type[T], values: Mapping[str, Any], where: str) -> T:
-    """Build `schema` from plain values; the error names each wrong key and what is near."""
+    """Build `schema` from plain values; the error names each invalid key and suggests similar ones."""
     try:
         return TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:
@@ -232,7 +232,7 @@ def _sentence(problem: Any, schema: Any, where: str) -> str:
 
 
 def _known_keys(schema: Any, place: Sequence[str | int]) -> list[str]:
-    """Dotted names of the keys that may stand in a table of the schema."""
+    """Dotted names of the valid keys of a table of the schema."""
     prefix = "".join(f"{part}." for part in place)
     for part in place:
         schema = _types(schema).get(str(part))
@@ -240,13 +240,13 @@ def _known_keys(schema: Any, place: Sequence[str | int]) -> list[str]:
 
 
 def _types(schema: Any) -> dict[str, Any]:
-    """Types of a dataclass's or model's fields; of an annotated or optional one, too."""
+    """Field types of a dataclass or model, also when it is annotated or optional."""
     choices = [part for part in (schema, *get_args(schema)) if hasattr(part, "__annotations__")]
     return get_type_hints(choices[0]) if choices else {}
 
 
 def plain_message(message: str) -> str:
-    """A message of pydantic in plain words."""
+    """Rephrase a pydantic message in plain words."""
     message = message.partition(", unable to parse")[0].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     for theirs, ours in PLAIN.items():
         message = message.replace(theirs, ours)

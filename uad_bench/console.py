@@ -1,4 +1,4 @@
-"""Tables and progress: a live display on a terminal, one updated line in a notebook, plain lines elsewhere."""
+"""Print tables and progress: progress bars on a terminal, one updated line in a notebook, plain lines elsewhere."""
 
 import io
 import os
@@ -26,13 +26,11 @@ from rich.segment import Segment
 from uad_bench.method import Progress
 
 LINE_EVERY_S = 10.0
-
-
 WIDE = 160  # columns of a file or a pipe
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    """`text` with control and direction characters shown as their code: they could rewrite what a reader sees."""
+    """Replace control and text-direction characters by their code point, since they can alter what is displayed."""
     if text.isprintable():
         return text
     hidden = {"Cc", "Cf", "Cs", "Co"}
@@ -40,37 +38,37 @@ def visible(text: str, *, keep: str = "") -> str:
 
 
 class Terminal(Console):
-    """A console that writes text only, in notebooks too, and leaves a broken pipe to its caller.
+    """A console that writes plain text, in notebooks too, and leaves broken pipes to the caller.
 
-    Control characters in the text are shown as their code: they may come from a method or a file.
+    Control characters are shown as their code point, since text may come from a method or a file.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, force_jupyter=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Segments whose text has no control character apart from the end of a line."""
+        """Segments without control characters in their text, except line ends."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text, keep="\n"))
 
     def on_broken_pipe(self) -> NoReturn:
-        """Raise the error again, which rich would turn into an exit."""
+        """Re-raise the error instead of exiting as rich does."""
         raise  # noqa: PLE0704 - called by rich while it handles the error
 
 
 def stdout() -> Console:
-    """Where results go; wide enough for a table when it is a file or a pipe, unless COLUMNS says otherwise."""
+    """Console for results; 160 columns wide when writing to a file or pipe, unless COLUMNS is set."""
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     return Terminal(width=None if known else WIDE, soft_wrap=False)
 
 
 def stderr() -> Console:
-    """Where progress and messages go, so that results can be piped."""
+    """Console for progress and messages, kept apart from results so that these can be piped."""
     return Terminal(stderr=True, soft_wrap=not sys.stderr.isatty())
 
 
 def as_text(renderable: RenderableType) -> str:
-    """Anything that rich can print, as plain text without colours; lines end without blanks."""
+    """Render anything that rich can print as plain text, without colours and trailing spaces."""
     text = io.StringIO()
     Terminal(file=text, width=WIDE, color_system=None, force_terminal=False).print(renderable)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
@@ -78,12 +76,12 @@ def as_text(renderable: RenderableType) -> str:
 
 @dataclass(slots=True)
 class Reporter:
-    """Shows progress reports under a title that says which method and fold they belong to.
+    """Displays progress reports under a title that names the method and fold.
 
     Attributes:
-        bars: a live display, on a terminal.
-        show: shows a line of progress elsewhere; by default each is printed.
-        every_s: seconds between two lines of one stage.
+        bars: progress bars, on a terminal.
+        show: displays a progress line when there are no bars; by default each line is printed.
+        every_s: minimum seconds between two lines of the same stage.
     """
 
     console: Console
@@ -95,14 +93,14 @@ class Reporter:
     _last: tuple[str, float] = ("", 0.0)
 
     def __call__(self, progress: Progress) -> None:
-        """Show one report."""
+        """Display one progress report."""
         if self.bars is None:
             self._line(progress)
         else:
             self._bar(self.bars, progress)
 
     def start(self, title: str) -> None:
-        """Begin a new part of the work."""
+        """Set the title and remove the bars of the previous one."""
         self.title = title
         if self.bars:
             for task in self._tasks.values():
@@ -111,7 +109,7 @@ class Reporter:
         self._last = ("", 0.0)
 
     def say(self, text: str) -> None:
-        """One line above the display."""
+        """Print one line above the progress bars."""
         self.console.print(text, markup=False)
 
     def _bar(self, bars: Bars, progress: Progress) -> None:
@@ -121,7 +119,7 @@ class Reporter:
         bars.update(self._tasks[name], completed=progress.step, total=progress.total, details=details(progress))
 
     def _line(self, progress: Progress) -> None:
-        """A line at the start and end of a stage, and some in between."""
+        """Show a line at the start and end of a stage, and at most every `every_s` seconds in between."""
         name = f"{self.title}: {progress.stage}" if self.title else progress.stage
         stage, shown = self._last
         ended = progress.step >= progress.total
@@ -132,7 +130,7 @@ class Reporter:
 
 
 def details(progress: Progress) -> str:
-    """Loss and speed, where known."""
+    """Format the loss and speed, where known."""
     loss = "" if progress.loss is None else f"loss {progress.loss:.4f}"
     speed = "" if progress.slices_per_s is None else f"{progress.slices_per_s:.0f} slices/s"
     return "  ".join(part for part in (loss, speed) if part)
@@ -140,7 +138,7 @@ def details(progress: Progress) -> str:
 
 @contextmanager
 def reporting() -> Iterator[Reporter]:
-    """A reporter for the duration of a command."""
+    """Provide a `Reporter` for the duration of a command."""
     console = stderr()
     if show := _notebook_line():
         yield Reporter(console, show=show, every_s=0.5)
@@ -163,7 +161,7 @@ def reporting() -> Iterator[Reporter]:
 
 
 def _notebook_line() -> Callable[[str], object] | None:
-    """Updates one line below the running cell; None outside notebooks."""
+    """A function that updates one line below the running notebook cell; None outside notebooks."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if not hasattr(shell, "kernel"):
         return None

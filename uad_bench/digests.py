@@ -18,8 +18,8 @@ def digest_json(value: Any) -> str:
 def digest_settings(value: Any, *, version: int) -> str:
     """SHA-256 of settings held in dataclasses, in hex.
 
-    A field at its default leaves the digest unchanged, so that one can be added; those that tell kinds of settings
-    apart always count. Raise the version when a default changes.
+    Fields at their default are left out, so that adding a field does not change existing digests; fields in
+    `DISCRIMINATORS` are always included. Increase the version when a default changes.
     """
     return digest_json([version, _plain(value)])
 

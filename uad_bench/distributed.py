@@ -1,8 +1,8 @@
-"""One training over several processes ("ranks"): methods need not know, and the result is that of one process.
+"""Distributed training over several processes ("ranks"), transparent to methods and equivalent to one process.
 
-Every rank holds all weights and draws the noise of the whole batch, so losses are computed as ever. What is divided is
-the work of the networks: a module that is called with the batch gets this rank's slices of it, and its outputs are
-gathered again. All ranks then hold the same loss, each sends back its share of it, and gradients are summed.
+Every rank holds all weights and draws the noise of the whole batch, so the loss is computed as in one process. Only
+the forward passes are divided: a module that is called with the batch receives this rank's slices of it, and its
+outputs are gathered. All ranks then hold the same loss; each backpropagates its share, and gradients are summed.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from uad_bench.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """The ranks that work together, seen from one of them."""
+    """This process's rank and the number of ranks in its group."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def leads(self) -> bool:
-        """Whether this rank writes what all share."""
+        """Whether this is rank 0, which writes shared files."""
         return self.rank == 0
 
     def part(self, n: int) -> slice:
-        """This rank's piece of n things; pieces differ by one at most."""
+        """This rank's part of n items; sizes of parts differ by at most one."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def wait(self) -> None:
-        """Go on when all ranks are here."""
+        """Block until all ranks have reached this call."""
         if self.size > 1:
             dist.barrier()
 
     def add_up(self, tensor: Tensor) -> Tensor:
-        """The sum of all ranks' tensors, in place."""
+        """Sum the tensors of all ranks in place."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
 
     def total(self, value: float) -> float:
-        """The sum of all ranks' numbers."""
+        """Sum the values of all ranks."""
         return float(self.add_up(torch.tensor(value, dtype=torch.float64)))
 
 
 def current_group() -> WorkerGroup:
-    """The group that this process has joined, or it alone."""
+    """The process group that this process has joined, or a group of size 1."""
     if dist.is_available() and dist.is_initialized():
         return WorkerGroup(dist.get_rank(), dist.get_world_size())
     return WorkerGroup()
@@ -61,9 +61,9 @@ def current_group() -> WorkerGroup:
 
 @contextmanager
 def divided(network: nn.Module, *, n: int) -> Iterator[WorkerGroup]:
-    """Inside, the group divides the work of every call of the network, or of its parts, with a batch of n slices.
+    """Context in which calls of the network or its submodules with a batch of n slices are divided between ranks.
 
-    Modules must treat slices apart; dropout and batch normalisation, which do not, are known and see all n.
+    Modules must process slices independently. Dropout and batch normalisation do not; they receive all n slices.
 
     Raises:
         ConfigError: there are fewer slices than ranks.
@@ -84,7 +84,7 @@ def divided(network: nn.Module, *, n: int) -> Iterator[WorkerGroup]:
 
 
 def backward(loss: Tensor, network: nn.Module, group: WorkerGroup) -> None:
-    """Gradients of the one loss that all ranks hold: each sends back its share, and the shares are summed."""
+    """Backpropagate this rank's share of the common loss and sum the gradients over ranks."""
     (loss / group.size).backward()  # type: ignore[no-untyped-call]
     if group.size == 1:
         return
@@ -94,13 +94,13 @@ def backward(loss: Tensor, network: nn.Module, group: WorkerGroup) -> None:
         gradient.copy_(summed.view_as(gradient))
 
 
-SEES_DRAWS = nn.modules.dropout._DropoutNd  # noqa: SLF001 - the class above all kinds of dropout
-SEES_SLICES = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - the class above all kinds of batch normalisation
+DROPOUT = nn.modules.dropout._DropoutNd  # noqa: SLF001 - base class of all dropout modules
+BATCH_NORM = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - base class of all batch-normalisation modules
 
 
 @dataclass(slots=True)
 class _Division:
-    """Slices what goes into the outermost module that is called, and gathers what comes out."""
+    """Slices the inputs of the outermost module that is called, and gathers its outputs."""
 
     group: WorkerGroup
     n: int
@@ -111,9 +111,9 @@ class _Division:
         return before, module.register_forward_hook(self._after)
 
     def _before(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
-        whole = module.training and isinstance(module, SEES_DRAWS | SEES_SLICES)
+        whole = module.training and isinstance(module, DROPOUT | BATCH_NORM)
         if self.outermost is not None:
-            restore = self._pad if isinstance(module, SEES_DRAWS) else self._gather
+            restore = self._pad if isinstance(module, DROPOUT) else self._gather
             return tree_map(restore, (args, kwargs)) if whole else None
         if whole or not any(self._is_batch(value) for value in (*args, *kwargs.values())):
             return None
@@ -124,7 +124,7 @@ class _Division:
         if module is self.outermost:
             self.outermost = None
             return tree_map(self._gather, output)
-        inside = self.outermost is not None and module.training and isinstance(module, SEES_DRAWS | SEES_SLICES)
+        inside = self.outermost is not None and module.training and isinstance(module, DROPOUT | BATCH_NORM)
         return tree_map(self._slice, output) if inside else None
 
     def _is_batch(self, value: Any) -> bool:
@@ -137,7 +137,7 @@ class _Division:
         return _Gather.apply(value, self.group, self.n) if isinstance(value, Tensor) else value  # type: ignore[no-untyped-call]
 
     def _pad(self, value: Any) -> Any:
-        """The batch with zeros for the slices of others: as many numbers are drawn as for all, in the same places."""
+        """The batch with zeros for other ranks' slices, so that dropout draws the same mask as for the whole batch."""
         if not isinstance(value, Tensor):
             return value
         whole = value.new_zeros(self.n, *value.shape[1:])
@@ -146,11 +146,11 @@ class _Division:
 
 
 class _Gather(torch.autograd.Function):
-    """All slices from every rank's part; the gradient of a part is the sum of what all ranks send back to it."""
+    """Gathers all slices from the ranks' parts; the gradient of a part is summed over ranks."""
 
     @staticmethod
     def forward(ctx: Any, part: Tensor, group: WorkerGroup, n: int) -> Tensor:
-        """(n_r, ...) -> (n, ...); sent in at least float32, so that sums of bfloat16 do not round."""
+        """(n_r, ...) -> (n, ...); communicated in at least float32, so that sums of bfloat16 are not rounded."""
         ctx.group, ctx.n = group, n
         whole = torch.zeros(n, *part.shape[1:], dtype=_sent(part), device=part.device)
         whole[group.part(n)] = part

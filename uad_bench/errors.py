@@ -1,4 +1,4 @@
-"""Errors that a user can act on: each names the thing, says the way out, and carries its exit code."""
+"""Errors shown to the user: each names the problem and its solution, and has an exit code."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ class UadBenchError(Exception):
 
 
 class ConfigError(UadBenchError):
-    """A name, key, value or file of the configuration is wrong."""
+    """A name, key, value or file of the configuration is invalid."""
 
 
 class PathError(ConfigError):
-    """A file or folder cannot be read or written; the command line adds the option that chose it.
+    """A file or folder cannot be read or written; the command line adds the name of the option.
 
     Attributes:
-        path: of the file or folder.
+        path: the file or folder.
     """
 
     def __init__(self, path: str | PathLike[str], why: str) -> None:
@@ -29,7 +29,7 @@ class PathError(ConfigError):
 
 
 class MethodError(UadBenchError):
-    """A method failed; the row reads FAILED(reason) and other rows are untouched."""
+    """A method failed; its row in the table is FAILED(reason), other rows are not affected."""
 
     exit_code: ClassVar[int] = 2
 
@@ -39,33 +39,33 @@ class MethodError(UadBenchError):
 
 
 class DataError(UadBenchError):
-    """The data cannot be used as it is; raised before any training."""
+    """The data is missing or invalid; raised before training starts."""
 
     exit_code: ClassVar[int] = 3
 
 
 class LeakError(DataError):
-    """A test patient would be seen in training, under this or another name."""
+    """A test patient is part of the training data, under the same or another id."""
 
 
 class ResourceError(UadBenchError):
-    """The machine lacks disk or memory; nothing half-written was left behind."""
+    """The machine lacks disk space or memory; no incomplete file remains."""
 
     exit_code: ClassVar[int] = 4
 
 
 class VerificationError(UadBenchError):
-    """A stored number, map or manifest is not what it should be, or a method breaks the contract."""
+    """A stored metric, map or manifest fails verification, or a method violates the interface."""
 
     exit_code: ClassVar[int] = 5
 
 
 class NotFittedError(UadBenchError):
-    """A method was asked to score before it was fitted or given weights."""
+    """`score` was called before `fit` or `load_state_dict`."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """The error for a name that is not registered: says the nearest known names."""
+    """The error for an unknown name; the message suggests similar known names."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.65)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names) or 'none'}"

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: temporary name in the same folder, fsync, rename, fsync of the folder."""
+"""Atomic file writing: temporary name in the same folder, fsync, rename, fsync of the folder."""
 
 import contextlib
 import errno
@@ -27,11 +27,11 @@ def atomic(path: Path, way_out: str | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under `path` only once it is complete.
 
     Args:
-        path: of the complete file.
-        way_out: ends the sentence of the error; by default another place is proposed.
+        path: final path.
+        way_out: last part of the error message; by default it suggests another location.
 
     Raises:
-        ResourceError: the disk is full; nothing half-written stays behind.
+        ResourceError: the disk is full; no incomplete file remains.
         ConfigError: the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
@@ -51,10 +51,10 @@ def atomic(path: Path, way_out: str | None = None) -> Iterator[IO[bytes]]:
 
 
 def prepare_output(path: Path) -> Path:
-    """`path`, in a folder that exists now and can be written, so that long work before writing is not in vain.
+    """Create the folder of `path` and check that it is writable, before a long computation that writes there.
 
     Raises:
-        PathError: the folder cannot be made or written.
+        PathError: the folder cannot be created or written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,10 +66,10 @@ def prepare_output(path: Path) -> Path:
 
 
 def safe_name(name: str, what: str) -> str:
-    """`name` if it can be a file name inside a folder and nothing else.
+    """Return `name` if it is a plain file name without a path.
 
     Raises:
-        ConfigError: it has a separator, a control or formatting character, a leading dot or dash, or is too long.
+        ConfigError: the name has a separator, a control or formatting character, a leading dot or dash, or is too long.
     """
     fits = SAFE_NAME.fullmatch(name) and ".." not in name and len(name.encode()) <= LONGEST_NAME
     if not fits:
@@ -81,7 +81,7 @@ def safe_name(name: str, what: str) -> str:
 
 
 def storage_error(path: Path, error: OSError, way_out: str | None = None) -> ResourceError | ConfigError:
-    """The error a user can act on: full disks are a matter of resources, all else of the chosen place."""
+    """Convert an OSError: a full disk is a ResourceError, everything else a ConfigError about the path."""
     if error.errno in NO_SPACE or error.errno is None:  # numpy reports a short write without a number
         why = error.strerror or "no space left"
         return ResourceError(f"{path}: {why}; free some space and run the same command again")
@@ -91,7 +91,7 @@ def storage_error(path: Path, error: OSError, way_out: str | None = None) -> Res
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside the folder survive a power cut, where the file system can do that for folders."""
+    """Make renames inside the folder durable, where the file system supports fsync of folders."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
@@ -101,7 +101,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str, way_out: str | None = None) -> None:
-    """Write UTF-8 text whole."""
+    """Write UTF-8 text atomically."""
     with atomic(path, way_out) as file:
         file.write(text.encode())
 
@@ -121,15 +121,15 @@ def read_text(path: Path) -> str:
 
 
 def write_json(path: Path, value: Any, way_out: str | None = None) -> None:
-    """Write JSON whole, one key a line; NaN is refused because JSON has none."""
+    """Write JSON atomically, one key per line; NaN is refused because it is not valid JSON."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n", way_out)
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON, refusing duplicate keys, NaN, what no text can hold, and bombs.
+    """Read JSON, refusing duplicate keys, NaN, invalid Unicode, deep nesting and files over 256 MiB.
 
     Raises:
-        ConfigError: the file is missing, broken, or says one thing twice.
+        ConfigError: the file is missing, damaged, or has a duplicate key.
     """
     try:
         return parse_json(_bounded(path).decode())
@@ -143,12 +143,12 @@ def parse_json(text: str) -> Any:
     """Parse JSON under the rules of `read_json`.
 
     Raises:
-        ValueError: saying what is wrong.
+        ValueError: the text is not valid under these rules.
     """
     try:
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
         if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # an escaped half of a character is no text
+            json.dumps(value, ensure_ascii=False).encode()  # raises for an unpaired surrogate
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return value
@@ -158,7 +158,7 @@ def _bounded(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(LARGEST_JSON + 1)
     if len(data) > LARGEST_JSON:
-        raise ValueError(f"over {LARGEST_JSON >> 20} MiB, too large to be ours")
+        raise ValueError(f"over {LARGEST_JSON >> 20} MiB, too large for a file of uad-bench")
     return data
 
 

@@ -1,9 +1,9 @@
-"""The contract between the harness and every method, built in or a stranger's.
+"""The interface between the benchmark and every method, built-in or third-party.
 
-A method learns from healthy slices (`fit`) and marks what it has never seen (`score`). It is a dataclass whose
-init fields are its hyperparameters; what it learns lives in fields with `init=False` whose names end in `_`.
-Two field names are filled from the task unless set: `source` (the modality given at test) and `target` (the one
-translated to). Torch is imported for type checking only, so that reading this file costs nothing.
+A method is trained on healthy slices (`fit`) and computes anomaly scores of unseen slices (`score`). It is a dataclass
+whose init fields are its hyperparameters; learned state is kept in fields with `init=False` whose names end in `_`.
+Two fields are filled from the task unless set: `source` (the input modality at test time) and `target` (the modality
+it is translated to). Torch is imported for type checking only, so that importing this module is fast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Modality = str
 
 
 class SliceKey(NamedTuple):
-    """Names one axial slice: the patient and its index along z (voxels) in canonical RAS+ orientation."""
+    """Identifies one axial slice: the patient and the slice index along z in canonical RAS+ orientation."""
 
     subject_id: str
     z: int
@@ -28,12 +28,12 @@ class SliceKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modalities:
-    """What a method needs, and when.
+    """Input modalities of a method.
 
     Attributes:
-        fit: channels of the slices given to `fit`, in this order; empty for a method that learns nothing.
-        score: channels of the slices given to `score`, in this order.
-        native: ask for whole slices in the scan's own grid instead of the task's working size.
+        fit: channels of the slices passed to `fit`, in this order; empty for a method without training.
+        score: channels of the slices passed to `score`, in this order.
+        native: request whole slices on the scan's own grid instead of the task's working size.
     """
 
     fit: tuple[Modality, ...]
@@ -43,11 +43,11 @@ class Modalities:
 
 @dataclass(frozen=True, slots=True)
 class SliceBatch:
-    """Slices without any anomaly mask: a method cannot see one.
+    """A batch of slices; it never contains an anomaly mask.
 
     Attributes:
-        image: (N, C, H, W) float32, scaled as the task says (shipped ones: `p90`, that is background -3 and the 90th
-            percentile of each volume's brain +3); C in the order asked for.
+        image: (N, C, H, W) float32, scaled as the task specifies (shipped tasks use `p90`: background -3, 90th
+            percentile of the volume's brain voxels +3); channels in the requested order.
         brain_mask: (N, 1, H, W) bool.
         keys: (subject, z) of each of the N slices.
     """
@@ -67,7 +67,7 @@ class SliceBatch:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much a method may train: optimiser steps x slices per step; never time."""
+    """Training budget: number of optimiser steps and slices per step, independent of time."""
 
     steps: int
     batch_size: int
@@ -75,13 +75,13 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One report from a long loop.
+    """One progress report of a long loop.
 
     Attributes:
-        stage: what is being done, for people, such as `"forward UNet"`.
-        step: how many units are done; `total` of them make the stage.
+        stage: readable name of the stage, such as `"forward UNet"`.
+        step: number of completed units, out of `total`.
         loss: current training loss, if any.
-        slices_per_s: slices handled a second, if known.
+        slices_per_s: slices processed per second, if known.
     """
 
     stage: str
@@ -92,7 +92,7 @@ class Progress:
 
 
 class Snapshots(Protocol):
-    """Where a training loop may keep its state so that an interrupted run goes on where it stopped."""
+    """Storage for the state of a training loop, from which an interrupted run resumes."""
 
     def save(self, name: str, state: Mapping[str, Tensor]) -> None: ...
 
@@ -100,19 +100,19 @@ class Snapshots(Protocol):
 
 
 def _ignore(_: Progress) -> None:
-    """Report to nobody."""
+    """Discard the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Where and how a method computes.
+    """Device, seed and precision of a computation.
 
     Attributes:
         device: `"cpu"` or `"cuda"` (or `"cuda:1"`).
         seed: the run's seed; all randomness derives from it (see `uad_bench.seeding`).
-        mixed_precision: bfloat16 autocast where the hardware has it.
-        report: receives `Progress`.
-        snapshots: keeps training state; `None` means that nothing is kept.
+        mixed_precision: use bfloat16 autocast where the hardware supports it.
+        report: called with `Progress`.
+        snapshots: stores training state; `None` means that nothing is stored.
     """
 
     device: str = "cpu"
@@ -123,7 +123,7 @@ class Compute:
 
 
 class SliceDataset(Protocol):
-    """Healthy-looking training slices, a sized sequence of one-slice batches."""
+    """Healthy training slices, a sized sequence of one-slice batches."""
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -139,34 +139,30 @@ class SliceDataset(Protocol):
         ...
 
     def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[SliceBatch]:
-        """Endless batches of exactly `batch_size` slices; each epoch is a new permutation drawn from `generator`."""
+        """Infinite batches of exactly `batch_size` slices; each epoch is a new permutation drawn from `generator`."""
         ...
 
 
 @runtime_checkable
 class Method(Protocol):
-    """Learns from healthy slices, scores unseen ones; higher = more anomalous.
+    """Trained on healthy slices, computes anomaly scores of unseen slices; higher = more anomalous.
 
-    A method may set the class attribute `whole_volume = True`: every batch given to its `score` then holds all slices
-    of one subject, in order of z. Without it a batch holds some slices of one subject.
-    `deterministic = False` says that two runs on one machine may store other bytes; else `--check-determinism` holds it
-    to the claim.
+    With the class attribute `whole_volume = True`, every batch passed to `score` holds all slices of one subject in
+    order of z; otherwise a batch holds some slices of one subject. `deterministic = False` declares that two runs on
+    the same machine may store different bytes; without it `--check-determinism` requires equal bytes.
     """
 
     @property
     def modalities(self) -> Modalities:
-        """What `fit` and `score` need."""
+        """Input modalities of `fit` and `score`."""
         ...
 
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
-        """Learn from healthy slices only, within the budget, and return self.
-
-        A second call forgets the first.
-        """
+        """Train from scratch on healthy slices within the budget, and return self."""
         ...
 
     def score(self, batch: SliceBatch) -> Tensor:
-        """Score maps (N, H, W) float32, finite, from images (N, C, H, W).
+        """Compute finite score maps (N, H, W) float32 from images (N, C, H, W).
 
         Scores must be comparable across all slices of a run (no per-slice or test-set rescaling) and must not
         depend on the batch: draw noise per slice key with `uad_bench.seeding.slice_noise`.
@@ -174,9 +170,9 @@ class Method(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything learned, as named tensors; safetensors keeps it."""
+        """The learned state as named tensors; it is stored with safetensors."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:
-        """Restore what `state_dict` returned and return self, ready to score."""
+        """Restore the state returned by `state_dict`, and return self, ready to score."""
         ...

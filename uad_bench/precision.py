@@ -1,4 +1,4 @@
-"""Which machines compute in bfloat16, and the autocast that uses it there."""
+"""Detection of bfloat16 hardware, and autocast on such hardware."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import torch
 
 from uad_bench.method import Compute
 
-BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # the last one is what ARM processors print
+BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # the last one is used by ARM processors
 
 
 def autocast(compute: Compute) -> torch.autocast:
-    """bfloat16 autocast if the run asks for it and the hardware computes in it; else a context that does nothing."""
+    """bfloat16 autocast if the run requests it and the hardware supports it; otherwise disabled autocast."""
     kind = torch.device(compute.device).type
     return torch.autocast(kind, dtype=torch.bfloat16, enabled=compute.mixed_precision and has_bfloat16(kind))
 
 
 @cache
 def has_bfloat16(kind: str) -> bool:
-    """Whether `"cpu"` or `"cuda"` has bfloat16 instructions; emulated bfloat16 is slower than float32."""
+    """Whether `"cpu"` or `"cuda"` has native bfloat16 instructions; emulated bfloat16 is slower than float32."""
     if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(BFLOAT16_FLAGS & cpu_flags())
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Instruction-set flags of this processor; empty where the system does not list them."""
+    """Instruction-set flags of this processor; empty if the system does not list them."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

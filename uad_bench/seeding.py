@@ -1,4 +1,4 @@
-"""All randomness derives from the run's seed and a name, so that nothing depends on order, batch or interruption."""
+"""Random generators derived from the run's seed and a name, independent of order, batch and interruption."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def derive(seed: int, *names: object) -> int:
-    """A 63-bit seed for one named purpose: `derive(0, "train", step)`."""
+    """Derive a 63-bit seed for a named purpose, such as `derive(0, "train", step)`."""
     text = "\0".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 
 def generator(seed: int, *names: object, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator seeded for one named purpose."""
+    """A torch generator seeded for a named purpose."""
     import torch
 
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
 
 
 def slice_noise(keys: Sequence[SliceKey], shape: Sequence[int], *names: object, seed: int) -> Tensor:
-    """Standard normal noise (N, *shape) on the CPU, drawn for each slice key apart.
+    """Standard normal noise (N, *shape) on the CPU, drawn independently for each slice key.
 
-    The noise of a slice is the same in whatever batch, order or process it is scored.
+    The noise of a slice does not depend on the batch, order or process in which the slice is scored.
     """
     import torch
 
@@ -39,9 +39,9 @@ def slice_noise(keys: Sequence[SliceKey], shape: Sequence[int], *names: object, 
 
 @contextmanager
 def seeded(seed: int, *names: object) -> Iterator[None]:
-    """Inside, torch's global generators are seeded for one named purpose; at the end they are as they were.
+    """Context in which torch's global generators are seeded for a named purpose; their state is restored on exit.
 
-    For what draws from them without asking, such as the initial weights of a network:
+    Use it for code that draws from the global generators, such as weight initialisation:
     `with seeded(compute.seed, "weights"): network = build()`.
     """
     import torch
@@ -52,7 +52,7 @@ def seeded(seed: int, *names: object) -> Iterator[None]:
 
 
 def seed_globals(seed: int, *names: object) -> None:
-    """Seed what a careless method draws from, in the method's own process: Python's, numpy's and torch's generators."""
+    """Seed the global generators of Python, NumPy and torch, for methods that draw from them."""
     import random
 
     import numpy as np
@@ -60,5 +60,5 @@ def seed_globals(seed: int, *names: object) -> None:
 
     derived = derive(seed, *names)
     random.seed(derived)
-    np.random.seed(derived % 2**32)  # noqa: NPY002 - the global one is what must be seeded
+    np.random.seed(derived % 2**32)  # noqa: NPY002 - the global generator must be seeded
     torch.manual_seed(derived)

@@ -1,7 +1,7 @@
-"""Training, once for all methods: a method brings a network and a loss.
+"""The training loop shared by all methods; a method provides a network and a loss.
 
-Every random choice is a function of (seed, name, step): which slices, which noise, which units drop out. So a training
-that was interrupted and goes on from its snapshot ends in the same bytes as one that was not.
+Every random choice (slices, noise, dropout) is a function of (seed, name, step), so training that is interrupted and
+resumed from its snapshot gives exactly the same weights as uninterrupted training.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ Decay = Literal["constant", "linear", "cosine"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimisation:
-    """How weights are updated: AdamW, a learning-rate schedule, clipping and averaging.
+    """Optimiser settings: AdamW, learning-rate schedule, gradient clipping and weight averaging.
 
     Attributes:
-        learning_rate: its peak.
-        betas: of AdamW.
-        weight_decay: of AdamW, decoupled.
-        warm_up: steps of linear rise to the peak.
-        decay: shape of the fall from the peak to zero at the end of the budget.
-        gradient_clip: largest gradient norm; 0 leaves gradients alone.
-        ema: decay of the averaged weights that are kept; 0 keeps the last weights.
-        compile: `torch.compile` on CUDA; pays after some thousand steps.
+        learning_rate: peak learning rate.
+        betas: AdamW coefficients of the running averages.
+        weight_decay: decoupled weight decay of AdamW.
+        warm_up: steps of linear warm-up to the peak.
+        decay: schedule from the peak to zero at the end of the budget, or constant.
+        gradient_clip: maximum gradient norm; 0 disables clipping.
+        ema: decay of the exponential moving average of the weights, which is the final model; 0 uses the last weights.
+        compile: use `torch.compile` on CUDA; worthwhile for several thousand steps or more.
     """
 
     learning_rate: float = 1e-3
@@ -55,12 +55,12 @@ class Optimisation:
     compile: bool = False
 
     def learning_rate_at(self, step: int, steps: int) -> float:
-        """The rate of step 0 .. steps-1."""
+        """Learning rate of `step`, from 0 to `steps` - 1."""
         rise = min(1.0, (step + 1) / max(1, self.warm_up))
         return self.learning_rate * rise * DECAYS[self.decay](step / steps)
 
     def ema_at(self, step: int) -> float:
-        """The averaging decay after `step` + 1 updates: short memory first, so that early weights are forgotten."""
+        """Averaging decay after `step` + 1 updates; smaller at first, to discard the initial weights."""
         return min(self.ema, (1 + step) / (10 + step))
 
 
@@ -71,7 +71,7 @@ DECAYS: Mapping[Decay, Callable[[float], float]] = {
 }
 
 
-def train(  # noqa: PLR0913 - three objects and the four words of the contract
+def train(  # noqa: PLR0913 - three objects and four keywords
     network: nn.Module,
     loss: Loss,
     data: SliceDataset,
@@ -81,19 +81,19 @@ def train(  # noqa: PLR0913 - three objects and the four words of the contract
     compute: Compute,
     optimisation: Optimisation,
 ) -> None:
-    """Train `network` in place for `budget.steps` updates and leave it in evaluation mode with the kept weights.
+    """Train `network` in place for `budget.steps` updates; it ends in evaluation mode with the averaged weights.
 
     Args:
-        network: its parameters are updated; it is moved to `compute.device`.
-        loss: scalar loss of a batch, with a generator on the device for its noise; calls the network.
+        network: network to train; it is moved to `compute.device`.
+        loss: function of a batch and a generator on the device, for noise, that calls the network and returns a scalar.
         data: healthy slices.
-        name: tells this training from others of the run; part of every seed and the snapshot's name.
+        name: name of this training, unique in the run; part of every seed and of the snapshot's name.
         budget: optimiser steps and slices per step of this training.
-        compute: device, seed, precision, where progress and snapshots go.
-        optimisation: the update rule.
+        compute: device, seed, precision, progress and snapshots.
+        optimisation: optimiser settings.
 
     Raises:
-        MethodError: the loss is no longer finite.
+        MethodError: the loss is not finite.
     """
     training = _Training.start(network, name=name, budget=budget, compute=compute, optimisation=optimisation)
     if training.step < budget.steps:
@@ -105,7 +105,7 @@ def train(  # noqa: PLR0913 - three objects and the four words of the contract
 
 
 def slice_indices(step: int, *, n: int, batch_size: int, seed: int, name: str) -> list[int]:
-    """Indices of the slices of one step: a window of the endless row of epochs, each a permutation of all n slices."""
+    """Indices of the slices of one step: a window of concatenated epochs, each a permutation of all n slices."""
     places = range(step * batch_size, (step + 1) * batch_size)
     return [_permutation(n, seed, name, place // n)[place % n] for place in places]
 
@@ -118,7 +118,7 @@ def _permutation(n: int, seed: int, name: str, epoch: int) -> list[int]:
 
 @dataclass(slots=True)
 class _Training:
-    """Everything that changes while training, and how it is kept."""
+    """The state of training, and how it is saved and restored."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -167,7 +167,7 @@ class _Training:
                 weight.copy_(mean)
 
     def save(self) -> None:
-        """Keep the state; of a finished training only the weights, which marks it as finished."""
+        """Save the state; after the last step only the weights, which marks training as finished."""
         if self.compute.snapshots is None:
             return
         state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
@@ -178,7 +178,7 @@ class _Training:
         self.saved_at = time.monotonic()
 
     def load(self) -> None:
-        """Go on from the snapshot, if there is one."""
+        """Resume from the snapshot, if there is one."""
         state = self.compute.snapshots.load(self.name) if self.compute.snapshots else None
         if state is None:
             return
@@ -187,15 +187,15 @@ class _Training:
         if self.step < self.budget.steps:
             _unflatten(self.optimiser, _under("optimiser.", state))
             kept = _under("average.", state)
-            for i, mean in enumerate(self.average):  # by number, because a file returns its tensors sorted by name
+            for i, mean in enumerate(self.average):  # by index, because files return tensors sorted by name
                 mean.copy_(kept[str(i)])
 
 
 def _run(training: _Training, loss: Loss, data: SliceDataset, group: WorkerGroup) -> None:
-    """The loop."""
+    """Run the remaining training steps."""
     report = _Reporter(training)
     cuda = torch.device(training.compute.device).type == "cuda"
-    compiled = training.optimisation.compile and cuda and group.size == 1  # ranks talk in the midst of a network
+    compiled = training.optimisation.compile and cuda and group.size == 1  # ranks communicate inside the network
     step_loss = torch.compile(loss) if compiled else loss
     for batch in _read_ahead(training, data):
         seed = derive(training.compute.seed, training.name, "step", training.step)
@@ -210,7 +210,7 @@ def _run(training: _Training, loss: Loss, data: SliceDataset, group: WorkerGroup
 
 
 def _read_ahead(training: _Training, data: SliceDataset) -> Iterator[SliceBatch]:
-    """Batches of the steps still to do, each read (and on CUDA pinned) while the step before it computes."""
+    """Batches of the remaining steps, each read (and pinned on CUDA) while the previous step is computed."""
     compute, budget = training.compute, training.budget
 
     def read(step: int) -> SliceBatch:
@@ -231,7 +231,7 @@ def _read_ahead(training: _Training, data: SliceDataset) -> Iterator[SliceBatch]
 
 @dataclass(slots=True)
 class _Reporter:
-    """Says now and then how training goes, and stops it when the loss is lost."""
+    """Reports progress at intervals, and stops training when the loss is not finite."""
 
     training: _Training
     first: int = field(init=False)
@@ -244,7 +244,7 @@ class _Reporter:
     def __call__(self, loss: Tensor) -> None:
         training, now = self.training, time.monotonic()
         if now - self.said < REPORT_SECONDS and training.step < training.budget.steps:
-            return  # reading the loss waits for the device
+            return  # reading the loss synchronises with the device
         self.said, value = now, float(loss.detach())
         if not math.isfinite(value):
             raise MethodError(
@@ -274,7 +274,7 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _memory_format(compute: Compute) -> torch.memory_format:
-    """Channels last on CUDA; on a CPU group normalisation's backward pass is many times slower that way."""
+    """Channels last on CUDA; on a CPU it makes the backward pass of group normalisation many times slower."""
     return torch.channels_last if torch.device(compute.device).type == "cuda" else torch.contiguous_format
 
 

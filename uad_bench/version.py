@@ -1,4 +1,4 @@
-"""The installed version."""
+"""The installed version of uad-bench."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -77,7 +77,9 @@ def test_a_generated_cohort_is_removed_as_a_whole(cache_root):
 )
 def test_a_file_where_the_cache_should_be_is_one_sentence_that_names_the_variable(tmp_path, use):
     (file := tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"the cache .*file.* cannot be written: .*; set UAD_BENCH_CACHE to a folder"):
+    with pytest.raises(
+        ConfigError, match=r"the cache .*file.* cannot be written: .*; set UAD_BENCH_CACHE to a writable folder"
+    ):
         use(file)
 
 

@@ -44,7 +44,7 @@ def test_facts_survive_json(cohort, cache_root):
 def test_a_label_of_another_shape_is_named_with_both_shapes(patients, cache_root):
     folder = patients.add("P0", 0)
     patients.save(folder / "P0_seg.nii.gz", patients.lesion()[:-1])
-    assert "P0_seg.nii.gz: label is (23, 28, 14), flair is (24, 28, 14)" in faults(patients, cache_root)
+    assert "P0_seg.nii.gz: label has shape (23, 28, 14), flair has (24, 28, 14)" in faults(patients, cache_root)
 
 
 def shift():
@@ -94,8 +94,8 @@ def test_a_missing_modality_names_the_patient_and_what_it_has(patients, cache_ro
     ("spoil", "complaint"),
     [
         (lambda label: label.astype(np.float32) * 0.75, "not whole numbers"),
-        (lambda label: -label.astype(np.int16), "not small non-negative integers"),
-        (lambda label: label.astype(np.int16) * 500, "not small non-negative integers"),
+        (lambda label: -label.astype(np.int16), "not between 0 and 255"),
+        (lambda label: label.astype(np.int16) * 500, "not between 0 and 255"),
         (lambda label: np.where(label > 0, np.nan, 0).astype(np.float32), "NaN or infinite"),
     ],
     ids=["fraction", "negative", "large", "nan"],
@@ -193,7 +193,7 @@ def test_progress_counts_every_patient(cohort, cache_root):
 
 def test_two_patients_of_one_id_are_refused(cohort, cache_root):
     twice = [*cohort.subjects(), cohort.subjects()[0]]
-    with pytest.raises(DataError, match="P0: two patients have this id"):
+    with pytest.raises(DataError, match="duplicate patient id P0"):
         take_census(twice, cohort.modalities, cache=cache_root)
 
 

@@ -60,11 +60,11 @@ def test_duplicates_are_named(cohort, look):
     shutil.copy(cohort.root / "P0/P0_flair.nii.gz", cohort.root / "P5/P5_flair.nii.gz")
     document = look()
     assert not document["usable"]
-    assert messages(document, "refused") == ["flair of P0 and P5: the same voxels"]
+    assert messages(document, "refused") == ["flair of P0 and P5: identical voxels"]
     assert document["pair"][0]["equal"]
 
 
-def test_oddities_are_warnings(cohort, look):
+def test_unusual_patients_are_warnings(cohort, look):
     cohort.save(cohort.root / "P0/P0_seg.nii.gz", np.zeros(cohort.shape, np.uint8))
     (cohort.root / "P1/P1_seg.nii.gz").unlink()
     cohort.save(cohort.root / "P2/P2_seg.nii.gz", cohort.lesion() * 3)

@@ -34,7 +34,7 @@ def test_equal_labels_are_no_leak(cohort, cache_root):
 
 def test_the_same_voxels_under_another_name_are_a_leak(cohort, cache_root):
     copy(cohort, "P0", "P5")
-    with pytest.raises(LeakError, match=r"flair of P0 \(train\) and P5 \(test\) are the same voxels"):
+    with pytest.raises(LeakError, match=r"flair of P0 \(train\) and P5 \(test\) have identical voxels"):
         check_split(SPLIT, cohort.census(cache_root))
 
 
@@ -42,7 +42,7 @@ def test_recompression_does_not_hide_them(cohort, cache_root):
     folder = copy(cohort, "P0", "P5")
     for path in folder.iterdir():
         path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
-    with pytest.raises(LeakError, match="same voxels"):
+    with pytest.raises(LeakError, match="identical voxels"):
         check_split(SPLIT, cohort.census(cache_root))
 
 

@@ -54,7 +54,7 @@ def test_healthy_scores_are_brain_without_anomaly(patients, build):
 
 def test_a_score_map_of_another_shape_is_refused_with_both(patients, build):
     patients.add("P0", 0)
-    with pytest.raises(DataError, match=r"P0: score map is \(28, 24, 14\), the scan is \(24, 28, 14\)"):
+    with pytest.raises(DataError, match=r"P0: score map has shape \(28, 24, 14\), the scan has \(24, 28, 14\)"):
         build()["P0"].domain(np.zeros((28, 24, 14), np.float32))
 
 
@@ -106,6 +106,6 @@ def test_a_damaged_cache_entry_is_named_and_then_made_again(patients, build, cac
     patients.add("P0", 0)
     references = build()
     next((cache_root / "references").glob("*.npy")).write_bytes(b"")
-    with pytest.raises(DataError, match="P0: its cached reference is damaged"):
+    with pytest.raises(DataError, match="P0: the cached reference is damaged"):
         references["P0"]
     assert build()["P0"].anomaly.sum() == 32

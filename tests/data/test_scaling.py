@@ -55,7 +55,7 @@ def test_doubling_all_intensities_changes_nothing(name):
 
 @pytest.mark.parametrize("name", ["p90", "zscore"])
 def test_a_brain_without_contrast_is_refused(name):
-    with pytest.raises(DataError, match="no spread"):
+    with pytest.raises(DataError, match="cannot scale"):
         scale_for(name, np.zeros_like(VOLUME), BRAIN)
 
 

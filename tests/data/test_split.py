@@ -17,7 +17,7 @@ def test_two_scans_of_one_patient_in_two_roles_are_a_leak():
 
 
 def test_doubled_rows_are_refused():
-    with pytest.raises(DataError, match="A stand twice in train"):
+    with pytest.raises(DataError, match=r"duplicate ids in train \(A\)"):
         Split("mine", train=("A", "A"), val=(), test=("B",))
 
 

@@ -87,5 +87,5 @@ def test_folds_keep_unlabelled_patients_for_training():
 
 @pytest.mark.parametrize(("count", "k"), [(2, 2), (5, 6), (5, 1)])
 def test_impossible_folds_are_refused(count, k):
-    with pytest.raises(DataError, match="cannot make"):
+    with pytest.raises(DataError, match="cannot split"):
         fold_splits(FEW[:count], k)

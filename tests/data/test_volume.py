@@ -45,13 +45,13 @@ def test_a_channel_of_a_4d_file_is_one_volume(tmp_path):
 
 
 def test_a_4d_file_without_a_channel_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"a\.nii: holds 2 images"):
+    with pytest.raises(DataError, match=r"a\.nii: contains 2 images"):
         read_volume(save(tmp_path / "a.nii", np.stack([ARRAY, ARRAY], -1)))
 
 
 def test_a_channel_that_is_not_there_is_refused(tmp_path):
     path = save(tmp_path / "a.nii", np.stack([ARRAY, ARRAY], -1)).path
-    with pytest.raises(DataError, match="channel 4 was asked for, the file has 2"):
+    with pytest.raises(DataError, match="channel 4 was requested, the file has 2"):
         read_volume(ImageFile(path, 4))
 
 

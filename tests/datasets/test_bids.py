@@ -39,7 +39,7 @@ def test_raw_and_derived_images_are_told_apart_by_an_entity(root, write):
     write("sub-01/anat/sub-01_FLAIR.nii.gz")
     write("derivatives/reg/sub-01/anat/sub-01_space-MNI_FLAIR.nii.gz")
     write("derivatives/reg/sub-01/anat/sub-01_space-MNI_label-lesion_mask.nii.gz")
-    with pytest.raises(DataError, match="choose with the option keep"):
+    with pytest.raises(DataError, match="select one with the option keep"):
         Bids(root).subjects()
     (subject,) = Bids(root, keep={"space": "MNI"}).subjects()
     assert "space-MNI" in subject.images["flair"].path.name

@@ -57,7 +57,8 @@ def test_the_table_of_patients_is_read(root, write):
 
 
 @pytest.mark.parametrize(
-    ("table", "complaint"), [("id,age\nA,1\nA,2\n", "'A' stands twice"), ("name,age\nA,1\n", "none of the columns")]
+    ("table", "complaint"),
+    [("id,age\nA,1\nA,2\n", "duplicate patient id 'A'"), ("name,age\nA,1\n", "no column with patient ids")],
 )
 def test_a_table_that_names_nobody_or_one_twice_is_refused(root, write, table, complaint):
     write("A/A_flair.nii.gz")
@@ -123,7 +124,7 @@ def test_the_same_scan_in_two_places_is_refused_with_both(root, write):
 
 
 def test_a_missing_folder_is_named(root):
-    with pytest.raises(DataError, match=r"absent: no such folder; name the data with --data"):
+    with pytest.raises(DataError, match=r"absent: no such folder; choose the data folder with --data"):
         Brats(root / "absent").subjects()
 
 

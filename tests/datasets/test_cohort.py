@@ -43,7 +43,7 @@ def test_patients_without_a_label_are_neither_validated_nor_tested(both, root):
 
 
 def test_a_cohort_needs_a_dataset_and_a_folder(root):
-    with pytest.raises(ConfigError, match="cohort train needs the keys dataset and folder, it has folder"):
+    with pytest.raises(ConfigError, match="cohort train needs the keys dataset and folder, found folder"):
         TwoCohorts(root, train={"folder": "ixi"}, test=TUMOURS).subjects()
 
 
@@ -51,5 +51,5 @@ def test_two_labelled_patients_are_too_few(root, write):
     for i in range(2):
         write(f"brats/B{i}/B{i}_flair.nii.gz")
         write(f"brats/B{i}/B{i}_seg.nii.gz")
-    with pytest.raises(DataError, match="3 are needed"):
+    with pytest.raises(DataError, match="at least 3 labelled patients, found 2"):
         TwoCohorts(root, train=HEALTHY, test=TUMOURS).roles()

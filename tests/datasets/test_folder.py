@@ -66,7 +66,7 @@ def test_patterns_mean_what_they_say(pattern, path, fits):
 
 
 def test_a_pattern_without_an_id_is_refused(root):
-    with pytest.raises(ConfigError, match=r"does not say where the subject's \{id\} stands"):
+    with pytest.raises(ConfigError, match=r"has no \{id\}; add it"):
         Folder(root, images={"flair": "*.nii"}).subjects()
 
 
@@ -89,5 +89,5 @@ def test_without_any_description_it_says_so(root):
 
 
 def test_nobody_found_repeats_the_patterns(root):
-    with pytest.raises(DataError, match=r"files that fit \{id\}/flair.nii"):
+    with pytest.raises(DataError, match=r"files that match \{id\}/flair.nii"):
         Folder(root, images={"flair": "{id}/flair.nii"}).subjects()

@@ -54,7 +54,7 @@ def test_the_folder_above_will_do(root, describe):
         ({"modality": {"0": "CT"}}, r"modality \['CT'\] unknown"),
         ({"modality": {}}, "modality list unknown"),
         ({"training": []}, "no patients found"),
-        ({"training": [{"image": "../../etc/passwd"}]}, "lies outside the folder"),
+        ({"training": [{"image": "../../etc/passwd"}]}, "is located outside the folder"),
     ],
 )
 def test_a_description_that_cannot_be_true_is_refused(root, describe, change, complaint):

@@ -237,7 +237,7 @@ def test_sliced_people_may_be_one_of_two_cohorts(root, case, write):
 
 def test_a_gap_names_the_missing_slice(root, case):
     (root / "p1/flair/007.png").unlink()
-    with pytest.raises(DataError, match=r"006\.png: beside it, slice 7 of p1's flair is missing; add it"):
+    with pytest.raises(DataError, match=r"006\.png: next to it, slice 7 of p1's flair is missing; add it"):
         opened(root)
 
 
@@ -261,7 +261,7 @@ def test_stacking_tells_how_far_it_is(root, case, draw):
 
 def test_a_far_number_is_a_gap_like_any(root, case, draw):
     draw(f"p1/flair/{10**15}.png", PIXELS[0])
-    with pytest.raises(DataError, match=r"008\.png: beside it, slice 9 \(and \d+ more\) of p1's flair is missing"):
+    with pytest.raises(DataError, match=r"008\.png: next to it, slice 9 \(and \d+ more\) of p1's flair is missing"):
         opened(root)
 
 
@@ -282,7 +282,7 @@ def test_a_missing_mask_asks_for_zeros(root, case):
 
 def test_a_mask_without_its_image_is_named(root, case, draw):
     draw("p1/mask/009.png", PIXELS[0])
-    with pytest.raises(DataError, match=r"mask/009\.png: a mask without its image; p1 has no slice 9"):
+    with pytest.raises(DataError, match=r"mask/009\.png: mask without an image; p1 has no slice 9"):
         opened(root, label="{id}/mask/{slice}.png")
 
 
@@ -297,9 +297,13 @@ def test_one_number_twice_is_named_with_both_files(root, case, draw):
     [
         ("flair/007.png", PIXELS[0, :-1], r"flair/007\.png: 5x3 pixels, .*006\.png has 5x4; slices of a patient"),
         ("mask/007.png", PIXELS[0, :, :-1], r"mask/007\.png: 4x4 pixels, .*flair/006\.png has 5x4"),
-        ("flair/007.png", np.uint16(PIXELS[0]), r"007\.png: uint16, .*006\.png is uint8; save all with the same bits"),
-        ("flair/007.png", np.dstack([PIXELS[0], PIXELS[0], PIXELS[1]]), r"007\.png: a colour picture whose channels"),
-        ("flair/007.png", np.dstack([PIXELS[0]] * 4), r"007\.png: a picture that is partly transparent"),
+        (
+            "flair/007.png",
+            np.uint16(PIXELS[0]),
+            r"007\.png: uint16, .*006\.png is uint8; save all slices with the same bit depth",
+        ),
+        ("flair/007.png", np.dstack([PIXELS[0], PIXELS[0], PIXELS[1]]), r"007\.png: a colour image whose channels"),
+        ("flair/007.png", np.dstack([PIXELS[0]] * 4), r"007\.png: the image is partly transparent"),
     ],
 )
 def test_a_slice_unlike_the_others_is_refused(root, case, draw, name, pixels, complaint):
@@ -311,7 +315,7 @@ def test_a_slice_unlike_the_others_is_refused(root, case, draw, name, pixels, co
 @pytest.mark.parametrize("shape", [(1, COLUMNS), (ROWS, 1)])
 def test_a_line_is_no_slice(root, draw, shape):
     draw("p1/flair/0.png", np.ones(shape, np.uint8))
-    with pytest.raises(DataError, match=r"0\.png: a line of \d pixels is no slice"):
+    with pytest.raises(DataError, match=r"0\.png: a single line of \d pixels is not a slice"):
         opened(root)
 
 
@@ -323,27 +327,27 @@ def test_a_nifti_file_of_one_axis_is_refused(root, write):
 
 def test_a_volume_in_place_of_a_slice_is_refused(root, write):
     write("p1/flair/0.nii")
-    with pytest.raises(DataError, match=r"0\.nii: \(4, 5, 6\) voxels are no slice; take \{slice\} out"):
+    with pytest.raises(DataError, match=r"0\.nii: shape \(4, 5, 6\) is not a single slice; remove \{slice\}"):
         opened(root)
 
 
 def test_a_picture_that_is_none_is_refused(root, case):
     (root / "p1/flair/007.png").write_bytes(b"GIF89a not a picture")
-    with pytest.raises(DataError, match=r"007\.png: no readable PNG, JPEG or TIFF picture"):
+    with pytest.raises(DataError, match=r"007\.png: not a readable PNG, JPEG or TIFF image"):
         opened(root)
 
 
 def test_a_picture_cut_short_is_refused(root, draw):
     path = draw("p1/flair/0.png", np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(DataError, match=r"0\.png: no readable"):
+    with pytest.raises(DataError, match=r"0\.png: not a readable"):
         opened(root)
 
 
 @pytest.mark.parametrize("limit", [15, 8])  # Pillow warns above its limit and refuses above twice of it
 def test_a_decompression_bomb_is_refused(root, case, monkeypatch, limit):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(DataError, match=r"006\.png: too many pixels for a slice, refused as a decompression bomb"):
+    with pytest.raises(DataError, match=r"006\.png: too many pixels for a slice; refused as a decompression bomb"):
         opened(root)
 
 
@@ -351,7 +355,7 @@ def test_several_pictures_in_one_file_are_refused(root):
     (root / "p1/flair").mkdir(parents=True)
     pages = [Image.fromarray(pixels) for pixels in PIXELS]
     pages[0].save(root / "p1/flair/0.tif", save_all=True, append_images=pages[1:])
-    with pytest.raises(DataError, match=r"0\.tif: holds 3 pictures; save each slice in a file of its own"):
+    with pytest.raises(DataError, match=r"0\.tif: contains 3 images; save each slice in a separate file"):
         opened(root)
 
 
@@ -360,14 +364,14 @@ def test_colour_of_16_bits_is_refused_rather_than_cut(root):
     path = root / "p1/flair/0.png"
     path.parent.mkdir(parents=True)
     path.write_bytes(png((COLUMNS, ROWS, 16, 2), row * ROWS))
-    with pytest.raises(DataError, match=r"0\.png: 16 bits a channel in colour would be cut to 8"):
+    with pytest.raises(DataError, match=r"0\.png: colour with 16 bits per channel would be reduced to 8 bits"):
         opened(root)
 
 
 def test_a_mask_that_jpeg_blurred_is_refused(root, case, draw):
     for number in (6, 7, 8):
         draw(f"p1/blurred/{number}.jpg", np.uint8(255) * (PIXELS[number - 6] % 3 == 0), quality=50)
-    with pytest.raises(DataError, match=r"\.jpg: JPEG has blurred this mask to many values"):
+    with pytest.raises(DataError, match=r"\.jpg: JPEG compression has altered the values of this mask"):
         opened(root, label="{id}/blurred/{slice}.jpg")
 
 
@@ -378,19 +382,21 @@ def test_nan_in_a_picture_is_named(root, draw):
 
 
 def test_a_channel_that_is_not_there_is_named(root, case):
-    with pytest.raises(DataError, match=r"006\.png: has 1 channels, no channel 1; correct \[channels\]"):
+    with pytest.raises(
+        DataError, match=r"006\.png: channel 1 does not exist \(the image has 1, counted from 0\); correct \[channels\]"
+    ):
         opened(root, channels={"flair": 1})
 
 
 def test_axes_that_differ_ask_for_the_orientation(root, case):
     nib.save(nib.Nifti1Image(PIXELS[1].T, np.eye(4)), root / "p1/flair/9.nii")
-    with pytest.raises(DataError, match=r"9\.nii: its axes run to RAS, those of .*006\.png to LPS; say which"):
+    with pytest.raises(DataError, match=r"9\.nii: orientation RAS, but .*006\.png has LPS; set the correct one"):
         opened(root)
     assert flair(root, orientation="LPS").array.shape == (COLUMNS, ROWS, DEPTH + 1)
 
 
 def test_without_spacing_it_says_what_to_add(root, case):
-    with pytest.raises(DataError, match=r"folder: pictures do not say how large they are; add spacing = \[x, y, z\]"):
+    with pytest.raises(DataError, match=r"folder: the spacing of the slices is unknown; add spacing = \[x, y, z\]"):
         Folder(root, images=FLAIR).subjects()
 
 
@@ -403,8 +409,8 @@ def test_without_spacing_it_says_what_to_add(root, case):
         ({"orientation": "LRS"}, "orientation: three letters are needed, one of L and R"),
         ({"orientation": "lps"}, "orientation: three letters are needed"),
         ({"channels": {"flare": 1}}, "did you mean 'flair'"),
-        ({"label": "{id}/seg.nii"}, r"pattern '\{id\}/seg.nii' has no \{slice\} and others have"),
-        ({"images": {"flair": "{id}.png"}}, r"pattern '\{id\}.png' is of pictures; say where the slice's number"),
+        ({"label": "{id}/seg.nii"}, r"pattern '\{id\}/seg.nii' has no \{slice\}, but others do"),
+        ({"images": {"flair": "{id}.png"}}, r"pattern '\{id\}.png' matches 2-D images; add"),
         ({"images": {"flair": "{id}.nii"}}, r"describe slices, but no pattern has \{slice\}"),
         ({"images": {"../flair": "{id}/flair/{slice}.png"}}, "modality '../flair' cannot be a file name"),
     ],

@@ -1,1 +1,1 @@
-"""Patients, volumes, slices and splits."""
+"""Patients, volumes, slices, splits and the checks before a run."""

@@ -1,8 +1,8 @@
-"""The cache: what can be made again from the data, kept by content so that the next run starts at once.
+"""Content-addressed cache of everything that can be recomputed from the data.
 
-An entry is some arrays, one file each, and a description that is written last and knows their sizes: it is whole or it
-is made again. Files appear whole, keys name content, so processes that write the same entry at once write the same
-bytes. A cache that can only be read serves what it holds.
+An entry is a set of arrays, one file each, and a description with their sizes that is written last; an incomplete entry
+is recomputed. Files are written atomically and keys are derived from content, so processes that write the same entry
+concurrently write the same bytes. A read-only cache can still be read.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from uad_bench.files import atomic, read_json, write_json
 Array = NDArray[Any]
 
 VARIABLE = "UAD_BENCH_CACHE"
-WAY_OUT = f"set {VARIABLE} to a folder that can be written"
+WAY_OUT = f"set {VARIABLE} to a writable folder"
 DESCRIPTION = ".json"
 DIGEST_BYTES = 32
 
 KINDS = {
-    "census": "what was learned from each patient's scans",
+    "census": "measurements of each patient's scans",
     "slices": "prepared slices",
     "references": "brain and anomaly masks on the scans' grids",
     "supervision": "anomaly masks of training patients, for methods trained with labels",
@@ -39,11 +39,11 @@ KINDS = {
     "datasets": "generated phantoms",
 }
 LIMITS = {"filtered": 16 << 30}
-"""Bytes kept of a kind; 16 GiB hold the filtered maps of all 1,251 patients of BraTS 2021 for one method."""
+"""Maximum size of a kind in bytes; 16 GiB hold one method's filtered maps of all 1,251 patients of BraTS 2021."""
 
 
 def cache_root() -> Path:
-    """Where prepared data is kept: `UAD_BENCH_CACHE`, else `uad-bench` in the user's cache folder.
+    """Root folder of the cache: `UAD_BENCH_CACHE`, else `uad-bench` in the user's cache folder.
 
     Raises:
         ConfigError: the variable is not set and the user has no home folder.
@@ -52,16 +52,16 @@ def cache_root() -> Path:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path raises without HOME
     if base.startswith("~"):
-        raise ConfigError(f"no home folder to keep prepared data in; {WAY_OUT}")
+        raise ConfigError(f"no home folder for the cache; {WAY_OUT}")
     return Path(base) / "uad-bench"
 
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Make a folder of the cache, and name the cache when it or something in it cannot be written.
+    """Create a folder of the cache, and convert errors of writing to it into errors that name the cache.
 
     Raises:
-        ConfigError: the folder is a file, read-only, or on a disk that refuses.
+        ConfigError: the folder cannot be created or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,8 +75,8 @@ class Cache:
     """Entries of one kind by key.
 
     Attributes:
-        folder: made when the first entry is written.
-        limit: bytes; an entry that does not fit with the others pushes out those not used for longest.
+        folder: created when the first entry is written.
+        limit: maximum size in bytes; the least recently used entries are removed when it is exceeded.
     """
 
     folder: Path
@@ -89,25 +89,25 @@ class Cache:
         return cls(root / kind, LIMITS.get(kind))
 
     def file(self, key: str, suffix: str = ".npy") -> Path:
-        """The file of one part; the key itself may hold dots."""
+        """Path of one file of an entry; the key itself may contain dots."""
         return self.folder / f"{key}{suffix}"
 
     def read(self, key: str) -> dict[str, Any]:
-        """An entry's description.
+        """Read the description of an entry.
 
         Raises:
-            ConfigError: there is none, or it is damaged.
+            ConfigError: the description is missing or damaged.
         """
         description: dict[str, Any] = read_json(self.file(key, DESCRIPTION))
         return description
 
     def array(self, key: str, suffix: str = ".npy", *, mapped: bool = False) -> Array:
-        """One part of an entry, memory-mapped if asked for."""
+        """Load one array of an entry, memory-mapped if `mapped`."""
         loaded: Array = np.load(self.file(key, suffix), mmap_mode="r" if mapped else None, allow_pickle=False)
         return loaded
 
     def holds(self, key: str) -> bool:
-        """Whether the description is there and every array has the size that it had when written; counts as a use."""
+        """Whether the entry exists and its arrays have their original file sizes; counts as a use of the entry."""
         try:
             sizes = self.read(key)["bytes"]
             whole = all(self.file(key, suffix).stat().st_size == size for suffix, size in sizes.items())
@@ -117,12 +117,12 @@ class Cache:
         return whole
 
     def write(self, key: str, arrays: Mapping[str, Array], description: Mapping[str, Any] | None = None) -> None:
-        """Write one file for each array, then the description.
+        """Write one file per array, then the description.
 
         Args:
-            key: of the entry.
-            arrays: by suffix, such as `".brain.npy"`.
-            description: JSON-able; gets the key `bytes` if there are arrays. None for an entry of one array.
+            key: key of the entry.
+            arrays: arrays by file suffix, such as `".brain.npy"`.
+            description: JSON-serialisable values; file sizes are added as `bytes`. None for an entry of one array.
 
         Raises:
             ConfigError: the cache cannot be written.
@@ -139,9 +139,9 @@ class Cache:
         self._trim()
 
     def recall(self, key: str, make: Callable[[], Array]) -> Array:
-        """The array under `key`, made now if it is not there (any more) or damaged; kept if the cache can be written.
+        """Return the array under `key`; if it is missing or damaged, compute it, and store it if the cache is writable.
 
-        The file holds the array as `numpy.save` writes it and, after it, the SHA-256 of those bytes.
+        The file contains the output of `numpy.save` followed by the SHA-256 of those bytes.
         """
         with suppress(OSError):  # another process may remove it at any time
             stored = memoryview(self.file(key).read_bytes())
@@ -169,12 +169,12 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """What is kept or removed together.
+    """Files that are removed together.
 
     Attributes:
         used: time of last use, seconds since the epoch.
-        bytes: its files take together.
-        files: the description first, so that no damaged entry looks whole while it is removed.
+        bytes: total size of the files.
+        files: the description comes first, so that a partly removed entry is never considered complete.
     """
 
     used: float
@@ -184,12 +184,12 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """What one kind of entry takes up.
+    """Disk usage of one kind of entry.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: key of `KINDS`.
         files: number of files.
-        bytes: they take together.
+        bytes: total size of the files.
     """
 
     kind: str
@@ -198,27 +198,27 @@ class CacheUse:
 
     @property
     def meaning(self) -> str:
-        """What the kind is."""
+        """Description of the kind."""
         return KINDS[self.kind]
 
 
 def list_cache(root: Path) -> list[CacheUse]:
-    """Use of the cache by kind, those with nothing included."""
+    """Disk usage of the cache by kind, including kinds without entries."""
     return [_use(kind, entries(root / kind)) for kind in KINDS]
 
 
 def clear_cache(root: Path, kinds: Iterable[str] = (), *, limit: int = 0) -> list[CacheUse]:
-    """Remove entries of these kinds (by default of all), those not used for longest first, and return what they took.
+    """Remove entries of these kinds (by default all), least recently used first, and return the disk usage freed.
 
-    Files are removed one by one, so that a run that has opened one keeps it until it is done.
+    A run that has already opened a removed file can still read it.
 
     Args:
-        root: of the cache.
-        kinds: of `KINDS`.
-        limit: bytes that may stay; by default nothing stays.
+        root: root folder of the cache.
+        kinds: keys of `KINDS`.
+        limit: size in bytes of the entries that may remain; by default all entries are removed.
 
     Raises:
-        ConfigError: no such kind, or the files may not be removed.
+        ConfigError: the kind is unknown, or files cannot be removed.
     """
     chosen = list(kinds) or list(KINDS)
     for kind in chosen:
@@ -233,7 +233,7 @@ def clear_cache(root: Path, kinds: Iterable[str] = (), *, limit: int = 0) -> lis
 
 
 def entries(folder: Path) -> list[CacheEntry]:
-    """Entries of one kind: files that share a key, or whatever lies in one folder."""
+    """List the entries of one kind: files that share a key, or all files of a subfolder."""
     parts: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
@@ -244,20 +244,20 @@ def entries(folder: Path) -> list[CacheEntry]:
 
 
 def trim(kept: Iterable[CacheEntry], limit: int) -> list[CacheEntry]:
-    """Remove the entries not used for longest until `limit` bytes are left, and return them."""
+    """Remove the least recently used entries until at most `limit` bytes remain, and return the removed entries."""
     total, removed = 0, []
     for entry in sorted(kept, key=lambda entry: entry.used, reverse=True):
         total += entry.bytes
         if total > limit or not limit:
             removed.append(entry)
     for file in (file for entry in removed for file in entry.files):
-        with suppress(OSError):  # gone already, or another user's
+        with suppress(OSError):  # already removed, or owned by another user
             file.unlink()
     return removed
 
 
 def touch(path: Path) -> None:
-    """Note a use, as far as the cache is ours."""
+    """Update the time of last use, if permitted."""
     with suppress(OSError):
         os.utime(path)
 

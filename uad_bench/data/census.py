@@ -1,4 +1,4 @@
-"""Reads every volume of a cohort once and remembers what it saw; the second pass only looks at file dates."""
+"""Reads and measures every volume of a cohort; results are cached until the size or date of a file changes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from uad_bench.method import Modality, Progress
 
 __all__ = ["Problem", "SubjectFacts", "Survey", "data_digest", "survey", "take_census"]
 
-VERSION = 1  # raise it when a fact changes its meaning; old cache entries are then read anew
+VERSION = 1  # increase it when the meaning of a fact changes, so that cached entries are recomputed
 SHOWN_PROBLEMS = 20
 
 Report = Callable[[Progress], None]
@@ -26,7 +26,7 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was learned of a cohort: facts of the sound patients, problems of the others."""
+    """Result of reading a cohort: facts of the valid patients, problems of the others."""
 
     facts: dict[str, SubjectFacts]
     problems: tuple[Problem, ...]
@@ -35,16 +35,16 @@ class Survey:
 def take_census(
     subjects: Sequence[Subject], modalities: Sequence[Modality], *, cache: Path, report: Report | None = None
 ) -> dict[str, SubjectFacts]:
-    """Facts of every patient by id, in the order given.
+    """Measure every patient and return the facts by id, in the order of `subjects`.
 
     Args:
-        subjects: of one data set, ids distinct.
-        modalities: all that the task reads, whatever a method needs.
-        cache: the cache's root; facts are kept in its folder `census`.
-        report: receives progress, one step a patient.
+        subjects: patients of one dataset, with distinct ids.
+        modalities: all modalities of the task, independent of the method.
+        cache: root folder of the cache; facts are stored in its folder `census`.
+        report: called with progress, once per patient.
 
     Raises:
-        DataError: everything that is wrong with any patient, each problem on a line that names the file.
+        DataError: some patients are invalid; the message has one line per problem, each naming the file.
     """
     found = survey(subjects, modalities, cache=cache, report=report)
     if found.problems:
@@ -55,10 +55,10 @@ def take_census(
 def survey(
     subjects: Sequence[Subject], modalities: Sequence[Modality], *, cache: Path, report: Report | None = None
 ) -> Survey:
-    """As `take_census`, but problems are returned instead of raised."""
+    """Like `take_census`, but return problems instead of raising an error."""
     kept = Cache.of(cache, "census")
     facts: dict[str, SubjectFacts] = {}
-    problems = [*_doubled(subjects), *_misnamed(subjects)]
+    problems = [*_duplicate_ids(subjects), *_invalid_ids(subjects)]
     for done, (subject, (fact, faults)) in enumerate(_inspections(subjects, modalities, kept), 1):
         problems += faults
         if fact:
@@ -69,7 +69,7 @@ def survey(
 
 
 def data_digest(census: Mapping[str, SubjectFacts]) -> str:
-    """SHA-256 over all patients' ids, geometry and decoded voxels, labels included."""
+    """SHA-256 of the ids, geometry and decoded voxels of all patients, including labels."""
     return digest_json({f.id: [f.digests, f.label_digest, f.anomaly_area, f.affine] for f in census.values()})
 
 
@@ -81,13 +81,13 @@ def _inspections(
 ) -> Iterator[tuple[Subject, Inspection]]:
     with ThreadPoolExecutor(worker_count()) as pool:
         try:
-            yield from zip(subjects, pool.map(lambda s: _remembered(s, modalities, kept), subjects), strict=True)
+            yield from zip(subjects, pool.map(lambda s: _cached_inspection(s, modalities, kept), subjects), strict=True)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _remembered(subject: Subject, modalities: Sequence[Modality], kept: Cache) -> Inspection:
-    """Facts from the cache if no file changed, else from the voxels; problems are never cached."""
+def _cached_inspection(subject: Subject, modalities: Sequence[Modality], kept: Cache) -> Inspection:
+    """Facts from the cache if no file has changed, otherwise from the voxels; problems are never cached."""
     key = _key(subject, modalities)
     try:
         return SubjectFacts.from_json(kept.read(key)), []
@@ -105,21 +105,21 @@ def _key(subject: Subject, modalities: Sequence[Modality]) -> str:
 
 
 def _stamp(file: ImageFile | None) -> list[Any] | None:
-    """What changes whenever the file does."""
+    """Values that change whenever the file is modified."""
     if file is None or not file.path.exists():
         return None
     state = file.path.stat()
     return [str(file.path.resolve()), file.channel, state.st_size, state.st_mtime_ns]
 
 
-def _doubled(subjects: Sequence[Subject]) -> list[Problem]:
+def _duplicate_ids(subjects: Sequence[Subject]) -> list[Problem]:
     ids = [subject.id for subject in subjects]
     twice = sorted({id_ for id_ in ids if ids.count(id_) > 1}) if len(set(ids)) < len(ids) else []
-    return [Problem(id_, "doubled", f"{id_}: two patients have this id; rename one") for id_ in twice]
+    return [Problem(id_, "doubled", f"duplicate patient id {id_}; rename one of the patients") for id_ in twice]
 
 
-def _misnamed(subjects: Sequence[Subject]) -> Iterator[Problem]:
-    """A patient's score map will be named for the patient."""
+def _invalid_ids(subjects: Sequence[Subject]) -> Iterator[Problem]:
+    """Ids that cannot be file names; score maps are named after the patient."""
     for subject in subjects:
         try:
             safe_name(subject.id, "patient")
@@ -131,4 +131,4 @@ def _sentence(problems: Sequence[Problem], patients: int) -> str:
     affected = len({problem.subject for problem in problems})
     lines = [f"  {problem.message}" for problem in problems[:SHOWN_PROBLEMS]]
     more = [f"  ... and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
-    return "\n".join([f"{affected} of {patients} patients cannot be used as they are:", *lines, *more])
+    return "\n".join([f"{affected} of {patients} patients cannot be used:", *lines, *more])

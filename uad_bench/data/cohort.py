@@ -1,4 +1,4 @@
-"""The patients of a task: read, counted, split and checked for leaks before any method starts."""
+"""Read the patients of a task, split them, and check for data leakage before any method starts."""
 
 import inspect
 from collections.abc import Callable
@@ -26,13 +26,14 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Checked patients and how they are divided.
+    """Checked patients and their split.
 
     Attributes:
-        subjects: by id.
-        census: what each patient's scans hold, by id.
-        splits: one, or one a fold.
-        digest: SHA-256 over ids and decoded voxels.
+        task: the task that the patients were read for.
+        subjects: subjects by id.
+        census: measurements of each patient's scans, by id.
+        splits: a single split, or one per fold.
+        digest: SHA-256 of ids and decoded voxels.
     """
 
     task: Task
@@ -42,24 +43,25 @@ class Cohort:
     digest: str
 
     def train_slices(self, split: Split) -> dict[str, list[int]]:
-        """Healthy-looking slices of each training patient."""
+        """The z indices of the healthy slices of each training patient."""
         rule = healthy_rule(self.task)
         return {name: [key.z for key in healthy_keys(self.census[name], rule)] for name in split.train}
 
     def scored_slices(self, subject: str) -> list[int]:
-        """Slices of the task's range with any brain."""
+        """The z indices of the slices in the task's range that contain brain."""
         return list(scored_slices(self.census[subject], self.task.slices))
 
 
 def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> Cohort:
-    """Find the task's patients, read every scan once, split, and pass the leak gate.
+    """Find the task's patients, read every scan once, split the patients, and check for data leakage.
 
     Raises:
-        ConfigError: one fold, which leaves nobody to train on.
-        DataError: data is missing, broken, or leaks; each problem is named.
+        ConfigError: `folds` is 1, which leaves no training patients.
+        DataError: data is missing or damaged; each problem is named.
+        LeakError: a test patient is part of the training data.
     """
     if folds == 1:
-        raise ConfigError("--folds 1 leaves nobody to train on: use 0 for one split, or 2 and more")
+        raise ConfigError("--folds 1 leaves no training patients; use 0 for a single split, or 2 or more")
     dataset = open_dataset(task, data, report=report)
     subjects = {subject.id: subject for subject in dataset.subjects()}
     census = take_census(list(subjects.values()), task.modalities, cache=cache_root(), report=report)
@@ -72,10 +74,10 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
 
 
 def check_stripped(cohort: Cohort) -> None:
-    """Refuse patients whose skull would count as brain, unless the task says that it may.
+    """Refuse a cohort that is not skull-stripped, unless the task allows it.
 
     Raises:
-        DataError: most of them fill their volume, and no brain mask says where the brain is.
+        DataError: in most patients nearly all voxels are non-zero, and there is no brain mask.
     """
     whole = [name for name, facts in cohort.census.items() if skull_state(facts) == "whole head"]
     bare = [name for name in whole if cohort.subjects[name].brain_mask is None]
@@ -88,12 +90,12 @@ def check_stripped(cohort: Cohort) -> None:
 
 
 def healthy_rule(task: Task) -> HealthyRule:
-    """Which slices the task learns from."""
+    """The task's criteria for healthy slices."""
     return HealthyRule(margin=task.margin, min_brain=task.min_brain, slices=task.slices)
 
 
 def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
-    """All patients' slices of the task's pair at its working size, in the cache."""
+    """Prepare the slices of the task's two modalities at its working size for all patients, in the cache."""
     task = cohort.task
     choice = Preprocessing(modalities=task.pair, scaling=task.scaling, size=task.size, field_of_view=task.field_of_view)
     subjects = [cohort.subjects[name] for name in cohort.census]
@@ -101,7 +103,7 @@ def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
 
 
 def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:
-    """The task's dataset over the given folder, or over the cache for an embedded one."""
+    """Construct the task's dataset with the given data folder, or with a folder of the cache if it is embedded."""
     entry = registry.find("dataset", task.dataset, registry.datasets())
     cls = entry.load()
     options = _checked_options(cls, task)
@@ -114,10 +116,10 @@ def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:
 
 
 def _checked_options(cls: type, task: Task) -> dict[str, Any]:
-    """The task's options with the types that the dataset's constructor declares; one with `**options` checks itself.
+    """Validate the task's options against the signature of the dataset's constructor, unless it takes `**options`.
 
     Raises:
-        ConfigError: an option is unknown, missing, or of another type.
+        ConfigError: an option is unknown, missing, or of the wrong type.
     """
     parameters = inspect.signature(cls, eval_str=True).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
@@ -137,6 +139,6 @@ def _splits(task: Task, dataset: Any, census: dict[str, SubjectFacts], folds: in
         return (hash_split(list(census), labelled=labelled),)
     if task.split == "dataset":
         if not hasattr(dataset, "roles"):
-            raise ConfigError(f"dataset {task.dataset} ships no split; use --split hash or a named one")
+            raise ConfigError(f"dataset {task.dataset} has no split of its own; use --split hash or a named split")
         return (Split(name=task.name, **dataset.roles()),)
     return (named_split(task.split, list(census), subset=task.subset),)

@@ -1,4 +1,4 @@
-"""What is allowed but changes how a cohort's numbers are read: found from facts alone, counted over patients."""
+"""Warnings about properties of a cohort that are allowed but affect the interpretation of metrics."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ import numpy as np
 
 from uad_bench.data.facts import SubjectFacts
 
-BARE_BORDER = 0.05  # share of non-zero voxels on the in-plane border below which a scan counts as skull-stripped
-WHOLE_HEAD = 0.6  # share of non-zero voxels above which it does not, whatever the border
-NAMED = 3  # patients that a sentence names
+BARE_BORDER = 0.05  # fraction of non-zero voxels on the in-plane border below which a scan is considered skull-stripped
+WHOLE_HEAD = 0.6  # fraction of non-zero voxels above which it is considered not skull-stripped, whatever the border
+NAMED = 3  # patients named in a message
 
 
 @dataclass(frozen=True, slots=True)
 class CohortWarning:
-    """One kind of finding.
+    """One kind of warning about a cohort.
 
     Attributes:
         kind: `whole_head`, `undeclared_label_values`, `empty_label` or `anomaly_outside_brain`.
-        count: patients it holds for.
-        message: one sentence that names the first of them.
+        count: number of affected patients.
+        message: one sentence that names the first affected patients.
     """
 
     kind: str
@@ -28,19 +28,19 @@ class CohortWarning:
 
 
 def skull_state(facts: SubjectFacts) -> str:
-    """`stripped`, `whole head`, or `remnants` where a stripped scan still touches the border."""
+    """`stripped`, `whole head`, or `remnants` if non-zero voxels reach the in-plane border of the volume."""
     if facts.brain_voxels > WHOLE_HEAD * np.prod(facts.shape):
         return "whole head"
     return "stripped" if facts.border < BARE_BORDER else "remnants"
 
 
 def has_empty_label(facts: SubjectFacts) -> bool:
-    """Whether there is a label file in which nothing is an anomaly."""
+    """Whether the label file contains no anomaly."""
     return facts.labelled and bool(facts.label_digest) and not facts.anomaly_voxels
 
 
 def find_cohort_warnings(facts: Iterable[SubjectFacts]) -> list[CohortWarning]:
-    """Everything odd about these patients, one entry a kind, in a fixed order."""
+    """Warnings about these patients, one per kind, in a fixed order."""
     known = list(facts)
     found = {kind: [fact for fact in known if holds(fact)] for kind, (holds, _) in KINDS.items()}
     return [CohortWarning(kind, len(odd), _sentence(kind, odd, len(known))) for kind, odd in found.items() if odd]
@@ -49,13 +49,16 @@ def find_cohort_warnings(facts: Iterable[SubjectFacts]) -> list[CohortWarning]:
 KINDS: Mapping[str, tuple[Callable[[SubjectFacts], bool], str]] = {
     "whole_head": (
         lambda fact: skull_state(fact) == "whole head",
-        "nearly all voxels are non-zero, so that skull and background count as brain and flatter every metric",
+        "nearly all voxels are non-zero, so skull and background count as brain and every metric is too optimistic",
     ),
     "undeclared_label_values": (
         lambda fact: bool(fact.undeclared_values),
-        "the label has values that the data set does not declare",
+        "the label has values that the dataset does not declare",
     ),
-    "empty_label": (has_empty_label, "the label is empty: their voxels count, their own AP and Dice are undefined"),
+    "empty_label": (
+        has_empty_label,
+        "the label is empty; voxels count in pooled metrics, per-patient AP and Dice are undefined",
+    ),
     "anomaly_outside_brain": (lambda fact: fact.outside_brain > 0, "anomaly voxels lie outside the brain"),
 }
 

@@ -1,4 +1,4 @@
-"""Looks a cohort over and says everything a person should know before running: one plain document, nothing raised."""
+"""Inspects a dataset before a run and reports all problems and warnings at once, without raising an error."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,11 +23,11 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing worth knowing about the cohort.
+    """One problem, warning or note about the cohort.
 
     Attributes:
         level: `refused` (a run would stop), `warning`, or `note`.
-        subject: id, or empty for the whole cohort.
+        subject: id of the subject, or empty for the whole cohort.
         message: one sentence.
     """
 
@@ -44,18 +44,19 @@ def examine(
     rule: HealthyRule | None = None,
     report: Report | None = None,
 ) -> dict[str, Any]:
-    """Examine a data set without stopping at the first problem.
+    """Inspect a dataset without stopping at the first problem.
 
     Args:
-        find_subjects: lists the patients, such as `dataset.subjects`; what it raises becomes a finding.
-        modalities: that a run would read; by default those that most patients have.
-        cache: the cache's root.
-        rule: for healthy slices; by default two slices of margin and 5 % brain.
-        report: receives progress, one step a patient.
+        find_subjects: function that lists the patients, such as `dataset.subjects`; its errors become findings.
+        modalities: modalities that a run would read; by default those that at least half of the patients have.
+        cache: root folder of the cache.
+        rule: criteria for healthy slices; by default a margin of two slices and at least 5 % brain.
+        report: called with progress, once per patient.
 
     Returns:
-        a JSON-able document: `usable` (a run would start), `modalities`, `patients` (one row each, with `problems`),
-        `summary`, `slices` (what each rule left), `pair` and `findings`.
+        JSON-serialisable values: `usable` (a run would start), `modalities`, `patients` (one row each, with
+        `problems`), `summary`, `slices` (number of slices left by each criterion), `pair` (duplicates), `findings`
+        and `rules`.
     """
     rule = rule or HealthyRule()
     try:
@@ -69,7 +70,7 @@ def examine(
 
 
 def usual_modalities(subjects: Sequence[Subject]) -> tuple[Modality, ...]:
-    """Those that at least half of the patients have."""
+    """Modalities that at least half of the patients have."""
     counts = Counter(modality for subject in subjects for modality in subject.images)
     return tuple(sorted(m for m, count in counts.items() if 2 * count >= len(subjects)))
 
@@ -81,37 +82,39 @@ def _refusals(problems: Iterable[Problem]) -> list[Finding]:
 def _warnings(
     subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts], modalities: Sequence[Modality], rule: HealthyRule
 ) -> list[Finding]:
-    findings = [f for fact in facts.values() for f in _oddities(fact, rule)]
-    findings += [_twin_finding(pair) for pair in _twins(facts.values())]
+    findings = [f for fact in facts.values() for f in _patient_warnings(fact, rule)]
+    findings += [_duplicate_finding(pair) for pair in _duplicate_pairs(facts.values())]
     spare = sorted({m for subject in subjects for m in subject.images} - set(modalities))
     if spare:
-        findings.append(Finding("note", "", f"not every patient has {', '.join(spare)}; not looked at"))
+        findings.append(Finding("note", "", f"not every patient has {', '.join(spare)}; not inspected"))
     return findings
 
 
-def _oddities(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
-    """What is unusual about one patient without refusing a run."""
+def _patient_warnings(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
+    """Warnings about one patient; they do not prevent a run."""
     notes = {
-        f"label values {fact.undeclared_values} are not among those the data set declares": fact.undeclared_values,
-        "the label is empty: its voxels count, its own AP and Dice are undefined": has_empty_label(fact),
-        "no label: can be neither trained on nor judged": not fact.labelled,
-        f"{fact.outside_brain} anomaly voxels lie outside the brain": fact.outside_brain,
-        "not skull-stripped: the skull would count as brain": skull_state(fact) == "whole head",
-        "no healthy-looking slice: trains nothing": fact.labelled and not healthy_keys(fact, rule),
+        f"label values {fact.undeclared_values} are not declared by the dataset": fact.undeclared_values,
+        "the label is empty; voxels count in pooled metrics, per-patient AP and Dice are undefined": (
+            has_empty_label(fact)
+        ),
+        "no label; cannot be used for training or evaluation": not fact.labelled,
+        f"{fact.outside_brain} anomaly voxels are located outside the brain": fact.outside_brain,
+        "not skull-stripped; the skull would count as brain": skull_state(fact) == "whole head",
+        "no healthy slice; contributes nothing to training": fact.labelled and not healthy_keys(fact, rule),
     }
     return [Finding("warning", fact.id, f"{fact.id}: {note}") for note, holds in notes.items() if holds]
 
 
-def _twins(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
+def _duplicate_pairs(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
     known = list(facts)
     equal = list(equal_scans(known))
-    pairs = {(t.first, t.second) for t in equal}
-    return [*equal, *(t for t in near_scans(known) if (t.first, t.second) not in pairs)]
+    pairs = {(pair.first, pair.second) for pair in equal}
+    return [*equal, *(pair for pair in near_scans(known) if (pair.first, pair.second) not in pairs)]
 
 
-def _twin_finding(pair: DuplicatePair) -> Finding:
+def _duplicate_finding(pair: DuplicatePair) -> Finding:
     level = "refused" if pair.equal or pair.correlation > REFUSED else "warning"
-    return Finding(level, pair.second, f"{pair.modality} of {pair.first} and {pair.second}: {pair.alikeness}")
+    return Finding(level, pair.second, f"{pair.modality} of {pair.first} and {pair.second}: {pair.similarity}")
 
 
 def _document(
@@ -129,7 +132,7 @@ def _document(
         "patients": [_row(subject, facts.get(subject.id), problems, rule) for subject in subjects],
         "summary": _summary(subjects, facts),
         "slices": asdict(count_slices(facts.values(), rule)),
-        "pair": [asdict(pair) for pair in _twins(facts.values())],
+        "pair": [asdict(pair) for pair in _duplicate_pairs(facts.values())],
         "findings": [asdict(finding) for finding in ordered],
         "rules": {"healthy": asdict(rule), "near_duplicate": {"listed": LISTED, "refused": REFUSED}},
     }
@@ -161,7 +164,7 @@ def _measured(fact: SubjectFacts, rule: HealthyRule) -> dict[str, Any]:
 
 
 def _summary(subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]) -> dict[str, Any]:
-    """Counts of each shape, spacing, orientation, label coding and skull state, and the anomalies' volumes."""
+    """Counts of shapes, spacings, orientations, label values and skull states, and quartiles of anomaly volumes."""
     known = list(facts.values())
     volumes = [fact.anomaly_ml for fact in known if fact.anomaly_voxels]
     return {

@@ -1,4 +1,4 @@
-"""What is known of a patient once every voxel has been read: enough for the gate, the splits and the slice rules."""
+"""Measurements of a patient's volumes, as needed by the leakage check, the splits and the selection of slices."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,26 +16,26 @@ class SubjectFacts:
     """Measurements of one patient, in canonical RAS+ orientation.
 
     Attributes:
-        id: the subject's.
-        shape: of every volume, (X, Y, Z) voxels.
-        spacing: mm.
+        id: id of the subject.
+        shape: shape of every volume, (X, Y, Z) voxels.
+        spacing: voxel size in mm.
         affine: rows of the 4x4 matrix, voxel -> mm.
         orientation: codes of the stored axes, such as `LPS`.
         dtypes: stored type of each modality.
-        digests: SHA-256 of each modality's decoded voxels as float32, so that recompression hides no equality.
-        label_digest: the same of the label; kept apart because duplicates are judged on images only.
-        brain_area: brain voxels in each axial slice, Z numbers.
-        box: lowest and one-past-highest voxel of the brain along each axis.
-        border: share of the in-plane border's voxels that are non-zero; near 0 in a skull-stripped scan.
-        percentiles: of brain voxels of each modality, at `PERCENTILES`.
-        labelled_area: voxels with any label value above 0 in each slice; None without a label.
-        anomaly_area: voxels that count as anomaly in each slice; None without a label, zeros if declared healthy.
+        digests: SHA-256 of each modality's decoded voxels as float32, so that recompressed copies are recognised.
+        label_digest: the same for the label; separate, because duplicates are detected on images only.
+        brain_area: number of brain voxels per axial slice, Z values.
+        box: first and one-past-last voxel of the brain along each axis.
+        border: fraction of non-zero voxels on the in-plane border; near 0 in a skull-stripped scan.
+        percentiles: intensities of each modality's brain voxels at `PERCENTILES`.
+        labelled_area: number of voxels with a label value above 0 per slice; None without a label.
+        anomaly_area: number of anomaly voxels per slice; None without a label, zeros if declared healthy.
         label_values: distinct values in the label.
-        undeclared_values: those that the data set does not declare.
-        outside_brain: anomaly voxels outside the brain.
-        difference_hashes: 64 bits of each modality, in hex.
+        undeclared_values: label values that the dataset does not declare.
+        outside_brain: number of anomaly voxels outside the brain.
+        difference_hashes: 64-bit difference hash of each modality, in hex.
         thumbnails: 12 x 12 x 12 grey values of each modality, base64.
-        file_sizes: bytes of each file, by modality (and `label`, `brain_mask`).
+        file_sizes: size of each file in bytes, by modality (and `label`, `brain_mask`).
     """
 
     id: str
@@ -61,27 +61,27 @@ class SubjectFacts:
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """All that were read, and whose non-zero voxels make the brain."""
+        """The modalities that were read; their non-zero voxels define the brain if there is no brain mask."""
         return tuple(self.digests)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all modalities' digests; the label does not count."""
+        """SHA-256 of the digests of all modalities, without the label."""
         return digest_json(dict(self.digests))
 
     @property
     def labelled(self) -> bool:
-        """Whether it is known where this patient is anomalous."""
+        """Whether the patient has a label or is declared healthy."""
         return self.anomaly_area is not None
 
     @property
     def brain_voxels(self) -> int:
-        """Voxels of the brain."""
+        """Number of brain voxels."""
         return sum(self.brain_area)
 
     @property
     def anomaly_voxels(self) -> int:
-        """Voxels of the anomaly; 0 without a label."""
+        """Number of anomaly voxels; 0 without a label."""
         return sum(self.anomaly_area or ())
 
     @property
@@ -95,12 +95,12 @@ class SubjectFacts:
         return self.percentiles[modality][PERCENTILES.index(level)]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """JSON-serialisable values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """What `to_json` gave, with its lists made tuples again."""
+        """Restore facts from the values of `to_json`."""
         return cls(**{key: _tuples(value) for key, value in values.items()})
 
 

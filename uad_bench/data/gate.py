@@ -1,7 +1,7 @@
-"""The leak gate: before any training, no test patient may be known to training under this or another name.
+"""Check for data leakage before training: no test patient may be part of the training data, whatever its id.
 
-Measured on real gliomas: noise of 10 %, another grey scale, blur or half a voxel's shift leave 0 to 4 bits of the hash
-changed and a correlation above 0.998; distinct patients differ in 7 bits or more and stay below 0.97.
+Measured on real gliomas: 10 % noise, a different intensity scale, blurring or a shift by half a voxel change 0 to 4
+bits of the hash, with a correlation above 0.998; different patients differ in at least 7 bits and correlate below 0.97.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,15 +24,15 @@ LISTED, REFUSED = 0.98, 0.995  # normalised cross-correlation of the brains
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePair:
-    """Two scans that are equal or nearly so.
+    """Two scans that are identical or near-duplicates.
 
     Attributes:
-        first: id.
-        second: id.
-        modality: the one in which they agree most.
-        correlation: normalised, of the brains reduced to 12 x 12 x 12; 1 for equal voxels.
-        equal: every decoded voxel of that modality is the same.
-        mirrored: they agree once left and right of one are exchanged.
+        first: id of one subject.
+        second: id of the other subject.
+        modality: the modality with the highest correlation.
+        correlation: normalised cross-correlation of the brains reduced to 12 x 12 x 12; 1 for equal voxels.
+        equal: whether all decoded voxels of that modality are equal.
+        mirrored: whether the scans match after one is mirrored left to right.
     """
 
     first: str
@@ -43,26 +43,26 @@ class DuplicatePair:
     mirrored: bool = False
 
     @property
-    def alikeness(self) -> str:
-        """How the two agree, in words."""
+    def similarity(self) -> str:
+        """Description of the similarity of the two scans."""
         if self.equal:
-            return "the same voxels"
+            return "identical voxels"
         return f"{'mirrored ' if self.mirrored else ''}near-duplicates (correlation {self.correlation:.4f})"
 
 
 def check_split(split: Split, census: Mapping[str, SubjectFacts]) -> tuple[DuplicatePair, ...]:
-    """Refuse a split that leaks. Labels are not looked at: two patients may well have equal, empty ones.
+    """Refuse a split with duplicate scans. Labels are ignored, since different patients may have equal, empty labels.
 
     Args:
-        split: without overlap of ids, as every `Split` is.
-        census: facts of at least the split's patients.
+        split: split to check; every `Split` is already free of overlapping ids.
+        census: facts of at least the patients of the split.
 
     Returns:
-        near-duplicates in two roles that deserve a look but are not refused.
+        near-duplicates in different roles whose similarity is too low to refuse the split but should be reviewed.
 
     Raises:
-        LeakError: equal voxels, or all but equal brains, under two ids in two roles.
-        DataError: equal voxels under two ids of one role, or a patient without facts.
+        LeakError: identical or near-identical images under two ids in different roles.
+        DataError: identical images under two ids in the same role, or a patient without facts.
     """
     facts = _facts_of(split, census)
     role = {id_: name for name in ROLES for id_ in split.role(name)}
@@ -76,7 +76,7 @@ def check_split(split: Split, census: Mapping[str, SubjectFacts]) -> tuple[Dupli
 
 
 def equal_scans(facts: Iterable[SubjectFacts]) -> Iterator[DuplicatePair]:
-    """Pairs of ids that share every decoded voxel of some modality, whatever it is called and however compressed."""
+    """Pairs of ids with identical decoded voxels in any modality, regardless of its name and compression."""
     owners: dict[str, str] = {}
     for fact in facts:
         for modality, digest in fact.digests.items():
@@ -87,7 +87,7 @@ def equal_scans(facts: Iterable[SubjectFacts]) -> Iterator[DuplicatePair]:
 
 
 def near_scans(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
-    """Pairs of different patients, one entry each, whose hashes differ in few bits and whose brains correlate."""
+    """Near-duplicates among different patients: hashes that differ in few bits, and highly correlated brains."""
     known = list(facts)
     best: dict[tuple[str, str], DuplicatePair] = {}
     for modality in sorted({m for fact in known for m in fact.modalities}):
@@ -98,20 +98,20 @@ def near_scans(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
 
 
 def training_manifest(split: Split, census: Mapping[str, SubjectFacts]) -> dict[str, list[str]]:
-    """What a checkpoint carries so that it can be refused elsewhere: image digests of each training patient by id."""
+    """Image digests of each training patient by id, stored in checkpoints so that leakage can be detected later."""
     return {id_: sorted(census[id_].digests.values()) for id_ in split.train}
 
 
 def check_checkpoint(training: Mapping[str, Any], split: Split, census: Mapping[str, SubjectFacts]) -> None:
-    """Refuse weights that have seen a validation or test patient of this split.
+    """Refuse weights that were trained on a validation or test patient of this split.
 
     Args:
-        training: image digests (one, or a list of them) of each training patient by id.
-        split: the one to be scored.
+        training: image digests (one or a list) of each training patient by id.
+        split: split to be scored.
         census: facts of its patients.
 
     Raises:
-        LeakError: a training patient, or its voxels under another name, is to be scored.
+        LeakError: a validation or test patient was used for training, under the same or another id.
     """
     patients = {patient_id(id_) for id_ in training}
     seen = {digest for value in training.values() for digest in ([value] if isinstance(value, str) else value)}
@@ -139,11 +139,11 @@ def _near_in(modality: Modality, facts: list[SubjectFacts]) -> Iterator[Duplicat
 def _alike(
     modality: Modality, facts: list[SubjectFacts], bits: npt.NDArray[np.uint8], *, mirrored: bool
 ) -> Iterator[DuplicatePair]:
-    """Of the pairs whose hashes differ in few bits (N, N), those whose brains correlate."""
+    """Pairs with highly correlated brains, among those whose hashes differ in few bits (N, N)."""
     for i, j in np.argwhere(np.triu(bits <= NEAR_BITS, 1)):
         first, second = facts[i], facts[j]
-        picture = second.thumbnails[modality]
-        other = mirror_thumbnail(picture) if mirrored else picture
+        small = second.thumbnails[modality]
+        other = mirror_thumbnail(small) if mirrored else small
         alike = float(correlation([first.thumbnails[modality], other])[0, 1])
         if alike > LISTED and patient_id(first.id) != patient_id(second.id):
             yield DuplicatePair(first.id, second.id, modality, alike, mirrored=mirrored)
@@ -153,4 +153,5 @@ def _refusal(split: Split, pair: DuplicatePair, role: Mapping[str, str]) -> Data
     first, second = role[pair.first], role[pair.second]
     what = f"{pair.modality} of {pair.first} ({first}) and {pair.second} ({second})"
     kind = DataError if first == second else LeakError
-    return kind(f"split {split.name}: {what} are {pair.alikeness}; leave one of the two patients out")
+    verb = "have" if pair.equal else "are"
+    return kind(f"split {split.name}: {what} {verb} {pair.similarity}; leave one of the two patients out")

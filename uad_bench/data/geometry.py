@@ -1,4 +1,4 @@
-"""Where prepared slices lie in the scan, and how scores come back to its own grid."""
+"""Geometry of prepared slices relative to the scan, and resampling of scores to the scan's grid."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceGeometry:
-    """Where prepared slices lie in the scan.
+    """Geometry of a patient's prepared slices relative to the scan.
 
     Attributes:
-        shape: of the canonical volume, (X, Y, Z) voxels.
-        box: the brain's bounding box; slices outside its z range hold background only.
-        field: the two sides of a working slice in voxel edges along X and Y; None for native slices.
-        size: pixels along a side of a working slice; None for native slices.
-        brain: (bx, by, bz) bool, the brain inside the box.
-        background: value outside the brain, one a modality.
+        shape: shape of the canonical volume, (X, Y, Z) voxels.
+        box: bounding box of the brain; slices outside its z range contain background only.
+        field: extent of a working slice along X and Y, in voxel edges; None for native slices.
+        size: height and width of a working slice in pixels; None for native slices.
+        brain: (bx, by, bz) bool, the brain mask inside the box.
+        background: value outside the brain, one per modality.
     """
 
     shape: Triple
@@ -39,19 +39,19 @@ class SliceGeometry:
 
     @property
     def depth(self) -> range:
-        """The z indices that are stored."""
+        """The z indices of the stored slices."""
         return range(self.box[0][2], self.box[1][2])
 
     @property
     def seen(self) -> float:
-        """Share of the brain's voxels that lie inside the field of view."""
+        """Fraction of brain voxels inside the field of view."""
         if self.field is None:
             return 1.0
         inside_x, inside_y = (weights.any(1) for weights in self.weights())
         return float(self.brain[inside_x][:, inside_y].sum() / self.brain.sum())
 
     def weights(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Matrices from working pixels to the box's voxels along X and Y: (bx, size) and (by, size)."""
+        """Interpolation matrices from working pixels to the box's voxels along X and Y: (bx, size) and (by, size)."""
         assert self.field is not None
         assert self.size is not None
         low, high = self.box
@@ -59,14 +59,14 @@ class SliceGeometry:
         return x, y
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, all but the brain."""
+        """JSON-serialisable values of all fields except the brain mask."""
         return {"shape": self.shape, "box": self.box, "field": self.field, "size": self.size} | {
             "background": self.background
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], brain: Mask) -> Self:
-        """Join what `to_json` gave and the brain."""
+        """Restore a geometry from the values of `to_json` and the brain mask."""
         low, high = (tuple(corner) for corner in values["box"])
         field = values["field"] and tuple(tuple(span) for span in values["field"])
         shape, background = tuple(values["shape"]), tuple(values["background"])
@@ -74,16 +74,16 @@ class SliceGeometry:
 
 
 def to_native(scores: Scores, geometry: SliceGeometry, *, slices: Sequence[int] | None = None) -> Scores:
-    """Bring score maps back to the scan's grid, once, by linear interpolation.
+    """Resample score maps to the scan's grid by linear interpolation.
 
     Args:
         scores: (N, h, w), whole native slices or working slices.
-        geometry: of the patient.
-        slices: the z of each score map; by default all of 0..Z-1.
+        geometry: geometry of the patient's slices.
+        slices: z index of each score map; by default 0 to Z-1.
 
     Returns:
-        (X, Y, Z) float32. Voxels outside the brain, outside the field of view or in slices that were not scored get
-        the lowest score that any brain voxel has.
+        (X, Y, Z) float32. Voxels outside the brain, outside the field of view or in slices without scores are set to
+        the lowest score of any brain voxel.
     """
     places = np.arange(geometry.shape[2]) if slices is None else np.asarray(slices, int)
     if len(places) != len(scores):
@@ -101,7 +101,7 @@ def to_native(scores: Scores, geometry: SliceGeometry, *, slices: Sequence[int] 
 
 
 def _enlarge(scores: Scores, geometry: SliceGeometry) -> tuple[Scores, Mask]:
-    """(N, h, w) -> (N, bx, by) on the box's voxels, and which of these (bx, by) the field of view shows."""
+    """Interpolate (N, h, w) -> (N, bx, by) on the box's voxels; also return the field-of-view mask (bx, by)."""
     if geometry.field is None:
         (x0, y0, _), (x1, y1, _) = geometry.box
         return scores[:, x0:x1, y0:y1], np.ones(geometry.brain.shape[:2], bool)

@@ -1,4 +1,4 @@
-"""Reads one patient whole and says what it is, or everything that is wrong with it."""
+"""Reads all files of one patient and measures them, or reports every problem."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from uad_bench.method import Modality
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-AFFINE_TOLERANCE = 1e-3  # largest difference of any entry, in mm (or mm per voxel)
+AFFINE_TOLERANCE = 1e-3  # maximum difference of any entry, in mm (or mm per voxel)
 LARGEST_LABEL = 255
 SHOWN_VALUES = 32
 
@@ -28,8 +28,8 @@ class Problem:
     """One reason why a patient cannot be used.
 
     Attributes:
-        subject: id.
-        kind: `missing`, `broken`, `shape`, `affine`, `empty` or `label`; of a cohort `doubled` or `name`.
+        subject: id of the subject.
+        kind: `missing`, `broken`, `shape`, `affine`, `empty` or `label`; for ids `doubled` or `name`.
         message: one sentence that names the file.
     """
 
@@ -39,7 +39,7 @@ class Problem:
 
 
 def inspect(subject: Subject, modalities: Sequence[Modality]) -> tuple[SubjectFacts | None, list[Problem]]:
-    """Read every file of a patient once; facts, or all problems that can be told apart."""
+    """Read every file of a patient once; return its facts, or None and all problems found."""
     reading = _Reading(subject)
     images = {name: volume for name in modalities if (volume := reading.modality(name))}
     mask = reading.file(subject.brain_mask, "brain mask")
@@ -47,20 +47,20 @@ def inspect(subject: Subject, modalities: Sequence[Modality]) -> tuple[SubjectFa
     reading.compare_grids()
     for name, image in images.items():
         if not image.array.any():
-            reading.blame("empty", f"{subject.images[name].path}: every voxel of {name} is zero")
-    if label and (complaint := _label_complaint(label.array)):
-        reading.blame("label", f"{subject.label.path if subject.label else ''}: {complaint}")
+            reading.add_problem("empty", f"{subject.images[name].path}: every voxel of {name} is zero")
+    if label and (fault := _label_fault(label.array)):
+        reading.add_problem("label", f"{subject.label.path if subject.label else ''}: {fault}")
     if reading.problems:
         return None, reading.problems
     brain = brain_mask([image.array for image in images.values()], mask.array if mask else None)
     if not brain.any():
-        reading.blame("empty", f"{subject.id}: the brain mask is empty")
+        reading.add_problem("empty", f"{subject.id}: the brain mask is empty")
         return None, reading.problems
     return _facts(subject, images, brain, label), []
 
 
 def brain_mask(images: Iterable[Array], shipped: Array | None = None) -> Mask:
-    """Where the data set's own mask is above 0.5, else where any modality is non-zero: (X, Y, Z) bool."""
+    """Brain mask (X, Y, Z) bool: the dataset's mask above 0.5 if it has one, else where any modality is non-zero."""
     if shipped is not None:
         return np.asarray(shipped > 0.5)
     first, *others = images
@@ -71,12 +71,12 @@ def brain_mask(images: Iterable[Array], shipped: Array | None = None) -> Mask:
 
 
 def anomaly_mask(label: Array, values: tuple[int, ...] | None) -> Mask:
-    """Where the label counts as anomaly: any value above 0, or the values named."""
+    """Anomaly mask: label values in `values`, or by default all values above 0."""
     return np.asarray(label > 0 if values is None else np.isin(label, values))
 
 
 def bounding_box(mask: Mask) -> tuple[Triple, Triple]:
-    """Lowest and one-past-highest index of the true voxels along X, Y, Z."""
+    """First and one-past-last index of the true voxels along X, Y, Z."""
     lines = [np.flatnonzero(mask.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
     (x0, x1), (y0, y1), (z0, z1) = ((int(line[0]), int(line[-1]) + 1) for line in lines)
     return (x0, y0, z0), (x1, y1, z1)
@@ -89,7 +89,7 @@ def inside(array: Array, box: tuple[Triple, Triple]) -> Array:
 
 
 def digest_voxels(array: Array) -> str:
-    """SHA-256 of shape and values as little-endian float32, whatever the stored type and compression."""
+    """SHA-256 of shape and values as little-endian float32, independent of the stored type and compression."""
     values = np.asfortranarray(array, dtype="<f4") + np.float32(0)  # -0 becomes 0
     digest = hashlib.sha256(str(array.shape).encode())
     digest.update(values.T.data)
@@ -98,21 +98,21 @@ def digest_voxels(array: Array) -> str:
 
 @dataclass
 class _Reading:
-    """Files read so far of one patient, and what was wrong."""
+    """Volumes read so far for one patient, and the problems found."""
 
     subject: Subject
     reader: PatientReader = field(default_factory=PatientReader)
     problems: list[Problem] = field(default_factory=list)
     volumes: dict[str, tuple[ImageFile, Volume]] = field(default_factory=dict)
 
-    def blame(self, kind: str, message: str) -> None:
+    def add_problem(self, kind: str, message: str) -> None:
         self.problems.append(Problem(self.subject.id, kind, message))
 
     def modality(self, name: Modality) -> Volume | None:
         file = self.subject.images.get(name)
         if file is None:
             has = ", ".join(sorted(self.subject.images)) or "none"
-            self.blame("missing", f"{self.subject.id}: modality {name!r} is missing (it has {has})")
+            self.add_problem("missing", f"{self.subject.id}: modality {name!r} is missing (it has {has})")
         return self.file(file, name)
 
     def file(self, file: ImageFile | None, role: str) -> Volume | None:
@@ -121,30 +121,31 @@ class _Reading:
         try:
             volume = self.reader.read(file)
         except DataError as error:
-            self.blame("broken", str(error))
+            self.add_problem("broken", str(error))
             return None
         self.volumes[role] = file, volume
         return volume
 
     def compare_grids(self) -> None:
-        """Blame every file whose stored grid is not that of the first."""
+        """Add a problem for every file whose stored grid differs from that of the first."""
         roles = list(self.volumes)
         for role in roles[1:]:
             file, volume = self.volumes[role]
             first = self.volumes[roles[0]][1].stored
             if volume.stored.shape != first.shape:
-                self.blame("shape", f"{file.path}: {role} is {volume.stored.shape}, {roles[0]} is {first.shape}")
+                message = f"{file.path}: {role} has shape {volume.stored.shape}, {roles[0]} has {first.shape}"
+                self.add_problem("shape", message)
             elif (gap := float(np.abs(volume.stored.affine - first.affine).max())) > AFFINE_TOLERANCE:
-                self.blame("affine", f"{file.path}: the affines of {role} and {roles[0]} differ by {gap:.4g}")
+                self.add_problem("affine", f"{file.path}: the affines of {role} and {roles[0]} differ by {gap:.4g}")
 
 
-def _label_complaint(label: Array) -> str | None:
+def _label_fault(label: Array) -> str | None:
     values = np.unique(label)
     shown = ", ".join(f"{v:g}" for v in values[:SHOWN_VALUES])
     if (values != np.round(values)).any():
         return f"label values are not whole numbers ({shown})"
     if values.min() < 0 or values.max() > LARGEST_LABEL:
-        return f"label values are not small non-negative integers ({shown})"
+        return f"label values are not between 0 and {LARGEST_LABEL} ({shown})"
     return None
 
 

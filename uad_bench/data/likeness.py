@@ -1,6 +1,6 @@
-"""Small fingerprints of a brain, by which near-duplicates are found without reading the volumes again.
+"""Difference hashes and thumbnails of a brain, used to find near-duplicates without reading the volumes again.
 
-Both are taken inside the brain's bounding box, so a margin that was padded or cropped hides nothing.
+Both are computed inside the brain's bounding box, so they do not depend on padding or cropping of the background.
 """
 
 import base64
@@ -17,11 +17,11 @@ THUMBNAIL = 12  # voxels along each side
 AXIAL, CORONAL, SAGITTAL = (6, 4), (5, 4), (5, 4)  # differences in each of the three centre slices: 24 + 20 + 20 bits
 
 FLIPPED = str.maketrans("01", "10")
-ALONG_X = ~np.uint64((1 << SAGITTAL[0] * SAGITTAL[1]) - 1)  # the centre slice of a mirrored scan may be its neighbour
+ALONG_X = ~np.uint64((1 << SAGITTAL[0] * SAGITTAL[1]) - 1)  # mirroring may shift the centre slice by one
 
 
 def difference_hash(box: Array) -> int:
-    """64 bits: whether neighbouring patches of the three centre slices grow brighter; (X, Y, Z) inside the box."""
+    """64-bit hash of (X, Y, Z) inside the box: signs of differences between neighbouring patches of centre slices."""
     x, y, z = (n // 2 for n in box.shape)
     slices = ((box[:, :, z], AXIAL), (box[:, y, :], CORONAL), (box[x, :, :], SAGITTAL))
     bits = np.concatenate([_brightening(image, grid) for image, grid in slices])
@@ -29,7 +29,7 @@ def difference_hash(box: Array) -> int:
 
 
 def mirror_hash(bits: int) -> int:
-    """The hash of the same brain with left and right exchanged: rows along x in reverse, brighter become darker."""
+    """Hash of the brain mirrored left to right: patches along x in reverse order, signs inverted."""
     text = f"{bits:064b}"
     mirrored, start = "", 0
     for wide, high in (AXIAL, CORONAL):
@@ -39,19 +39,19 @@ def mirror_hash(bits: int) -> int:
     return int(mirrored + text[start:], 2)
 
 
-def mirror_thumbnail(picture: str) -> str:
-    """The thumbnail with left and right exchanged."""
-    grey = np.frombuffer(base64.b64decode(picture), np.uint8).reshape(THUMBNAIL, -1)
+def mirror_thumbnail(image: str) -> str:
+    """Thumbnail of the brain mirrored left to right."""
+    grey = np.frombuffer(base64.b64decode(image), np.uint8).reshape(THUMBNAIL, -1)
     return base64.b64encode(grey[::-1].tobytes()).decode()
 
 
 def hamming(first: int, second: int) -> int:
-    """How many bits differ."""
+    """Number of bits that differ."""
     return (first ^ second).bit_count()
 
 
 def thumbnail(box: Array) -> str:
-    """The volume inside the box averaged to 12 x 12 x 12, as base64 of 8-bit grey values."""
+    """The volume inside the box averaged to 12 x 12 x 12, as base64-encoded 8-bit grey values."""
     small: Array = box.astype(np.float32)
     for _ in range(3):  # shrink the first axis, then bring the next one to the front
         small = np.tensordot(small, _shrink(small.shape[0], THUMBNAIL), axes=(0, 1))

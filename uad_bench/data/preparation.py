@@ -1,4 +1,4 @@
-"""From a patient's volumes to the slices that methods see."""
+"""Preprocessing of a patient's volumes into the slices passed to methods."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,19 +19,19 @@ from uad_bench.method import Modality
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-VERSION = 1  # raise it when prepared slices change; old cache entries are then made anew
-BRAIN_SHARE = 0.5  # of a working pixel that must be brain
+VERSION = 1  # increase it when prepared slices change, so that cached entries are recomputed
+BRAIN_SHARE = 0.5  # minimum brain fraction of a working pixel in the brain mask
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How slices are made.
+    """Preprocessing settings.
 
     Attributes:
         modalities: channels, in this order.
-        scaling: a name of `uad_bench.data.scaling.SCALINGS`.
-        size: height and width in pixels of a working slice; None leaves the scan's own grid untouched.
-        field_of_view: side in mm of the square around the middle of the brain's box that a working slice shows.
+        scaling: key of `uad_bench.data.scaling.SCALINGS`.
+        size: height and width in pixels of a working slice; None keeps the scan's own grid.
+        field_of_view: side in mm of a working slice, a square centred on the brain's bounding box.
     """
 
     modalities: tuple[Modality, ...]
@@ -41,7 +41,7 @@ class Preprocessing:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all choices and of the code's version; channels count in their order."""
+        """SHA-256 of all settings, including the order of channels, and of the preprocessing version."""
         choices = asdict(self) if self.size else {**asdict(self), "field_of_view": None}
         return digest_json({"version": VERSION, **choices})
 
@@ -51,9 +51,9 @@ class PreparedSlices:
     """All slices of one patient.
 
     Attributes:
-        images: (bz, C, h, w), one entry for each z of the geometry's depth; float16 at working size, float32 natively.
-        brain: (bz, h, w) bool. Native slices are cut to the box: h, w = bx, by.
-        geometry: the way back.
+        images: (bz, C, h, w), one per z of the geometry's depth; float16 at working size, float32 for native slices.
+        brain: (bz, h, w) bool. Native slices are cropped to the box: h, w = bx, by.
+        geometry: geometry of the slices relative to the scan.
     """
 
     images: Array
@@ -64,13 +64,16 @@ class PreparedSlices:
 def prepare_slices(
     volumes: Mapping[Modality, Array], brain: Mask, spacing: Sequence[float], preprocessing: Preprocessing
 ) -> PreparedSlices:
-    """Scale each volume by its brain, blank what is not brain, and resample to the working size if there is one.
+    """Scale the intensities of each volume, mask the background, and resample to the working size if there is one.
 
     Args:
         volumes: (X, Y, Z) each, at least the preprocessing's modalities.
         brain: (X, Y, Z) bool, not empty.
-        spacing: mm along X, Y, Z.
-        preprocessing: the choices.
+        spacing: voxel size in mm along X, Y, Z.
+        preprocessing: preprocessing settings.
+
+    Raises:
+        DataError: brain intensities are constant, or scaled intensities exceed the range of the stored type.
     """
     box = bounding_box(brain)
     mask = inside(brain, box)
@@ -87,15 +90,17 @@ def prepare_slices(
     images = np.empty((mask.shape[2], len(scalings), *_plane(geometry)), kind)
     for channel, (modality, scaling) in enumerate(scalings.items()):
         above = np.where(mask, scaling(inside(volumes[modality], box)) - np.float32(scaling.background), 0)
-        with np.errstate(over="ignore"):  # looked for below
+        with np.errstate(over="ignore"):  # checked below
             images[:, channel] = shrink(above, geometry) + np.float32(scaling.background)
     if not np.isfinite(images).all():
-        raise DataError(f"scaling {preprocessing.scaling} leaves the range of {np.dtype(kind)}; choose another")
+        raise DataError(
+            f"scaling {preprocessing.scaling} exceeds the range of {np.dtype(kind)}; choose another scaling"
+        )
     return PreparedSlices(images, shrink(mask.astype(np.float32), geometry) > BRAIN_SHARE, geometry)
 
 
 def _field(box: tuple[Triple, Triple], spacing: Sequence[float], choice: Preprocessing) -> tuple[Span, Span] | None:
-    """The square around the middle of the brain's box, in voxel edges."""
+    """The square centred on the brain's bounding box, in voxel edges."""
     if choice.size is None:
         return None
     (x0, y0, _), (x1, y1, _) = box
@@ -115,9 +120,9 @@ def _plane(geometry: SliceGeometry) -> tuple[int, int]:
 
 
 def shrink(volume: npt.NDArray[np.float32], geometry: SliceGeometry) -> npt.NDArray[np.float32]:
-    """Slices first: (bx, by, bz) -> (bz, h, w), averaged over each working pixel; what the field lacks counts 0.
+    """Average (bx, by, bz) -> (bz, h, w) over the area of each working pixel; voxels outside the volume count as 0.
 
-    One thread: how many share a product decides its last bits, and with them what is learned.
+    It runs on one thread, since the last bits of a matrix product depend on the number of threads.
     """
     if geometry.field is None or geometry.size is None:
         return volume.transpose(2, 0, 1)

@@ -1,4 +1,4 @@
-"""The truth that scores are judged by: brain and anomaly on the scan's own grid. Only the harness reads it."""
+"""Reference brain and anomaly masks on the scan's own grid, used for evaluation and never passed to a method."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,14 +29,14 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """Brain and anomaly of one patient.
+    """Brain and anomaly masks of one patient.
 
     Attributes:
-        id: the subject's.
-        shape: of the canonical volume, (X, Y, Z) voxels.
+        id: id of the subject.
+        shape: shape of the canonical volume, (X, Y, Z) voxels.
         affine: rows of the 4x4 matrix, voxel -> mm.
-        spacing: mm.
-        box: bounding box of brain or anomaly: lowest and one-past-highest voxel.
+        spacing: voxel size in mm.
+        box: bounding box of brain and anomaly: first and one-past-last voxel.
         brain: (bx, by, bz) bool inside the box.
         anomaly: (bx, by, bz) bool inside the box.
     """
@@ -50,30 +50,30 @@ class Reference:
     anomaly: Mask
 
     def domain(self, score_map: Scores, *, slices: Sequence[int] | None = None) -> tuple[Scores, Mask]:
-        """Scores and labels of the voxels that count: brain or anomaly, in these z (by default all).
+        """Scores and labels of the evaluated voxels: brain or anomaly, in these slices (by default all).
 
         Args:
             score_map: (X, Y, Z) float32.
-            slices: z indices of the protocol.
+            slices: z indices evaluated by the protocol.
 
         Returns:
-            two arrays of one length, scores float32 and anomaly bool.
+            two arrays of equal length, scores float32 and anomaly bool.
         """
         counted = (self.brain | self.anomaly) & self._chosen(slices)
         return self.crop(score_map)[counted], self.anomaly[counted]
 
     def healthy_scores(self, score_map: Scores, *, slices: Sequence[int] | None = None) -> Scores:
-        """Scores of brain voxels without anomaly in these z (by default all), one float32 each."""
+        """Scores of healthy brain voxels in these slices (by default all), float32."""
         return self.crop(score_map)[self.brain & ~self.anomaly & self._chosen(slices)]
 
     def crop(self, score_map: Scores) -> Scores:
         """The part of a score map (X, Y, Z) inside the box.
 
         Raises:
-            DataError: the map has another shape.
+            DataError: the shape of the map differs from that of the scan.
         """
         if score_map.shape != self.shape:
-            raise DataError(f"{self.id}: score map is {score_map.shape}, the scan is {self.shape}")
+            raise DataError(f"{self.id}: score map has shape {score_map.shape}, the scan has {self.shape}")
         return inside(score_map, self.box)
 
     def _chosen(self, slices: Sequence[int] | None) -> Mask:
@@ -83,7 +83,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class References(Mapping[str, Reference]):
-    """References by patient, each read from disk when it is asked for, so that memory stays flat."""
+    """References by patient, each read from disk on access to limit memory use."""
 
     facts: Mapping[str, SubjectFacts]
     kept: Cache
@@ -107,14 +107,14 @@ def build_references(
     cache: Path,
     report: Report | None = None,
 ) -> References:
-    """References of every labelled patient; those declared healthy have an empty anomaly.
+    """References of every labelled patient; those of subjects declared healthy have an empty anomaly mask.
 
     Args:
-        subjects: to judge; patients without a label are left out.
-        census: facts of at least these.
-        modalities: whose non-zero voxels make the brain; by default all of the census.
-        cache: the cache's root; entries are kept in its folder `references`.
-        report: receives progress, one step a patient.
+        subjects: subjects to evaluate; those without a label are left out.
+        census: facts of at least these subjects.
+        modalities: modalities whose non-zero voxels define the brain; by default all modalities of the census.
+        cache: root folder of the cache; entries are stored in its folder `references`.
+        report: called with progress, once per patient.
     """
     kept = Cache.of(cache, "references")
     judged = [subject for subject in subjects if census[subject.id].labelled]
@@ -127,7 +127,7 @@ def build_references(
                 if report:
                     report(Progress("building references", done, len(judged)))
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)  # who stops the command does not wait for all the others
+            pool.shutdown(wait=True, cancel_futures=True)  # after an interrupt, pending patients are not processed
     return References(census, kept, entries)
 
 
@@ -156,7 +156,7 @@ def _load(facts: SubjectFacts, kept: Cache, key: str) -> Reference:
         packed = kept.array(key)
     except (ConfigError, OSError, ValueError, EOFError) as error:
         raise DataError(
-            f"{facts.id}: its cached reference is damaged ({error}); run again and it is made anew"
+            f"{facts.id}: the cached reference is damaged ({error}); run the command again to recompute it"
         ) from error
     size = [b - a for a, b in zip(low, high, strict=True)]
     brain, anomaly = np.unpackbits(packed, count=2 * int(np.prod(size))).reshape(2, *size).astype(bool)

@@ -1,4 +1,4 @@
-"""Resampling along one axis as a small matrix: area averages to shrink an image, linear interpolation to come back."""
+"""Resampling matrices along one axis: area averaging to downsample, linear interpolation to upsample."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,24 +10,23 @@ from threadpoolctl import threadpool_limits
 
 Weights = npt.NDArray[np.float32]
 
-
-_ALONE = Lock()
+_BLAS_LOCK = Lock()
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Matrix products inside have the same bytes on any machine's number of threads.
+    """Context in which BLAS uses one thread, since the last bits of a matrix product depend on the number of threads.
 
-    How many share a product decides its last bits. The limit holds for the whole process, so one enters at a time.
+    The limit applies to the whole process, so only one Python thread can enter at a time.
     """
-    with _ALONE, threadpool_limits(1, user_api="blas"):
+    with _BLAS_LOCK, threadpool_limits(1, user_api="blas"):
         yield
 
 
 def area_weights(length: int, start: float, stop: float, size: int) -> Weights:
-    """Average the voxels under each of `size` equal pixels that tile [start, stop) in voxel edges.
+    """Weights that average the voxels under each of `size` equal pixels tiling [start, stop), in voxel edges.
 
-    Voxels outside 0..length are absent, so a row sums to the share of its pixel that the image covers.
+    Voxels outside 0..length are absent, so a row sums to the fraction of its pixel that the image covers.
 
     Returns:
         (size, length) float32.
@@ -40,12 +39,12 @@ def area_weights(length: int, start: float, stop: float, size: int) -> Weights:
 
 
 def linear_weights(length: int, start: float, stop: float, size: int) -> npt.NDArray[np.float64]:
-    """Interpolate linearly between the centres of `size` pixels tiling [start, stop), at the voxel centres.
+    """Weights of linear interpolation between the centres of `size` pixels tiling [start, stop), at voxel centres.
 
-    Beyond the outermost centres the nearest pixel counts; voxels outside the field have rows of zeros.
+    Beyond the outermost pixel centres the nearest pixel is used; voxels outside [start, stop) have rows of zeros.
 
     Returns:
-        (length, size) float64, so that a constant comes back as the same constant after rounding to float32.
+        (length, size) float64, so that a constant image remains exactly constant after rounding to float32.
     """
     centres = np.arange(length) + 0.5
     place = np.clip((centres - start) * size / (stop - start) - 0.5, 0, size - 1)

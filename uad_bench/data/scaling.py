@@ -1,6 +1,6 @@
-"""Named intensity scalings, learned from one volume's brain and applied to all of it.
+"""Named intensity scalings, estimated from the brain voxels of a volume and applied to the whole volume.
 
-The scaling decides more of a score than most methods do, so it is a named choice of the task.
+The scaling often affects scores more than the method does, so it is a named setting of the task.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """`slope * I + intercept`, then cut at `high`.
+    """`slope * I + intercept`, clipped at `high`.
 
     Attributes:
-        slope: per grey level.
-        intercept: added.
-        background: value given to every voxel outside the brain.
-        high: largest value kept, or None.
+        slope: factor of the intensities.
+        intercept: constant added after multiplication.
+        background: value of all voxels outside the brain.
+        high: maximum value, or None.
     """
 
     slope: float
@@ -42,22 +42,22 @@ ScalingRule = Callable[[Array], Scaling]
 
 
 def scale_for(name: str, volume: Array, brain: Mask) -> Scaling:
-    """Learn the named scaling from the brain voxels of a volume.
+    """Estimate the named scaling from the brain voxels of a volume.
 
     Args:
-        name: a key of `SCALINGS`.
+        name: key of `SCALINGS`.
         volume: (X, Y, Z) intensities.
         brain: (X, Y, Z) bool.
 
     Raises:
-        ConfigError: no such scaling.
-        DataError: the brain has no contrast to scale by.
+        ConfigError: the scaling is unknown.
+        DataError: brain intensities are constant or otherwise cannot be scaled.
     """
     if name not in SCALINGS:
         raise unknown("scaling", name, SCALINGS)
     scaling = SCALINGS[name](volume[brain])
     if not np.isfinite([scaling.slope, scaling.intercept]).all():
-        raise DataError(f"scaling {name}: the brain's intensities have no spread to scale by")
+        raise DataError(f"scaling {name}: brain intensities are constant or not positive; cannot scale")
     return scaling
 
 
@@ -67,7 +67,7 @@ def p90(brain: Array) -> Scaling:
 
 
 def p98_clip(brain: Array) -> Scaling:
-    """I / P98, cut at 1.5."""
+    """I / P98, clipped at 1.5."""
     return Scaling(slope=_inverse(np.percentile(brain, 98)), intercept=0, background=0, high=1.5)
 
 
@@ -78,14 +78,14 @@ def p99(brain: Array) -> Scaling:
 
 
 def minmax(brain: Array) -> Scaling:
-    """From 0 at the darkest to 1 at the brightest brain voxel."""
+    """Minimum of the brain 0, maximum 1."""
     low, high = float(brain.min()), float(brain.max())
     slope = _inverse(high - low)
     return Scaling(slope=slope, intercept=-low * slope, background=0)
 
 
 def zscore(brain: Array) -> Scaling:
-    """Mean 0 and standard deviation 1 over the brain; the background is as dark as the darkest brain voxel."""
+    """Mean 0 and standard deviation 1 over the brain; the background has the value of the darkest brain voxel."""
     mean, slope = float(brain.mean(dtype=np.float64)), _inverse(brain.std(dtype=np.float64))
     return Scaling(slope=slope, intercept=-mean * slope, background=(float(brain.min()) - mean) * slope)
 

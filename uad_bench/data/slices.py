@@ -1,4 +1,4 @@
-"""Which axial slices count as healthy, and which are scored: decided from a patient's facts alone."""
+"""Selection of healthy axial slices for training, and of slices to score, from a patient's facts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ Range = tuple[int, int] | None
 
 @dataclass(frozen=True, slots=True)
 class HealthyRule:
-    """When a slice of a patient may be learned from as healthy-looking.
+    """Criteria for healthy slices.
 
     Attributes:
-        margin: slices on either side that must be free of any label, too; 0 looks at the slice alone.
-        min_brain: least brain area, as a fraction of the whole slice.
-        slices: first and last z, inclusive; None means all.
+        margin: number of slices on either side that must be free of any label as well.
+        min_brain: minimum brain area, as a fraction of the whole slice.
+        slices: first and last z, inclusive; None means all slices.
     """
 
     margin: int = 2
@@ -32,15 +32,15 @@ class HealthyRule:
 
 @dataclass(frozen=True, slots=True)
 class SliceCounts:
-    """How many slices each rule left, applied in this order, over some patients.
+    """Number of slices left after each criterion, applied in this order, summed over patients.
 
     Attributes:
-        in_range: slices of the protocol's range.
-        enough_brain: of those, with the least brain area.
-        label_free: of those, without any label value above 0.
-        healthy: of those, with their margin free as well; what is trained on.
-        patients: asked.
-        patients_without: that give no healthy slice.
+        in_range: slices in the range of the task.
+        enough_brain: of those, slices with the minimum brain area.
+        label_free: of those, slices without any label value above 0.
+        healthy: of those, slices whose margin is free of labels as well; these are used for training.
+        patients: number of patients.
+        patients_without: number of patients without any healthy slice.
     """
 
     in_range: int
@@ -52,19 +52,19 @@ class SliceCounts:
 
 
 def healthy_keys(facts: SubjectFacts, rule: HealthyRule) -> tuple[SliceKey, ...]:
-    """Healthy-looking slices of one patient, by z; none where it is unknown what is healthy."""
+    """Healthy slices of one patient, in order of z; empty if the patient has no label and is not declared healthy."""
     *_, healthy = _stages(facts, rule)
     return tuple(SliceKey(facts.id, int(z)) for z in np.flatnonzero(healthy))
 
 
 def scored_slices(facts: SubjectFacts, slices: Range = None) -> tuple[int, ...]:
-    """Every z of the range (first and last, inclusive) that holds any brain."""
+    """The z indices in the range (first and last, inclusive) whose slices contain brain."""
     brain = np.asarray(facts.brain_area) > 0
     return tuple(int(z) for z in np.flatnonzero(brain & _in_range(facts, slices)))
 
 
 def count_slices(facts: Iterable[SubjectFacts], rule: HealthyRule) -> SliceCounts:
-    """What each rule left, over these patients."""
+    """Count the slices left after each criterion, over these patients."""
     counts = np.array([[stage.sum() for stage in _stages(f, rule)] for f in facts], dtype=int).reshape(-1, 4)
     in_range, enough_brain, label_free, healthy = (int(n) for n in counts.sum(0))
     without = int((counts[:, 3] == 0).sum())
@@ -72,7 +72,7 @@ def count_slices(facts: Iterable[SubjectFacts], rule: HealthyRule) -> SliceCount
 
 
 def _stages(facts: SubjectFacts, rule: HealthyRule) -> list[npt.NDArray[np.bool_]]:
-    """The slices that are left after each rule: range, brain, label, margin."""
+    """Masks (Z,) of the slices left after each criterion: range, brain, label, margin."""
     x, y, z = facts.shape
     in_range = _in_range(facts, rule.slices)
     enough = in_range & (np.asarray(facts.brain_area) >= max(1, rule.min_brain * x * y))

@@ -1,4 +1,4 @@
-"""A split: who trains, who validates, who is tested; one that overlaps cannot be made."""
+"""Split of patients into training, validation and test; an overlapping split is refused."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,18 +12,18 @@ ROLES = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Disjoint roles of patients.
+    """Disjoint sets of patients.
 
     Attributes:
-        name: how it was made, such as `hash` or `mmccd`.
-        train: ids; healthy-looking slices of these are learned from.
-        val: ids; thresholds and hyperparameters are chosen on these.
-        test: ids; looked at once.
-        note: what a reader of the table must know, such as `"9 of 1113"`.
+        name: name of the split, such as `hash` or `mmccd`.
+        train: ids whose healthy slices are used for training.
+        val: ids used to choose thresholds and hyperparameters.
+        test: ids used only for the final evaluation.
+        note: remark shown with the results, such as `"9 of 1113"`.
 
     Raises:
-        LeakError: a patient, under any of their scans, stands in two roles.
-        DataError: an id stands twice in a role.
+        LeakError: scans of one patient are in two roles.
+        DataError: a role contains an id twice.
     """
 
     name: str
@@ -38,27 +38,28 @@ class Split:
             ids = self.role(role)
             if len(set(ids)) < len(ids):
                 twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
-                raise DataError(f"split {self.name}: {', '.join(twice[:5])} stand twice in {role}; remove doubled rows")
+                shown = ", ".join(twice[:5])
+                raise DataError(f"split {self.name}: duplicate ids in {role} ({shown}); remove the duplicate rows")
             for patient in map(patient_id, ids):
                 if owners.setdefault(patient, role) != role:
                     raise LeakError(f"split {self.name}: patient {patient} is in both {owners[patient]} and {role}")
 
     def role(self, name: str) -> tuple[str, ...]:
-        """The ids of `train`, `val` or `test`."""
+        """Ids of `train`, `val` or `test`."""
         ids: tuple[str, ...] = getattr(self, name)
         return ids
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """All ids of all roles."""
+        """Ids of all roles."""
         return (*self.train, *self.val, *self.test)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of who stands where; name, note and order do not count."""
+        """SHA-256 of the ids of each role, independent of name, note and order."""
         return digest_json({role: sorted(self.role(role)) for role in ROLES})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, with the digest."""
+        """JSON-serialisable values, including the digest."""
         roles = {role: list(self.role(role)) for role in ROLES}
         return {"name": self.name, "digest": self.digest, "note": self.note, **roles}

@@ -1,7 +1,7 @@
-"""Published splits, shipped as lists of ids with their source and digest, and anybody's list in the same format.
+"""Published splits, shipped as lists of ids with their source and digest, and user-defined lists in the same format.
 
-A list is a text file of `key: value` lines (`name`, `source`, `prefix`, `digest`), an empty line, and one
-`role number` line a patient; `prefix` + number is the subject's id.
+A list is a text file with `key: value` lines (`name`, `source`, `prefix`, `digest`), an empty line, and one
+`role number` line per patient; `prefix` + number is the subject's id.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,13 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """How far two splits contradict each other.
+    """Differences between two splits a and b.
 
     Attributes:
-        common: patients that both name.
-        moved: patients with another role in the second; `pairs` counts them as (role in a, role in b).
-        pairs: counts by the two roles.
-        tested_but_trained: tested by one and trained on by the other, the direction (a tests, b trains) first.
+        common: number of patients in both splits.
+        moved: number of common patients whose roles differ.
+        pairs: number of common patients by (role in a, role in b).
+        tested_but_trained: number of test patients of a that are training patients of b, and vice versa.
     """
 
     common: int
@@ -36,16 +36,16 @@ class Disagreement:
 
 
 def split_names() -> list[str]:
-    """Names of the shipped lists."""
+    """Names of the shipped splits."""
     return resource_names(FOLDER, SUFFIX)
 
 
 def load_split(name: str) -> Split:
-    """A shipped list by name, or a list file by path ending in `.txt`; its source becomes the note.
+    """Load a shipped split by name, or a list file by its path ending in `.txt`; its source becomes the note.
 
     Raises:
-        ConfigError: no such list, or a file that is not in the format.
-        DataError: the rows do not have the digest that the file states, or contradict themselves.
+        ConfigError: the split is unknown, or the file has an invalid format.
+        DataError: the rows do not match the digest in the file, or overlap.
     """
     path = Path(name) if name.endswith(SUFFIX) else resource_path(f"{FOLDER}/{name}{SUFFIX}")
     require_file(path, "split", name, ["hash", "dataset", *split_names()])
@@ -53,20 +53,22 @@ def load_split(name: str) -> Split:
     roles = {role: tuple(head.get("prefix", "") + id_ for r, id_ in rows if r == role) for role in ROLES}
     split = Split(head.get("name", path.stem), **roles, note=head.get("source", ""))
     if split.digest != head.get("digest", split.digest):
-        raise DataError(f"{path}: the rows have digest {split.digest}, the file states {head['digest']}; restore it")
+        raise DataError(
+            f"{path}: the rows have digest {split.digest}, but the file states {head['digest']}; restore the file"
+        )
     return split
 
 
 def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split:
-    """A published list applied to the patients at hand; patients that it does not name are left out.
+    """Apply a published split to the patients of a dataset; patients that it does not list are left out.
 
     Args:
-        name: of a shipped list, or a path.
-        ids: of the data set.
-        subset: accept that patients of the list are absent; the note then reads `n of N`.
+        name: name of a shipped split, or a path.
+        ids: ids of the dataset.
+        subset: accept that listed patients are missing from the data; the note then reads `n of N`.
 
     Raises:
-        DataError: patients of the list are absent, or a role that the list fills is left empty.
+        DataError: listed patients are missing from the data, or none of the patients of a role is present.
     """
     whole, present = load_split(name), set(ids)
     absent = [id_ for id_ in whole.subjects if id_ not in present]
@@ -77,7 +79,7 @@ def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split
         shown = ", ".join(absent[:SHOWN])
         raise DataError(
             f"split {whole.name}: {len(absent)} of its {len(whole.subjects)} patients are not in the data "
-            f"({shown}, ...); --set task.subset=true runs the {count} that are"
+            f"({shown}, ...); use --set task.subset=true to run on the {count} present"
         )
     kept = {role: tuple(id_ for id_ in whole.role(role) if id_ in present) for role in ROLES}
     empty = [role for role in ROLES if whole.role(role) and not kept[role]]
@@ -87,14 +89,14 @@ def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split
 
 
 def format_split(split: Split, *, source: str, prefix: str = "") -> str:
-    """The text of a list file."""
+    """Format a split as the text of a list file."""
     head = {"name": split.name, "source": source, "prefix": prefix, "digest": split.digest}
     rows = [f"{role} {id_.removeprefix(prefix)}" for role in ROLES for id_ in sorted(split.role(role))]
     return "\n".join([*(f"{key}: {value}" for key, value in head.items()), "", *rows, ""])
 
 
 def disagreement(a: Split, b: Split) -> Disagreement:
-    """Compare the roles of the patients that both splits name."""
+    """Compare the roles of the patients in both splits."""
     roles_a, roles_b = ({id_: role for role in ROLES for id_ in s.role(role)} for s in (a, b))
     both = [(roles_a[id_], roles_b[id_]) for id_ in roles_a if id_ in roles_b]
     pairs = {pair: both.count(pair) for pair in sorted(set(both))}

@@ -1,4 +1,4 @@
-"""Own splits by patient: a salted hash of the id, or K folds. Published lists are in `split_lists`."""
+"""Patient-wise splits by a salted hash of the id, and K folds. Published splits are in `split_lists`."""
 
 import hashlib
 from collections import defaultdict
@@ -23,17 +23,17 @@ __all__ = [
 ]
 
 TEST_SHARE, VAL_SHARE = 0.20, 0.05
-SMALL_COHORT = 200  # labelled patients; below it the shares are cut by rank
-FEWEST = 2  # patients for validation, and for testing
+SMALL_COHORT = 200  # labelled patients; below this number roles are assigned by rank
+FEWEST = 2  # minimum number of patients for validation, and for testing
 EVERYBODY = "everybody"  # name of a split without training patients
 SALT, FOLD_SALT = "uad-bench-split-1", "uad-bench-fold-1"
 
 
 def hash_split(ids: Iterable[str], *, labelled: Collection[str], salt: str = SALT) -> Split:
-    """20 % test, 5 % validation, by a salted hash of the patient: adding patients never moves one.
+    """Assign 20 % to test and 5 % to validation by a salted hash of the patient, so that added patients move no other.
 
-    Patients without a label are for training only. Below 200 labelled patients the shares are cut by rank of the hash,
-    at least 2 each, and the note says so; there a new patient can move another.
+    Patients without a label are only used for training. With fewer than 200 labelled patients, roles are assigned by
+    the rank of the hash, with at least 2 patients each, as the note states; then an added patient can move another.
 
     Raises:
         DataError: fewer than 5 labelled patients.
@@ -47,9 +47,9 @@ def hash_split(ids: Iterable[str], *, labelled: Collection[str], salt: str = SAL
 
 
 def unseen_split(ids: Collection[str]) -> Split:
-    """For weights from elsewhere: nobody trains, and all are tested but those who validate in the hash split.
+    """Split for pretrained weights: no training; validation as in the hash split, all other patients are tested.
 
-    Up to 4 patients are too few to choose thresholds on any of them.
+    With up to 4 patients there is no validation either.
     """
     if len(set(map(patient_id, ids))) <= 2 * FEWEST:
         return Split(EVERYBODY, (), (), tuple(sorted(ids)), "too few patients to choose thresholds on")
@@ -60,23 +60,26 @@ def unseen_split(ids: Collection[str]) -> Split:
 def fold_splits(
     ids: Iterable[str], k: int, *, labelled: Collection[str] | None = None, salt: str = FOLD_SALT
 ) -> list[Split]:
-    """K splits in which every labelled patient is tested once; each takes validation patients from its training part.
+    """K-fold cross-validation: every labelled patient is tested once; validation patients are taken from training.
 
-    Patients without a label are for training only; by default all have one.
+    Patients without a label are only used for training; by default all patients are labelled.
 
     Raises:
-        DataError: k is below 2, or leaves no patient to train on.
+        DataError: k is less than 2 or greater than the number of labelled patients, or there are fewer than 3.
     """
     groups = _by_patient(ids)
     ranked = _ranked(groups, labelled, salt)
     if not 2 <= k <= len(ranked) or len(ranked) < 3:
-        raise DataError(f"{len(ranked)} labelled patients cannot make {k} folds; 2 to {len(ranked)} need 3 patients")
+        raise DataError(
+            f"cannot split {len(ranked)} labelled patients into {k} folds: at least 2 folds, 3 patients and one "
+            "patient per fold are needed"
+        )
     fold = {p: i % k if len(ranked) < SMALL_COHORT else int(k * unit_hash(p, salt)) for i, p in enumerate(ranked)}
     return [_one_fold(groups, fold, index, k) for index in range(k)]
 
 
 def unit_hash(patient: str, salt: str) -> float:
-    """A number in [0, 1) that depends on the patient and the salt alone: 8 bytes of SHA-256(salt, 0, patient)."""
+    """Hash of patient and salt as a number in [0, 1): the first 8 bytes of SHA-256(salt, 0, patient)."""
     digest = hashlib.sha256(f"{salt}\0{patient}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
@@ -89,7 +92,7 @@ def _by_patient(ids: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _ranked(groups: dict[str, list[str]], labelled: Collection[str] | None, salt: str) -> list[str]:
-    """Patients with a label, in the order of their hash."""
+    """Labelled patients, sorted by their hash."""
     known = groups.keys() if labelled is None else set(map(patient_id, labelled))
     return sorted((p for p in groups if p in known), key=lambda p: unit_hash(p, salt))
 
@@ -103,7 +106,7 @@ def _roles_by_rank(ranked: Sequence[str]) -> dict[str, str]:
     if len(ranked) <= test + val:
         raise DataError(
             f"{len(ranked)} labelled patients are too few for training, {val} validation and {test} test patients; "
-            "use --folds K, or a named split"
+            "use --folds K or a named split"
         )
     names = ["test"] * test + ["val"] * val + ["train"] * (len(ranked) - test - val)
     return dict(zip(ranked, names, strict=True))
@@ -112,7 +115,7 @@ def _roles_by_rank(ranked: Sequence[str]) -> dict[str, str]:
 def _one_fold(groups: dict[str, list[str]], fold: dict[str, int], index: int, k: int) -> Split:
     rest = [p for p, where in fold.items() if where != index]
     count = min(max(FEWEST, round(VAL_SHARE * len(rest))), len(rest) - 1)
-    # Starting at another place for each fold gives other validation patients to each.
+    # Each fold starts at a different position, so that validation patients differ between folds.
     start = index * count % len(rest)
     val = {rest[(start + i) % len(rest)] for i in range(count)}
     role = {p: "test" if where == index else "val" if p in val else "train" for p, where in fold.items()}

@@ -1,7 +1,7 @@
-"""Prepared slices on disk, memory-mapped: read in microseconds, whatever the number of patients.
+"""Memory-mapped store of prepared slices on disk.
 
-One entry a patient and preprocessing: `KEY.npy` (images), `KEY.brain.npy`, `KEY.native.npy`, and `KEY.json` last.
-The key names content, so two runs that prepare the same write the same bytes, and neither can see half a file.
+One entry per patient and preprocessing: `KEY.npy` (images), `KEY.brain.npy`, `KEY.native.npy`, and `KEY.json` last.
+The key is derived from content and files are written atomically, so concurrent runs can share entries safely.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,12 +39,12 @@ IMAGES, BRAIN, NATIVE = ".npy", ".brain.npy", ".native.npy"
 
 @dataclass(frozen=True, slots=True)
 class SliceStore:
-    """Prepared slices of some patients; knows no label and no path to one.
+    """Prepared slices of a set of patients, without labels or paths to them.
 
     Attributes:
-        folder: where the entries lie.
+        folder: folder of the entries.
         modalities: channels of the stored images, in order.
-        entries: file key of each patient.
+        entries: file key by patient.
     """
 
     folder: Path
@@ -61,14 +61,14 @@ class SliceStore:
         cache: Path,
         report: Report | None = None,
     ) -> Self:
-        """Make the entries that are missing or damaged, and open the store.
+        """Prepare entries that are missing or damaged, and open the store.
 
         Args:
-            subjects: whose slices are needed.
-            census: facts of at least these; their modalities make the brain.
-            preprocessing: how slices are made.
-            cache: the cache's root; entries are kept in its folder `slices`.
-            report: receives progress, one step a patient.
+            subjects: subjects to prepare.
+            census: facts of at least these; non-zero voxels of their modalities define the brain.
+            preprocessing: preprocessing settings.
+            cache: root folder of the cache; entries are stored in its folder `slices`.
+            report: called with progress, once per patient.
         """
         kept = Cache.of(cache, FOLDER)
         entries = {s.id: _key(census[s.id], preprocessing) for s in subjects}
@@ -84,25 +84,25 @@ class SliceStore:
 
     @classmethod
     def open(cls, manifest: Mapping[str, Any]) -> Self:
-        """The store that `manifest` describes, in any process."""
+        """Open the store described by `manifest`, in any process."""
         return cls(Path(manifest["folder"]), tuple(manifest["modalities"]), dict(manifest["entries"]))
 
     def manifest(self) -> dict[str, Any]:
-        """Plain values from which another process opens this store."""
+        """JSON-serialisable values from which another process can open this store."""
         return {"folder": str(self.folder), "modalities": list(self.modalities), "entries": dict(self.entries)}
 
     def geometry(self, subject: str) -> SliceGeometry:
-        """Where this patient's slices lie in the scan."""
+        """Geometry of this patient's slices relative to the scan."""
         return _geometry(self.folder, self._key(subject))
 
     def depth(self, subject: str) -> range:
-        """The z of the scan for which slices are stored; all others are background."""
+        """The z indices of the stored slices; all other slices are background."""
         return _images(self.folder, self._key(subject))[2].depth
 
     def batch(self, keys: Sequence[SliceKey], modalities: Sequence[Modality] | None = None) -> SliceBatch:
-        """These slices as one batch, in this order, channels as asked for (by default all).
+        """Load slices as one batch in the order of `keys`, with the requested channels (by default all).
 
-        Native slices of different sizes are filled up with background at their far ends.
+        Native slices of different sizes are padded with background at the end of each axis.
         """
         import torch
 
@@ -119,13 +119,13 @@ class SliceStore:
         return SliceBatch(torch.from_numpy(images), torch.from_numpy(brain), tuple(SliceKey(*key) for key in keys))
 
     def training(self, keys: Sequence[SliceKey], modalities: Sequence[Modality] | None = None) -> "StoredSlices":
-        """These slices as a training set."""
+        """The slices of these keys as a training set."""
         return StoredSlices(self, tuple(modalities or self.modalities), tuple(keys))
 
     def to_native(
         self, subject: str, slices: Sequence[int], scores: npt.NDArray[np.float32]
     ) -> npt.NDArray[np.float32]:
-        """Score maps (N, h, w) of these slices in the scan's grid, (X, Y, Z) float32; see `geometry.to_native`."""
+        """Resample score maps (N, h, w) to the scan's grid (X, Y, Z) float32; see `geometry.to_native`."""
         return to_native(scores, self.geometry(subject), slices=slices)
 
     def _key(self, subject: str) -> str:
@@ -140,7 +140,7 @@ class SliceStore:
         return [self.modalities.index(m) for m in modalities or self.modalities]
 
     def _slice(self, key: SliceKey, channels: list[int]) -> tuple[Array, Array, Array]:
-        """Image (C, h, w), brain (h, w) and background (C) of one slice; native ones in the scan's whole plane."""
+        """Image (C, h, w), brain (h, w) and background (C) of one slice; native slices cover the scan's whole plane."""
         images, brain, geometry = _images(self.folder, self._key(key[0]))
         background = np.asarray(geometry.background, np.float32)[channels]
         plane = (geometry.size, geometry.size) if geometry.size else geometry.shape[:2]
@@ -159,7 +159,7 @@ class SliceStore:
 
 @dataclass(frozen=True, slots=True)
 class StoredSlices:
-    """Training slices of a store; the `SliceDataset` of the contract."""
+    """Training slices of a store; implements `uad_bench.method.SliceDataset`."""
 
     store: SliceStore
     modalities: tuple[Modality, ...]
@@ -176,7 +176,7 @@ class StoredSlices:
         return self.store.batch([self.keys[i] for i in indices], self.modalities)
 
     def batches(self, batch_size: int, generator: "torch.Generator") -> Iterator[SliceBatch]:
-        """Endless batches of exactly `batch_size`; a batch may span the end of one epoch and the start of the next."""
+        """Infinite batches of exactly `batch_size` slices; a batch may span the end of an epoch and the next start."""
         import torch
 
         if not self.keys:
@@ -195,7 +195,7 @@ def _key(facts: SubjectFacts, preprocessing: Preprocessing) -> str:
 
 
 def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing, kept: Cache, key: str) -> None:
-    """Prepare one patient unless a whole entry is there."""
+    """Prepare one patient unless a complete entry exists."""
     if kept.holds(key):
         return
     names = dict.fromkeys((*facts.modalities, *preprocessing.modalities))
@@ -222,7 +222,7 @@ def _geometry(folder: Path, key: str) -> SliceGeometry:
 
 @lru_cache(maxsize=OPEN_FILES)
 def _images(folder: Path, key: str) -> tuple[Array, Array, SliceGeometry]:
-    """Memory maps of the images and the brain, and the geometry without its brain."""
+    """Memory maps of the images and the brain mask, and the geometry without its brain mask."""
     kept = Cache(folder)
     images, brain = (kept.array(key, suffix, mapped=True) for suffix in (IMAGES, BRAIN))
     return images, brain, SliceGeometry.from_json(kept.read(key), np.zeros((0, 0, 0), bool))

@@ -1,4 +1,4 @@
-"""A patient: where the scans lie and what is known about them."""
+"""A patient's files and attributes."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uad_bench.method import Modality
 
-# BraTS names a scan by patient and time point from 2023 on; BIDS by subject and session.
+# BraTS names scans by patient and time point since 2023; BIDS by subject and session.
 SEVERAL_SCANS = (re.compile(r"(BraTS-[A-Za-z]+-\d+)-\d{3}"), re.compile(r"(sub-[A-Za-z0-9]+)_ses-[A-Za-z0-9]+"))
 
 
@@ -17,7 +17,7 @@ class ImageFile:
 
     Attributes:
         path: `.nii` or `.nii.gz`.
-        channel: index along the fourth axis where a file holds several scans, else None.
+        channel: index along the fourth axis if the file contains several scans, else None.
     """
 
     path: Path
@@ -26,19 +26,19 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One patient (in this project a subject is a patient; several scans of one patient share the id's prefix).
+    """The files of one patient at one time point; several scans of one patient share the prefix of their ids.
 
     Attributes:
-        id: as the folder names it; never a path.
+        id: id of the scan, as in the folder or file names; never a path.
         images: one file per modality.
-        label: anomaly mask; None where no label exists.
-        brain_mask: where the data set ships one; else brain = any of the task's modalities non-zero.
-        attributes: columns of the cohort's `patients.csv` (age, sex, site ...), kept for subgroup tables.
+        label: anomaly mask; None if there is no label.
+        brain_mask: brain mask of the dataset; without one, brain is where any of the task's modalities is non-zero.
+        attributes: columns of the cohort's `patients.csv` (age, sex, site, ...), used in subgroup tables.
         anomaly_values: label values that count as anomaly; None means any value above 0. A slice with any other
-            value above 0 is still no healthy slice.
-        declared_values: label values above 0 that the data set is known to use; others are reported. Empty: unknown.
-        healthy: the cohort declares this person free of anomalies, so that no label is needed.
-        sources: folders of what the files were made from; like the files, they are out of a method's reach.
+            value above 0 is not healthy either.
+        declared_values: label values above 0 that the dataset documents; others cause a warning. Empty if unknown.
+        healthy: the subject is declared free of anomalies, so no label is needed.
+        sources: folders of the source files from which `images` were created; methods cannot read them either.
     """
 
     id: str
@@ -53,9 +53,9 @@ class Subject:
 
 
 def patient_id(subject_id: str) -> str:
-    """The patient behind a scan's id: `BraTS-GLI-00005` for `BraTS-GLI-00005-101`, `sub-7` for `sub-7_ses-2`.
+    """The patient of a scan: `BraTS-GLI-00005` for `BraTS-GLI-00005-101`, `sub-7` for `sub-7_ses-2`.
 
-    Scans of one patient must never stand in two roles of a split.
+    Scans of one patient must not be in different roles of a split.
     """
     for pattern in SEVERAL_SCANS:
         if match := pattern.fullmatch(subject_id):

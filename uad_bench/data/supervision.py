@@ -1,7 +1,7 @@
-"""The one door through which labels reach a method: masks of training patients, for a method that ships as a bound.
+"""Anomaly masks of training patients, for the supervised upper bound; no other method receives labels.
 
-`bound = true` in a configuration file of this project opens it; nothing that a plugin says of itself does. The masks
-lie in a folder of the cache of their own, which is hidden from every other method.
+They are passed to a method only if its configuration file shipped with uad-bench sets `bound = true`; a plugin cannot
+request them. The masks are stored in a separate folder of the cache that is hidden from all other methods.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,19 +25,19 @@ from uad_bench.method import Modality, SliceBatch, SliceKey
 FOLDER = "supervision"
 VERSION = 1
 ANOMALY: Modality = "anomaly"
-"""The last channel that a bound asks for in `fit`: the share of each working pixel that is anomaly, 0 to 1."""
+"""Last channel of the supervised upper bound in `fit`: the fraction of each working pixel that is anomaly, 0 to 1."""
 
 
 def prepare_masks(
     store: SliceStore, references: References, census: Mapping[str, SubjectFacts], *, cache: Path
 ) -> dict[str, str]:
-    """Anomaly of all prepared slices of each referenced patient; returns the file by patient.
+    """Store the anomaly masks of all prepared slices of each patient in `references`; return the file by patient.
 
     Args:
-        store: the slices, at working size.
-        references: of the training patients, and of nobody else.
-        census: facts of at least these.
-        cache: the cache's root; masks are kept in its folder `supervision`.
+        store: slices at working size.
+        references: references of the training patients only.
+        census: facts of at least these patients.
+        cache: root folder of the cache; masks are stored in its folder `supervision`.
     """
     kept, files = Cache.of(cache, FOLDER), {}
     for name in references:
@@ -49,7 +49,7 @@ def prepare_masks(
 
 
 def working_mask(reference: Reference, geometry: SliceGeometry) -> npt.NDArray[np.float16]:
-    """Share of anomaly in each working pixel, (bz, h, w), one slice for each z of the geometry's depth."""
+    """Fraction of anomaly in each working pixel, (bz, h, w), one slice per z of the geometry's depth."""
     whole = np.zeros(reference.shape, np.float32)
     inside(whole, reference.box)[:] = reference.anomaly
     return shrink(inside(whole, geometry.box), geometry).astype(np.float16)
@@ -58,7 +58,7 @@ def working_mask(reference: Reference, geometry: SliceGeometry) -> npt.NDArray[n
 def training_slices(
     store: SliceStore, keys: Iterable[SliceKey], modalities: Sequence[Modality], masks: Mapping[str, str]
 ) -> StoredSlices:
-    """What a method learns from: slices alone, or for a bound with the channel `anomaly` behind the images."""
+    """Training slices of a method; if there are masks, the channel `anomaly` follows the images."""
     if not masks:
         return store.training(tuple(keys), modalities)
     images = tuple(name for name in modalities if name != ANOMALY)
@@ -67,7 +67,7 @@ def training_slices(
 
 @dataclass(frozen=True, slots=True)
 class SupervisedSlices(StoredSlices):
-    """Training slices whose last channel is the anomaly."""
+    """Training slices whose last channel is the anomaly mask."""
 
     masks: Mapping[str, str]
 

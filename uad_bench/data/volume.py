@@ -1,4 +1,4 @@
-"""Volumes in canonical RAS+ orientation, and the way back to a file's own."""
+"""Volumes in canonical RAS+ orientation, and reorientation to that of the file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ Affine = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Orientation:
-    """The grid of a file as it was stored.
+    """Grid of a file as stored.
 
     Attributes:
-        shape: three sizes in voxels, in the file's axis order (a 2-D file has depth 1).
+        shape: voxels along three axes, in the file's axis order (a 2-D file has depth 1).
         affine: 4x4, voxel -> mm.
     """
 
@@ -34,12 +34,12 @@ class Orientation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:
-    """One scan, axes (X, Y, Z) pointing right, anterior, superior.
+    """One scan in RAS+ orientation: axes (X, Y, Z) point right, anterior, superior.
 
     Attributes:
-        array: (X, Y, Z) in the stored dtype, or float32 where the file scales its voxels; finite.
+        array: (X, Y, Z) in the stored dtype, or float32 if the file has a scale factor; finite.
         affine: 4x4, voxel -> mm, of the canonical grid.
-        stored: the grid of the file.
+        stored: grid of the file.
     """
 
     array: npt.NDArray[Any]
@@ -54,36 +54,36 @@ class Volume:
 
 
 class PatientReader:
-    """Reads the scans of one patient; a 4-D file that holds several of them is inflated once."""
+    """Reads the scans of one patient; a 4-D file with several scans is decompressed once."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
         self._content: tuple[npt.NDArray[Any], Affine] | None = None
 
     def read(self, file: ImageFile) -> Volume:
-        """As `read_volume`."""
+        """Read one scan, like `read_volume`."""
         if self._content is None or self._path != file.path:
             self._path, self._content = file.path, read_nifti(file.path)
         return _canonical(file, *self._content)
 
 
 def read_volume(file: ImageFile) -> Volume:
-    """Read a scan whole and bring it to RAS+ without interpolation.
+    """Read a scan and reorient it to RAS+ without interpolation.
 
     Raises:
-        DataError: the file is missing, damaged, holds NaN or infinite voxels, or is 4-D and no channel is named.
+        DataError: the file is missing, damaged, has NaN or infinite voxels, or is 4-D and no channel is given.
     """
     return PatientReader().read(file)
 
 
 def native_orientation(file: ImageFile) -> Orientation:
-    """The stored grid of a file, from its header alone."""
+    """Read the stored grid of a file from its header only."""
     shape, affine = read_grid(file.path)
     return Orientation(_triple((*shape, 1)), affine)
 
 
 def to_native(array: npt.NDArray[Any], orientation: Orientation) -> npt.NDArray[Any]:
-    """Turn a canonical (X, Y, Z) array into a file's own axis order; the inverse of what `read_volume` did."""
+    """Reorient a canonical (X, Y, Z) array to the axis order of a file; the inverse of `read_volume`."""
     canonical, stored = np.array([[0, 1], [1, 1], [2, 1]]), _orientations().io_orientation(orientation.affine)
     turn = _orientations().ornt_transform(canonical, stored)
     turned = np.asarray(_orientations().apply_orientation(array, turn))
@@ -105,14 +105,14 @@ def _three_axes(file: ImageFile, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array.reshape((*array.shape, 1)[:3])
     channels = array.shape[3]
     if file.channel is None and channels > 1:
-        raise DataError(f"{file.path}: holds {channels} images in one file; the data set must say which to take")
+        raise DataError(f"{file.path}: contains {channels} images; the dataset class must choose a channel")
     if (file.channel or 0) >= channels:
-        raise DataError(f"{file.path}: channel {file.channel} was asked for, the file has {channels}")
+        raise DataError(f"{file.path}: channel {file.channel} was requested, the file has {channels}")
     return array[..., file.channel or 0]
 
 
 def _orientations() -> Any:
-    """The part of nibabel that turns axes, imported late."""
+    """The orientation functions of nibabel, imported on first use."""
     import nibabel
 
     return nibabel.orientations

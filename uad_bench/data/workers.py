@@ -1,11 +1,11 @@
-"""How many patients are read side by side."""
+"""Number of patients read in parallel."""
 
 import os
 
-MOST = 4  # each holds one patient's volumes; inflating and hashing release the interpreter's lock
+MAX_WORKERS = 4  # each keeps one patient's volumes in memory; decompression and hashing release the GIL
 
 
 def worker_count() -> int:
-    """One thread a core that this process may use, at most four."""
+    """One thread per core available to this process, at most four."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST, cores)
+    return min(MAX_WORKERS, cores)

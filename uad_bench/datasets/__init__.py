@@ -1,1 +1,1 @@
-"""Where subjects come from: one class per layout, registered under `uad_bench.datasets`."""
+"""Dataset classes, one per file layout, registered under `uad_bench.datasets`."""

@@ -1,8 +1,8 @@
-"""BIDS folders and derivatives: `sub-X[_ses-Y][_entities]_{T1w,T2w,FLAIR}` and masks, at any depth.
+"""BIDS datasets and derivatives: `sub-X[_ses-Y][_entities]_{T1w,T2w,FLAIR,PDw}` and masks, at any depth.
 
 T1w with a `ce-` entity is t1ce. A `mask`, `dseg` or `roi` file with `desc-brain` or `label-brain` is the brain mask,
-any other the anomaly mask. `participants.tsv` gives the attributes. Two files that would fill one place are an error;
-`keep` chooses between them by entity.
+any other such file the anomaly mask. Attributes are read from `participants.tsv`. Two files with the same role are an
+error; `keep` selects one of them by its entities.
 """
 
 import re
@@ -25,10 +25,10 @@ class Bids:
     """Subjects of a BIDS folder.
 
     Attributes:
-        root: the data set, or its derivatives.
-        keep: entities that an image must have, such as `{"space": "MNI152", "desc": "preproc"}`; masks need only agree
-            where they have the entity `space`.
-        healthy: everybody is declared free of anomalies.
+        root: folder of the dataset or its derivatives.
+        keep: entities that an image must have, such as `{"space": "MNI152", "desc": "preproc"}`; of masks, only the
+            entity `space` is compared, if they have it.
+        healthy: all subjects are declared free of anomalies.
     """
 
     root: Path
@@ -36,10 +36,10 @@ class Bids:
     healthy: bool = False
 
     def subjects(self) -> list[Subject]:
-        """One subject a session, sorted by id.
+        """One subject per session, sorted by id.
 
         Raises:
-            DataError: no folder, nobody found, or two files for one place.
+            DataError: the folder is missing, contains no subjects, or two files have the same role.
         """
         found: dict[str, dict[str, Path]] = defaultdict(dict)
         for path in image_files(self.root):
@@ -48,10 +48,10 @@ class Bids:
                 if (role := _role(match["suffix"], entities)) and self._wanted(role, entities):
                     _put(found[_scan_id(entities)], role, path)
         table = read_attributes(self.root, "participants.tsv")
-        people = [self._subject(id_, found[id_], table) for id_ in sorted(found) if _images(found[id_])]
-        if not people:
+        subjects = [self._subject(id_, found[id_], table) for id_ in sorted(found) if _images(found[id_])]
+        if not subjects:
             raise no_patients(self.root, "files such as sub-01/anat/sub-01_FLAIR.nii.gz")
-        return people
+        return subjects
 
     def _wanted(self, role: str, entities: Mapping[str, str]) -> bool:
         if role.startswith("="):
@@ -70,7 +70,7 @@ class Bids:
 
 
 def _role(suffix: str, entities: Mapping[str, str]) -> str | None:
-    """Modality, `=label`, `=brain`, or None for a file of no use here."""
+    """Modality, `=label`, `=brain`, or None for other files."""
     if suffix in MASKS:
         return "=brain" if "brain" in {entities.get("desc"), entities.get("label")} else "=label"
     modality = SUFFIXES.get(suffix)
@@ -84,7 +84,8 @@ def _scan_id(entities: Mapping[str, str]) -> str:
 
 def _put(files: dict[str, Path], role: str, path: Path) -> None:
     if role in files:
-        raise DataError(f"{path}: {files[role].name} would be the same {role.strip('=')}; choose with the option keep")
+        what = role.strip("=")
+        raise DataError(f"{path}: second {what} file besides {files[role].name}; select one with the option keep")
     files[role] = path
 
 

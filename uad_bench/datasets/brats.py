@@ -1,9 +1,9 @@
-"""Any downloaded BraTS folder, 2018 to 2024, in whatever nesting.
+"""BraTS datasets, 2018 to 2024, with any folder nesting.
 
 Names: `CASE_{t1,t1ce,t2,flair,seg}` up to 2021, `CASE-{t1n,t1c,t2w,t2f,seg}` from 2023 on, `.nii` or `.nii.gz`.
-Labels: 1 necrotic core, 2 oedema, 4 enhancing (3 from 2023 on); in 2024 also 4 = resection cavity. Whole tumour is
-any value above 0. The cavity is no tumour but no healthy brain either, so it counts as anomaly unless
-`resection_cavity=False`; slices that hold it are never healthy ones.
+Labels: 1 necrotic core, 2 oedema, 4 enhancing tumour (3 from 2023 on); in 2024 also 4 = resection cavity. The whole
+tumour is any value above 0. The cavity is neither tumour nor healthy brain, so it counts as anomaly unless
+`resection_cavity=False`; slices that contain it are never healthy.
 """
 
 import re
@@ -35,8 +35,8 @@ class Brats:
     """BraTS patients below `root`.
 
     Attributes:
-        root: the folder, at any height above the patients.
-        resection_cavity: whether the 2024 cavity (value 4 in the naming with `-t1n`) counts as anomaly.
+        root: folder that contains the patients at any depth.
+        resection_cavity: whether the cavity of 2024 (value 4 with file names such as `-t1n`) counts as anomaly.
     """
 
     root: Path
@@ -46,7 +46,7 @@ class Brats:
         """All patients with at least one modality, sorted by id.
 
         Raises:
-            DataError: no folder, no patients, or one scan under two paths.
+            DataError: the folder is missing, contains no patients, or a scan has two files.
         """
         cases: dict[str, _Case] = defaultdict(_Case)
         for path in image_files(self.root):
@@ -76,7 +76,7 @@ class Brats:
 
 @dataclass
 class _Case:
-    """The files seen so far of one patient."""
+    """The files found for one patient."""
 
     files: dict[str, Path] = field(default_factory=dict)
     modern: bool = False
@@ -87,13 +87,13 @@ class _Case:
 
     def add(self, name: str, path: Path, *, modern: bool) -> None:
         if name in self.files:
-            raise DataError(f"{path}: the same scan lies at {self.files[name]}; keep one of them")
+            raise DataError(f"{path}: second file for the same scan besides {self.files[name]}; keep one of them")
         self.files[name] = path
         self.modern = modern
 
 
 def _adopt_stray_labels(cases: dict[str, _Case]) -> None:
-    """Give a label that lies alone to the only unlabelled patient of its folder (BraTS 2020 has one misnamed mask)."""
+    """Assign a label without images to the only unlabelled patient in its folder (BraTS 2020 has one misnamed mask)."""
     strays = {id_: case for id_, case in cases.items() if not case.images}
     for id_, stray in strays.items():
         folder = stray.files["seg"].parent

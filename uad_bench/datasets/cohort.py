@@ -1,6 +1,6 @@
-"""Two cohorts as one data set: learn from the first (healthy people, usually), validate and test on the second.
+"""Two cohorts as one dataset: training on the first (usually healthy subjects), validation and test on the second.
 
-Such a table mixes the shift between scanners with the anomaly; it is never compared with a one-cohort table.
+Results mix the domain shift between cohorts with the anomalies; they are not compared with single-cohort results.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from uad_bench.errors import ConfigError, DataError
 from uad_bench.plugins import registry
 
 SALT = "uad-bench-cohort-1"
-FEWEST = 2  # patients for validation
+FEWEST = 2  # minimum number of patients for validation
 COHORT = "cohort"
 
 
@@ -23,10 +23,11 @@ class TwoCohorts:
     """A training cohort and a test cohort below one root.
 
     Attributes:
-        root: the folder that both lie in.
-        train: `dataset` (a registered name), `folder` below the root, and that data set's options.
-        test: the same for the cohort that is validated and tested on.
-        val_share: of the test cohort's labelled patients that choose thresholds, by hash of the id; at least 2.
+        root: folder that contains both cohorts.
+        train: `dataset` (a registered name), `folder` below the root, and the options of that dataset.
+        test: the same for the cohort used for validation and test.
+        val_share: fraction of the test cohort's labelled patients used to choose thresholds, selected by a hash of the
+            id; at least 2 patients.
     """
 
     root: Path
@@ -35,10 +36,10 @@ class TwoCohorts:
     val_share: float = 0.1
 
     def subjects(self) -> list[Subject]:
-        """Both cohorts' subjects, with the attribute `cohort`.
+        """Subjects of both cohorts, with the attribute `cohort`.
 
         Raises:
-            DataError: one of them is empty, or an id stands in both.
+            DataError: a cohort is empty, or a patient is in both.
         """
         train, test = self._cohort("train"), self._cohort("test")
         common = {patient_id(s.id) for s in train} & {patient_id(s.id) for s in test}
@@ -47,21 +48,23 @@ class TwoCohorts:
         return [*train, *test]
 
     def roles(self) -> dict[str, tuple[str, ...]]:
-        """Everybody of the first cohort trains; labelled patients of the second validate and are tested."""
-        judged = [s.id for s in self._cohort("test") if s.label or s.healthy]
-        ranked = sorted(judged, key=lambda id_: (unit_hash(patient_id(id_), SALT), id_))
+        """All subjects of the first cohort for training; labelled patients of the second for validation and test."""
+        labelled = [s.id for s in self._cohort("test") if s.label or s.healthy]
+        ranked = sorted(labelled, key=lambda id_: (unit_hash(patient_id(id_), SALT), id_))
         patients = list(dict.fromkeys(map(patient_id, ranked)))
         if len(patients) <= FEWEST:
-            raise DataError(f"{self.root}: {len(patients)} labelled patients cannot validate and test; 3 are needed")
+            raise DataError(
+                f"{self.root}: validation and test need at least 3 labelled patients, found {len(patients)}"
+            )
         chosen = set(patients[: max(FEWEST, round(self.val_share * len(patients)))])
-        val = tuple(sorted(id_ for id_ in judged if patient_id(id_) in chosen))
-        test = tuple(sorted(set(judged) - set(val)))
+        val = tuple(sorted(id_ for id_ in labelled if patient_id(id_) in chosen))
+        test = tuple(sorted(set(labelled) - set(val)))
         return {"train": tuple(s.id for s in self._cohort("train")), "val": val, "test": test}
 
     def _cohort(self, role: str) -> list[Subject]:
         options = dict(self.train if role == "train" else self.test)
         if not {"dataset", "folder"} <= options.keys():
-            raise ConfigError(f"cohort {role} needs the keys dataset and folder, it has {', '.join(options) or 'none'}")
+            raise ConfigError(f"cohort {role} needs the keys dataset and folder, found {', '.join(options) or 'none'}")
         entry = registry.find("dataset", options.pop("dataset"), registry.datasets())
         subjects: list[Subject] = entry.load()(self.root / options.pop("folder"), **options).subjects()
         return [replace(s, attributes={**s.attributes, COHORT: role}) for s in subjects]

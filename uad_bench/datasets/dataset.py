@@ -1,4 +1,4 @@
-"""What a data set is: something that lists its patients."""
+"""The interface of a dataset, and functions shared by its implementations."""
 
 import codecs
 import csv
@@ -16,35 +16,35 @@ ID_COLUMNS = ("id", "subject", "patient", "participant_id", "subject_id", "patie
 
 @runtime_checkable
 class Dataset(Protocol):
-    """One layout of files. The constructor takes the root folder and the task's options by keyword.
+    """Subjects of one file layout. The constructor takes the root folder, and the task's options as keywords.
 
-    Three parts are optional and therefore no members of the protocol:
+    Three members are optional and therefore not part of the protocol:
 
-    - `roles() -> dict[str, tuple[str, ...]]`: ids for `train`, `val` and `test` of a split that comes with the data
+    - `roles() -> dict[str, tuple[str, ...]]`: ids for `train`, `val` and `test` of the dataset's own split
       (`split = "dataset"` in a task).
-    - `embedded: ClassVar[bool] = True`: the data is generated below the folder given, so no `--data` is needed; the
+    - `embedded: ClassVar[bool] = True`: the data is generated below the given folder, so no `--data` is needed; the
       constructor also takes `report`.
-    - `reports: ClassVar[bool] = True`: the constructor takes `report`, a function that receives `Progress`.
+    - `reports: ClassVar[bool] = True`: the constructor takes `report`, a function that is called with `Progress`.
     """
 
     def subjects(self) -> list[Subject]:
-        """All patients found, sorted by id, each with the files that exist.
+        """All patients found, sorted by id, each with its existing files.
 
         Raises:
-            DataError: the folder is missing, or holds no patient.
+            DataError: the folder is missing or contains no patients.
         """
         ...
 
 
 def image_files(root: Path, *, suffixes: tuple[str, ...] = NIFTI) -> Iterator[Path]:
-    """All files so named below a folder, sorted, hidden ones left out; links are followed, circles are not.
+    """All files with these suffixes below a folder, sorted, without hidden ones; links are followed, cycles are not.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: the folder does not exist.
     """
     if not root.is_dir():
         raise DataError(
-            f"{root}: {'a file, not a' if root.exists() else 'no such'} folder; name the data with --data DIR"
+            f"{root}: {'a file, not a' if root.exists() else 'no such'} folder; choose the data folder with --data DIR"
         )
     yield from _walk(root, suffixes, set())
 
@@ -55,7 +55,7 @@ def stem(path: Path) -> str:
 
 
 def no_patients(root: Path, wanted: str) -> DataError:
-    """The error for a folder in which this layout finds nobody."""
+    """The error for a folder without patients in the expected layout."""
     return DataError(f"{root}: no patients found; expected {wanted}")
 
 
@@ -63,7 +63,7 @@ def read_attributes(root: Path, name: str = "patients.csv") -> dict[str, dict[st
     """Columns of the cohort's table by patient id; empty without a table.
 
     Raises:
-        DataError: the table has no id column, or names a patient twice.
+        DataError: the table has no id column, or has a duplicate patient id.
     """
     path = root / name
     if not path.is_file():
@@ -78,7 +78,7 @@ def read_attributes(root: Path, name: str = "patients.csv") -> dict[str, dict[st
 
 
 def _decoded(path: Path) -> str:
-    """The text of a table as spreadsheets save it: UTF-8, UTF-16 with its byte order mark, or Windows-1252."""
+    """Decode a table saved by a spreadsheet: UTF-8, UTF-16 with a byte order mark, or Windows-1252."""
     data = path.read_bytes()
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
@@ -104,10 +104,10 @@ def _walk(folder: Path, suffixes: tuple[str, ...], seen: set[Path]) -> Iterator[
 def _by_id(path: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
     column = next((c for c in (rows[0] if rows else ID_COLUMNS) if c and c.lower() in ID_COLUMNS), None)
     if column is None:
-        raise DataError(f"{path}: none of the columns {', '.join(ID_COLUMNS)} names the patient")
+        raise DataError(f"{path}: no column with patient ids; name it {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}")
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         if row[column] in table:
-            raise DataError(f"{path}: patient {row[column]!r} stands twice")
+            raise DataError(f"{path}: duplicate patient id {row[column]!r}; remove one of the rows")
         table[row[column]] = {k: v or "" for k, v in row.items() if k and k != column}
     return table

@@ -1,15 +1,16 @@
-"""Any layout of NIfTI files or slices, described by patterns in the task's options or in a `dataset.toml` beside.
+"""Any layout of NIfTI files or slices, described by patterns in the task's options or in `dataset.toml`.
 
-    healthy = false                                  # true: nobody here has an anomaly, no label needed
+    healthy = false                                  # true: no subject has an anomaly, no label needed
     label = "{id}/lesions.nii.gz"                    # optional, as is brain_mask
     [images]
     flair = "{id}/*_FLAIR.nii.gz"
     t1 = "{site}/{id}/**/t1.nii"
 
-A pattern is matched against the path below the root: `{id}` names the subject, any other `{word}` becomes an attribute,
-`*` stands for anything inside one name, `**/` for any folders. A file is a 3-D scan, or a 2-D one (a single slice).
-Where patterns hold `{slice}`, a whole number, each file is one slice, picture or NIfTI, and a subject's slices are
-stacked in the order of their numbers; `spacing`, `orientation` and `channels` of `Layout` say how.
+A pattern is matched against the path below the root: `{id}` is the id of the subject, any other `{word}` becomes an
+attribute, `*` matches any part of a name, and `**/` any number of folders. A file is a 3-D scan, or a 2-D scan (a
+single slice). If the patterns contain `{slice}`, a whole number, each file is one slice (image or NIfTI), and the
+slices of a subject are stacked in the order of their numbers, with the `spacing`, `orientation` and `channels` of
+`Layout`.
 """
 
 from collections import defaultdict
@@ -34,12 +35,12 @@ class Folder:
     """Subjects below `root`, found by the patterns of a `Layout`.
 
     Args:
-        root: the folder that patterns start from.
-        report: receives `Progress` while slices are stacked.
-        options: the fields of `Layout`; without any, `dataset.toml` in the root holds them.
+        root: folder that the patterns are relative to.
+        report: called with `Progress` while slices are stacked.
+        options: fields of `Layout`; by default they are read from `dataset.toml` in the root.
     """
 
-    reports: ClassVar[bool] = True  # the first look at a large cohort of slices takes minutes
+    reports: ClassVar[bool] = True  # stacking the slices of a large cohort takes minutes
 
     def __init__(self, root: Path, *, report: Report | None = None, **options: Any) -> None:
         self.root = root
@@ -47,23 +48,23 @@ class Folder:
         self.options = options
 
     def subjects(self) -> list[Subject]:
-        """All subjects of whom any image is found, sorted by id.
+        """All subjects with at least one image, sorted by id.
 
         Raises:
-            ConfigError: no patterns, one without `{id}`, or keys that do not go with them.
-            DataError: no folder, nobody found, two files fit one place of a subject, or the slices of some make no
-                volume; each of these is named.
+            ConfigError: patterns are missing, lack `{id}`, or do not match the other keys.
+            DataError: the folder is missing, contains no subjects, two files of a subject have the same role, or slices
+                do not form a volume; each problem is named.
         """
         layout = self._layout()
         found = {id_: files for id_, files in _find(self.root, layout).items() if files.has_images}
         if not found:
-            raise no_patients(self.root, "files that fit " + ", ".join(layout.images.values()))
+            raise no_patients(self.root, "files that match " + ", ".join(layout.images.values()))
         volumes = self._volumes(found, layout)
         table = read_attributes(self.root)
         return [_subject(id_, found[id_], volumes[id_], layout, table.get(id_, {})) for id_ in sorted(found)]
 
     def _volumes(self, found: Mapping[str, "_Files"], layout: Layout) -> dict[str, dict[str, Path]]:
-        """The file of each role of each subject: as found, or stacked."""
+        """The file of each role of each subject: the original, or the volume stacked from slices."""
         if not layout.sliced:
             return {id_: {role: series[0] for role, series in files.series.items()} for id_, files in found.items()}
         series = {
@@ -75,16 +76,16 @@ class Folder:
         if self.options:
             return _checked(self.options, "folder")
         if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder; name the data with --data DIR")
+            raise DataError(f"{self.root}: no such folder; choose the data folder with --data DIR")
         path = self.root / DESCRIPTION
         if not path.is_file():
-            raise ConfigError(f"{self.root}: no patterns given, and no {DESCRIPTION} there that holds them")
+            raise ConfigError(f"{self.root}: no patterns in the task's options, and no {DESCRIPTION} in the folder")
         return _checked(read_toml(path), str(path))
 
 
 @dataclass
 class _Files:
-    """The files found so far of one subject, by role and slice (0 for volumes), and the words of their paths."""
+    """The files found for one subject, by role and slice (0 for volumes), and the placeholder values in their paths."""
 
     series: dict[str, dict[int, Path]] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The description of a folder: where the files of a subject lie, and how slices in files of their own make a volume."""
+"""Description of a folder: patterns of the files of a subject, and how separate slices are stacked into a volume."""
 
 import re
 from dataclasses import dataclass, field
@@ -25,18 +25,18 @@ def _axes(letters: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where the files of a subject lie, and what is known of everybody.
+    """Patterns of a subject's files, and properties of all subjects.
 
     Attributes:
         images: pattern of each modality.
         label: pattern of the anomaly mask, if there is one.
         brain_mask: pattern of the brain mask, if there is one.
-        healthy: everybody is declared free of anomalies.
-        anomaly_values: label values that count as anomaly; None means any above 0.
-        spacing: of slices, mm from column to column, row to row, slice to slice.
-        orientation: of slices, where columns, rows and slices run to; None is LPS for pictures, and what a NIfTI file
-            says for itself.
-        channels: of coloured slices, which channel a modality is, from 0.
+        healthy: all subjects are declared free of anomalies.
+        anomaly_values: label values that count as anomaly; None means any value above 0.
+        spacing: distance in mm between columns, rows and slices of stacked volumes.
+        orientation: anatomical directions in which columns, rows and slices increase; None means LPS for images such as
+            PNG, and the orientation in the header for NIfTI files.
+        channels: colour channel of each modality, from 0.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -52,57 +52,57 @@ class Layout:
 
     @property
     def texts(self) -> dict[str, str]:
-        """The pattern of each modality, and of `=label` and `=brain` where they exist."""
+        """The pattern of each modality, and of `=label` and `=brain` if given."""
         texts = {**self.images, "=label": self.label, "=brain": self.brain_mask}
         return {role: text for role, text in texts.items() if text}
 
     @property
     def sliced(self) -> bool:
-        """Whether a file is a slice instead of a volume."""
+        """Whether each file is a slice instead of a volume."""
         return any(SLICE in text for text in self.texts.values())
 
     def patterns(self) -> dict[str, re.Pattern[str]]:
-        """The compiled `texts`."""
+        """The compiled patterns of `texts`."""
         return {role: compile_pattern(text) for role, text in self.texts.items()}
 
 
 def check_layout(layout: Layout, where: str) -> None:
-    """Refuse a description that says half of what slices need, or speaks of slices without any.
+    """Refuse a description of slices that is incomplete, or keys for slices without slice patterns.
 
     Raises:
-        ConfigError: keys and patterns do not go together.
-        DataError: how far apart the slices are is not said.
+        ConfigError: keys and patterns are inconsistent.
+        DataError: the spacing of the slices is missing.
     """
     if not layout.sliced:
         _check_volumes(layout, where)
         return
     whole = [text for text in layout.texts.values() if SLICE not in text]
     if whole:
-        raise ConfigError(f"{where}: pattern {whole[0]!r} has no {SLICE} and others have; give every file alike")
+        raise ConfigError(f"{where}: pattern {whole[0]!r} has no {SLICE}, but others do; use it in all or none")
     if strange := sorted(set(layout.channels) - set(layout.images)):
         raise unknown(f"modality in {where}, channels:", strange[0], layout.images)
     if layout.spacing is None:
         raise DataError(
-            f"{where}: pictures do not say how large they are; add spacing = [x, y, z], the mm from column to column, "
-            "row to row and slice to slice"
+            f"{where}: the spacing of the slices is unknown; add spacing = [x, y, z], the distance in mm between "
+            "columns, rows and slices"
         )
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:
-    """The regular expression of a path pattern; a `{word}` used twice must match the same text twice."""
+    """Compile a path pattern to a regular expression; a `{word}` used twice must match the same text."""
     parts, rest, words = [], 0, set[str]()
     for part in SPECIAL.finditer(text):
         parts += [re.escape(text[rest : part.start()]), _expression(part[0], words)]
         rest = part.end()
     if "id" not in words:
-        raise ConfigError(f"pattern {text!r} does not say where the subject's {{id}} stands")
+        raise ConfigError(f"pattern {text!r} has no {{id}}; add it where the id of the subject appears")
     return re.compile("".join([*parts, re.escape(text[rest:])]))
 
 
 def _check_volumes(layout: Layout, where: str) -> None:
     if pictures := [text for text in layout.texts.values() if text.lower().endswith(PICTURES)]:
         raise ConfigError(
-            f"{where}: pattern {pictures[0]!r} is of pictures; say where the slice's number {SLICE} stands"
+            f"{where}: pattern {pictures[0]!r} matches 2-D images; add {SLICE} where the slice number appears"
         )
     if layout.spacing or layout.orientation or layout.channels:
         raise ConfigError(f"{where}: spacing, orientation and channels describe slices, but no pattern has {SLICE}")

@@ -1,4 +1,4 @@
-"""Medical Segmentation Decathlon `Task01_BrainTumour`: four scans in one 4-D file, their order in `dataset.json`."""
+"""Medical Segmentation Decathlon `Task01_BrainTumour`: 4-D files of four scans, in the order of `dataset.json`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,21 +16,22 @@ DESCRIPTION = "dataset.json"
 
 @dataclass(frozen=True)
 class MsdBrainTumour:
-    """Training patients (and, unlabelled, test patients) that `dataset.json` lists.
+    """Training patients, and optionally the unlabelled test patients, listed in `dataset.json`.
 
     Attributes:
-        root: the folder with `dataset.json`, or one that holds it in a single subfolder.
-        unlabelled: list the challenge's test patients, too.
+        root: folder with `dataset.json`, or its parent folder.
+        unlabelled: include the test patients of the challenge, which have no labels.
     """
 
     root: Path
     unlabelled: bool = False
 
     def subjects(self) -> list[Subject]:
-        """All patients listed, sorted by id.
+        """All listed patients, sorted by id.
 
         Raises:
-            DataError: no description, or one that names unknown modalities or files outside the folder.
+            DataError: `dataset.json` is missing, lists no patients, or names unknown modalities or files outside the
+                folder.
         """
         home = self._home()
         try:
@@ -47,7 +48,7 @@ class MsdBrainTumour:
 
     def _home(self) -> Path:
         if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder; name the data with --data DIR")
+            raise DataError(f"{self.root}: no such folder; choose the data folder with --data DIR")
         places = [path.parent for path in (self.root / DESCRIPTION, *sorted(self.root.glob(f"*/{DESCRIPTION}")))]
         homes = [place for place in places if (place / DESCRIPTION).is_file()]
         if not homes:
@@ -56,7 +57,7 @@ class MsdBrainTumour:
 
 
 def _channels(home: Path, described: Mapping[str, Any]) -> dict[str, int]:
-    """Place along the fourth axis of each modality, canonical names."""
+    """Index of each modality along the fourth axis."""
     named = described.get("modality") or described.get("channel_names") or {}
     strange = [name for name in named.values() if str(name).lower() not in MODALITIES]
     if strange or not named:
@@ -85,5 +86,5 @@ def _subject(
 def _inside(home: Path, name: str) -> Path:
     path = (home / name).resolve()
     if not path.is_relative_to(home.resolve()):
-        raise DataError(f"{home / DESCRIPTION}: {name!r} lies outside the folder")
+        raise DataError(f"{home / DESCRIPTION}: {name!r} is located outside the folder")
     return path

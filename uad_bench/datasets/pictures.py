@@ -1,4 +1,4 @@
-"""One slice from one file: a grey picture, or a NIfTI file without depth."""
+"""Reads single slices from image files (PNG, JPEG, TIFF) or NIfTI files."""
 
 import math
 import warnings
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-FORMATS = ("PNG", "JPEG", "TIFF")  # Pillow knows more, some of which start other programs
+FORMATS = ("PNG", "JPEG", "TIFF")  # Pillow supports more formats, some of which start other programs
 PICTURE_AXES = "LPS"
-GREY = frozenset({"L", "I", "F"})  # and the 16-bit modes; the others are colours, indices, or have alpha
+GREY = frozenset({"L", "I", "F"})  # and the 16-bit modes; the others have colours, a palette or an alpha channel
 OPAQUE = 255
 
 
@@ -29,9 +29,9 @@ class Slice:
     """A slice as stored.
 
     Attributes:
-        pixels: (columns, rows), finite numbers.
-        axes: where columns, rows and the next slices run to, `LPS` for pictures: columns to the patient's left, rows
-            to the back, slices upwards.
+        pixels: (columns, rows), finite values.
+        axes: anatomical directions in which columns, rows and slices increase; `LPS` for image files: columns to the
+            patient's left, rows to posterior, slices to superior.
     """
 
     pixels: Array
@@ -39,25 +39,26 @@ class Slice:
 
 
 def read_slice(path: Path, *, channel: int | None = None) -> Slice:
-    """Read a picture (PNG, JPEG, TIFF; 8 or 16 bits, equal channels are grey) or a NIfTI file of one slice.
+    """Read an image file (PNG, JPEG, TIFF; 8 or 16 bits, equal channels are grey) or a NIfTI file of one slice.
 
     Args:
-        path: of the file.
-        channel: taken of a coloured picture, from 0.
+        path: path of the file.
+        channel: channel of a colour image, from 0.
 
     Raises:
-        DataError: unreadable, huge, coloured, partly transparent, a line, or several slices in one file.
+        DataError: the file is unreadable, too large, in colour, partly transparent, has a single row or column, or
+            contains several slices.
     """
     found = _picture(path, channel) if is_picture(path) else _flat(path, channel)
     if min(found.pixels.shape) < 2:
-        raise DataError(f"{path}: a line of {found.pixels.size} pixels is no slice; leave it out")
+        raise DataError(f"{path}: a single line of {found.pixels.size} pixels is not a slice; exclude the file")
     if not np.isfinite(found.pixels).all():
-        raise DataError(f"{path}: some pixels are NaN or infinite; repair it or leave it out")
+        raise DataError(f"{path}: some pixels are NaN or infinite; repair or exclude the file")
     return found
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the name is one of a picture."""
+    """Whether the file has the suffix of an image file."""
     return path.name.lower().endswith(PICTURES)
 
 
@@ -68,11 +69,11 @@ def _picture(path: Path, channel: int | None) -> Slice:
 
 
 def _decoded(path: Path) -> Array:
-    """(rows, columns) or (rows, columns, channels) as a viewer shows them."""
+    """Decode (rows, columns) or (rows, columns, channels), rotated as the file's metadata require."""
     from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata harms no pixel
+        warnings.simplefilter("ignore")  # unusual metadata does not affect pixels
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(path, formats=FORMATS) as picture:
@@ -81,29 +82,29 @@ def _decoded(path: Path) -> Array:
             raise
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise DataError(
-                f"{path}: too many pixels for a slice, refused as a decompression bomb ({error})"
+                f"{path}: too many pixels for a slice; refused as a decompression bomb ({error})"
             ) from error
-        except Exception as error:  # decoders raise whatever the damage leads them to
-            raise DataError(f"{path}: no readable PNG, JPEG or TIFF picture ({error}); save it again") from error
+        except Exception as error:  # decoders raise many kinds of errors for damaged files
+            raise DataError(f"{path}: not a readable PNG, JPEG or TIFF image ({error}); save it again") from error
 
 
 def _pixels(path: Path, picture: "Image") -> Array:
     from PIL import ImageOps
 
     if (frames := getattr(picture, "n_frames", 1)) > 1:
-        raise DataError(f"{path}: holds {frames} pictures; save each slice in a file of its own")
+        raise DataError(f"{path}: contains {frames} images; save each slice in a separate file")
     if _loses_bits(picture):
-        raise DataError(f"{path}: 16 bits a channel in colour would be cut to 8; save it as 16-bit grey")
+        raise DataError(f"{path}: colour with 16 bits per channel would be reduced to 8 bits; save it as 16-bit grey")
     upright = ImageOps.exif_transpose(picture)
     if picture.format == "PNG" and upright.mode == "I":
-        return np.asarray(upright).astype(np.uint16)  # what the first versions of Pillow 10 give for 16 bits
+        return np.asarray(upright).astype(np.uint16)  # early versions of Pillow 10 use this mode for 16 bits
     if upright.mode in GREY or upright.mode.startswith("I;16"):
         return np.asarray(upright)
     return np.asarray(upright.convert(_plain_mode(upright)))
 
 
 def _loses_bits(picture: "Image") -> bool:
-    """Pillow reads 16-bit colour, and 16-bit grey with alpha, into 8 bits a channel."""
+    """Whether Pillow reduces the image to 8 bits per channel: 16-bit colour, and 16-bit grey with alpha."""
     deep = any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
     return deep and not picture.mode.startswith(("I", "F"))
 
@@ -115,18 +116,20 @@ def _plain_mode(picture: "Image") -> str:
 
 
 def _grey(path: Path, pixels: Array, channel: int | None) -> Array:
-    """One channel of (rows, columns, channels): the one asked for, or any if they are equal."""
+    """One channel of (rows, columns, channels): the requested channel, or any if all are equal."""
     colours = pixels[..., :3]
     if channel is not None:
-        if channel >= colours.shape[2]:
-            raise DataError(f"{path}: has {colours.shape[2]} channels, no channel {channel}; correct [channels]")
+        if channel >= (count := colours.shape[2]):
+            raise DataError(
+                f"{path}: channel {channel} does not exist (the image has {count}, counted from 0); correct [channels]"
+            )
         return np.asarray(colours[..., channel])
     if (pixels[..., 3:] != OPAQUE).any():
-        raise DataError(f"{path}: a picture that is partly transparent; save it without an alpha channel")
+        raise DataError(f"{path}: the image is partly transparent; save it without an alpha channel")
     if (colours != colours[..., :1]).any():
         raise DataError(
-            f"{path}: a colour picture whose channels differ; save it as grey, or say which channel a modality is, "
-            "from 0, under [channels]"
+            f"{path}: a colour image whose channels differ; save it as grey, or give the channel of each modality "
+            "(from 0) under [channels]"
         )
     return np.asarray(colours[..., 0])
 
@@ -136,8 +139,10 @@ def _flat(path: Path, channel: int | None) -> Slice:
 
     array, affine = read_nifti(path)
     if array.size != math.prod(array.shape[:2]):
-        raise DataError(f"{path}: {array.shape} voxels are no slice; take {{slice}} out of the pattern of a volume")
+        raise DataError(
+            f"{path}: shape {array.shape} is not a single slice; remove {{slice}} from the patterns of volumes"
+        )
     if channel is not None:
-        raise DataError(f"{path}: a NIfTI slice has no colours to choose from; take it out of [channels]")
+        raise DataError(f"{path}: a NIfTI slice has no colour channels; remove its modality from [channels]")
     codes = nibabel.orientations.aff2axcodes(affine)  # type: ignore[no-untyped-call]
     return Slice(array.reshape(array.shape[:2]), "".join(codes))

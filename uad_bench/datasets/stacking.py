@@ -1,4 +1,4 @@
-"""Slices in files of their own become volumes: NIfTI files in the cache, written once, named by the slices' content."""
+"""Stacks slices from separate files into volumes: NIfTI files in the cache, named by the content of the slices."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,22 +21,22 @@ Series = Mapping[int, Path]
 Array = npt.NDArray[Any]
 Report = Callable[[Progress], None]
 
-VERSION = 1  # raise it when the same slices would make another volume
+VERSION = 1  # increase it when the same slices would give a different volume
 DIRECTIONS = {"R": (0, 1.0), "L": (0, -1.0), "A": (1, 1.0), "P": (1, -1.0), "S": (2, 1.0), "I": (2, -1.0)}
-"""Axis and sign, in mm towards right, anterior and superior, of each letter."""
+"""Axis and sign of each letter in RAS+ coordinates."""
 LOSSY = (".jpg", ".jpeg")
 SHOWN_FAULTS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stacking:
-    """How slices make a volume.
+    """Settings for stacking slices into volumes.
 
     Attributes:
-        cache: the folder that volumes are written below.
-        spacing: mm from column to column, row to row, slice to slice.
-        orientation: where columns, rows and slices run to; None leaves it to the files.
-        channels: which channel of coloured pictures a modality is.
+        cache: folder below which volumes are written.
+        spacing: distance in mm between columns, rows and slices.
+        orientation: anatomical directions in which columns, rows and slices increase; None uses that of the files.
+        channels: colour channel of each modality.
     """
 
     cache: Path
@@ -45,15 +45,15 @@ class Stacking:
     channels: Mapping[Modality, int]
 
     def volumes(self, subject: str, series: Mapping[str, Series]) -> dict[str, Path]:
-        """The NIfTI file of each role, written unless it is there: column, row and slice are its three axes.
+        """The NIfTI file of each role, written if it does not exist; its axes are columns, rows and slices.
 
         Args:
-            subject: id.
-            series: slices by number, of each modality and of masks (`=label`, `=brain`).
+            subject: id of the subject.
+            series: slices by number, for each modality and mask (`=label`, `=brain`).
 
         Raises:
-            DataError: a number is missing, a mask has no image, or the slices do not fit together.
-            ConfigError: the subject or a modality cannot be a file name.
+            DataError: a slice is missing, a mask has no image, or slices differ in size, type or orientation.
+            ConfigError: the name of the subject or a modality is not a valid file name.
         """
         _check_numbers(subject, series)
         files = {role: [slices[number] for number in sorted(slices)] for role, slices in series.items()}
@@ -78,9 +78,9 @@ class Stacking:
                 file.write(_nifti(volume, affine))
 
     def _pixels(self, role: str, files: Sequence[Path], first: Path, model: Slice) -> Iterator[Array]:
-        """Pixels of each slice, once they are known to fit the subject's first."""
+        """Pixels of each slice, after checking that they match the first slice of the subject."""
         if model.pixels.size * len(files) > MAX_VOXELS:
-            raise DataError(f"{first}: {len(files)} slices of its size are over the cap of {MAX_VOXELS} voxels")
+            raise DataError(f"{first}: {len(files)} slices of this size exceed the limit of {MAX_VOXELS} voxels")
         depth = None
         for path in files:
             found = read_slice(path, channel=self.channels.get(role))
@@ -89,7 +89,9 @@ class Stacking:
             if self.orientation is None:
                 _check_axes(path, found, first, model)
             if is_picture(path) and found.pixels.dtype != depth:
-                raise DataError(f"{path}: {found.pixels.dtype}, {files[0]} is {depth}; save all with the same bits")
+                raise DataError(
+                    f"{path}: {found.pixels.dtype}, {files[0]} is {depth}; save all slices with the same bit depth"
+                )
             if role.startswith("="):
                 _check_mask(path, found.pixels)
             yield found.pixels
@@ -98,16 +100,16 @@ class Stacking:
 def stack_patients(
     series: Mapping[str, Mapping[str, Series]], stacking: Stacking, *, report: Report | None = None
 ) -> dict[str, dict[str, Path]]:
-    """`Stacking.volumes` of each subject.
+    """Apply `Stacking.volumes` to each subject.
 
     Raises:
-        DataError: the first fault of every subject that has one, each on a line.
-        ConfigError: as there.
+        DataError: some subjects have errors; the message has one line for each of them.
+        ConfigError: the name of a subject or a modality is not a valid file name.
     """
     volumes: dict[str, dict[str, Path]] = {}
     faults: list[str] = []
     for done, (subject, slices) in enumerate(series.items(), 1):
-        with _noting(faults):
+        with _collecting(faults):
             volumes[subject] = stacking.volumes(subject, slices)
         if report:
             report(Progress("stacking slices", done, len(series)))
@@ -118,7 +120,7 @@ def stack_patients(
 
 
 @contextmanager
-def _noting(faults: list[str]) -> Iterator[None]:
+def _collecting(faults: list[str]) -> Iterator[None]:
     try:
         yield
     except DataError as error:
@@ -126,13 +128,13 @@ def _noting(faults: list[str]) -> Iterator[None]:
 
 
 def _check_numbers(subject: str, series: Mapping[str, Series]) -> None:
-    """Every role has every slice from the first image's to the last's, and no other."""
+    """Check that every role has exactly the slices between the first and the last image."""
     images = [number for role, slices in series.items() if not role.startswith("=") for number in slices]
     wanted = range(min(images), max(images) + 1)
     for role, slices in series.items():
         for number in sorted(slices):
             if number not in wanted:
-                raise DataError(f"{slices[number]}: a mask without its image; {subject} has no slice {number}")
+                raise DataError(f"{slices[number]}: mask without an image; {subject} has no slice {number}")
         if lacking := len(wanted) - len(slices):
             raise DataError(_gap(subject, role, slices, next(n for n in wanted if n not in slices), lacking))
 
@@ -141,32 +143,34 @@ def _gap(subject: str, role: str, slices: Series, number: int, lacking: int) -> 
     beside = slices[min(slices, key=lambda other: abs(other - number))]
     others = f" (and {lacking - 1} more)" if lacking > 1 else ""
     way_out = "a slice without anomaly needs a mask of zeros" if role == "=label" else "add it, or renumber the slices"
-    return f"{beside}: beside it, slice {number}{others} of {subject}'s {role.strip('=')} is missing; {way_out}"
+    return f"{beside}: next to it, slice {number}{others} of {subject}'s {role.strip('=')} is missing; {way_out}"
 
 
 def _digest(path: Path) -> str:
     try:
         return digest_file(path)
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; make it readable or leave it out") from error
+        raise DataError(f"{path}: {error.strerror}; make the file readable or exclude it") from error
 
 
 def _check_size(path: Path, found: Slice, first: Path, model: Slice) -> None:
     if found.pixels.shape != model.pixels.shape:
         sizes = ["x".join(map(str, pixels.shape)) for pixels in (found.pixels, model.pixels)]
-        raise DataError(f"{path}: {sizes[0]} pixels, {first} has {sizes[1]}; slices of a patient must have one size")
+        raise DataError(
+            f"{path}: {sizes[0]} pixels, {first} has {sizes[1]}; slices of a patient must have the same size"
+        )
 
 
 def _check_axes(path: Path, found: Slice, first: Path, model: Slice) -> None:
     if found.axes != model.axes:
         raise DataError(
-            f"{path}: its axes run to {found.axes}, those of {first} to {model.axes}; say which holds with orientation"
+            f"{path}: orientation {found.axes}, but {first} has {model.axes}; set the correct one with orientation"
         )
 
 
 def _check_mask(path: Path, pixels: Array) -> None:
     if path.name.lower().endswith(LOSSY) and len(np.unique(pixels)) > 2:
-        raise DataError(f"{path}: JPEG has blurred this mask to many values; save masks as PNG")
+        raise DataError(f"{path}: JPEG compression has altered the values of this mask; save masks as PNG")
 
 
 def _file_name(subject: str, role: str) -> str:
@@ -175,7 +179,7 @@ def _file_name(subject: str, role: str) -> str:
 
 
 def _affine(axes: str, spacing: Sequence[float]) -> npt.NDArray[np.float64]:
-    """4x4, voxel -> mm towards right, anterior, superior; the first voxel is the origin."""
+    """4x4 affine, voxel -> mm in RAS+ coordinates; the first voxel is the origin."""
     affine = np.diag([0.0, 0.0, 0.0, 1.0])
     for column, (letter, mm) in enumerate(zip(axes, spacing, strict=True)):
         axis, sign = DIRECTIONS[letter]

@@ -1,4 +1,4 @@
-"""The embedded default data set: seeded brains with the physics of MRI, and lesions with exact masks."""
+"""The embedded default dataset: simulated brain MRI from random anatomies, with lesions and exact masks."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -17,16 +17,16 @@ class Phantom:
     """A cohort of phantom patients below a folder, generated on first use.
 
     Args:
-        root: folder that holds generated cohorts; this one lies in `<variant>-v<version>-<seed>`.
+        root: folder of generated cohorts; this one is located in `<variant>-v<version>-<seed>`.
         variant: key of `VARIANTS`.
-        seed: other seeds are other patients.
-        report: receives `Progress` while patients are generated.
+        seed: different seeds give different patients.
+        report: called with `Progress` while patients are generated.
 
     Raises:
-        ConfigError: no such variant.
+        ConfigError: the variant is unknown.
     """
 
-    embedded: ClassVar[bool] = True  # generated below a cache folder; asks for no data
+    embedded: ClassVar[bool] = True  # generated below a cache folder; needs no data
 
     def __init__(self, root: Path, *, variant: str = "phantom", seed: int = 0, report: Report | None = None) -> None:
         if variant not in VARIANTS:
@@ -37,12 +37,12 @@ class Phantom:
         self._report = report
 
     def subjects(self) -> list[Subject]:
-        """All patients, in order; writes what is missing first."""
+        """All patients, in order of their index; missing files are generated first."""
         ensure_cohort(self.folder, variant=self.variant, seed=self.seed, report=self._report)
         return [self._subject(index) for index in range(VARIANTS[self.variant].patients)]
 
     def roles(self) -> dict[str, tuple[str, ...]]:
-        """Ids of the shipped split: train, val, test."""
+        """Ids of the dataset's own split: train, val, test."""
         settings = VARIANTS[self.variant]
         ids = tuple(case_name(self.variant, index) for index in range(settings.patients))
         fitted = settings.train + settings.val

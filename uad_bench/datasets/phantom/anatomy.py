@@ -1,4 +1,4 @@
-"""Healthy anatomy of one patient as fractions of tissues in every fine voxel of the brain."""
+"""Healthy anatomy of one patient: tissue fractions of every fine voxel of the brain."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ from uad_bench.datasets.phantom.deformation import Deformation
 from uad_bench.datasets.phantom.grid import Grid, random_field
 
 Flat = NDArray[np.float32]
-SHARPNESS = 2.2  # the template averages 152 brains; one brain has crisper borders
+SHARPNESS = 2.2  # the template averages 152 brains; a single brain has sharper borders
 
 
 @dataclass(frozen=True, slots=True)
 class Brain:
-    """The voxels of a brain, and what they are made of.
+    """The voxels of a brain and their tissue fractions.
 
     Attributes:
-        grid: where the voxels lie.
-        inside: (X, Y, Z) bool; all flat arrays list its voxels.
-        atlas_points: (3, N) mm.
-        share: fraction of each tissue, (N,) each; they add up to one.
-        ventricle: CSF of the lateral ventricles and a little around them, (N,) in [0, 1].
+        grid: voxel grid.
+        inside: (X, Y, Z) bool brain mask; flat arrays hold its N voxels.
+        atlas_points: (3, N) atlas coordinates in mm.
+        share: fraction of each tissue, (N,) each; they sum to one.
+        ventricle: CSF of the lateral ventricles and their surroundings, (N,) in [0, 1].
     """
 
     grid: Grid
@@ -32,36 +32,36 @@ class Brain:
     ventricle: Flat
 
     def field(self, rng: np.random.Generator, *, length: float) -> Flat:
-        """A smooth random field (N,) at the voxels of the brain."""
+        """Smooth random field (N,) at the voxels of the brain."""
         return random_field(rng, self.grid, length=length)[self.inside]
 
     def position(self) -> Flat:
-        """Patient mm (3, N) of the voxels."""
+        """Patient coordinates (3, N) of the voxels in mm."""
         indices = np.nonzero(self.inside)
         return np.stack([self.grid.axis(axis)[index] for axis, index in enumerate(indices)]).astype(np.float32)
 
     def blurred(self, values: Flat, *, sigma: float) -> Flat:
-        """Values (N,) smoothed by a Gaussian of `sigma` mm."""
+        """Values (N,) smoothed by a Gaussian with a standard deviation of `sigma` mm."""
         from scipy import ndimage
 
         volume = self.volume(values)
         return np.asarray(ndimage.gaussian_filter(volume, [sigma / step for step in self.grid.spacing])[self.inside])
 
     def volume(self, values: Flat) -> NDArray[np.float32]:
-        """Flat values (N,) put back on the grid (X, Y, Z), zero outside."""
+        """Flat values (N,) as a volume (X, Y, Z), zero outside the brain."""
         volume = np.zeros(self.grid.shape, dtype=np.float32)
         volume[self.inside] = values
         return volume
 
     def overlay(self, name: str, amount: Flat) -> None:
-        """Replace the fraction `amount` (N,) in [0, 1] of everything by one tissue."""
+        """Replace the fraction `amount` (N,) in [0, 1] of every tissue by one tissue."""
         for tissue in self.share:
             self.share[tissue] = self.share[tissue] * (1 - amount)
         self.share[name] = self.share.get(name, np.float32(0)) + amount
 
 
 def grow_brain(rng: np.random.Generator, grid: Grid, deformation: Deformation) -> Brain:
-    """Grey matter, white matter, CSF, and the healthy structures that are as bright as lesions."""
+    """Draw grey matter, white matter, CSF, and healthy structures as bright as lesions."""
     atlas, points = load_atlas(), deformation.on(grid)
     support = atlas.sample(atlas.support, points)
     inside = support > 0.5
@@ -78,7 +78,7 @@ def grow_brain(rng: np.random.Generator, grid: Grid, deformation: Deformation) -
 
 
 def _sharpen(rng: np.random.Generator, brain: Brain, grey: Flat, white: Flat) -> dict[str, Flat]:
-    """One brain from the averaged maps: crisper, with its own folds and more or less CSF."""
+    """Draw one brain from the averaged maps: sharper, with individual folds and amount of CSF."""
     csf = np.clip(1 - grey - white, 0, 1)
     folds = 0.7 * brain.field(rng, length=5.0) + 0.5 * brain.field(rng, length=12.0)
     atrophy = rng.normal(0.6, 0.5)
@@ -109,7 +109,7 @@ def _deep(points: Flat) -> Flat:
 
 
 def _paint_gliosis(rng: np.random.Generator, brain: Brain) -> None:
-    """Periventricular caps and rim, and spots in the white matter, as age leaves them; healthy here."""
+    """Age-related periventricular caps and rims, and white-matter spots; they count as healthy."""
     load = rng.beta(1.2, 2.5)
     near = np.clip(brain.blurred(brain.ventricle, sigma=3.0) * 4, 0, 1)
     caps = near * _step(brain.field(rng, length=9.0) + 2.5 * load - 0.8, 0.4)
@@ -125,7 +125,7 @@ def _paint_choroid(rng: np.random.Generator, brain: Brain) -> None:
 
 
 def _paint_vessels(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
-    """Thin curves where two random surfaces cross; many in the sulci, few inside, and the sagittal sinus."""
+    """Thin curves at the intersection of two random surfaces, mostly in the sulci, and the sagittal sinus."""
     x, y, _ = brain.atlas_points
     width = 0.07 + 0.50 * brain.blurred(brain.share["csf"], sigma=2.0)
     first, second = brain.field(rng, length=11.0), brain.field(rng, length=11.0)
@@ -135,7 +135,7 @@ def _paint_vessels(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
 
 
 def _paint_meninges(rng: np.random.Generator, brain: Brain, depth: Flat) -> None:
-    """What a skull stripper leaves at the surface: a dark film of dura, and patches of a thin bright rim."""
+    """Remnants of skull stripping at the surface: a dark film of dura, and patches of a thin bright rim."""
     brain.overlay("dura", _step(0.56 - depth + 0.02 * brain.field(rng, length=10.0), 0.02))
     patches = _step(brain.field(rng, length=18.0) + rng.normal(-1.1, 0.5), 0.3)
     brain.overlay("meninges", (patches * _step(0.58 - depth, 0.03)).astype(np.float32))

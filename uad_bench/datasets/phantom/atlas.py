@@ -1,7 +1,7 @@
 """Tissue probability maps of the ICBM152 2009a symmetric template, in MNI millimetres.
 
 Fonov et al. (2009, 2011), Collins et al. (1999); notice and terms in NOTICE.
-`tests/datasets/phantom/build_atlas.py` made the array.
+The array was created by `tests/datasets/phantom/build_atlas.py`.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class Atlas:
         grey: probability of grey matter.
         white: probability of white matter.
         support: the brain with its inner and outer CSF.
-        origin: mm of voxel (0, 0, 0), which lies in the plane of symmetry.
-        spacing: mm.
+        origin: coordinates of voxel (0, 0, 0) in mm, in the plane of symmetry.
+        spacing: voxel size in mm.
     """
 
     grey: FloatArray
@@ -34,7 +34,7 @@ class Atlas:
     spacing: float
 
     def sample(self, volume: FloatArray, points: FloatArray) -> FloatArray:
-        """Linear interpolation of one of the maps at points (3, ...) in mm; zero outside."""
+        """Interpolate one of the maps linearly at points (3, ...) in mm; zero outside."""
         from scipy import ndimage
 
         voxels = [self._voxel(axis, coordinate) for axis, coordinate in enumerate(points)]
@@ -47,7 +47,7 @@ class Atlas:
 
 @cache
 def load_atlas() -> Atlas:
-    """The shipped maps."""
+    """Load the shipped atlas."""
     with np.load(PATH, allow_pickle=False) as stored:
         levels = np.float32(stored["levels"])
         grey, white, support = (stored[name].astype(np.float32) / levels for name in ("grey", "white", "support"))

@@ -1,4 +1,4 @@
-"""Writing a cohort to disk: whole files only, resumable, safe under several processes at once."""
+"""Writes a cohort to disk: atomic and resumable, also with several concurrent processes."""
 
 import gzip
 import os
@@ -21,7 +21,7 @@ from uad_bench.files import atomic, write_json
 from uad_bench.method import Progress
 
 MARKER = "COMPLETE.json"
-MIN_VOXELS_PER_PROCESS = 4_000_000  # below this, starting a process costs more than it brings
+MIN_VOXELS_PER_PROCESS = 4_000_000  # below this, starting a process takes longer than it saves
 Report = Callable[[Progress], None]
 
 
@@ -31,12 +31,12 @@ def case_name(variant: str, index: int) -> str:
 
 
 def case_files(folder: Path, case: str) -> dict[str, Path]:
-    """Paths of a patient's scans and label, BraTS layout."""
+    """Paths of a patient's scans and label, in the layout of BraTS."""
     return {name: folder / case / f"{case}_{name}.nii.gz" for name in (*MODALITIES, "seg")}
 
 
 def ensure_cohort(folder: Path, *, variant: str, seed: int, report: Report | None = None) -> None:
-    """Write the patients that are not there yet, reporting each."""
+    """Generate the missing patients, and report progress after each."""
     if (folder / MARKER).is_file():
         touch(folder / MARKER)
         return
@@ -65,7 +65,7 @@ def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
 
 
 def nifti_bytes(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> bytes:
-    """A gzipped NIfTI-1 file of a RAS+ volume, stored towards left and back as BraTS does; always the same bytes."""
+    """A gzipped NIfTI-1 file of a RAS+ volume, stored in LPS order like BraTS; the bytes are reproducible."""
     from nibabel.nifti1 import Nifti1Image
 
     flips = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -78,12 +78,12 @@ def nifti_bytes(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> byt
 
 
 def _is_written(folder: Path, case: str) -> bool:
-    """Every file appears whole, so all there means all good."""
+    """Whether all files exist; they are written atomically, so existing files are complete."""
     return all(path.is_file() for path in case_files(folder, case).values())
 
 
 def _write_all(folder: Path, variant: str, seed: int, indices: list[int]) -> Iterator[None]:
-    """Several processes where that pays, and this one for whatever they left."""
+    """Write patients in several processes if worthwhile, and those that are still missing in this process."""
     workers = min(_cores(), int(len(indices) * np.prod(VARIANTS[variant].grid.shape) / MIN_VOXELS_PER_PROCESS))
     if workers > 1:
         yield from _write_in_processes(folder, variant, seed, indices, workers)
@@ -94,7 +94,7 @@ def _write_all(folder: Path, variant: str, seed: int, indices: list[int]) -> Ite
 
 
 def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int], workers: int) -> Iterator[None]:
-    """Own processes rather than a pool, because a pool runs the caller's script again where it has no main guard."""
+    """Uses separate processes, since a process pool re-imports the caller's script, which may lack a main guard."""
     command = [sys.executable, "-m", "uad_bench.datasets.phantom", str(folder), variant, str(seed)]
     shares = [list(map(str, indices[start::workers])) for start in range(workers)]
     processes = [
@@ -117,7 +117,7 @@ def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int
 
 
 def _count_lines(process: "subprocess.Popen[bytes]", done: "Queue[bool]") -> None:
-    """Put True for each line of a process's output, and False at its end."""
+    """Put True in the queue for each line of a process's output, and False at its end."""
     assert process.stdout is not None
     with process.stdout as lines:
         for _ in lines:

@@ -1,8 +1,8 @@
-"""A patient's own anatomy: where in the atlas each point of the head is found.
+"""Random anatomies: deformations from patient coordinates to atlas coordinates.
 
-The map is a diffeomorphism: the flow of a smooth velocity field by scaling and squaring (Arsigny et al. 2006), a
-local push for a tumour's mass effect, and an affine. It pulls back: patient mm -> atlas mm. The template is symmetric
-and so is the law of the velocities: a mirrored brain is as likely as the brain.
+A deformation is a diffeomorphism composed of the flow of a smooth velocity field by scaling and squaring (Arsigny et
+al. 2006), a local displacement for the mass effect of a tumour, and an affine map. It maps patient mm to atlas mm. The
+template and the distribution of velocities are symmetric, so a brain and its mirror image are equally likely.
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from uad_bench.datasets.phantom.grid import CENTRE, Grid, blend, linear_taps, ra
 
 LATTICE = Grid((31, 35, 31), (8.0, 8.0, 8.0))
 SQUARINGS = 6
-MNI_TO_ADULT = 0.92  # the MNI brain is larger than a typical adult's by about a quarter in volume
+MNI_TO_ADULT = 0.92  # the volume of the MNI brain is about a quarter larger than that of a typical adult
 Points = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class MassEffect:
-    """Tissue pushed aside around a centre.
+    """Displacement of tissue around a centre.
 
     Attributes:
-        centre: (3,) mm in the patient.
-        radius: mm over which the push fades.
-        strength: 0 (none) to below 1 (all of the tissue at the centre squeezed to a point).
+        centre: (3,) patient coordinates in mm.
+        radius: distance in mm over which the displacement decays.
+        strength: from 0 (none) to below 1 (tissue at the centre compressed to a point).
     """
 
     centre: NDArray[np.float64]
@@ -35,18 +35,18 @@ class MassEffect:
 
 @dataclass(frozen=True, slots=True)
 class Deformation:
-    """Patient mm -> atlas mm.
+    """Map from patient mm to atlas mm.
 
     Attributes:
         displacement: (3, A, B, C) mm on `LATTICE`.
-        linear: (3, 3), about the middle of the brain.
+        linear: (3, 3) matrix, about the centre of the brain.
     """
 
     displacement: NDArray[np.float32]
     linear: NDArray[np.float64]
 
     def on(self, grid: Grid) -> Points:
-        """Atlas points (3, X, Y, Z) in mm of every voxel of a grid."""
+        """Atlas coordinates (3, X, Y, Z) in mm of every voxel of a grid."""
         taps = [linear_taps(_in_knots(grid.axis(axis), axis), LATTICE.shape[axis]) for axis in range(3)]
         moved = [
             blend(field, taps) + _broadcast(grid.axis(i) - CENTRE[i], i) for i, field in enumerate(self.displacement)
@@ -56,14 +56,14 @@ class Deformation:
         )
 
     def jacobian(self) -> NDArray[np.float64]:
-        """Determinant (A, B, C) of the map's derivative on the lattice; positive everywhere."""
+        """Jacobian determinant (A, B, C) of the map on the lattice; positive everywhere."""
         gradients = np.stack([np.stack(np.gradient(d, *LATTICE.spacing)) for d in self.displacement])  # (3, 3, A, B, C)
         matrices = np.moveaxis(gradients, (0, 1), (-2, -1)) + np.eye(3)
         return np.asarray(np.linalg.det(matrices) * np.linalg.det(self.linear))
 
 
 def draw_deformation(rng: np.random.Generator, *, mass: MassEffect | None = None) -> Deformation:
-    """A random anatomy: about 4 mm of smooth displacement, 4 % of size, 4 degrees of tilt."""
+    """Draw a random anatomy: smooth displacements of about 4 mm, size varied by 4 %, rotation by 4 degrees."""
     velocity = sum(_velocity(rng, length, size) for length, size in ((45.0, 3.5), (22.0, 1.6)))
     displacement = _flow(np.asarray(velocity, dtype=np.float32))
     return Deformation(displacement if mass is None else _compose(displacement, _push(mass)), _draw_linear(rng))
@@ -98,14 +98,14 @@ def _push(mass: MassEffect) -> NDArray[np.float32]:
 
 
 def _draw_linear(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Atlas mm per patient mm: size and a small rotation."""
+    """Random scale (atlas mm per patient mm) and a small rotation."""
     tilts = rng.normal(0, np.deg2rad(4), 3)
     size = MNI_TO_ADULT * np.exp(rng.normal(0, 0.03) + rng.normal(0, 0.02, 3))
     return np.asarray(_rotation(tilts) @ np.diag(1 / size))
 
 
 def _rotation(tilts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """About x, then y, then z, by angles in radians."""
+    """Rotation matrix about x, then y, then z, by angles in radians."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(tilts), np.sin(tilts)
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])

@@ -1,33 +1,33 @@
-"""A regular voxel grid in MNI millimetres, and smooth random fields upon it."""
+"""Regular voxel grids in MNI millimetres, and smooth random fields on them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-CENTRE = (0.0, -18.0, 6.0)  # mm, about the middle of the brain
-FIELD_OF_VIEW = 300.0  # mm; random fields cover it whatever the grid, so that they do not depend on the resolution
+CENTRE = (0.0, -18.0, 6.0)  # mm, approximately the centre of the brain
+FIELD_OF_VIEW = 300.0  # mm; random fields always cover it, so that they do not depend on the resolution of the grid
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Voxel centres around the middle of the brain, axes (X, Y, Z) towards right, front and top.
+    """Voxel grid centred on the brain, axes (X, Y, Z) towards right, anterior and superior.
 
     Attributes:
-        shape: voxels.
-        spacing: mm.
+        shape: number of voxels along each axis.
+        spacing: voxel size in mm.
     """
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
 
     def axis(self, axis: int) -> NDArray[np.float64]:
-        """Coordinates (n,) of the voxel centres along one axis, mm."""
+        """Coordinates (n,) of the voxel centres along one axis, in mm."""
         n, step = self.shape[axis], self.spacing[axis]
         return np.asarray((np.arange(n) - (n - 1) / 2) * step + CENTRE[axis], dtype=np.float64)
 
     def refined(self, factors: tuple[int, int, int]) -> "Grid":
-        """The same box cut into smaller voxels."""
+        """The grid with each voxel divided into smaller voxels."""
         shape = (self.shape[0] * factors[0], self.shape[1] * factors[1], self.shape[2] * factors[2])
         spacing = (self.spacing[0] / factors[0], self.spacing[1] / factors[1], self.spacing[2] / factors[2])
         return Grid(shape, spacing)
@@ -39,7 +39,7 @@ class Grid:
         return Grid(shape, spacing)
 
     def affine(self) -> NDArray[np.float64]:
-        """Voxel to mm (4, 4) of the array as axes (X, Y, Z) run here, RAS+."""
+        """Affine (4, 4), voxel -> mm, RAS+."""
         matrix = np.diag([*self.spacing, 1.0])
         matrix[:3, 3] = [self.axis(axis)[0] for axis in range(3)]
         return matrix
@@ -47,11 +47,11 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """Which knots of a lattice each of n positions along one axis reads, and with what weight.
+    """Interpolation weights of n positions along one axis of a lattice.
 
     Attributes:
         first: (n,) index of the first knot.
-        weights: (n, k) of this knot and those after it.
+        weights: (n, k) weights of the first knot and the following ones.
     """
 
     first: NDArray[np.intp]
@@ -59,9 +59,9 @@ class Taps:
 
 
 def random_field(rng: np.random.Generator, grid: Grid, *, length: float) -> NDArray[np.float32]:
-    """A smooth Gaussian random field (X, Y, Z) of zero mean and unit variance everywhere.
+    """Smooth Gaussian random field (X, Y, Z) of zero mean and unit variance everywhere.
 
-    White noise on a lattice `length` mm wide, blended by cubic B-splines whose weights are normalised to unit power.
+    White noise on a lattice with a spacing of `length` mm, interpolated by cubic B-splines with weights of unit norm.
     """
     knots = int(FIELD_OF_VIEW / length) + 4
     lattice = rng.standard_normal((knots, knots, knots), dtype=np.float32)
@@ -69,9 +69,9 @@ def random_field(rng: np.random.Generator, grid: Grid, *, length: float) -> NDAr
 
 
 def blend(lattice: NDArray[np.float32], taps: list[Taps]) -> NDArray[np.float32]:
-    """Separable interpolation of a lattice (A, B, C) to (X, Y, Z), the long axis last.
+    """Separable interpolation of a lattice (A, B, C) to (X, Y, Z).
 
-    Plain sums in a fixed order, no matrix product: the same bits whatever the number of threads.
+    Uses sums in a fixed order instead of matrix products, so the result does not depend on the number of threads.
     """
     by_z = np.moveaxis(_along_first(np.moveaxis(lattice, 2, 0), taps[2]), 0, 2)  # (A, B, Z)
     by_yz = np.moveaxis(_along_first(np.moveaxis(by_z, 1, 0), taps[1]), 0, 1)  # (A, Y, Z)
@@ -79,7 +79,7 @@ def blend(lattice: NDArray[np.float32], taps: list[Taps]) -> NDArray[np.float32]
 
 
 def linear_taps(positions: NDArray[np.float64], knots: int) -> Taps:
-    """Linear interpolation at positions counted in knots, constant beyond the ends."""
+    """Weights of linear interpolation at positions in units of knots, constant beyond the ends."""
     inside = np.clip(positions, 0, knots - 1)
     first = np.minimum(inside.astype(np.intp), knots - 2)
     rest = inside - first

@@ -1,4 +1,4 @@
-"""Lesions: where they lie, how they are built, and their exact shares of every voxel."""
+"""Lesions: random location, size and composition, and their exact fraction of every voxel."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from uad_bench.datasets.phantom.deformation import MNI_TO_ADULT, MassEffect
 from uad_bench.datasets.phantom.grid import CENTRE
 
 LABELS: Mapping[str, int] = {"oedema": 2, "plaque": 2, "mismatch": 2, "core": 1, "necrosis": 1, "rim": 4}
-SPARED = ("csf", "vessel", "dura")  # what a lesion does not replace
-EFFACED = np.float32(0.75)  # of the CSF within a lesion
+SPARED = ("csf", "vessel", "dura")  # tissues that a lesion does not replace
+EFFACED = np.float32(0.75)  # fraction of the CSF within a lesion that is displaced
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One patient's disease before its shape is drawn.
+    """Kind, location and size of one patient's lesion, before its shape is drawn.
 
     Attributes:
         kind: key of `KINDS`.
-        centre: (3,) mm in the patient.
-        radius: mm of a sphere as large as the whole lesion (of the largest one).
-        mass: how it pushes, if it does.
+        centre: (3,) patient coordinates in mm.
+        radius: radius in mm of a sphere with the volume of the whole lesion (of the largest one).
+        mass: mass effect, if any.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Plan:
 
 
 def draw_plan(rng: np.random.Generator, kind: str, *, scale: float = 1.0) -> Plan:
-    """A lesion of one kind at a random place of the white matter; `scale` multiplies its volume."""
+    """Draw a lesion of one kind at a random location in white matter; `scale` multiplies its volume."""
     centre = _draw_centre(rng)
     median, spread = VOLUMES[kind]
     volume = scale * median * np.exp(spread * np.clip(rng.standard_normal(), -2.5, 0.8))  # mm^3
@@ -44,12 +44,12 @@ def draw_plan(rng: np.random.Generator, kind: str, *, scale: float = 1.0) -> Pla
 
 
 def paint(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
-    """Put the lesion into the brain's shares; tissue is replaced, CSF is partly pushed out, never replaced."""
+    """Add the lesion to the tissue fractions of the brain; tissue is replaced, CSF is partly displaced."""
     KINDS[plan.kind](rng, brain, plan)
 
 
 def _draw_centre(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A point deep enough in cerebral white matter, patient mm (before the smooth displacement)."""
+    """Draw a point inside cerebral white matter, in patient mm (before the smooth displacement)."""
     atlas = load_atlas()
     candidates = np.argwhere((atlas.white > 0.6) & (atlas.support > 0.99)) * atlas.spacing + atlas.origin
     candidates = candidates[(candidates[:, 2] > -8) & (candidates[:, 0] > 12)]
@@ -76,19 +76,19 @@ def _lower_grade(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
 
 
 def _mismatch(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
-    """As intense as grey matter on FLAIR, bright on T2, dark on T1: the T2-FLAIR mismatch of some gliomas."""
+    """T2-FLAIR mismatch of some gliomas: isointense to grey matter on FLAIR, bright on T2, dark on T1."""
     level = _level(rng, brain, plan, roughness=0.15)
     inner = _edge(level - rng.uniform(1, 3), 1.0)
     _replace(brain, {"oedema": _edge(level, 1.0) - inner, "mismatch": inner})
 
 
 def _infiltrating(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
-    """Diffuse oedema alone, nearly iso-intense in places."""
+    """Diffuse oedema only, nearly isointense in some places."""
     _replace(brain, {"oedema": _infiltrate(rng, brain, _level(rng, brain, plan))})
 
 
 def _plaques(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
-    """Many small ovoid lesions of the white matter, most of them near the ventricles, as in multiple sclerosis."""
+    """Many small ovoid white-matter lesions, mostly near the ventricles, as in multiple sclerosis."""
     position, rough = brain.position(), brain.field(rng, length=5.0)
     level = np.full(rough.shape, -np.inf, dtype=np.float32)
     for place in _draw_places(rng, brain, plan, count=int(rng.integers(6, 25))):
@@ -100,7 +100,7 @@ def _plaques(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
 
 
 def _draw_places(rng: np.random.Generator, brain: Brain, plan: Plan, *, count: int) -> NDArray[np.float32]:
-    """Centres (count, 3) in mm, in white matter within 30 mm of the plan's height."""
+    """Draw centres (count, 3) in mm, in white matter less than 30 mm above or below the centre of the plan."""
     position = brain.position()
     nearby = np.abs(position[2] - plan.centre[2]) < 30
     chance = (0.05 + brain.blurred(brain.ventricle, sigma=4.0)) * (brain.share["white"] > 0.7) * nearby
@@ -113,7 +113,7 @@ def _none(rng: np.random.Generator, brain: Brain, plan: Plan) -> None:
 
 
 def _level(rng: np.random.Generator, brain: Brain, plan: Plan, *, part: float = 1.0, roughness: float = 0.28) -> Flat:
-    """Signed distance in mm (about; positive inside) to a rough ellipsoid of `part` the radius."""
+    """Approximate signed distance in mm (positive inside) to a rough ellipsoid with `part` of the plan's radius."""
     radius = plan.radius * part
     axes = np.exp(0.18 * rng.standard_normal(3))
     axes /= np.prod(axes) ** (1 / 3)
@@ -125,14 +125,14 @@ def _level(rng: np.random.Generator, brain: Brain, plan: Plan, *, part: float = 
 
 
 def _falx(brain: Brain, plan: Plan) -> Flat:
-    """Distance in mm by which the midline keeps a lesion on its side, except through the corpus callosum."""
+    """Distance in mm subtracted beyond the midline, so that a lesion crosses only through the corpus callosum."""
     beyond = -brain.atlas_points[0] * np.sign(plan.centre[0])
     callosum = brain.blurred(brain.share["white"], sigma=2.0) * _edge(12 - beyond, 1.0)
     return 20 * _edge(beyond, 1.0) * (1 - callosum)
 
 
 def _infiltrate(rng: np.random.Generator, brain: Brain, level: Flat) -> Flat:
-    """Oedema follows white matter and fades out at its edge."""
+    """Oedema that follows white matter and fades at its edge."""
     white = brain.blurred(brain.share["white"], sigma=1.5)
     return _edge(level + 9 * (white - 0.55) + 1.5 * brain.field(rng, length=5.0), rng.uniform(1.0, 2.2))
 
@@ -142,7 +142,7 @@ def _edge(level: Flat, width: float) -> Flat:
 
 
 def _replace(brain: Brain, parts: Mapping[str, Flat]) -> None:
-    """Give each part its share of the tissue, after the CSF within has been partly pressed out."""
+    """Replace tissue by the parts of the lesion, after displacing some of the CSF within."""
     whole = np.asarray(sum(parts.values()), dtype=np.float32)
     _efface(brain, whole)
     spared = np.asarray(sum(brain.share[name] for name in SPARED), dtype=np.float32)

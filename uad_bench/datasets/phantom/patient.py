@@ -1,4 +1,4 @@
-"""One phantom patient, from a seed to voxels; nothing here touches a file."""
+"""Generates the images and labels of one phantom patient from a seed, in memory."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,13 @@ GOLDEN = 0.6180339887498949
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A finished patient on the variant's grid, axes (X, Y, Z), RAS+.
+    """Images and label of one patient on the variant's grid, axes (X, Y, Z), RAS+.
 
     Attributes:
-        images: int16 by modality, zero outside the brain.
-        seg: uint8, 0 healthy, 1 necrosis or core, 2 oedema or plaque, 4 enhancing rim.
-        affine: voxel to mm (4, 4).
-        kind: of lesion.
+        images: int16 images by modality, zero outside the brain.
+        seg: uint8 label, 0 healthy, 1 necrosis or core, 2 oedema or plaque, 4 enhancing rim.
+        affine: (4, 4), voxel -> mm.
+        kind: kind of lesion.
     """
 
     images: dict[str, NDArray[np.int16]]
@@ -34,7 +34,7 @@ class Patient:
 
 
 def make_patient(variant: str, seed: int, index: int) -> Patient:
-    """Patient `index` of a variant: the same voxels for the same arguments and version of numpy."""
+    """Generate patient `index` of a variant; reproducible for the same arguments and version of NumPy."""
     settings = VARIANTS[variant]
     rng = np.random.default_rng(derive(seed, "phantom", VERSION, variant, index))
     body, disease, scanner = rng.spawn(3)
@@ -50,7 +50,7 @@ def make_patient(variant: str, seed: int, index: int) -> Patient:
 
 
 def lesion_kind(variant: str, seed: int, index: int) -> str:
-    """Kinds come evenly along the index (a golden-ratio sequence), so that every role meets each of them."""
+    """Kind of lesion of patient `index`; a golden-ratio sequence gives each role a similar mix of kinds."""
     kinds = VARIANTS[variant].kinds
     place = (derive(seed, "phantom", "kind") % 1000 / 1000 + index * GOLDEN) % 1
     cumulative = np.cumsum(list(kinds.values()))
@@ -58,7 +58,7 @@ def lesion_kind(variant: str, seed: int, index: int) -> str:
 
 
 def segment(brain: Brain, factors: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Exact labels (X, Y, Z): lesion where it fills half of the voxel, named after its largest part."""
+    """Exact labels (X, Y, Z): voxels at least half filled by the lesion, labelled by its largest component."""
     shape = tuple(n // f for n, f in zip(brain.grid.shape, factors, strict=True))
     filled = {value: np.zeros(shape, dtype=np.float32) for value in (1, 2, 4)}
     for name, value in lesions.LABELS.items():

@@ -1,4 +1,4 @@
-"""From tissue fractions to images: protocol, signal, partial volume, bias field, noise and integer grey levels."""
+"""Simulates images from tissue fractions: protocol, signal, partial volume, bias field, noise and grey levels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ Texture = tuple[Flat, Flat]  # of T1, of T2
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One patient's scan session.
+    """Acquisition parameters of one patient.
 
     Attributes:
-        sequences: one per modality.
-        noise: standard deviation of each channel's noise relative to the image's 90th percentile.
-        coil: by how much (log) the rim of the head is brighter than its middle, as in a phased array.
-        bias: relative amplitude of the smooth shading all modalities share; 0.7 times as much is each one's own.
+        sequences: one sequence per modality.
+        noise: standard deviation of the noise in the real and imaginary channels, relative to the 90th percentile.
+        coil: logarithm of the brightness of the rim of the head relative to its centre, as with phased-array coils.
+        bias: relative amplitude of the bias field shared by all modalities; each has its own with 0.7 times as much.
     """
 
     sequences: Mapping[str, SpinEcho | InversionRecovery]
@@ -34,7 +34,7 @@ class Protocol:
 
 
 def draw_protocol(rng: np.random.Generator, *, tesla: float) -> Protocol:
-    """Usual clinical parameters, some 8 % apart between scanners; T1 with or without an inversion pulse."""
+    """Draw clinical parameters that vary by about 8 % between scanners; T1 with or without an inversion pulse."""
     vary = np.exp(0.08 * rng.standard_normal(6))
     null = 2500 if tesla > 2 else 2350  # ms, nulls CSF
     prepared = rng.random(2) < (0.5, 0.75)
@@ -50,7 +50,7 @@ def draw_protocol(rng: np.random.Generator, *, tesla: float) -> Protocol:
 
 
 def _t1_weighted(prepared: bool, vary: float) -> SpinEcho | InversionRecovery:
-    """A 2-D spin echo, or the inversion-prepared contrast of 3-D scans (as MPRAGE)."""
+    """A 2-D spin echo, or an inversion-prepared 3-D sequence such as MPRAGE."""
     return InversionRecovery(tr=2300, te=4, ti=1150 * vary) if prepared else SpinEcho(tr=560 * vary, te=10)
 
 
@@ -62,7 +62,7 @@ def acquire(
     *,
     factors: tuple[int, int, int],
 ) -> dict[str, NDArray[np.int16]]:
-    """Images (X, Y, Z) int16 of every modality on the coarse grid, zero outside the brain."""
+    """Simulate images (X, Y, Z) int16 of every modality on the coarse grid, zero outside the brain."""
     texture = _draw_texture(rng, brain)
     inside = block_mean(brain.inside.astype(np.float32), factors) >= 0.5
     coarse = brain.grid.coarsened(factors)
@@ -76,19 +76,19 @@ def acquire(
 
 
 def block_mean(volume: Volume, factors: tuple[int, int, int]) -> Volume:
-    """Mean over blocks of fine voxels: partial volume."""
+    """Partial-volume averaging over blocks of fine voxels."""
     (fx, fy, fz), (x, y, z) = factors, volume.shape
     return np.asarray(volume.reshape(x // fx, fx, y // fy, fy, z // fz, fz).mean(axis=(1, 3, 5)))
 
 
 def _draw_texture(rng: np.random.Generator, brain: Brain) -> Texture:
-    """How T1 and T2 vary from place to place, unit variance, correlated by 0.6: more water lengthens both."""
+    """Local variation of T1 and T2, with unit variance and a correlation of 0.6: more water lengthens both."""
     shared, own = (0.7 * brain.field(rng, length=4.0) + 0.7 * brain.field(rng, length=12.0) for _ in range(2))
     return np.asarray(0.6 * shared + 0.8 * own, dtype=np.float32), np.asarray(shared, dtype=np.float32)
 
 
 def _signal(brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, modality: str, texture: Texture) -> Flat:
-    """Signals of the tissues in a voxel add up by their shares."""
+    """Sum of the signals of the tissues in each voxel, weighted by their fractions."""
     sequence = protocol.sequences[modality]
     total = np.zeros_like(texture[0])
     for name, share in brain.share.items():
@@ -103,14 +103,16 @@ def _signal(brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, mod
 
 
 def _rim(grid: Grid) -> Volume:
-    """Squared distance from the middle of the head, 1 at 75 mm."""
+    """Squared distance from the centre of the head, 1 at 75 mm."""
     x, y, z = np.meshgrid(*[(grid.axis(axis) - CENTRE[axis]) / 75 for axis in range(3)], indexing="ij", sparse=True)
     return np.asarray(x**2 + y**2 + z**2, dtype=np.float32)
 
 
 def _digitise(rng: np.random.Generator, signal: Volume, inside: NDArray[np.bool_], noise: float) -> NDArray[np.int16]:
-    """Noise and integer grey levels; every brain voxel stays above zero."""
+    """Add noise and round to integer grey levels; every brain voxel stays above zero."""
     relative = signal / np.float32(np.percentile(signal[inside], 90))
-    gain = float(np.exp(rng.normal(np.log(900), 0.5)))  # grey levels of the 90th percentile, as scanners differ
+    gain = float(
+        np.exp(rng.normal(np.log(900), 0.5))
+    )  # grey level of the 90th percentile, which varies between scanners
     levels = np.rint(rician(relative, noise, rng) * gain)
     return np.where(inside, np.clip(levels, 1, 32767), 0).astype(np.int16)

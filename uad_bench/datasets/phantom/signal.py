@@ -1,4 +1,4 @@
-"""Signal equations: what a scanner measures of tissue with given relaxation times. Times in ms, fields any shape.
+"""Signal equations of MRI sequences for given relaxation times. Times are in ms; arrays may have any shape.
 
 Bernstein, King & Zhou (2004), Handbook of MRI Pulse Sequences: spin echo (ch. 14.3), inversion recovery (ch. 14.2).
 """
@@ -25,7 +25,7 @@ class SpinEcho:
 
 @dataclass(frozen=True, slots=True)
 class InversionRecovery:
-    """A spin echo after an inversion `ti` ms before; nulls tissue of T1 about `ti` / ln 2 (CSF in FLAIR)."""
+    """A spin echo `ti` ms after an inversion pulse; nulls tissue with T1 of about `ti` / ln 2 (CSF in FLAIR)."""
 
     tr: float
     te: float
@@ -47,6 +47,6 @@ def shorten(t1: Field, t2: Field, *, contrast: Field) -> tuple[Field, Field]:
 
 
 def rician(signal: Field, sigma: float, rng: np.random.Generator) -> Field:
-    """Magnitude of the signal with Gaussian noise of `sigma` in both receiver channels (Gudbjartsson & Patz 1995)."""
+    """Magnitude of the signal with Gaussian noise `sigma` in both channels (Gudbjartsson & Patz 1995)."""
     real = signal + sigma * rng.standard_normal(signal.shape, dtype=np.float32)
     return np.asarray(np.hypot(real, sigma * rng.standard_normal(signal.shape, dtype=np.float32)))

@@ -1,8 +1,8 @@
-"""Tissues and their relaxation times at 3 T, as tables; each patient draws its own around them.
+"""Tables of tissues and their relaxation times at 3 T; the values of each patient vary randomly around them.
 
 Grey and white matter: Stanisz et al. (2005), Wansapura et al. (1999), Bojorquez et al. (2017); T1 at 1.5 T and CSF:
-Rooney et al. (2007); proton densities: Tofts (2003). The others lie
-between these, as the contrast of real cases asks; see docs/phantom.md.
+Rooney et al. (2007); proton densities: Tofts (2003). Values of the other tissues are chosen between these to match the
+contrast of real cases; see docs/phantom.md.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tissue:
-    """What decides the signal of a tissue.
+    """Properties of a tissue that determine its signal.
 
     Attributes:
         pd: proton density, water = 1.
         t1: longitudinal relaxation time, ms.
         t2: transverse relaxation time, ms.
-        contrast: gadolinium taken up in the T1ce scan, mM.
-        spread: relative standard deviation of both times between patients (log-normal).
-        texture: the same between places of one patient.
+        contrast: gadolinium concentration in the T1ce scan, mM.
+        spread: relative standard deviation of T1 and T2 between patients (log-normal).
+        texture: relative standard deviation of T1 and T2 between locations in one patient.
     """
 
     pd: float
@@ -56,13 +56,13 @@ T1_AT_1T5 = 0.80  # T1 of brain tissue at 1.5 T relative to 3 T; T2 hardly diffe
 
 
 def draw_tissues(rng: np.random.Generator, *, tesla: float) -> dict[str, Tissue]:
-    """One patient's tissues at 1.5 or 3 T."""
+    """Draw one patient's tissues at 1.5 or 3 T."""
     shortened = T1_AT_1T5 if tesla < 2 else 1.0
     return {name: _vary(rng, tissue, shortened) for name, tissue in TISSUES.items()}
 
 
 def _vary(rng: np.random.Generator, tissue: Tissue, shortened: float) -> Tissue:
-    """More water lengthens both times: they share two thirds of their variation."""
+    """Vary T1 and T2 together, since more water lengthens both: about two thirds of their variance is shared."""
     shared, own_t1, own_t2 = rng.standard_normal(3)
     t1 = tissue.t1 * np.exp(tissue.spread * (0.8 * shared + 0.6 * own_t1))
     t2 = tissue.t2 * np.exp(tissue.spread * (0.8 * shared + 0.6 * own_t2))

@@ -1,25 +1,25 @@
-"""The phantom's variants: geometry, cohort and disease."""
+"""Variants of the phantom: grid, size of the cohort and kinds of lesions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uad_bench.datasets.phantom.grid import Grid
 
-VERSION = 3  # raised whenever a voxel of any variant changes
+VERSION = 3  # increased whenever a voxel of any variant changes
 
 GLIOMAS = {"glioblastoma": 0.55, "lower-grade": 0.2, "mismatch": 0.05, "infiltrating": 0.1, "plaques": 0.1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One cohort.
+    """Settings of one cohort.
 
     Attributes:
-        grid: the voxels of its images.
-        factors: fine voxels per voxel along each axis, over which signals are averaged.
-        train: patients in the training role; `val` and `test` likewise.
+        grid: voxel grid of the images.
+        factors: number of fine voxels per voxel along each axis, over which signals are averaged.
+        train: number of training patients; `val` and `test` likewise.
         kinds: probability of each kind of lesion.
-        scale: multiplies lesion volumes.
+        scale: factor of the lesion volumes.
     """
 
     grid: Grid
@@ -32,7 +32,7 @@ class Variant:
 
     @property
     def patients(self) -> int:
-        """Size of the cohort."""
+        """Number of patients."""
         return self.train + self.val + self.test
 
 
