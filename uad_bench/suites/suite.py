@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from uad_bench.benchmark.request import Request, baselines
+from uad_bench.benchmark.request import Request
 from uad_bench.config import load_task, read_toml, require_file, validate
 from uad_bench.errors import ConfigError
+from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER = "configs/suites"
@@ -129,7 +130,7 @@ def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
 def _baseline_cells(suite: Suite, common: Request) -> Iterator[Cell]:
     """Untrained methods see none of the settings but those of the task, and one seed says all."""
     asked = replace(common, settings=tuple(setting for setting in suite.settings if setting.startswith("task.")))
-    names = [name for name in baselines() if suite.baselines and name not in suite.methods]
+    names = [name for name in baseline_methods() if suite.baselines and name not in suite.methods]
     for task, pair, method in product(suite.tasks, _pairs(suite), names):
         yield _cell(suite, replace(asked, method=method, task=task, pair=pair, seed=suite.seeds[0]))
 
