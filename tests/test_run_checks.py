@@ -57,7 +57,7 @@ def test_label_values_that_are_not_declared_are_said_once_and_recorded_in_every_
 WRONG = {
     "a hyperparameter": (["--set", "smoothign=3"], "unknown hyperparameter of ae 'smoothign'"),
     "a protocol": (["--set", "task.protocol=nope"], "unknown protocol 'nope'; known: "),
-    "slices outside the volume": (["--set", "task.slices=[900,905]"], "theirs lies in slices 0 to 5"),
+    "slices outside the volume": (["--set", "task.slices=[900,905]"], "brain is in slices 0 to 5"),
     "a margin that leaves nothing": (["--set", "task.margin=9"], "lower the margin of 9 with --set task.margin=0"),
     "brain that nobody has": (["--set", "task.min_brain=1"], "lower task.min_brain or widen task.slices"),
 }

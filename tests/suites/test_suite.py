@@ -51,7 +51,7 @@ def test_baselines_are_added_once_a_pair_and_without_the_methods_settings():
 
 
 def test_a_cell_asked_for_twice_is_refused():
-    with pytest.raises(ConfigError, match="twice"):
+    with pytest.raises(ConfigError, match="duplicate cell"):
         cells_of(make(seeds=[1, 1]), COMMON)
 
 
