@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from uad_bench.execution.process_state import other_luck
+from uad_bench.execution.process_state import global_seeds
 from uad_bench.testing.candidate import BUDGET, Candidate
 from uad_bench.testing.check import ContractViolation, NotApplicable
 from uad_bench.testing.comparing import are_close, require_equal
@@ -17,12 +17,12 @@ HOW_SEED = "draw noise with uad_bench.seeding.slice_noise, and weights inside ua
 def determinism(candidate: Candidate) -> None:
     """Fitting and scoring twice under one seed gives the same scores."""
     found = []
-    for luck in (1, 2):
-        with other_luck(luck):
+    for number in (1, 2):
+        with global_seeds(number):
             method = candidate.new().fit(candidate.training_slices(), budget=BUDGET, compute=candidate.compute())
             found.append(method.score(candidate.patient().to(candidate.device)).detach().clone())
     require_equal(found[1], found[0], f"two runs with seed 0 differ; {HOW_SEED}")
-    with other_luck(3):
+    with global_seeds(3):
         again = method.score(candidate.patient().to(candidate.device)).detach()
     require_equal(again, found[1], f"the same slices scored twice differ; {HOW_SEED}")
 
