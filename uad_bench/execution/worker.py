@@ -58,9 +58,9 @@ def _answer(requests: IO[bytes], emit: Emit) -> None:
     emit(description)
     if line := requests.readline():
         _go_with_harness(requests)
-        told = Assignment(**json.loads(line))
-        hook.allow(told.run)
-        with joined(told, asked, emit) as assignment:
+        request = Assignment(**json.loads(line))
+        hook.allow(request.run)
+        with joined(request, asked, emit) as assignment:
             work(method, assignment, emit)
         emit(Done())
 

@@ -40,8 +40,8 @@ def state_round_trip(candidate: Candidate) -> None:
     method, patient = candidate.fitted(), candidate.patient()
     expected = candidate.score(method, patient)
     state = method.state_dict()
-    if odd := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
-        raise ContractViolation(f"state_dict contains {odd[0]!r}, which is not a tensor; wrap it in torch.tensor")
+    if others := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
+        raise ContractViolation(f"state_dict contains {others[0]!r}, which is not a tensor; wrap it in torch.tensor")
     stored = load(save({name: value.detach().cpu().contiguous() for name, value in state.items()}))
     restored = candidate.new().load_state_dict(stored, compute=candidate.compute())
     if restored is None:
