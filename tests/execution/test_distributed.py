@@ -99,7 +99,7 @@ def test_a_rank_that_dies_fails_the_run_with_a_reason(tiny: TinyBench):
     entry = tiny.write("dying", fit=DIES)
     record = on_ranks(tiny, 2).run(entry)
     assert (record["status"], record["reason"]) == ("failed", "crash")
-    assert "rank 1 exited early with code 7" in record["message"]
+    assert "rank 1 ended early with exit code 7" in record["message"]
 
 
 def on_ranks(tiny: TinyBench, ranks: int) -> TinyBench:

@@ -167,7 +167,7 @@ class WorkerProcess:
             name = signal.Signals(-code).name
             message = f"the method's process was terminated by signal {-code} ({name})"
             return MethodError(message, reason=f"signal {-code}")
-        return MethodError(f"the method's process exited early with code {code}", reason="crash")
+        return MethodError(f"the method's process ended early with exit code {code}", reason="crash")
 
     def _drain(self) -> None:
         """Log the first MiB of output, and read the rest so that the method never blocks."""

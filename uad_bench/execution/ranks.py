@@ -98,5 +98,5 @@ def _relay(process: subprocess.Popen[bytes], events: IO[bytes], rank: int, emit:
             return
         if isinstance(event, Scored | Remark | LabelAccess | Failure):
             emit(event)
-    message = f"rank {rank} exited early with code {process.wait()}"
+    message = f"rank {rank} ended early with exit code {process.wait()}"
     emit(Failure(kind="MethodError", message=message, reason="crash"))
