@@ -205,7 +205,7 @@ def test_a_report_of_nothing_says_what_to_name(tmp_path):
 
 
 def test_a_name_that_is_registered_is_refused(run):
-    with pytest.raises(ConfigError, match="two methods claim the name 'random'"):
+    with pytest.raises(ConfigError, match="two methods have the name 'random'"):
         run(MeanShift(), name="random")
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TASK, save, write_patients
-from uad_bench.benchmark.request import baselines
 from uad_bench.cli.app import _run
 from uad_bench.execution.isolation import WorkerProcess
+from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.runs.identity import identify
 
 
@@ -48,7 +48,7 @@ def test_label_values_that_are_not_declared_are_said_once_and_recorded_in_every_
     code, _, said = run()
     assert (code, said.count("the dataset does not declare (9)")) == (0, 1)
     records = [json.loads(path.read_text()) for path in (tmp_path / "runs").rglob("record.json")]
-    assert len(records) == len(baselines())
+    assert len(records) == len(baseline_methods())
     for record in records:
         (found,) = (w for w in record["warnings"] if w["kind"] == "undeclared_label_values")
         assert (found["count"], found["message"].startswith("1 of 8 patients (P3)")) == (1, True)
@@ -57,7 +57,7 @@ def test_label_values_that_are_not_declared_are_said_once_and_recorded_in_every_
 WRONG = {
     "a hyperparameter": (["--set", "smoothign=3"], "unknown hyperparameter of ae 'smoothign'"),
     "a protocol": (["--set", "task.protocol=nope"], "unknown protocol 'nope'; known: "),
-    "slices outside the volume": (["--set", "task.slices=[900,905]"], "theirs lies in slices 0 to 5"),
+    "slices outside the volume": (["--set", "task.slices=[900,905]"], "brain is in slices 0 to 5"),
     "a margin that leaves nothing": (["--set", "task.margin=9"], "lower the margin of 9 with --set task.margin=0"),
     "brain that nobody has": (["--set", "task.min_brain=1"], "lower task.min_brain or widen task.slices"),
 }
@@ -105,9 +105,9 @@ def test_a_first_run_starts_one_process_and_identifies_each_row_once(run, tiny_d
     (tmp_path / "data").symlink_to(tiny_data)
     code, _, said = run()
     assert code == 0, said
-    assert sorted(started) == sorted(identified) == sorted(baselines())
+    assert sorted(started) == sorted(identified) == sorted(baseline_methods())
     assert run()[0] == 0
-    assert len(started) == len(baselines())
+    assert len(started) == len(baseline_methods())
     assert not list((tmp_path / "runs").glob(".starting-*"))
 
 

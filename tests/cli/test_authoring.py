@@ -32,7 +32,7 @@ def test_a_broken_file_names_the_check_and_the_way_out(typed, tmp_path):
 
 def test_settings_of_the_task_are_refused(typed):
     ended = typed("check-method", "intensity", "--set", "task.size=8")
-    assert "the kit brings its own task" in str(ended.exception)
+    assert "the checks use a fixed task" in str(ended.exception)
 
 
 def test_a_new_file_says_what_to_type_next(typed, tmp_path):

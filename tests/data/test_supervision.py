@@ -70,7 +70,7 @@ def test_what_a_plugin_says_of_itself_opens_nothing(quick: TinyBench, claim: str
 
 
 def test_a_plugin_under_the_name_of_the_bound_is_refused(quick: TinyBench):
-    with pytest.raises(ConfigError, match="claim the name"):
+    with pytest.raises(ConfigError, match="have the name"):
         quick.write("supervised-unet")
 
 

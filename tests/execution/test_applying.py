@@ -94,7 +94,7 @@ def test_the_record_says_whose_weights_and_that_nobody_trained_here(asked: Appli
 def test_size_and_scaling_are_what_the_weights_were_trained_for_and_it_is_said(asked: Application):
     record, _, said = apply(asked)
     assert (record["task"]["size"], record["budget"]) == (16, {"steps": 4, "batch_size": 2})
-    assert "size is 16, as the weights were trained, and not 8 as in task elsewhere" in said
+    assert "size is 16, as in training, not 8 as in task elsewhere" in said
 
 
 def test_a_patient_scores_the_same_under_another_name_in_another_cohort(
@@ -173,7 +173,7 @@ def test_damaged_weights_are_refused(asked: Application):
 
 
 def test_a_task_with_patients_of_its_own_takes_no_folder(asked: Application):
-    with pytest.raises(ConfigError, match="say with --task how"):
+    with pytest.raises(ConfigError, match="add --task with the task"):
         apply(change(asked, task="phantom-tiny"))
 
 

@@ -45,5 +45,5 @@ def test_double_scores_that_stay_distinct_get_no_remark_and_those_that_do_not_ge
 def test_a_double_too_large_for_float32_is_not_finite():
     scores = torch.zeros(SHAPE, dtype=torch.float64)
     scores[1, 2, 1] = 1e300
-    with pytest.raises(MethodError, match=r"score of a, slice 4, pixel \(2, 1\) is inf, and so are 0 more"):
+    with pytest.raises(MethodError, match=r"score of a, slice 4, pixel \(2, 1\) is inf; 0 more are not finite"):
         checked_scores(scores, SHAPE, KEYS)

@@ -45,8 +45,8 @@ def test_names_that_are_computed_are_found_by_running_the_file_elsewhere(names):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("def broken(:\n", "is not Python"),
-        ("METHODS = dict()\n", "no filled dictionary"),
+        ("def broken(:\n", "is not valid Python"),
+        ("METHODS = dict()\n", "METHODS is empty or not a dictionary"),
         ("class A:\n    def fit(self): ...\n", "A lacks modalities, score"),
         (FITTING + FITTING.replace("Bright", "Dark"), "2 classes"),
         ("import os\nos._exit(3)\n", "exit code 3"),

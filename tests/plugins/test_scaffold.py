@@ -48,7 +48,7 @@ def test_the_tests_of_a_written_package_pass(tmp_path):
 
 @pytest.mark.parametrize("name", ["Rare", "rare_voxels", "-x", "class", "../x", "random"])
 def test_a_name_that_cannot_be_used_is_refused(tmp_path, name):
-    with pytest.raises(ConfigError, match=r"cannot name a method|registered already"):
+    with pytest.raises(ConfigError, match=r"is no valid method name|registered already"):
         write_method(name, kind="file", folder=tmp_path)
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from uad_bench.benchmark.request import Request, baselines
+from uad_bench.benchmark.request import Request
 from uad_bench.errors import ConfigError
+from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.plugins.registry import methods
 from uad_bench.resources import resource_names
 from uad_bench.suites.suite import Suite, cells_of, load_suite
@@ -24,7 +25,7 @@ def test_every_shipped_suite_names_methods_and_tasks_that_exist(name):
 
 
 def test_the_papers_suite_is_six_methods_by_six_pairs_by_five_seeds():
-    cells = [c for c in cells_of(load_suite("brats21-paper"), COMMON) if c.request.method not in baselines()]
+    cells = [c for c in cells_of(load_suite("brats21-paper"), COMMON) if c.request.method not in baseline_methods()]
     assert len(cells) == 6 * 6 * 5
     assert {cell.request.pair for cell in cells} == PAPER_PAIRS
     assert {cell.request.profile for cell in cells} == {"published"}
@@ -43,14 +44,14 @@ def test_cells_are_the_product_of_the_lists():
 
 def test_baselines_are_added_once_a_pair_and_without_the_methods_settings():
     suite = make(baselines=True, seeds=[3, 4], pairs=["flair:t2", "t2:flair"], settings=["latent=8", "task.margin=1"])
-    added = [cell.request for cell in cells_of(suite, COMMON) if cell.request.method in baselines()]
-    assert len(added) == 2 * len(baselines())
+    added = [cell.request for cell in cells_of(suite, COMMON) if cell.request.method in baseline_methods()]
+    assert len(added) == 2 * len(baseline_methods())
     assert {request.settings for request in added} == {("task.margin=1",)}
     assert {request.seed for request in added} == {3}
 
 
 def test_a_cell_asked_for_twice_is_refused():
-    with pytest.raises(ConfigError, match="twice"):
+    with pytest.raises(ConfigError, match="duplicate cell"):
         cells_of(make(seeds=[1, 1]), COMMON)
 
 

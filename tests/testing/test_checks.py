@@ -282,7 +282,7 @@ def test_hidden_smoothing_is_reported_and_fails_nobody():
 
 def test_checks_that_mean_nothing_after_a_failure_are_skipped_with_the_reason():
     results = {r.check: r for r in run_checks(DrawsFromGlobalGenerator, list(method_checks()))}
-    assert results["batch_size"].message == "not tried, because determinism fails"
+    assert results["batch_size"].message == "requires determinism, which failed"
 
 
 def test_a_size_that_the_method_refuses_in_words_is_noted():
@@ -322,7 +322,7 @@ def test_an_excuse_that_is_not_needed_is_a_failure():
 def test_a_check_can_be_called_with_a_class_or_an_object():
     polarity = next(check for check in method_checks() if check.name == "polarity")
     polarity(Sound(source="t2"))
-    with pytest.raises(ContractViolation, match="polarity: a bright blob changes the score of its place by -"):
+    with pytest.raises(ContractViolation, match="polarity: a bright blob changes the scores of its pixels by -"):
         polarity(Flipped)
 
 
@@ -337,5 +337,5 @@ def test_the_checks_leave_the_process_as_it_was():
 def test_a_file_with_several_methods_must_be_told_which(tmp_path):
     file = tmp_path / "two.py"
     file.write_text("class A: ...\nMETHODS = {'a': A, 'b': A}\n")
-    with pytest.raises(ConfigError, match="holds a, b"):
+    with pytest.raises(ConfigError, match="several methods: a, b"):
         Candidate.of(str(file))

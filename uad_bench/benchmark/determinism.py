@@ -1,4 +1,4 @@
-"""Holds a method to its claim: run a second time on the same machine, it must learn and score the same bytes."""
+"""Checks that a method is deterministic: a second run on the same machine must store identical weights and maps."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,15 +14,15 @@ from uad_bench.runs.manifest import Manifest
 
 
 def check_determinism(runner: Runner, job: Job) -> str:
-    """Run a finished run again in a folder that is removed afterwards, compare, and say what was found.
+    """Repeat a finished run in a temporary folder, compare the two, and return a sentence with the result.
 
     Raises:
-        VerificationError: the method claims determinism (it does unless its class says `deterministic = False`) and
-            its checkpoint or a map differs, or the second run fails.
+        VerificationError: the checkpoint or a map differs although the method claims determinism (as all methods do
+            unless their class sets `deterministic = False`), or the second run fails.
     """
     method = job.experiment.method
     if job.run.read_record().method.deterministic is False:
-        return f"{method} claims no determinism; nothing to check"
+        return f"{method} does not claim determinism; nothing to check"
     with TemporaryDirectory(dir=runner.root, prefix=".again-") as folder:
         again = replace(job, run=Run(Path(folder) / "run"))
         record = runner.run(again)
@@ -32,14 +32,14 @@ def check_determinism(runner: Runner, job: Job) -> str:
     job.run.append(Determinism(differing=tuple(differing)))
     if differing:
         raise VerificationError(
-            f"{method} claims determinism, but a second run stored other bytes for "
+            f"{method} claims determinism, but a second run gave different results for "
             f"{', '.join(differing[:5])}; draw all noise with uad_bench.seeding, or set deterministic = False"
         )
-    return f"{method}: a second run stored the same bytes"
+    return f"{method}: a second run gave identical results"
 
 
 def _stored(run: Run) -> dict[str, str | None]:
-    """Digest of the checkpoint and of every map, of all folds."""
+    """Digests of the checkpoint and of every map, over all folds."""
     digests: dict[str, str | None] = {}
     for part in run.folds or (run,):
         manifest = Manifest.read(part.manifest)

@@ -1,6 +1,6 @@
-"""Anyone's score maps become a run: a folder of `<patient>.nii.gz` or `<patient>.npy`, made by any program.
+"""Evaluates score maps made by any program: a folder of `<patient>.nii.gz` or `<patient>.npy` becomes a run.
 
-Nothing is resampled: a map of another geometry is refused with both geometries named.
+Maps are never resampled; one whose geometry differs from the scan's is refused, naming both geometries.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from uad_bench.runs.record import RunRecord
 
 Report = Callable[[Progress], None]
 ORIGIN = "external maps"
-ALL = "all"  # as a split: every labelled patient is judged
+ALL = "all"  # as a split: every labelled patient is evaluated
 MERGED = "scores_merged_by_float32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maps:
-    """Files by patient; more than one for a patient is an error that the run reports.
+    """Files by patient; more than one file per patient is an error that the run reports.
 
     Attributes:
-        test: of the patients that are judged.
-        val: of those that thresholds are chosen on; empty where there are none.
+        test: maps of the test patients.
+        val: maps of the validation patients, on which thresholds are chosen; may be empty.
     """
 
     test: Mapping[str, list[Path]]
@@ -48,24 +48,24 @@ class Maps:
 
     @property
     def digests(self) -> dict[str, list[str]]:
-        """SHA-256 of every file, which name the run."""
+        """SHA-256 of every file; part of the run's identity."""
         return {name: [digest_file(path) for path in paths] for name, paths in [*self.val.items(), *self.test.items()]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """Maps to be judged, and on what.
+    """Score maps to evaluate, and the data to evaluate them on.
 
     Attributes:
-        folder: one map a test patient.
-        name: what the row is called.
-        task: shipped name or file; its protocol holds.
-        data: folder with the scans and labels, where the task's data is not embedded.
-        split: a split whose test patients are judged, by the name that tables print, or `all` for every labelled
-            patient. By default the task's own; all where that would be a split by hash.
-        threshold_maps: maps of validation patients; without them there is only the oracle threshold.
-        npy_orientation: how the axes of arrays run, which a `.npy` file does not say: as the `scan` is stored, or `ras`
-            for canonical RAS+. It must be said of scans for which that is not the same.
+        folder: contains one map per test patient.
+        name: method name in tables.
+        task: name of a shipped task or path of a task file; its protocol is used.
+        data: folder with the scans and labels, unless the task's data is embedded.
+        split: name of the split whose test patients are evaluated, as printed in tables, or `all` for every labelled
+            patient. By default the task's own split; `all` where that would be a split by hash.
+        threshold_maps: maps of validation patients; without them only the oracle threshold is available.
+        npy_orientation: axis orientation of the arrays, which a `.npy` file does not record: `scan` as in the scan's
+            file, or `ras` for canonical RAS+. Required for scans that are not stored as RAS+.
     """
 
     folder: Path
@@ -78,13 +78,13 @@ class Submission:
 
 
 def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Report = lambda _: None) -> RunRecord:
-    """Judge a folder of score maps, and store the result as a run of the method `given.name`.
+    """Evaluate a folder of score maps, and store the result as a run of the method `given.name`.
 
     Returns:
-        the record; its status is `failed`, with the reason, where a map is missing or is not what it should be.
+        the record; its status is `failed`, with the reason, where a map is missing or invalid.
 
     Raises:
-        ConfigError: a scan is not stored as RAS+ and nobody said how its array lies.
+        ConfigError: a scan is not stored as RAS+ and the orientation of its array is not given.
         DataError: the scans, labels or folders cannot be read.
     """
     maps = Maps(test=find_maps(given.folder), val=find_maps(given.threshold_maps) if given.threshold_maps else {})
@@ -105,14 +105,14 @@ def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Repor
 
 
 def _require_orientation(given: Submission, cohort: Cohort, maps: Maps) -> None:
-    """A mirrored map has the right shape and a plausible score, so that nothing else would show it."""
+    """Require the orientation of arrays where it is ambiguous: a mirrored map has the right shape and passes unseen."""
     arrays = {name for found in (maps.test, maps.val) for name, paths in found.items() if paths[0].suffix == ".npy"}
     turned = sorted(name for name in arrays & set(cohort.census) if cohort.census[name].orientation != "RAS")
     if turned and given.npy_orientation is None:
         raise ConfigError(
-            f"{turned[0]}.npy: an array does not say how its axes run, and the scan is stored as "
-            f"{cohort.census[turned[0]].orientation}; add --npy-orientation scan (as the scan's file stores them) "
-            "or --npy-orientation ras (turned to canonical RAS+), or write PATIENT.nii.gz"
+            f"{turned[0]}.npy: the array has no orientation, and the scan is stored as "
+            f"{cohort.census[turned[0]].orientation}; add --npy-orientation scan (axes as in the scan's file) "
+            "or --npy-orientation ras (canonical RAS+), or write PATIENT.nii.gz"
         )
 
 
@@ -128,7 +128,7 @@ def _judged(job: Job, maps: Maps, npy: NpyOrientation, report: Report) -> RunRec
 
 
 def _import_maps(job: Job, maps: Maps, npy: NpyOrientation, report: Report) -> None:
-    """Copy every map into the run as it is judged, and write the manifest last."""
+    """Copy every map into the run as it will be evaluated, and write the manifest last."""
     wanted = dict.fromkeys(job.split.test, maps.test) | dict.fromkeys(job.split.val * bool(maps.val), maps.val)
     _require_each_once(job.split, maps)
     run, stored = job.run, {}
@@ -148,7 +148,7 @@ def _require_each_once(split: Split, maps: Maps) -> None:
         wanted = set(split.role(role)) if role == "test" or found else set()
         problems = [
             *_listed("no map of", wanted - set(found)),
-            *_listed("maps of patients who are not judged (unless with --split all),", set(found) - wanted),
+            *_listed("maps of patients outside the evaluated split (--split all evaluates all):", set(found) - wanted),
             *_listed("several maps of", {name for name, paths in found.items() if len(paths) > 1}),
         ]
         if problems:
@@ -162,21 +162,21 @@ def _listed(what: str, names: Iterable[str]) -> list[str]:
 
 
 def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort:
-    """The split's patients, so that the row may stand beside others of that split; else everybody with a label."""
+    """The split's patients, so that the row is comparable with others of that split; else all labelled patients."""
     if split := _split_name(task, given.split):
         return gather(change_task(task, {"split": split}), given.data, report=report)
     subjects = [s for s in open_dataset(task, given.data, report=report).subjects() if s.label or s.healthy]
     val = tuple(s.id for s in subjects if s.id in maps.val)
     test = tuple(s.id for s in subjects if s.id not in maps.val)
     if not test:
-        raise ConfigError("every labelled patient has a threshold map, so that nobody is left to test")
+        raise ConfigError("every labelled patient has a threshold map, so no test patient is left")
     census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
     whole = Split("all labelled", (), val, test)
     return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census))
 
 
 def _split_name(task: Task, asked: str | None) -> str | None:
-    """As the configuration calls it; None for everybody. Tables call a data set's own split by the task's name."""
+    """The split's name in the configuration; None for all patients. Tables show a dataset's own split as the task."""
     if asked is None:
         return None if task.split == "hash" else task.split
     if asked == ALL:

@@ -1,4 +1,4 @@
-"""The run record: one JSON document that says what was run, on what, where, and what came out."""
+"""Makes the run record: one JSON document with the method, the data, the environment and the results."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def make_record(
     result: Evaluation | None = None,
     failure: MethodError | None = None,
 ) -> RunRecord:
-    """The record of a finished or failed run; also writes the tables beside it."""
+    """The record of a finished or failed run; also writes the run's tables."""
     run = job.run
     if result:
         write_tables(run, result)
@@ -61,7 +61,7 @@ def make_record(
         budget=job.cohort.task.budget,
         subjects=Subjects(train=split.train, val=split.val, test=split.test),
         **dict(numbers(result) if result else NO_NUMBERS),
-        warnings=(*_oddities(job), *event_warnings(events)),
+        warnings=(*_cohort_warnings(job), *event_warnings(events)),
         cost=cost_of(events),
         environment=environment(job.device).model_copy(update={"isolation": isolation_of(events)}),
         created=now(),
@@ -70,7 +70,7 @@ def make_record(
 
 
 def write_tables(run: Run, result: Evaluation) -> None:
-    """metrics.csv, one row a test patient; sweep.csv, one row a threshold; and the bootstrap replicates."""
+    """Write metrics.csv (one row per test patient), sweep.csv (one per threshold) and the bootstrap replicates."""
     save_replicates(run, replicates_of(result))
     write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
     write_text(run.sweep, _csv(_sweep_rows(result)))
@@ -111,8 +111,7 @@ def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> Metho
     )
 
 
-def _oddities(job: Job) -> list[RunWarning]:
-    """What is odd about the patients."""
+def _cohort_warnings(job: Job) -> list[RunWarning]:
     found = find_cohort_warnings(job.cohort.census.values())
     return [RunWarning(kind=warning.kind, count=warning.count, message=warning.message) for warning in found]
 

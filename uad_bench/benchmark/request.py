@@ -1,4 +1,4 @@
-"""One request of a user: resolve it, check the data, and run the method beside the trivial baselines."""
+"""A user's request: resolves it, checks the data, and runs the method together with the trivial baselines."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.benchmark.preflight import check_healthy, check_modalities, check_protocol, check_slices
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
-from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
+from uad_bench.config import Experiment, Task, change_task, compose, load_task
 from uad_bench.console import Reporter
 from uad_bench.data.cohort import Cohort, check_stripped, gather, open_dataset
 from uad_bench.data.cohort_warnings import find_cohort_warnings
@@ -18,7 +18,7 @@ from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.isolation import Limits
 from uad_bench.execution.job import Job
 from uad_bench.plugins import registry
-from uad_bench.resources import resource_path
+from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.runs.folder import open_run
 from uad_bench.runs.identity import changes_since, settings_of, was_finished
 from uad_bench.runs.origin import Origin
@@ -29,7 +29,7 @@ WARNINGS = {"label_access": "tried to read labels or source images", "constant":
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was typed, unresolved."""
+    """What the user asked for, before names are resolved."""
 
     method: str
     task: str = "phantom"
@@ -52,14 +52,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class AdHocMethod:
-    """A method that is registered nowhere: a command, or what was passed from Python with its hyperparameters."""
+    """A method that is not registered: a command, or an object passed from Python with its hyperparameters."""
 
     entry: registry.Entry
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | None = None) -> list[RunRecord]:
-    """Records of the baselines and, last, of the method: a registered one, or the ad_hoc under the request's name."""
+    """Records of the baselines and, last, of the method: a registered one, or `ad_hoc` under the request's name."""
     entries = registry.methods(request.plugins)
     if ad_hoc:
         entries = registry.with_ad_hoc(entries, ad_hoc.entry)
@@ -80,8 +80,8 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
         check_slices(cohort)
         check_stripped(cohort)
         say_cohort_warnings(cohort, reporter)
-        trivial = [name for name in baselines() if name != request.method and request.baselines]
-        # Another budget for the method does not make other baselines.
+        trivial = [name for name in baseline_methods() if name != request.method and request.baselines]
+        # The budget of the method does not change the baselines.
         jobs = [
             runner.plan(compose(name, replace(main.task, budget=task.budget), seed=request.seed), entries[name], cohort)
             for name in trivial
@@ -101,7 +101,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
 def _started(
     request: Request, main: Experiment, entry: registry.Entry, origin: Origin | None, reporter: Reporter
 ) -> Iterator[StartedMethod | None]:
-    """The method's process, unless a finished run of the same settings makes it likely that nothing is left to do."""
+    """The method's process; None if a run with the same settings is finished and probably nothing is left to do."""
     if was_finished(request.runs, settings_of(main, entry, main.task, origin)):
         yield None
         return
@@ -113,11 +113,11 @@ def _started(
 
 
 def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | None = None) -> RunRecord:
-    """Run one method, saying whether it was run before and whether it failed."""
+    """Run one method, and report whether it was run before and whether it failed."""
     method = job.experiment.method
     reporter.start(method)
     if job.run.finished:
-        reporter.say(f"{method}: this run exists, {job.run.path}")
+        reporter.say(f"{method}: this run exists: {job.run.path}")
     elif not job.run.experiment.exists() and (difference := changes_since(job.run, job.identity)):
         reporter.say(f"{method}: a new run, because of {difference}")
     record = runner.run(job, started)
@@ -128,7 +128,7 @@ def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | 
 
 
 def say_warnings(record: RunRecord, reporter: Reporter) -> None:
-    """A line for each kind of thing that was strange about the method; what is odd about the patients comes apart."""
+    """Print one line per kind of warning about the method; those about the cohort are printed separately."""
     for warning in record.warnings:
         if warning.message is None:
             kind = WARNINGS.get(warning.kind, warning.kind)
@@ -136,7 +136,7 @@ def say_warnings(record: RunRecord, reporter: Reporter) -> None:
 
 
 def say_cohort_warnings(cohort: Cohort, reporter: Reporter) -> None:
-    """A line for each kind of thing that is odd about the patients; the records repeat them."""
+    """Print one line per kind of warning about the cohort; the records repeat them."""
     for warning in find_cohort_warnings(cohort.census.values()):
         reporter.say(f"warning: {warning.message}")
 
@@ -150,12 +150,12 @@ def compose_request(request: Request) -> Experiment:
 
 
 def resolve_origin(request: Request) -> Origin | None:
-    """The run that training starts from, if any: one of the same method."""
+    """The run of the same method that training starts from, if any."""
     if request.start_from is None:
         return None
     origin = Origin.of(open_run(request.runs, request.start_from), further=True)
     if (method := origin.asked.method) != request.method:
-        raise ConfigError(f"--from {request.start_from}: those are weights of {method}, not of {request.method}")
+        raise ConfigError(f"--from {request.start_from}: the weights are of {method}, not of {request.method}")
     return origin
 
 
@@ -181,24 +181,22 @@ def parse_pair(text: str, task: Task) -> tuple[str, str]:
     return source, target
 
 
-def baselines() -> list[str]:
-    """Names of the trivial baselines, which the methods' configuration files declare."""
-    files = sorted(resource_path("configs/methods").glob("*.toml"))
-    return [path.stem for path in files if read_toml(path).get("baseline")]
-
-
 def resolve_ranks(gpus: int, device: str) -> int:
-    """How many processes share one training: as many as asked for, of GPUs no more than there are."""
+    """Number of processes that share one training.
+
+    Raises:
+        ConfigError: more GPUs are requested than torch finds.
+    """
     if device == "cuda" and gpus > 1:
         import torch
 
         if gpus > (found := torch.cuda.device_count()):
-            raise ConfigError(f"--gpus {gpus}: torch sees {found}")
+            raise ConfigError(f"--gpus {gpus}: torch finds {found}; ask for at most as many")
     return gpus
 
 
 def resolve_device(name: str) -> str:
-    """`auto` is the GPU where there is one. Torch is asked only if a driver is there, because asking is slow."""
+    """Resolve `auto` to the GPU if there is one. Torch is imported only if a driver exists, because that is slow."""
     if name == "cpu" or (name == "auto" and not Path("/proc/driver/nvidia").exists()):
         return "cpu"
     import torch
@@ -206,5 +204,5 @@ def resolve_device(name: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if name == "cuda":
-        raise ConfigError("--device cuda: torch sees no GPU; use --device cpu, or install a CUDA build of torch")
+        raise ConfigError("--device cuda: torch finds no GPU; use --device cpu, or install a CUDA build of torch")
     return "cpu"

@@ -1,4 +1,4 @@
-"""Runs jobs: prepare, fit, score, evaluate, record; each stage reads what the previous one wrote."""
+"""Runs jobs: prepares slices, fits, scores, evaluates, records; each stage reads what the previous one wrote."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -64,17 +64,17 @@ class Runner:
         return Job.plan(experiment, entry, cohort, root=self.root, device=self.device, origin=origin)
 
     def run(self, job: Job, started: StartedMethod | None = None) -> RunRecord:
-        """The record of this job, from disk if it was run before.
+        """Run a job and return its record; a finished run is read from disk.
 
-        A method that fails gives a record with status `failed` and its reason; the run can be repeated. If another
-        process works on this run, waits for it.
+        A method that fails gives a record with status `failed` and a reason, and can be run again. If another process
+        works on this run, waits for it.
 
         Args:
-            job: what is run.
-            started: the method's process, where it runs already; it does the first training.
+            job: the job.
+            started: the method's process, if it runs already; used for the first split.
 
         Raises:
-            LeakError: the weights that it starts from were trained on a patient who is tested.
+            LeakError: the initial weights were trained on a test patient.
         """
         if job.origin:
             for split in job.cohort.splits:
@@ -82,7 +82,7 @@ class Runner:
         if job.run.finished and not damaged(job.run):
             return job.run.read_record()
         if started and not started.move_to((job.folds or (job,))[0].run):
-            started = None  # an interrupted run goes on in its own folder
+            started = None  # an interrupted run resumes in its own folder
         with self._begun(job, waiting=self._wait) as stored:
             if stored:
                 return stored
@@ -116,7 +116,7 @@ class Runner:
 
     @contextlib.contextmanager
     def _begun(self, job: Job, waiting: Callable[[str], None] | None = None) -> Iterator[RunRecord | None]:
-        """Hold the run and log its start and whatever stops it; yields the record of a finished one instead."""
+        """Lock the run, and log its start and what stops it; yields the record if the run is finished, else None."""
         run = job.run
         with run.lock(waiting=waiting) as dead:
             repaired = repair(run)
@@ -131,11 +131,11 @@ class Runner:
                 yield None
 
     def apply(self, job: Job, started: StartedMethod | None = None) -> Described:
-        """Fit and score in the method's own process, unless every map is already there; returns its description.
+        """Fit and score in the method's own process, unless every map is stored; returns the method's description.
 
         Raises:
             MethodError: the method fails.
-            LeakError: the stored checkpoint was trained on a patient who is tested.
+            LeakError: the stored checkpoint was trained on a test patient.
         """
         run, tested = job.run, (*job.split.val, *job.split.test)
         left = unscored(run, tested)
@@ -182,7 +182,7 @@ class Runner:
         return needs
 
     def _worker(self, job: Job) -> "WorkerProcess | InProcess":
-        """A process of the method's own, or this one for an object passed from Python."""
+        """A separate process, or for an object passed from Python the current one."""
         note = partial(self._note, job.run)
         if job.entry.live is None:
             return WorkerProcess(job.entry, job.run.log, self.limits, self._access(job), note)
@@ -197,7 +197,7 @@ class Runner:
 
     def _assign(self, job: Job, needs: Described, left: list[str]) -> Assignment:
         cohort, task = job.cohort, job.cohort.task
-        fit = () if job.run.checkpoint.exists() else needs.fit  # if nothing is left to learn, nothing is read for it
+        fit = () if job.run.checkpoint.exists() else needs.fit  # a fitted method needs no training slices
         bound = bool(fit) and is_bound(job.experiment.method, job.entry)
         if bound:
             fit = tuple(name for name in fit if name != ANOMALY)
@@ -221,7 +221,7 @@ class Runner:
         )
 
     def _masks(self, job: Job, store: SliceStore, train: dict[str, list[int]]) -> dict[str, str]:
-        """Labels of training patients, which only a bound gets."""
+        """Labels of training patients, which only supervised upper bounds receive."""
         cohort, cache = job.cohort, cache_root().resolve()
         references = build_references(
             [cohort.subjects[name] for name in train],
@@ -246,7 +246,7 @@ class Runner:
         )
 
     def _note(self, run: Run, event: Event) -> None:
-        """Log an event; progress is only shown."""
+        """Log an event; progress is only displayed."""
         if isinstance(event, Advance):
             self.report(event.progress)
         else:
@@ -258,7 +258,7 @@ class Runner:
 
 @contextlib.contextmanager
 def _noting_stops(run: Run) -> Iterator[None]:
-    """Log whatever stops a run; a full disk may prevent even that."""
+    """Log what stops a run, unless a full disk prevents it."""
     try:
         yield
     except BaseException as error:
@@ -268,15 +268,15 @@ def _noting_stops(run: Run) -> Iterator[None]:
 
 
 def _described(run: Run) -> Described:
-    """The method's description as it was logged."""
+    """The method's description in the event log."""
     return next(event for event in reversed(run.read_events()) if isinstance(event, Described))
 
 
 def _refuse_links(run: Run) -> None:
-    """Remove links that a method left: the harness would read or write where they lead, which the method cannot.
+    """Remove symbolic links that a method left: through them, the harness would read or write what the method cannot.
 
     Raises:
-        MethodError: there were some.
+        MethodError: a link was found.
     """
     links = [path for path in run.path.rglob("*") if path.is_symlink()]
     for path in links:
@@ -286,7 +286,7 @@ def _refuse_links(run: Run) -> None:
 
 
 def _training_slices(job: Job, *, bound: bool) -> dict[str, list[int]]:
-    """Healthy slices of each training patient; for a bound all slices of those with a label."""
+    """Healthy slices of each training patient; for a supervised upper bound, all slices of labelled patients."""
     cohort = job.cohort
     if not bound:
         return cohort.train_slices(job.split)
@@ -294,6 +294,6 @@ def _training_slices(job: Job, *, bound: bool) -> dict[str, list[int]]:
 
 
 def _training_set(job: Job) -> dict[str, Any]:
-    """Everyone whom the weights will have seen, including those of a run that they started from."""
+    """All patients that the weights were trained on, including those of the run that training starts from."""
     before = job.origin.training_set if job.origin else {}
     return {**before, **training_manifest(job.split, job.cohort.census)}

@@ -1,7 +1,7 @@
-"""A trained run on another cohort: its weights as they are, on patients whom they have never seen.
+"""Applies a trained run to another cohort: the weights stay as they are, and the patients are unseen.
 
-What the weights were trained for comes from their run: the pair, working size, field of view and scaling. The rest,
-such as which slices are scored and under which protocol, is the new task's.
+The pair, working size, field of view and scaling come from the run that trained the weights. Everything else, such as
+the scored slices and the protocol, comes from the new task.
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ TRAINED_FOR = ("pair", "size", "field_of_view", "scaling", "budget")
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """A run, and whom to score with its weights.
+    """A trained run, and the patients to score with its weights.
 
     Attributes:
-        run: that learned the weights.
+        run: the run that trained the weights.
         data: folder with the patients.
-        task: how they lie there, which slices are scored, and the protocol; by default the run's own.
-        split: whose validation and test patients are scored; by default everybody is.
-        plugins: files that hold the method, if it is not installed.
+        task: layout of the folder, scored slices and protocol; by default the run's own task.
+        split: split whose validation and test patients are scored; by default all patients.
+        plugins: plugin files that define the method, if it is not installed.
     """
 
     run: Run
@@ -51,10 +51,10 @@ class Application:
 
 
 def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
-    """The record of the run's weights on other patients; of the status `unlabelled` if there is nothing to judge by.
+    """Score other patients with the run's weights; the record's status is `unlabelled` if no patient has a label.
 
     Raises:
-        ConfigError: the run has no weights, or its method is not there.
+        ConfigError: the run has no weights, or its method is not registered.
         LeakError: a patient was in the weights' training set.
     """
     origin = Origin.of(asked.run, further=False)
@@ -79,23 +79,23 @@ def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
 
 
 def _task(asked: Application, learned: Task, reporter: Reporter) -> Task:
-    """The new task as far as the weights allow it."""
+    """The new task, with the settings that the weights were trained for."""
     wanted = load_task(asked.task) if asked.task else learned
     dataset = registry.find("dataset", wanted.dataset, registry.datasets())
     if asked.data and getattr(dataset.load(), "embedded", False):
         raise ConfigError(
-            f"task {wanted.name} has its own patients; say with --task how those in {asked.data} lie there"
+            f"task {wanted.name} has embedded patients; add --task with the task that describes {asked.data}"
         )
     kept = {name: getattr(learned, name) for name in TRAINED_FOR}
     for name, value in kept.items():
         if (other := getattr(wanted, name)) != value and name != "budget":
-            reporter.say(f"{name} is {value}, as the weights were trained, and not {other} as in task {wanted.name}")
+            reporter.say(f"{name} is {value}, as in training, not {other} as in task {wanted.name}")
     split = {"split": asked.split} if asked.split else {}
     return change_task(wanted, {**kept, **split}, asdict(learned.budget))
 
 
 def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
-    """The split's patients, so that the row may stand beside others of that split; else everybody."""
+    """The split's patients, so that the row is comparable with others of that split; else all patients."""
     if asked.split:
         return gather(task, asked.data, report=reporter)
     subjects = _judged(open_dataset(task, asked.data, report=reporter).subjects(), reporter)
@@ -107,8 +107,8 @@ def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
 
 
 def _judged(subjects: Sequence[Subject], reporter: Reporter) -> list[Subject]:
-    """Those with a label, or all if nobody has one."""
+    """The labelled patients, or all if none has a label."""
     labelled = [s for s in subjects if s.label or s.healthy]
     if labelled and (without := len(subjects) - len(labelled)):
-        reporter.say(f"{without} patients without a label are left out; give those a folder of their own to score them")
+        reporter.say(f"{without} patients without a label are skipped; to score them, put them into their own folder")
     return labelled or list(subjects)

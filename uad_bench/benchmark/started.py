@@ -1,4 +1,4 @@
-"""A method's process that starts before any patient is read, so that a wrong setting is reported first."""
+"""Starts a method's process before any patient is read, so that wrong settings are reported early."""
 
 import contextlib
 import shutil
@@ -25,13 +25,13 @@ from uad_bench.runs.folder import Run
 
 @dataclass(frozen=True, slots=True)
 class StartedMethod:
-    """A method that has described itself and waits for its job.
+    """A method whose process has described itself and waits for its assignment.
 
     Attributes:
-        worker: its process.
-        needs: what it needs, with its resolved hyperparameters.
+        worker: the method's process.
+        needs: the modalities it needs, and its resolved hyperparameters.
         folder: where the process may write; it becomes the run folder.
-        events: what was noted while it described itself.
+        events: events up to the description.
     """
 
     worker: WorkerProcess
@@ -41,11 +41,11 @@ class StartedMethod:
 
     @property
     def modalities(self) -> set[str]:
-        """Those that it asks for, apart from the labels of a bound."""
+        """Modalities that it needs, without the labels of a supervised upper bound."""
         return {*self.needs.fit, *self.needs.score} - {ANOMALY}
 
     def move_to(self, run: Run) -> bool:
-        """Make the process's folder this run's; False where the run has a folder already."""
+        """Rename the process's folder to the run's; returns False if the run folder exists."""
         run.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self.folder.rename(run.path)
@@ -59,11 +59,11 @@ class StartedMethod:
 def started_method(
     experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path, limits: Limits
 ) -> Iterator[StartedMethod | None]:
-    """Start the method's process below the runs folder `root` and let it describe itself.
+    """Start the method's process below the runs folder `root` and ask it for its description.
 
     Yields:
-        the method; None for a command, for an object passed from Python, and for a method that fails here, which its
-        run will report.
+        the method; None for a command, for an object passed from Python, and for a method that fails at this point (its
+        run reports the failure).
 
     Raises:
         ConfigError: a hyperparameter is unknown or has a wrong type.
@@ -84,22 +84,22 @@ def started_method(
             yield StartedMethod(worker, needs, folder, events)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # runs are there
+        with contextlib.suppress(OSError):  # it contains runs
             root.rmdir()
 
 
 def access_for(
     experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path, folder: Path
 ) -> AccessPolicy:
-    """What the method's process may reach: prepared slices to read and its own folder to write.
+    """What the method's process may access: prepared slices (read-only) and its own folder.
 
-    Hidden are the patients' folders, the rest of the cache, and all other runs below the runs folder `root`.
+    The patients' folders, the rest of the cache, and all other runs below the runs folder `root` are hidden.
     """
     cache, plugin = cache_root(), [entry.file] if entry.file else []
     masks = [cache / supervision.FOLDER] if is_bound(experiment.method, entry) else []
     for prepared in (cache / FOLDER, *masks):
         with writing(prepared):
-            pass  # what does not exist when the process starts can be neither shown to it nor hidden
+            pass  # a folder must exist when the process starts, to be either shown or hidden
     return AccessPolicy.around(
         subjects,
         hidden=[cache, *_folders_of_runs(root)],
@@ -109,14 +109,14 @@ def access_for(
 
 
 def _folders_of_runs(root: Path) -> list[Path]:
-    """The runs folder; where that is around the working folder, the folders of tasks in it."""
+    """The runs folder; if it contains the working directory, the task folders in it."""
     if Path.cwd().is_relative_to(root.resolve()):
         return [run.parents[1] for run in root.glob("*/*/seed*")]
     return [root]
 
 
 def is_bound(method: str, entry: Entry) -> bool:
-    """Whether a configuration file of this project, and not the method, says that it may see labels."""
+    """Whether a configuration file of this project (not the method itself) declares a supervised upper bound."""
     return entry.distribution.startswith("uad-bench ") and method in bound_methods()
 
 

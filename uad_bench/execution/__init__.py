@@ -1,1 +1,1 @@
-"""Running a method: its process, its limits, its training, its score maps."""
+"""Running a method: process, limits, training and score maps."""

@@ -1,6 +1,6 @@
-"""Notes, and refuses, what a method's own Python code opens or lists behind the access policy.
+"""Refuses and logs attempts of a method's Python code to open or list hidden files.
 
-It sees neither compiled code nor other programs. Those are the sandbox's matter; this says in the record who tried.
+Compiled code and other programs are not covered; the sandbox restricts those. The log shows which methods tried.
 """
 
 import contextlib
@@ -22,23 +22,23 @@ FILE_EVENTS = {
     "os.symlink": 2,
     "os.rename": 2,
 }
-"""Audit events that name files, with how many of their arguments do."""
+"""Audit events about files, with the number of leading arguments that are paths."""
 MOST_REPORTS = 100
-REFUSED = "labels, source images and other runs are out of a method's reach"
+REFUSED = "a method may not access labels, source images or other runs"
 
 
 class AuditHook:
-    """Refuses what the policy hides, and reports the first attempts; for `sys.addaudithook`."""
+    """Audit hook for `sys.addaudithook`: refuses access to hidden files, and reports the first attempts."""
 
     def __init__(self, access: AccessPolicy, report: Callable[[str], None]) -> None:
         self._access, self._report, self._left = access, report, iter(range(MOST_REPORTS))
 
     def allow(self, folder: str) -> None:
-        """Let this folder be used, too."""
+        """Allow access to this folder, too."""
         self._access = replace(self._access, writable=self._access.writable | {os.path.realpath(folder)})
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Look at one event of the interpreter."""
+        """Check one audit event."""
         for path in map(_path, arguments[: FILE_EVENTS.get(event, 0)]):
             if path and self._access.hides(path):
                 if next(self._left, None) is not None:
@@ -47,7 +47,7 @@ class AuditHook:
 
 
 def _path(argument: Any) -> str | None:
-    """The argument as text if it is a path; a descriptor, a mode or a flag is not."""
+    """The argument as text if it is a path; None for descriptors, modes and flags."""
     with contextlib.suppress(Exception):
         return os.fsdecode(argument)
     return None

@@ -1,6 +1,6 @@
-"""Whether a method's scores are those of the slices alone: a few of the first patient's are asked for once more.
+"""Checks that a method's scores depend on each slice alone, by scoring some slices of the first patient again.
 
-They come one by one and after all other patients, so that statistics of a batch, or of the scores so far, show.
+They are scored one at a time and after all other patients, which reveals batch statistics and state kept in `score`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uad_bench.data.store import SliceStore
 
 SLICES = 4
-CLOSE = 1e-4  # of the map's range: above the rounding of float32 convolutions, below what moves a threshold
+CLOSE = 1e-4  # of the map's range: above float32 rounding of convolutions, too small to affect a threshold
 CLOSE_IN_BFLOAT16 = {"cpu": 2.0**-8, "cuda": 2.0**-5}
 """One rounding of bfloat16 on processors, where differences of 0 were measured; eight on GPUs, whose kernels change
 with the size of the batch and whose roundings add up over a network's layers and steps."""
@@ -29,12 +29,12 @@ DEPENDS = "scores depend on the batch or on other cases"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some slices of one patient as they were scored first.
+    """Some slices of one patient, with their original scores.
 
     Attributes:
-        keys: at most four, evenly spread.
-        scores: (n, h, w) float32, on the grid the method works on.
-        spread: highest minus lowest score of all the patient's slices.
+        keys: at most four, evenly spaced.
+        scores: (n, h, w) float32, on the method's working grid.
+        spread: range of the scores over all slices of the patient.
     """
 
     keys: tuple[SliceKey, ...]
@@ -43,15 +43,15 @@ class Sample:
 
     @classmethod
     def of(cls, keys: Sequence[SliceKey], scores: NDArray[np.float32]) -> Self:
-        """Choose from all scores (N, h, w) of a patient's slices."""
+        """Select slices from all scores (N, h, w) of a patient."""
         chosen = np.unique(np.linspace(0, len(keys) - 1, SLICES).astype(int))
         return cls(tuple(keys[i] for i in chosen), scores[chosen], float(np.ptp(scores)))
 
     def remark(self, method: Method, store: SliceStore, *, device: str) -> str | None:
-        """Score the slices once more, and say by how much they differ if that is more than rounding does.
+        """Score the slices again; returns a remark if the scores differ by more than rounding.
 
         Raises:
-            MethodError: the method returned something that is not a finite score per pixel.
+            MethodError: the method did not return one finite score per pixel.
         """
         again, _ = score_subject(method, store, self.keys, device=device, batch_size=1)
         difference = float(np.abs(again - self.scores).max()) / max(self.spread, float(np.finfo(np.float32).tiny))
@@ -61,7 +61,7 @@ class Sample:
 
 
 def tolerance(device: str) -> float:
-    """Largest difference that rounding makes in the precision in which networks run there, of the map's range."""
+    """Largest difference due to rounding in the device's network precision, as a fraction of the map's range."""
     from uad_bench.precision import has_bfloat16
 
     kind = device.partition(":")[0]

@@ -1,7 +1,8 @@
-"""A method that is a program of any language: it is given folders, runs in its own environment, and leaves score maps.
+"""Methods that are commands: a program in any language reads images from a folder and writes score maps to another.
 
-`python predict.py {images} {out}`: `{images}` holds the patients to score, `{out}` takes `<patient>.nii.gz` or
-`<patient>.npy`; with `{train}` in the command, healthy slices of the training patients lie there.
+In `python predict.py {images} {out}`, `{images}` is the folder of patients to score and `{out}` receives
+`<patient>.nii.gz` or `<patient>.npy`; `{train}`, if used, is a folder with healthy slices of the training patients.
+Images are NIfTI files in RAS+ at native resolution, without labels.
 """
 
 import contextlib
@@ -11,26 +12,27 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.config import validate
+from uad_bench.data.subject import Subject
+from uad_bench.data.volume import Affine, PatientReader, Volume
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, DataError, MethodError, ResourceError, unknown
 from uad_bench.evaluation.score_files import find_maps, read_score_map
 from uad_bench.execution.access import AccessPolicy
-from uad_bench.execution.exchange import write_images, write_training
 from uad_bench.execution.isolation import LOG_LIMIT, Limits
 from uad_bench.execution.job import Job
 from uad_bench.execution.processes import end_group, group_rss_mib
 from uad_bench.execution.sandbox import Sandbox, isolation_available
 from uad_bench.execution.stages import save_map
-from uad_bench.files import storage_error
+from uad_bench.files import storage_error, write_json
 from uad_bench.method import Modality
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import save_checkpoint
@@ -47,7 +49,7 @@ Note = Callable[[Event], None]
 
 @dataclass(frozen=True, kw_only=True)
 class CommandSettings:
-    """What `--set` can say of a command.
+    """Settings of a command, given with `--set`.
 
     Attributes:
         score: modalities of the patients to score; by default the first of the task's pair.
@@ -61,7 +63,7 @@ class CommandSettings:
 
 
 def command_entry(text: str, name: str) -> Entry:
-    """An entry for a command as it was typed; it is split into words as a shell would, and run without one.
+    """An entry for a command as typed; it is split into words as by a shell, but run without one.
 
     Raises:
         ConfigError: a placeholder is unknown or missing, or the program is not found.
@@ -78,10 +80,10 @@ def command_entry(text: str, name: str) -> Entry:
 
 
 def run_command(job: Job, left: Sequence[str], *, access: AccessPolicy, limits: Limits, note: Note) -> Described:
-    """Run the command for these patients and keep its maps; returns its description.
+    """Run the command for the patients in `left` and store its maps; returns its description.
 
     Raises:
-        MethodError: the command fails, takes too much, or leaves no good map of a patient.
+        MethodError: the command fails, exceeds a limit, or leaves no valid map of a patient.
     """
     needs = describe_command(job)
     note(needs)
@@ -101,7 +103,7 @@ def run_command(job: Job, left: Sequence[str], *, access: AccessPolicy, limits: 
 
 
 def describe_command(job: Job) -> Described:
-    """What the command is given."""
+    """Modalities that the command is given, and what identifies it."""
     task, name = job.cohort.task, job.experiment.method
     settings = validate(CommandSettings, job.experiment.params, f"method {name}")
     learns = any("{train}" in word for word in job.entry.command)
@@ -133,11 +135,45 @@ def _hand_out(folder: Path, job: Job, needs: Described, left: Sequence[str], not
     (folder / "out").mkdir(parents=True)
     subjects = job.cohort.subjects
     for done, name in enumerate(left, 1):
-        write_images(folder / "images", subjects[name], needs.score)
+        _write_images(folder / "images", subjects[name], needs.score)
         note(Advance(stage="writing images", step=done, total=len(left)))
     if needs.fit:
         healthy = job.cohort.train_slices(job.split)
-        write_training(folder / "train", [subjects[name] for name in healthy], needs.fit, healthy)
+        _write_training(folder / "train", [subjects[name] for name in healthy], needs.fit, healthy)
+
+
+def _write_images(folder: Path, subject: Subject, modalities: Sequence[Modality]) -> None:
+    """Write `<folder>/<patient>/<patient>_<modality>.nii.gz`, float32."""
+    for modality, volume in _read_volumes(subject, modalities).items():
+        _write_image(_image_path(folder, subject.id, modality), volume.array, volume.affine)
+
+
+def _write_training(
+    folder: Path, subjects: Sequence[Subject], modalities: Sequence[Modality], healthy: Mapping[str, Sequence[int]]
+) -> None:
+    """Write training patients likewise, with slices that are not healthy set to 0, and `healthy_slices.json`."""
+    for subject in subjects:
+        for modality, volume in _read_volumes(subject, modalities).items():
+            keep = np.isin(np.arange(volume.array.shape[2]), list(healthy[subject.id]))
+            _write_image(_image_path(folder, subject.id, modality), volume.array * keep, volume.affine)
+    write_json(folder / "healthy_slices.json", {name: list(slices) for name, slices in healthy.items()})
+
+
+def _read_volumes(subject: Subject, modalities: Sequence[Modality]) -> dict[Modality, Volume]:
+    reader = PatientReader()
+    return {modality: reader.read(subject.images[modality]) for modality in modalities}
+
+
+def _image_path(folder: Path, patient: str, modality: Modality) -> Path:
+    return folder / patient / f"{patient}_{modality}.nii.gz"
+
+
+def _write_image(path: Path, array: NDArray[Any], affine: Affine) -> None:
+    import nibabel
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image: Any = nibabel.Nifti1Image(np.asarray(array, np.float32), affine)  # type: ignore[no-untyped-call]
+    nibabel.save(image, path)
 
 
 def _words(job: Job, folder: Path) -> list[str]:
@@ -150,7 +186,7 @@ def _words(job: Job, folder: Path) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What the command took: wall seconds, and the most MiB that its group held at once."""
+    """Resources used by the command: wall time in seconds, and peak memory of its process group in MiB."""
 
     seconds: float
     peak_rss_mib: float
@@ -158,7 +194,7 @@ class Used:
 
 @contextlib.contextmanager
 def _sandbox(job: Job, access: AccessPolicy) -> Iterator[Sandbox]:
-    """Where the command runs; it may read the files that it is made of, wherever they lie."""
+    """The command's sandbox, in which the files named in the command are readable."""
     files = {str(Path(word).resolve()) for word in job.entry.command if Path(word).is_file()}
     sandbox = Sandbox(replace(access, read_only=access.read_only | files), isolation_available())
     try:
@@ -168,7 +204,7 @@ def _sandbox(job: Job, access: AccessPolicy) -> Iterator[Sandbox]:
 
 
 def _execute(sandbox: Sandbox, words: list[str], log: Path, limits: Limits, watch: Callable[[], None]) -> Used:
-    """Run it until it ends or breaks a limit."""
+    """Run the command until it ends or exceeds a limit."""
     started, peak = time.perf_counter(), 0.0
     try:
         process = sandbox.start(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -185,7 +221,7 @@ def _execute(sandbox: Sandbox, words: list[str], log: Path, limits: Limits, watc
     finally:
         end_group(process)
         printed.join(POLL_S)
-        if not printed.is_alive():  # else a process that left the group still holds the other end
+        if not printed.is_alive():  # else a process that left the group still has the pipe open
             process.stdout.close()
     if process.returncode:
         raise MethodError(f"the command {_ending(process.returncode, log)}", reason="crash")
@@ -208,7 +244,7 @@ def _check(limits: Limits, seconds: float, mib: float) -> None:
 
 
 def _keep(printed: IO[bytes], log: Path) -> None:
-    """Keep the first MiB of what it prints, and read on so that it never blocks."""
+    """Log the first MiB of output, and read the rest so that the command never blocks."""
     written = 0
     with log.open("wb") as file:
         for line in printed:
@@ -218,9 +254,9 @@ def _keep(printed: IO[bytes], log: Path) -> None:
 
 
 def _ending(code: int, log: Path) -> str:
-    """How it ended, with the last line it printed."""
+    """How the command ended, with its last line of output."""
     last = log.read_text(errors="replace").strip().rpartition("\n")[2][:300] if log.exists() else ""
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    how = f"was terminated by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return f"{how}: {last}" if last else how
 
 
@@ -230,7 +266,7 @@ def _progress(folder: Path, left: Sequence[str]) -> Advance:
 
 
 def _collect(out: Path, job: Job, left: Sequence[str], used: Used, note: Note) -> None:
-    """Check every map, store it, and log it; a command has no weights to keep, so its checkpoint is empty."""
+    """Check, store and log every map; the checkpoint is empty, since a command keeps no weights here."""
     maps = _read_maps(out, job, left)
     train = {name: digest_json(job.cohort.census[name].digests) for name in job.split.train}
     digest = save_checkpoint(job.run.checkpoint, {}, training_set=train if "{train}" in job.entry.target else {})

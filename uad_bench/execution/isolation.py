@@ -1,4 +1,4 @@
-"""Runs a method in a process group of its own, with limits; whatever happens to it becomes events or one error."""
+"""Runs a method in its own process group, with limits; its messages become events, and any failure a `MethodError`."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ START = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a method may use: wall seconds for each request, and memory of its process group in MiB."""
+    """Resource limits of a method: wall time per request in seconds, and memory of its process group in MiB."""
 
     seconds: float | None = None
     memory_mib: float | None = None
@@ -45,14 +45,14 @@ class Limits:
 
 @dataclass(slots=True)
 class WorkerProcess:
-    """A method's process; use as a context manager, which ends the whole group on exit.
+    """A method's process; a context manager that terminates the whole process group on exit.
 
     Attributes:
         entry: the method.
-        log: file that keeps the first MiB of what the method prints; the folder it starts in is the method's.
-        limits: broken ones end the method.
-        access: what the method may reach.
-        note: receives what happens before the description is there.
+        log: file for the first MiB of the method's output; the method may write to the folder of this file.
+        limits: the method is terminated if it exceeds one.
+        access: which files the method may access.
+        note: receives events that precede the description.
         isolation: how `access` is enforced.
 
     Raises:
@@ -83,7 +83,7 @@ class WorkerProcess:
         except OSError as error:
             os.close(self._events)
             self._sandbox.close()
-            raise ResourceError(f"no process could be started: {error.strerror}; close other programs") from error
+            raise ResourceError(f"cannot start a process: {error.strerror}; close other programs") from error
         finally:
             os.close(write_end)
         self._printed = threading.Thread(target=self._drain, daemon=True)
@@ -95,13 +95,13 @@ class WorkerProcess:
         os.close(self._events)
         self._printed.join(GRACE_S)
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe and not self._printed.is_alive():  # else a process that left the group still holds the other end
+            if pipe and not self._printed.is_alive():  # else a process that left the group still has the pipe open
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self._sandbox.close()
 
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
-        """What the method needs and its resolved hyperparameters."""
+        """The modalities that the method needs, and its resolved hyperparameters."""
         self._send({"entry": _plain(self.entry), "params": params, "pair": pair, "access": self.access.to_json()})
         for event in self._read():
             if isinstance(event, Described):
@@ -111,7 +111,7 @@ class WorkerProcess:
 
     def work(self, assignment: Assignment) -> Iterator[Event]:
         """Fit and score; yields events until the last map is stored."""
-        shown = self._folder if self.isolation == "mount-namespace" else None  # it stays there when it is renamed
+        shown = self._folder if self.isolation == "mount-namespace" else None  # its path in there survives a rename
         self._send({**asdict(assignment), "run": str(shown or assignment.run)})
         for event in self._read():
             if isinstance(event, Done):
@@ -119,17 +119,17 @@ class WorkerProcess:
             yield event
 
     def _send(self, message: dict[str, Any]) -> None:
-        """Write a request from a thread, because a method that hangs may never read it."""
+        """Write a request from a thread, since a method that hangs never reads it."""
         threading.Thread(target=self._write, args=(json.dumps(message).encode() + b"\n",), daemon=True).start()
 
     def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):  # the process's death is reported by _read
+        with contextlib.suppress(OSError, ValueError):  # _read reports a process that has ended
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
     def _read(self) -> Iterator[Event]:
-        """Events as they come; a failure, an early end or a broken limit raises."""
+        """Events as they arrive; raises on a failure, an early exit or an exceeded limit."""
         started = checked = time.monotonic()
         while True:
             readable = bool(select([self._events], [], [], POLL_S)[0])
@@ -153,23 +153,24 @@ class WorkerProcess:
             raise MethodError(f"used {resident:.0f} MiB, over the limit of {memory:g} MiB", reason="oom")
 
     def _ended(self) -> MethodError:
-        """The process went away without saying that it was done."""
+        """The error for a process that ended before its work was done."""
         try:
             code = self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
-            return MethodError("the method closed the harness's pipe", reason="crash")
+            return MethodError("the method closed the event pipe of the harness", reason="crash")
         if code == FAILED:
-            advice = f"method.log says why; {VARIABLE}=landlock or audit-hook isolates it by other means"
+            advice = f"see method.log, or set {VARIABLE} to landlock or audit-hook"
             return MethodError(f"the method could not be isolated ({self.isolation}): {advice}", reason="crash")
         if code == -signal.SIGKILL and count_oom_kills() > self._oom_kills:
-            return MethodError("the kernel ended the method's process for want of memory", reason="oom")
+            return MethodError("the kernel killed the method's process: out of memory", reason="oom")
         if code < 0:
             name = signal.Signals(-code).name
-            return MethodError(f"the method's process was ended by signal {-code} ({name})", reason=f"signal {-code}")
+            message = f"the method's process was terminated by signal {-code} ({name})"
+            return MethodError(message, reason=f"signal {-code}")
         return MethodError(f"the method's process ended early with exit code {code}", reason="crash")
 
     def _drain(self) -> None:
-        """Keep the first MiB of what the method prints, and go on reading so that it never blocks."""
+        """Log the first MiB of output, and read the rest so that the method never blocks."""
         assert self._process.stdout is not None
         room = LOG_LIMIT if self.log else 0
         with contextlib.suppress(ValueError):  # closed from the other thread
@@ -179,15 +180,15 @@ class WorkerProcess:
 
 
 def command_of_worker(events: int) -> list[str]:
-    """The method's interpreter, with this one's module path and no working directory in it."""
+    """Command line of a method's interpreter, with the module path of this one but without the working directory."""
     places = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is the working directory
     return [sys.executable, "-P", "-c", START, str(events), json.dumps(places)]
 
 
 def _start(sandbox: Sandbox, events: int) -> subprocess.Popen[bytes]:
-    """The method's process, in which the order of sets stays the same.
+    """Start the method's process, with a fixed hash seed so that sets have the same order in every run.
 
-    Its threads sleep while they wait for each other: on cores that others use too, spinning ones were ten times slower.
+    OpenMP threads wait passively: on shared cores, spinning threads were ten times slower.
     """
     return sandbox.start(
         command_of_worker(events),
@@ -210,7 +211,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 
 def _append(log: Path | None, block: bytes, room: int) -> int:
-    """Add to the log and return the room left; a log that cannot be written is given up."""
+    """Append to the log and return the bytes left; a log that cannot be written is abandoned."""
     try:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # the method may have put a link there
         with os.fdopen(os.open(log or os.devnull, flags, 0o666), "ab") as file:
@@ -221,7 +222,7 @@ def _append(log: Path | None, block: bytes, room: int) -> int:
 
 
 def _checked(line: bytes) -> Event:
-    """Pass an event on; a failure of the method becomes an error that carries its traceback."""
+    """Parse an event; a failure of the method is raised as an error with its traceback."""
     try:
         event = parse_message(line)
     except ValueError as error:
@@ -232,7 +233,7 @@ def _checked(line: bytes) -> Event:
 
 
 def _failure(event: Failure) -> UadBenchError:
-    """The error that the worker described; its class decides whether other methods can go on."""
+    """The error that the worker described; its class determines whether other methods can continue."""
     kind = vars(errors).get(event.kind)
     if isinstance(kind, type) and issubclass(kind, UadBenchError) and kind is not MethodError:
         error: UadBenchError = kind(event.message)
@@ -243,4 +244,4 @@ def _failure(event: Failure) -> UadBenchError:
 
 
 def _forged() -> MethodError:
-    return MethodError("the method wrote something of its own into the harness's pipe", reason="crash")
+    return MethodError("the method wrote invalid data to the event pipe of the harness", reason="crash")

@@ -1,4 +1,4 @@
-"""A job: one row to compute, with everything that defines it."""
+"""Jobs: one table row to compute, with everything that defines it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from uad_bench.runs.origin import Origin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One row to compute; its identity is computed once, when the job is planned.
+    """One table row to compute; its identity is computed once, when the job is planned.
 
     Attributes:
-        split: the patients who are trained on and tested; with folds, those of the first.
+        split: training, validation and test patients; with cross-validation, those of the first fold.
         origin: the run whose weights are used; None trains from scratch.
         identity: everything that defines the run, as plain values.
-        run: the run folder, named by the digest of the identity; a fold's lies below it.
+        run: the run folder, named by the digest of the identity; folds have subfolders.
         device: `"cpu"` or `"cuda"`.
     """
 
@@ -38,7 +38,7 @@ class Job:
     device: str
 
     @classmethod
-    def plan(  # noqa: PLR0913 - three things to run, and where
+    def plan(  # noqa: PLR0913 - every part of the job
         cls,
         experiment: Experiment,
         entry: Entry,
@@ -49,7 +49,7 @@ class Job:
         origin: Origin | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> Self:
-        """The job of this experiment below the runs folder `root`; `facts` are further parts of its identity.
+        """Plan the job of an experiment below the runs folder `root`; `facts` are additional parts of its identity.
 
         Raises:
             ConfigError: a setting has no JSON form.
@@ -68,7 +68,7 @@ class Job:
 
     @property
     def folds(self) -> tuple[Job, ...]:
-        """A job per fold; empty where there is one split."""
+        """One job per fold; empty without cross-validation."""
         if len(self.cohort.splits) == 1:
             return ()
         return tuple(

@@ -1,4 +1,4 @@
-"""Calls of the Linux kernel that Python lacks; imports the standard library alone, for the launcher."""
+"""Linux system calls that Python does not provide; imports only the standard library, because the launcher does."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def libc() -> ctypes.CDLL:
 
 
 def check(result: int, call: str) -> int:
-    """The result of a call.
+    """Return the result of a system call.
 
     Raises:
-        OSError: it is negative.
+        OSError: the result is negative.
     """
     if result < 0:
         number = ctypes.get_errno()
@@ -28,12 +28,12 @@ def check(result: int, call: str) -> int:
 
 
 def set_process_option(option: int, value: int) -> None:
-    """`prctl(option, value)`."""
+    """Call `prctl(option, value)`."""
     check(libc().prctl(option, ctypes.c_ulong(value), *3 * [ctypes.c_ulong(0)]), f"prctl {option}")
 
 
 def drop_privileges() -> None:
-    """No capability now, and none by starting a program as root or one that is set-user-ID."""
+    """Drop all capabilities, and prevent gaining any by executing another program."""
     for capability in range(LAST_CAPABILITY + 1):
         libc().prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), *3 * [ctypes.c_ulong(0)])
     set_process_option(PR_SET_NO_NEW_PRIVS, 1)

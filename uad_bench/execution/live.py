@@ -1,6 +1,6 @@
-"""A method passed from Python, as a class or an object: runs in the calling process, without its own.
+"""Runs a method passed from Python, as a class or an object, in the calling process.
 
-Nothing keeps such a method from what the session can reach; for a row that others should believe, put it into a file.
+Such a method is not isolated: it can access whatever the session can. For results to publish, use a plugin file.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ def live_entry(method: Any, name: str | None = None) -> Entry:
     """An entry for a class or an object.
 
     Args:
-        method: fits the contract of `uad_bench.method.Method`.
-        name: of its rows; by default the class's name, `PatchPCA` as `patch-pca`.
+        method: fulfils the contract of `uad_bench.method.Method`.
+        name: method name in tables; by default derived from the class, e.g. `patch-pca` for `PatchPCA`.
     """
     cls = method if isinstance(method, type) else type(method)
     if lacking := [part for part in ("modalities", "fit", "score") if not hasattr(cls, part)]:
@@ -36,24 +36,24 @@ def live_entry(method: Any, name: str | None = None) -> Entry:
 
 
 def live_params(method: Any) -> dict[str, Any]:
-    """The hyperparameters of an object; a class has none yet."""
+    """The hyperparameters of an object; empty for a class."""
     return {} if isinstance(method, type) else hyperparameters(method)
 
 
 def spoken_name(class_name: str) -> str:
-    """`PatchPCA` as `patch-pca`."""
+    """Convert a class name to a method name: `PatchPCA` to `patch-pca`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name).lower()
 
 
 @dataclass(slots=True)
 class InProcess:
-    """Does for a live method what a `WorkerProcess` does for the others, without a process.
+    """Runs a live method with the interface of `WorkerProcess`, but in the current process.
 
     Attributes:
         entry: the method.
-        note: receives each event at once.
+        note: receives each event immediately.
         log: file for the traceback of a failure.
-        isolation: none; it can reach what the session can.
+        isolation: always `"none"`.
     """
 
     entry: Entry
@@ -69,7 +69,7 @@ class InProcess:
         self._method = None
 
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
-        """What the method needs and its resolved hyperparameters."""
+        """The modalities that the method needs, and its resolved hyperparameters."""
         with self._failures(), preserved():
             if isinstance(self.entry.live, type):
                 self._method, description = describe(self.entry, params, pair)
@@ -78,14 +78,14 @@ class InProcess:
         return description
 
     def work(self, assignment: Assignment) -> Iterator[Event]:
-        """Fit and score; every event goes to `note` as it happens, none is left to yield."""
+        """Fit and score; all events go to `note` as they happen, so the iterator is empty."""
         with self._failures(), preserved():
             work(self._method, assignment, self.note)
         return iter(())
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
-        """Whatever a method raises is its failure; the traceback is kept."""
+        """Convert any exception to a `MethodError`, and log its traceback."""
         try:
             yield
         except UadBenchError:

@@ -1,4 +1,4 @@
-"""What a method's process tells the harness, one JSON object per line: events of the run, and how its work ended."""
+"""Messages from a method's process to the harness, one JSON object per line: events, success or failure."""
 
 import json
 from functools import cache
@@ -10,11 +10,11 @@ from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, LabelA
 
 
 class Failure(Event):
-    """The method, or a call of it, raised an error.
+    """The method raised an error.
 
     Attributes:
-        kind: class of an error of the harness; its name decides whether other methods can go on.
-        reason: a code, as in `FAILED(reason)`.
+        kind: name of a class in `uad_bench.errors`; it determines whether other methods can continue.
+        reason: code as in `FAILED(reason)`.
     """
 
     event: Literal["failed"] = "failed"
@@ -36,10 +36,10 @@ Message = Annotated[
 
 
 def parse_message(line: bytes | str) -> Event:
-    """The message of one line; NaN and infinity, which JSON does not have, become None.
+    """Parse one line; NaN and infinity, which are not valid JSON, become None.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the line is not a valid message.
     """
     try:
         value: Any = json.loads(line, parse_constant=lambda _: None)

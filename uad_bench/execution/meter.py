@@ -1,4 +1,4 @@
-"""What a piece of work took: wall and processor seconds, and peak memory."""
+"""Measures wall time, CPU time and peak memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Measures spans of work of this process.
+    """Measures the resources that the current process uses.
 
     Attributes:
-        device: where it computes.
+        device: device of the computation.
     """
 
     device: str = "cpu"
 
     @contextmanager
     def span(self) -> Iterator[dict[str, Any]]:
-        """A dictionary that is filled when the span ends.
+        """Measure the body of a `with` statement; yields a dictionary that is filled when it ends.
 
-        Keys: `seconds`, `cpu_seconds`, `peak_rss_mib`; on CUDA `peak_cuda_mib`.
+        Keys: `seconds`, `cpu_seconds`, `peak_rss_mib`; on CUDA also `peak_cuda_mib`.
         """
         spent: dict[str, Any] = {}
         started, cpu = time.perf_counter(), _cpu_seconds()
@@ -37,7 +37,7 @@ class Meter:
             spent["peak_cuda_mib"] = _peak_cuda(self.device)
 
     def _wait(self) -> None:
-        """Until the GPU has done what it was told."""
+        """Wait for pending GPU work."""
         if self.device.startswith("cuda"):
             import torch
 
@@ -45,17 +45,17 @@ class Meter:
 
 
 def peak_rss() -> float:
-    """Largest resident set of this process so far, in MiB."""
+    """Peak resident set size of this process, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _cpu_seconds() -> float:
-    """Of this process, its threads, and its children that have ended."""
+    """CPU time of this process, its threads, and its terminated children."""
     return sum(os.times()[:4])
 
 
 def _peak_cuda(device: str) -> float:
-    """Most memory that torch held on the GPU so far, in MiB."""
+    """Peak GPU memory reserved by torch, in MiB."""
     import torch
 
     return torch.cuda.max_memory_reserved(device) / 2**20

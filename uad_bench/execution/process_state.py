@@ -1,4 +1,4 @@
-"""The state of the process that a method must leave alone: seeds, dtype, threads, folder, warnings, environment."""
+"""Global state that a method must not change: seeds, dtype, threads, working directory, warnings, environment."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 
-class Part(NamedTuple):
-    """How one part of the state is read and put back."""
+class Accessor(NamedTuple):
+    """Reads and restores one part of the state."""
 
     read: Callable[[], Any]
     restore: Callable[[Any], object]
@@ -30,23 +30,25 @@ def _set_filters(stored: list[Any]) -> None:
     warnings.filters[:] = stored  # type: ignore[index]
 
 
-PARTS: dict[str, Part] = {
-    "torch's random state": Part(lambda: torch.get_rng_state().tolist(), lambda s: torch.set_rng_state(_bytes(s))),
-    "numpy's random state": Part(lambda: _plain(np.random.get_state()), np.random.set_state),  # noqa: NPY002
-    "Python's random state": Part(random.getstate, random.setstate),
-    "torch's default dtype": Part(torch.get_default_dtype, torch.set_default_dtype),
-    "torch's number of threads": Part(torch.get_num_threads, torch.set_num_threads),
-    "torch's gradient mode": Part(torch.is_grad_enabled, torch.set_grad_enabled),
-    "torch's deterministic mode": Part(torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
-    "numpy's error handling": Part(np.geterr, lambda s: np.seterr(**s)),
-    "the working folder": Part(os.getcwd, os.chdir),
-    "the warning filters": Part(lambda: list(warnings.filters), _set_filters),
-    "the environment's variables": Part(lambda: dict(os.environ), _set_environment),
+PARTS: dict[str, Accessor] = {
+    "torch's random state": Accessor(lambda: torch.get_rng_state().tolist(), lambda s: torch.set_rng_state(_bytes(s))),
+    "numpy's random state": Accessor(lambda: _plain(np.random.get_state()), np.random.set_state),  # noqa: NPY002
+    "Python's random state": Accessor(random.getstate, random.setstate),
+    "torch's default dtype": Accessor(torch.get_default_dtype, torch.set_default_dtype),
+    "torch's number of threads": Accessor(torch.get_num_threads, torch.set_num_threads),
+    "torch's gradient mode": Accessor(torch.is_grad_enabled, torch.set_grad_enabled),
+    "torch's deterministic mode": Accessor(
+        torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms
+    ),
+    "numpy's error handling": Accessor(np.geterr, lambda s: np.seterr(**s)),
+    "the working folder": Accessor(os.getcwd, os.chdir),
+    "the warning filters": Accessor(lambda: list(warnings.filters), _set_filters),
+    "the environment's variables": Accessor(lambda: dict(os.environ), _set_environment),
 }
 
 
 def changes(work: Callable[[], object]) -> list[str]:
-    """Run `work` and name every part of the state that it changed; all of them are put back."""
+    """Run `work` and return the parts of the state that it changed; the state is restored."""
     before = {name: part.read() for name, part in PARTS.items()}
     try:
         work()
@@ -58,7 +60,7 @@ def changes(work: Callable[[], object]) -> list[str]:
 
 @contextmanager
 def preserved() -> Iterator[None]:
-    """Put the state of the process back at the end."""
+    """Restore the state of the process on exit."""
     before = {name: part.read() for name, part in PARTS.items()}
     try:
         yield
@@ -68,8 +70,8 @@ def preserved() -> Iterator[None]:
 
 
 @contextmanager
-def other_luck(number: int) -> Iterator[None]:
-    """Different states of all global generators, so that whoever draws from them is found out."""
+def global_seeds(number: int) -> Iterator[None]:
+    """Seed all global random generators, to reveal methods that draw from them; their state is restored on exit."""
     with preserved():
         torch.manual_seed(number)
         np.random.seed(number)  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""A leader and the processes below it: their memory and their end. Reads /proc; elsewhere it knows less."""
+"""Memory use and termination of a process group and its descendants, found in /proc."""
 
 import contextlib
 import os
@@ -14,15 +14,15 @@ PROC = Path("/proc")
 
 
 def group_rss_mib(leader: int) -> float:
-    """Memory in MiB that a leader's processes hold for themselves, whatever group they moved to.
+    """Anonymous and shared memory in MiB of a leader's group and all descendants, even those that left the group.
 
-    Mapped files are left out, because the kernel can drop them.
+    Mapped files are not counted, because the kernel can reclaim them.
     """
     return sum(map(_own_kib, _members(leader))) / 1024
 
 
 def end_group(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> None:
-    """Ask a leader and its processes to end, then make them; none of them is alive afterwards."""
+    """Terminate a leader, its group and all descendants; those still alive after `grace_s` are killed."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -30,7 +30,7 @@ def end_group(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> 
     deadline = time.monotonic() + GRACE_S
     while (members := list(_members(process.pid))) and time.monotonic() < deadline:
         others = [pid for pid in members if pid != process.pid]
-        for pid in others or members:  # the leader last: what it started is known by it
+        for pid in others or members:  # the leader last, because descendants are found through it
             _kill(pid)
         time.sleep(0.01)
         process.poll()
@@ -39,7 +39,7 @@ def end_group(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> 
 
 
 def count_oom_kills() -> int:
-    """Processes that the kernel has ended for want of memory since the machine started; 0 where it does not say."""
+    """Number of processes killed by the kernel's out-of-memory killer since boot; 0 if unknown."""
     try:
         lines = (PROC / "vmstat").read_text().splitlines()
     except OSError:
@@ -58,7 +58,7 @@ def _kill(pid: int) -> None:
 
 
 def _members(leader: int) -> Iterator[int]:
-    """Living processes of the leader's group, and all that descend from one of these."""
+    """Live processes of the leader's group, and all their descendants."""
     living, family = list(_living()), set[int]()
     while found := {p.pid for p in living if p.group == leader or p.parent in family} - family:
         family |= found
@@ -72,7 +72,7 @@ class _Process(NamedTuple):
 
 
 def _living() -> Iterator[_Process]:
-    """Every process that is not dead."""
+    """All processes except zombies."""
     for stat in PROC.glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             state, parent, group, *_ = stat.read_text(errors="replace").rpartition(")")[2].split()
@@ -81,7 +81,7 @@ def _living() -> Iterator[_Process]:
 
 
 def _own_kib(pid: int) -> int:
-    """Anonymous and shared memory of one process."""
+    """Anonymous and shared memory of one process, in KiB."""
     try:
         lines = (PROC / str(pid) / "status").read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""The other processes of a run on several ranks: started by the method's own process, which leads them.
+"""Runs one assignment on several ranks: the method's process is rank 0 and starts the other ranks.
 
-They live in its process group, answer to the same requests, and end with it. What they have to tell goes through the
-leader, so that the harness hears one voice.
+All ranks are in its process group, receive the same requests, and end with it. Rank 0 relays their events to the
+harness.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PATIENCE = timedelta(hours=1)
-"""Longest wait of one rank for another: a subject scored, a shared file system asked."""
+"""Longest wait of one rank for another, e.g. while it scores a subject."""
 
 
 @contextmanager
 def joined(assignment: Assignment, asked: dict[str, Any], emit: Emit) -> Iterator[Assignment]:
-    """Inside, this process is one rank of the assignment's group; the leader starts all others.
+    """Join the assignment's process group; rank 0 starts all others.
 
     Yields:
         the assignment with this rank's device.
@@ -58,11 +58,11 @@ def joined(assignment: Assignment, asked: dict[str, Any], emit: Emit) -> Iterato
     finally:
         dist.destroy_process_group()
     for relay in relays:
-        relay.join()  # what the others said last may still be on its way
+        relay.join()  # the last events of other ranks may still be in the pipe
 
 
 def _meet(assignment: Assignment) -> TCPStore:
-    """Where ranks find one another: a port of this machine that the leader was given by the system."""
+    """The store through which ranks connect; rank 0 opens a free port on this machine."""
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
     if sys.platform == "linux":
@@ -74,7 +74,7 @@ def _meet(assignment: Assignment) -> TCPStore:
 
 
 def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> threading.Thread:
-    """Start a rank and tell it what the leader was told; the thread that passes on what it says ends with it."""
+    """Start a rank with the same requests; returns the thread that relays its events until it ends."""
     from uad_bench.execution.isolation import command_of_worker
 
     events, write_end = os.pipe()
@@ -91,7 +91,7 @@ def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> threadi
 
 
 def _relay(process: subprocess.Popen[bytes], events: IO[bytes], rank: int, emit: Emit) -> None:
-    """Pass on the events of a rank; one that goes away without a word fails the run."""
+    """Relay the events of a rank; the run fails if the rank exits before its work is done."""
     for line in events:
         event = parse_message(line)
         if isinstance(event, Done):

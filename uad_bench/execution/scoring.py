@@ -1,4 +1,4 @@
-"""From a fitted method and prepared slices to one score map per subject, checked before it is stored."""
+"""Scores prepared slices with a fitted method, and checks the scores of each subject."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ROUNDED = "distinct float64 scores became equal in float32"
 def score_subject(
     method: Method, store: SliceStore, keys: Sequence[SliceKey], *, device: str, batch_size: int = BATCH
 ) -> tuple[NDArray[np.float32], list[str]]:
-    """Score one subject's slices in a fixed partition into batches.
+    """Score one subject's slices, in a fixed partition into batches.
 
     Returns:
-        (N, H, W) float32 in the order of `keys`, on the grid the method works on; and remarks on what is allowed but
-        strange.
+        (N, H, W) float32 in the order of `keys`, on the method's working grid; and remarks on scores that are valid but
+        unusual.
 
     Raises:
-        MethodError: the method returned something that is not a finite score per pixel.
+        MethodError: the method did not return one finite score per pixel.
     """
     if getattr(method, "whole_volume", False):
         batch_size = len(keys)
@@ -48,10 +48,10 @@ def score_subject(
 def _score_batch(
     method: Method, store: SliceStore, keys: Sequence[SliceKey], device: str
 ) -> tuple[NDArray[np.float32], set[str]]:
-    """Score a batch; when a GPU has too little memory, halve the batch and go on."""
+    """Score a batch; if the GPU runs out of memory, score the two halves separately."""
     import torch
 
-    batch = store.batch(keys, method.modalities.score)  # a copy: what a method writes into it reaches nobody
+    batch = store.batch(keys, method.modalities.score)  # a copy, because the method may write into it
     expected = batch.image[:, 0].shape
     try:
         return checked_scores(method.score(batch.to(device)), expected, keys)
@@ -68,10 +68,10 @@ def _score_batch(
 def checked_scores(
     scores: Tensor, expected: torch.Size, keys: Sequence[SliceKey]
 ) -> tuple[NDArray[np.float32], set[str]]:
-    """A copy of the scores as float32 if they are of the expected shape (N, H, W), real and finite; and remarks.
+    """Check that scores are real, finite and of the expected shape (N, H, W); returns a float32 copy and remarks.
 
     Raises:
-        MethodError: with reason `bad_output` or `nonfinite`, naming what was expected and what came.
+        MethodError: a check failed; the reason is `bad_output` or `nonfinite`.
     """
     import torch
 
@@ -93,7 +93,7 @@ def _require_finite(array: NDArray[np.float32], keys: Sequence[SliceKey]) -> Non
     if len(wrong):
         n, y, x = wrong[0]
         raise MethodError(
-            f"score of {keys[n].subject_id}, slice {keys[n].z}, pixel ({y}, {x}) is {array[n, y, x]}, "
-            f"and so are {len(wrong) - 1} more",
+            f"score of {keys[n].subject_id}, slice {keys[n].z}, pixel ({y}, {x}) is {array[n, y, x]}; "
+            f"{len(wrong) - 1} more are not finite",
             reason="nonfinite",
         )

@@ -1,4 +1,4 @@
-"""The two stages that run a method, fit and score, on prepared images only: no label, and no path to one."""
+"""The stages of a method, fit and score, on prepared slices; they receive neither labels nor paths to labels."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """All that a method's process is told. There is no label in it, nor a path to one, but for a bound.
+    """The request that a method's process receives; without labels or paths to labels, except for upper bounds.
 
     Attributes:
         run: the run folder.
         store: manifest of the prepared slices.
-        train: subject -> healthy slices to learn from.
-        score: subject -> slices to score, for subjects without a trusted map yet.
-        training_set: what the checkpoint says it was trained on, subject -> digests of its images.
-        ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
-        masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
+        train: subject -> healthy slices to train on.
+        score: subject -> slices to score, for subjects without a valid map.
+        training_set: subject -> digests of its images, stored in the checkpoint.
+        ranks: number of processes that share the work; this one is `rank`, and they connect through port `meeting`.
+        masks: training patient -> file with its anomaly mask, for built-in supervised upper bounds; else empty.
     """
 
     run: str
@@ -67,13 +67,13 @@ class Assignment:
 
 
 def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, Described]:
-    """Build the method and say what it needs, without giving it any data."""
+    """Build the method and describe what it needs, without giving it any data."""
     method = build_method(entry.load(), params, pair=pair, name=entry.name)
     return method, describe_method(method)
 
 
 def describe_method(method: Method) -> Described:
-    """What a method needs, with its hyperparameters."""
+    """The modalities that a method needs, and its hyperparameters."""
     needs = method.modalities
     return Described(
         fit=tuple(needs.fit),
@@ -85,14 +85,14 @@ def describe_method(method: Method) -> Described:
 
 
 def work(method: Method, assignment: Assignment, emit: Emit) -> None:
-    """Fit (or load the checkpoint), then score every assigned subject, emitting an event for each unit done."""
+    """Fit (or load the checkpoint), then score every assigned subject; emits an event per completed step."""
     from uad_bench.distributed import current_group
 
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
     group = current_group()
     meter = Meter(assignment.device)
     learned, resumed = run.checkpoint.exists(), any(run.maps.glob("*.npy"))
-    group.wait()  # until all have looked, before one of them writes it
+    group.wait()  # all ranks must look before one of them writes the checkpoint
     if not learned:
         _fit(method, store, assignment, emit, meter, group)
         group.wait()
@@ -101,7 +101,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     if group.leads:
         DiskSnapshots(run.snapshots).clear()
         emit(_fitted(method, run, ranks=group.size))
-    group.wait()  # until that is said, for maps that are reported before belong to an earlier training
+    group.wait()  # maps must be logged after `Fitted`; earlier ones belong to an earlier training
     first = _score(method, store, assignment, emit, meter, group)
     if first and not resumed and not getattr(method, "whole_volume", False):
         _score_again(method, store, assignment, emit, first)
@@ -132,12 +132,12 @@ def _fit(
 def _score(
     method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, group: WorkerGroup
 ) -> Sample | None:
-    """Returns some scores of the first subject, to be compared at the end."""
+    """Score the rank's share of subjects; returns a sample of the first one, to be scored again at the end."""
     run, first = Run(Path(assignment.run)), None
     mine = list(assignment.score.items())[group.rank :: group.size]
     for done, (subject, slices) in enumerate(mine):
         emit(Advance(stage="score", step=done, total=len(mine)))
-        seed_globals(assignment.seed, "score", subject)  # a method that draws carelessly can still be resumed
+        seed_globals(assignment.seed, "score", subject)  # makes methods that use global generators resumable
         keys = [SliceKey(subject, z) for z in slices]
         with meter.span() as spent:
             with _calling("score"):
@@ -152,7 +152,7 @@ def _score(
 
 
 def _score_again(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, first: Sample) -> None:
-    """Warn of scores that depend on what else was scored; all maps are stored, so nothing here fails the method."""
+    """Warn if scores depend on other slices; all maps are stored by now, so an error here does not fail the run."""
     subject = first.keys[0].subject_id
     seed_globals(assignment.seed, "score", subject)
     try:
@@ -165,14 +165,14 @@ def _score_again(method: Method, store: SliceStore, assignment: Assignment, emit
 
 
 def save_map(path: Path, score_map: NDArray[np.float32]) -> StoredMap:
-    """Store a score map whole."""
+    """Write a score map atomically."""
     with atomic(path) as file:
         np.save(file, np.ascontiguousarray(score_map, dtype=np.float32), allow_pickle=False)
     return StoredMap(sha256=digest_file(path), bytes=path.stat().st_size, shape=score_map.shape)
 
 
 def lacks_memory(error: Exception) -> bool:
-    """Whether it is Python's or numpy's error of that kind, or one that a framework has of its own."""
+    """Whether an error means out of memory, be it of Python, NumPy or a framework."""
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return named or (isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY))
 
@@ -193,7 +193,7 @@ def _compute(assignment: Assignment, emit: Emit) -> Compute:
 
 
 def _fitted(method: Method, run: Run, *, ranks: int) -> Fitted:
-    """With the parameters and the calls of the network, as the method counts them."""
+    """The event for a fitted method, with its number of parameters and network calls."""
     calls = getattr(method, "network_calls_per_slice", None)
     return Fitted(
         parameters=sum(tensor.numel() for tensor in method.state_dict().values()),
@@ -205,7 +205,7 @@ def _fitted(method: Method, run: Run, *, ranks: int) -> Fitted:
 
 @contextlib.contextmanager
 def _calling(stage: str) -> Iterator[None]:
-    """Whatever a method raises is the method's failure, except that the disk is full: that stops all methods."""
+    """Convert any exception to a `MethodError`, except a full disk, which stops all methods."""
     try:
         yield
     except (MethodError, ResourceError):

@@ -1,8 +1,7 @@
-"""Training that begins with another run's weights instead of random ones.
+"""Starts training from another run's weights instead of random ones.
 
-`fit` forgets what a method knew, so weights that are loaded before it would be lost. They come as snapshots of step 0
-instead: `uad_bench.training.train` goes on from the snapshot of the network's name, and this is one that nobody has
-trained on yet. A method can do this if it keeps its networks by name in `networks_` and trains each under that name.
+Since `fit` discards previous weights, they are provided as snapshots at step 0, from which `uad_bench.training.train`
+resumes. This requires that a method keeps its networks by name in `networks_` and trains each under that name.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def starting_from(initial: Path, method: Method, compute: Compute) -> Iterator[Compute]:
-    """A `Compute` for `fit` whose snapshots begin with the weights in `initial`; unchanged where no such file lies.
+    """A `Compute` for `fit` whose first snapshots are the weights in `initial`; unchanged if that file does not exist.
 
     Raises:
-        MethodError: the weights do not fit the method, or it did not ask for all of them while training.
+        MethodError: the weights do not fit the method, or training did not use all of them.
     """
     if not initial.exists():
         yield compute
@@ -38,25 +37,25 @@ def starting_from(initial: Path, method: Method, compute: Compute) -> Iterator[C
 
 @dataclass(slots=True)
 class FirstSnapshots:
-    """Snapshots in front of which stand those of step 0."""
+    """Snapshots that fall back to initial ones at step 0."""
 
     kept: Snapshots | None
     networks: Mapping[str, nn.Module]
     used: set[str] = field(default_factory=set)
 
     def save(self, name: str, state: Mapping[str, Tensor]) -> None:
-        """Keep a state."""
+        """Store a state."""
         if self.kept:
             self.kept.save(name, state)
 
     def load(self, name: str) -> dict[str, Tensor] | None:
-        """The kept state of this name, else the first one."""
+        """The stored state with this name, else the initial one."""
         kept = self.kept.load(name) if self.kept else None
         self.used.add(name)
         return first_snapshot(self.networks[name]) if kept is None and name in self.networks else kept
 
     def require_used(self) -> None:
-        """Refuse a training that passed over some of the weights."""
+        """Raise if training did not use all of the weights."""
         if ignored := sorted(set(self.networks) - self.used):
             raise MethodError(
                 f"training did not start from the given weights of {', '.join(ignored)}; train each network with "
@@ -66,7 +65,7 @@ class FirstSnapshots:
 
 
 def first_snapshot(network: nn.Module) -> dict[str, Tensor]:
-    """What `uad_bench.training` would have kept of this network before its first step."""
+    """The snapshot of a network before its first training step, as `uad_bench.training` would store it."""
     import torch
 
     weights = {f"network.{key}": value.clone() for key, value in network.state_dict().items()}
@@ -75,7 +74,7 @@ def first_snapshot(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _networks(method: Method, state: Mapping[str, Any], compute: Compute) -> dict[str, nn.Module]:
-    """The method's networks with these weights, to be copied before `fit` builds new ones."""
+    """The method's networks with these weights, before `fit` builds new ones."""
     try:
         method.load_state_dict(state, compute=compute)
     except Exception as error:
@@ -85,7 +84,7 @@ def _networks(method: Method, state: Mapping[str, Any], compute: Compute) -> dic
     networks = getattr(method, "networks_", None)
     if not networks:
         raise MethodError(
-            "this method keeps no networks_ that training could start from; uad-bench score applies a run as it is",
+            "this method has no networks_ to start training from; uad-bench score applies a run without training",
             reason="no_warm_start",
         )
     return dict(networks)

@@ -1,6 +1,6 @@
-"""A method's own process: reads requests on standard input, answers with events on a pipe of its own.
+"""Main program of a method's process: reads requests from standard input, and writes events to a separate pipe.
 
-Started by `uad_bench.execution.isolation`; what the method prints goes to its log and can disturb nothing.
+Started by `uad_bench.execution.isolation`; the method's output goes to its log.
 """
 
 import json
@@ -32,12 +32,12 @@ def main(pipe: int) -> None:
     emit = _emitter(os.fdopen(pipe, "wb", buffering=0))
     try:
         _answer(requests, emit)
-    except Exception as error:  # noqa: BLE001 - whatever a method does, it is reported
+    except Exception as error:  # noqa: BLE001 - any exception of the method is reported
         emit(describe_failure(error))
 
 
 def describe_failure(error: Exception) -> Failure:
-    """What the harness is told: the class of an error of ours, else a crash or a lack of memory, and the traceback."""
+    """The message for an error: its class if it is one of `uad_bench.errors`, else a crash or out of memory."""
     known = isinstance(error, UadBenchError)
     message = str(error) if known else f"{type(error).__name__}: {error}"
     return Failure(
@@ -58,9 +58,9 @@ def _answer(requests: IO[bytes], emit: Emit) -> None:
     emit(description)
     if line := requests.readline():
         _go_with_harness(requests)
-        told = Assignment(**json.loads(line))
-        hook.allow(told.run)
-        with joined(told, asked, emit) as assignment:
+        request = Assignment(**json.loads(line))
+        hook.allow(request.run)
+        with joined(request, asked, emit) as assignment:
             work(method, assignment, emit)
         emit(Done())
 
@@ -71,7 +71,7 @@ def _entry(stored: dict[str, Any]) -> Entry:
 
 
 def _emitter(events: IO[bytes]) -> Emit:
-    """Writes whole lines, from whatever thread."""
+    """A function that writes events as whole lines, safely from any thread."""
     lock = threading.Lock()
 
     def emit(event: Event) -> None:
@@ -84,7 +84,7 @@ def _emitter(events: IO[bytes]) -> Emit:
 
 
 def _go_with_harness(requests: IO[bytes]) -> None:
-    """End this process and its children when the harness is gone: then its end of standard input closes."""
+    """Kill this process group when the harness ends, which closes standard input."""
 
     def watch() -> None:
         requests.read()

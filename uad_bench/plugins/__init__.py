@@ -1,1 +1,1 @@
-"""Methods and data sets from anywhere: names, declarations, files, notebooks, programs."""
+"""Methods and datasets from installed packages, plugin files, Python sessions and commands."""

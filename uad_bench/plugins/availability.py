@@ -1,4 +1,4 @@
-"""Whether a registered method can be loaded, found without importing it."""
+"""Finds out whether a registered method can be loaded, without importing it."""
 
 import importlib.util
 from pathlib import Path
@@ -8,7 +8,7 @@ from uad_bench.plugins.source import Source, find_source
 
 
 def problem_of(entry: Entry) -> str | None:
-    """Why a method cannot be loaded: broken source, or an import that nothing installed can satisfy."""
+    """The reason why a method cannot be loaded (broken source or a missing import); None if it probably can."""
     try:
         source = Source.read(entry.file) if entry.file else find_source(entry.target.rpartition(":")[0])
         missing = _missing_import(source, set()) if source else None
@@ -20,7 +20,7 @@ def problem_of(entry: Entry) -> str | None:
 
 
 def source_file(entry: Entry) -> Path | None:
-    """Where the class is written; None where only running it could tell."""
+    """The file that defines the method; None if it cannot be found without running code."""
     if entry.file:
         return entry.file
     try:
@@ -31,7 +31,7 @@ def source_file(entry: Entry) -> Path | None:
 
 
 def _missing_import(source: Source, seen: set[str]) -> str | None:
-    """The first module imported at top level, here or in the package's own modules below, that is not there."""
+    """The first missing module that is imported at top level, here or in modules of the same package."""
     seen.add(source.module)
     package = source.module.partition(".")[0]
     for module in source.required_imports():

@@ -1,4 +1,4 @@
-"""A method's dataclass is its configuration schema: builds a method from plain values, or says what is wrong."""
+"""Builds a method from plain values; the fields of its dataclass are the configuration schema."""
 
 import dataclasses
 import inspect
@@ -18,7 +18,7 @@ def build_method(cls: type, params: Mapping[str, Any], *, pair: tuple[Modality, 
     """Construct a method; fields named `source` and `target` come from the task's pair unless given.
 
     Raises:
-        ConfigError: an unknown or badly typed hyperparameter, or a class that does not fit the contract.
+        ConfigError: a hyperparameter is unknown or has a wrong type, or the class does not fulfil the contract.
     """
     schema = _schema(cls)
     for key in params:
@@ -40,7 +40,7 @@ def build_method(cls: type, params: Mapping[str, Any], *, pair: tuple[Modality, 
 
 
 def hyperparameters(method: Method) -> dict[str, Any]:
-    """The values of all hyperparameters as plain values; what JSON cannot hold becomes its text."""
+    """All hyperparameters as plain values; those without a JSON form are converted to text."""
     values = {key: getattr(method, key) for key in _schema(type(method)) if hasattr(method, key)}
     plain = json.dumps(to_jsonable_python(values, fallback=str))
     return dict(json.loads(plain, parse_constant=str))

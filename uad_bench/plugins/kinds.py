@@ -1,16 +1,16 @@
-"""Which methods are trivial baselines, and which saw labels: their configuration files say so."""
+"""Which built-in methods are trivial baselines or supervised upper bounds, as declared in their configuration files."""
 
 from uad_bench.config import read_toml
 from uad_bench.resources import resource_path
 
 
 def baseline_methods() -> tuple[str, ...]:
-    """Methods that every board must hold (`baseline = true`)."""
+    """Trivial baselines (`baseline = true`), which every leaderboard must contain."""
     return _declaring("baseline")
 
 
 def bound_methods() -> tuple[str, ...]:
-    """Methods trained with labels (`bound = true`), shown apart."""
+    """Supervised upper bounds (`bound = true`): trained with labels and not ranked."""
     return _declaring("bound")
 
 

@@ -1,4 +1,4 @@
-"""The methods of a single file: read from its source where that suffices, else by importing it in another process."""
+"""Finds the methods in a plugin file: from its source where possible, else by importing it in another process."""
 
 import ast
 import importlib.util
@@ -19,24 +19,24 @@ HOW = "declare METHODS = {'name': Class}"
 
 
 def names_in_file(path: Path) -> dict[str, str]:
-    """Method names of a plugin file, with the names of their classes.
+    """Method names in a plugin file, with the names of their classes.
 
-    The calling process never runs the file, so that whatever it does at import harms nobody else.
+    The calling process never runs the file, so side effects of its import are harmless.
 
     Raises:
-        ConfigError: the file is missing, broken, or offers no method.
+        ConfigError: the file is missing or broken, or contains no method.
     """
     if not path.is_file():
         raise ConfigError(f"plugin file {path} does not exist")
     try:
         source = Source.read(path)
     except (SyntaxError, ValueError) as error:
-        raise ConfigError(f"plugin file {path} is not Python: {error}") from error
+        raise ConfigError(f"plugin file {path} is not valid Python: {error}") from error
     return read_names(source) or _names_by_import(path)
 
 
 def read_names(source: Source) -> dict[str, str] | None:
-    """The names that the source states; None where only running it can tell."""
+    """The names found in the source; None if they can only be found by running it."""
     if "METHODS" in source.names:
         return _literal(source.assigned("METHODS"))
     name = fitting_class(source)
@@ -44,7 +44,7 @@ def read_names(source: Source) -> dict[str, str] | None:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Run a plugin file as a module of its own, whose neighbours can be imported as from a script."""
+    """Import a plugin file; it can import modules from its own folder, as a script can."""
     name = f"uad_bench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -58,27 +58,27 @@ def import_file(path: Path) -> ModuleType:
 
 
 def methods_of(module: ModuleType) -> dict[str, Any]:
-    """What an imported plugin file offers: its METHODS, or the one class in it that fits the contract.
+    """The methods of an imported plugin file: its METHODS, or the single class that fulfils the contract.
 
     Raises:
-        ImportError: neither.
+        ImportError: there is neither.
     """
     declared = getattr(module, "METHODS", None)
     if isinstance(declared, dict) and declared:
         return {str(name): cls for name, cls in declared.items()}
     if declared is not None:
-        raise ImportError(f"its METHODS is no filled dictionary; {HOW}")
+        raise ImportError(f"METHODS is empty or not a dictionary; {HOW}")
     own = [c for _, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
     fitting = [c for c in own if all(hasattr(c, part) for part in CONTRACT)]
     if len(fitting) == 1:
         return {fitting[0].__name__.lower(): fitting[0]}
     lacking = "; ".join(f"{c.__name__} lacks {', '.join(p for p in CONTRACT if not hasattr(c, p))}" for c in own[:3])
     found = f"{len(fitting)} classes with {', '.join(CONTRACT)}"
-    raise ImportError(f"it holds {found}{f' ({lacking})' if lacking and not fitting else ''}; {HOW}")
+    raise ImportError(f"it contains {found}{f' ({lacking})' if lacking and not fitting else ''}; {HOW}")
 
 
 def _literal(value: ast.expr | None) -> dict[str, str] | None:
-    """`{"name": Class, ...}` as text, if it is nothing more than that."""
+    """`{"name": Class, ...}` as text; None for any other expression."""
     if not isinstance(value, ast.Dict) or not value.keys:
         return None
     pairs = list(zip(value.keys, value.values, strict=True))
@@ -109,5 +109,5 @@ def _answer(path: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the file prints is no answer
+    os.dup2(2, 1)  # output of the file itself must not mix with the answer
     json.dump(_answer(Path(sys.argv[1])), answers)

@@ -1,6 +1,6 @@
-"""Finds methods and datasets by name: entry points of installed distributions, and single plugin files.
+"""Finds methods and datasets by name: entry points of installed distributions, and plugin files.
 
-Looking a name up imports nothing; only `load` does, so a broken plugin harms nobody but itself.
+Only `load` imports code, so a broken plugin does not affect other methods.
 """
 
 import importlib
@@ -22,15 +22,15 @@ EXTRA = re.compile(r"""([\w.-]+).*extra == ['"]([\w-]+)['"]""")  # a requirement
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One registered name and where it comes from.
+    """A named method or dataset, and where it comes from.
 
     Attributes:
-        name: what people type.
-        target: `module:attribute`, `file.py:Class` for a plugin file, or the command as it was typed.
-        distribution: `name version` of the installed distribution; empty for the others.
-        file: the plugin file, if it is one.
-        command: words of a program that scores whole patients; see `uad_bench.execution.external_command`.
-        live: a class or an object that was passed from Python; see `uad_bench.execution.live`.
+        name: the name on the command line.
+        target: `module:attribute`, `file.py:Class` for a plugin file, or the command as typed.
+        distribution: `name version` of the installed distribution; empty if there is none.
+        file: the plugin file, if any.
+        command: words of a command that scores whole patients; see `uad_bench.execution.external_command`.
+        live: a class or an object passed from Python; see `uad_bench.execution.live`.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Entry:
 
     @property
     def origin(self) -> str:
-        """The distribution with its version, the plugin file, or how else the method came."""
+        """The distribution with its version, the plugin file, `command` or `Python session`."""
         return self.distribution or (str(self.file) if self.file else "command" if self.command else "Python session")
 
     def load(self) -> Any:
         """Import and return the class.
 
         Raises:
-            MethodError: the import fails; its reason says what is missing.
+            MethodError: the import fails; the reason names a missing module.
         """
         try:
             return self._find()
@@ -74,17 +74,17 @@ def methods(plugins: Iterable[Path] = ()) -> dict[str, Entry]:
     """All method entries by name.
 
     Args:
-        plugins: single files to add; see `uad_bench.plugins.plugin_file`.
+        plugins: plugin files to add; see `uad_bench.plugins.plugin_file`.
 
     Raises:
-        ConfigError: two distributions or files claim one name.
+        ConfigError: two distributions or files register the same name.
     """
     found = [*_installed(METHODS), *(entry for path in plugins for entry in _in_file(path))]
     return _unique(found, "method")
 
 
 def with_ad_hoc(entries: Mapping[str, Entry], ad_hoc: Entry) -> dict[str, Entry]:
-    """The entries and one that is registered nowhere.
+    """The entries, and one for a method that is not registered.
 
     Raises:
         ConfigError: its name is taken.
@@ -98,14 +98,18 @@ def datasets() -> dict[str, Entry]:
 
 
 def find(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
-    """The entry of this name, or an error that says the near ones."""
+    """The entry with this name.
+
+    Raises:
+        ConfigError: there is none; suggests similar names.
+    """
     if name not in entries:
         raise unknown(kind, name, entries)
     return entries[name]
 
 
 def lacks(module: str, distribution: str = "") -> str:
-    """That a module is missing, and the command that installs it: with the smallest of the distribution's extras."""
+    """A message that a module is missing, with the command that installs the smallest extra that requires it."""
     name = distribution.partition(" ")[0]
     found = [match.groups() for line in (requires(name) or () if name else ()) if (match := EXTRA.match(line))]
     size = Counter(extra for _, extra in found)
@@ -115,12 +119,12 @@ def lacks(module: str, distribution: str = "") -> str:
 
 
 def _normal(name: str) -> str:
-    """A distribution's or module's name without its choice of dashes."""
+    """The normalised name of a distribution or module."""
     return re.sub("[-_.]+", "-", name).lower()
 
 
 def _installed(group: str) -> Iterator[Entry]:
-    # A set, because a distribution that is importable from two places of the path is listed twice.
+    # A set, because a distribution that is on the path twice is listed twice.
     for point in sorted(set(entry_points(group=group))):
         yield Entry(point.name, point.value, _distribution(point))
 
@@ -135,8 +139,8 @@ def _unique(entries: list[Entry], kind: str) -> dict[str, Entry]:
         claims[entry.name].append(entry)
     for name, claimants in claims.items():
         if len(claimants) > 1:
-            who = " and ".join(f"{c.origin} ({c.target})" for c in claimants)
-            raise ConfigError(f"two {kind}s claim the name {name!r}: {who}; uninstall or rename one")
+            origins = " and ".join(f"{c.origin} ({c.target})" for c in claimants)
+            raise ConfigError(f"two {kind}s have the name {name!r}: {origins}; uninstall or rename one")
     return {name: claimants[0] for name, claimants in claims.items()}
 
 

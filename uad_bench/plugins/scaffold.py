@@ -1,4 +1,4 @@
-"""Writes a working method with its tests: one file, or a distribution that others can install."""
+"""Writes a template for a new method with its tests: a single file, or an installable package."""
 
 import keyword
 import re
@@ -26,15 +26,15 @@ PACKAGE = {
 
 
 def write_method(name: str, *, kind: Literal["file", "package"], folder: Path) -> tuple[list[Path], list[str]]:
-    """Write the files; returns them and the commands to type next.
+    """Write the files; returns their paths and the commands to run next.
 
     Args:
-        name: of the method, lower-case words joined by dashes.
-        kind: a single file, or a distribution in a folder of its own.
+        name: of the method, lower-case words joined by hyphens.
+        kind: a single file, or a package in its own folder.
         folder: to write into.
 
     Raises:
-        ConfigError: the name cannot be used, or a file is already there.
+        ConfigError: the name is invalid or taken, or a file exists.
     """
     values = _names(name)
     place = folder / name if kind == "package" else folder
@@ -48,10 +48,10 @@ def write_method(name: str, *, kind: Literal["file", "package"], folder: Path) -
 
 
 def _names(name: str) -> dict[str, str]:
-    """The name as people, modules and classes write it."""
+    """The name in the forms for the command line, modules, classes and titles."""
     module = name.replace("-", "_")
     if not NAME.fullmatch(name) or keyword.iskeyword(module):
-        raise ConfigError(f"{name!r} cannot name a method: use lower-case words joined by dashes, such as patch-memory")
+        raise ConfigError(f"{name!r} is no valid method name: use lower-case words joined by hyphens, as patch-memory")
     if name in registry.methods():
         raise ConfigError(f"a method {name!r} is registered already; choose another name")
     words = name.split("-")

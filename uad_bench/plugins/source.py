@@ -1,4 +1,4 @@
-"""What Python source says about itself, read without running it: names, imports and classes."""
+"""Static analysis of Python source: names, imports and classes, found without running it."""
 
 import ast
 import importlib.util
@@ -17,8 +17,8 @@ class Source:
     """One parsed module.
 
     Attributes:
-        module: its dotted name; the stem for a plugin file.
-        path: of the file.
+        module: dotted name; the file's stem for a plugin file.
+        path: the file.
     """
 
     module: str
@@ -30,8 +30,8 @@ class Source:
         """Parse a file.
 
         Raises:
-            SyntaxError: it is no Python.
-            OSError: it cannot be read.
+            SyntaxError: the file is not valid Python.
+            OSError: the file cannot be read.
         """
         return cls(module or path.stem, path, ast.parse(path.read_bytes(), filename=str(path)))
 
@@ -48,11 +48,11 @@ class Source:
 
     @cached_property
     def names(self) -> set[str]:
-        """Every name that the module binds at top level or inside its top-level `if` and `try`."""
+        """All names that the module binds at top level, including top-level `if` and `try` blocks."""
         return set(_bound(self.tree.body))
 
     def imports(self) -> set[str]:
-        """Absolute names in all import statements, wherever they stand; `from a import b` may mean a module `a.b`."""
+        """Absolute names in all import statements at any level; `from a import b` may mean a module `a.b`."""
         nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Import)]
         modules = {alias.name for node in nodes for alias in node.names}
         return modules | {
@@ -60,12 +60,12 @@ class Source:
         }
 
     def required_imports(self) -> list[str]:
-        """Absolute modules without which importing this one fails: not those in `try`, `if` or functions."""
+        """Absolute names of the modules imported unconditionally: not in `try`, `if` or functions."""
         plain = [alias.name for n in self.tree.body if isinstance(n, ast.Import) for alias in n.names]
         return plain + [self._absolute(n) for n in self.tree.body if isinstance(n, ast.ImportFrom)]
 
     def assigned(self, name: str) -> ast.expr | None:
-        """The expression that a top-level name is set to."""
+        """The expression assigned to a top-level name."""
         for node in self.tree.body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
@@ -84,11 +84,11 @@ class Source:
 
 
 def find_source(module: str) -> Source | None:
-    """The source of an installed module, found without importing it or the packages around it.
+    """The source of an installed module, found without importing it or its parent packages; None if it is compiled.
 
     Raises:
-        ModuleNotFoundError: it is not installed.
-        SyntaxError: it is no Python.
+        ModuleNotFoundError: the module is not installed.
+        SyntaxError: the file is not valid Python.
     """
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top)
@@ -107,7 +107,7 @@ def find_source(module: str) -> Source | None:
 
 
 def fitting_class(source: Source) -> str | None:
-    """The one class of a file that has every part of the contract; None where only running the file can tell."""
+    """The single class that has every member of the contract; None if that can only be found by running the file."""
     classes = source.classes.values()
     if any(not _bases(cls) <= EMPTY_BASES for cls in classes):
         return None
@@ -116,7 +116,7 @@ def fitting_class(source: Source) -> str | None:
 
 
 def _bases(cls: ast.ClassDef) -> set[str]:
-    """Last names of the classes directly above, without their type arguments."""
+    """Unqualified names of the direct base classes, without type arguments."""
     return {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in cls.bases}
 
 

@@ -1,1 +1,1 @@
-"""The whole matrix: methods x seeds x pairs x tasks, each cell a run like any other."""
+"""Suites: the product of methods, seeds, modality pairs and tasks, executed locally or on Slurm."""

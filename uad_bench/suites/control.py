@@ -1,10 +1,12 @@
-"""Starts and stops a suite on this machine, with a live table where there is a terminal."""
+"""Runs a suite on this machine and stops it: parallel `uad-bench run` processes, and a live table on a terminal."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,23 +15,25 @@ from rich.live import Live
 from uad_bench.console import stderr
 from uad_bench.errors import ConfigError
 from uad_bench.files import write_text
-from uad_bench.suites.execution import LocalExecutor
+from uad_bench.runs.environment import gpu_names
 from uad_bench.suites.logs import last_line, local_log
 from uad_bench.suites.progress import failures, suite_table
 from uad_bench.suites.states import Place, Standing, State, survey
 
 PID = "pid"
+POLL_S = 0.5
+GRACE_S = 10.0
 
 
 def run_locally(places: Sequence[Place], left: Sequence[Place], *, title: str, jobs: int, folder: Path) -> None:
-    """Run the cells that are left, showing all of the suite.
+    """Run the cells in `left`, showing the progress of the whole suite.
 
     Raises:
-        ConfigError: another process runs the suite.
+        ConfigError: another process is running the suite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (other := running_local(folder)) is not None:
-        raise ConfigError(f"process {other} runs this suite; wait for it, or stop it with uad-bench suite cancel")
+        raise ConfigError(f"process {other} is running this suite; wait, or stop it with uad-bench suite cancel")
     write_text(folder / PID, f"{os.getpid()} {_birth(os.getpid())}")
     try:
         with _watching(places, title, jobs, folder) as watch:
@@ -39,7 +43,7 @@ def run_locally(places: Sequence[Place], left: Sequence[Place], *, title: str, j
 
 
 def running_local(folder: Path) -> int | None:
-    """The process that runs this suite here, if one is alive; a number that another program got later is not it."""
+    """Id of the process that runs this suite on this machine, if any; a process with a reused id is not mistaken."""
     try:
         pid, birth = map(int, (folder / PID).read_text().split())
     except (OSError, ValueError):
@@ -48,7 +52,7 @@ def running_local(folder: Path) -> int | None:
 
 
 def stop_local(folder: Path) -> bool:
-    """Ask the process that runs this suite to stop; whether there was one."""
+    """Ask the process that runs this suite to stop; returns whether there was one."""
     pid = running_local(folder)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
@@ -56,14 +60,85 @@ def stop_local(folder: Path) -> bool:
 
 
 def _birth(pid: int) -> int:
-    """When a process started, in ticks since the machine did; -1 for one that is gone."""
+    """Start time of a process in clock ticks since boot; -1 if it has ended."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return -1
 
 
-@contextmanager
+def share_of(seat: int, seats: int, *, gpus: int) -> dict[str, str]:
+    """Environment variables that assign one of the parallel cells its share of the cores and one GPU.
+
+    Variables that the user has set are kept.
+    """
+    cores = os.cpu_count() or 1
+    share = {"OMP_NUM_THREADS": str(max(1, cores // seats))}
+    if gpus > 1:
+        share["CUDA_VISIBLE_DEVICES"] = str(seat % gpus)
+    return {name: value for name, value in share.items() if name not in os.environ}
+
+
+@dataclass(slots=True)
+class LocalExecutor:
+    """Runs up to `jobs` cells in parallel, and stops all of them when it is interrupted.
+
+    Attributes:
+        jobs: number of parallel cells.
+        folder: of the suite; contains the logs of the cells.
+        watch: called about twice per second.
+    """
+
+    jobs: int
+    folder: Path
+    watch: Callable[[], None]
+    _running: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    def run(self, places: Sequence[Place]) -> None:
+        """Run all cells until they end, successfully or not."""
+        left, gpus = list(places), len(gpu_names())
+        try:
+            while left or self._running:
+                for seat in self._free_seats():
+                    if left:
+                        self._start(left.pop(0), seat, share_of(seat, self.jobs, gpus=gpus))
+                self.watch()
+                time.sleep(POLL_S)
+        finally:
+            _stop(self._running.values())
+            self.watch()
+
+    def _free_seats(self) -> list[int]:
+        self._running = {seat: process for seat, process in self._running.items() if process.poll() is None}
+        return [seat for seat in range(self.jobs) if seat not in self._running]
+
+    def _start(self, place: Place, seat: int, share: Mapping[str, str]) -> None:
+        path = local_log(self.folder, place)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as log:
+            self._running[seat] = subprocess.Popen(
+                place.cell.command(),
+                env={**os.environ, **share},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+def _stop(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
+    """Terminate the processes, and kill those that remain; each ends its method's process itself."""
+    alive = [process for process in processes if process.poll() is None]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in alive:
+            process.send_signal(number)
+        for process in alive:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_S)
+        alive = [process for process in alive if process.poll() is None]
+
+
+@contextlib.contextmanager
 def _watching(places: Sequence[Place], title: str, jobs: int, folder: Path) -> Iterator[Callable[[], None]]:
     console = stderr()
     if not console.is_terminal:
@@ -75,7 +150,7 @@ def _watching(places: Sequence[Place], title: str, jobs: int, folder: Path) -> I
 
 @dataclass(slots=True)
 class _Display:
-    """The table, drawn anew."""
+    """Redraws the table."""
 
     places: Sequence[Place]
     title: str
@@ -95,7 +170,7 @@ class _Display:
 
 @dataclass(slots=True)
 class _Lines:
-    """One line for every cell that changes its state."""
+    """Prints one line per change of a cell's state."""
 
     places: Sequence[Place]
     seen: list[Standing] = field(init=False)

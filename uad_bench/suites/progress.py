@@ -1,4 +1,4 @@
-"""The suite as a table: where each cell stands, what it gave, what it cost, and how long the rest may take."""
+"""Table of a suite: state, result and cost of each cell, and the estimated time left."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,12 @@ STYLES = {
 }
 LEFT = frozenset({State.RUNNING, State.QUEUED, State.WAITING, State.STOPPED})
 FULL = 40
-"""Most cells that are shown one by one."""
+"""Largest number of cells that are listed individually."""
 
 HEADINGS = ("run", "state", "AUPRC [95 % CI]", "training", "time per volume", "memory", "total")
 COLUMNS, NARROW = range(7), (0, 1, 2, 6)
 WIDE = 116
-"""Characters that all columns need."""
+"""Width of all columns, in characters."""
 
 
 def suite_table(
@@ -37,14 +37,14 @@ def suite_table(
     doing: Mapping[str, str] | None = None,
     width: int = WIDE,
 ) -> Table:
-    """All cells where they are few, else counts by task and method.
+    """Table of all cells, or of counts by task and method if there are many.
 
     Args:
         standings: all cells.
         title: the suite's name.
-        jobs: cells at a time, for the time left.
-        doing: what a running cell last said, by its name.
-        width: of the terminal; a narrow one gets fewer columns.
+        jobs: number of cells that run in parallel, for the time left.
+        doing: last output line of each running cell, by name.
+        width: of the terminal; narrow ones get fewer columns.
     """
     table = Table(title=f"{escape(title)}: {summary(standings, jobs)}", title_justify="left", show_edge=False)
     if len(standings) > FULL:
@@ -60,17 +60,17 @@ def suite_table(
 
 
 def summary(standings: Sequence[Standing], jobs: int) -> str:
-    """Counts of states, the time spent, and the time left as far as finished cells of the same method tell."""
+    """Counts of states, the time spent, and the time left, estimated from finished cells of the same method."""
     counts = Counter(standing.state for standing in standings)
-    said = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    states = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
     work = sum(standing.seconds or 0.0 for standing in standings)
     left = time_left(standings, jobs)
-    parts = [said, f"{seconds(work)} of work" if work else "", "" if left is None else f"about {seconds(left)} left"]
+    parts = [states, f"{seconds(work)} of work" if work else "", "" if left is None else f"about {seconds(left)} left"]
     return "; ".join(filter(None, parts))
 
 
 def time_left(standings: Sequence[Standing], jobs: int) -> float | None:
-    """Seconds until all cells are done; None while any method that is left has no finished cell, or nothing is left."""
+    """Estimated seconds until all cells are done; None if none is left, or a method has no finished cell yet."""
     known: dict[str, list[float]] = defaultdict(list)
     for standing in standings:
         if standing.state is State.DONE and standing.seconds is not None:
@@ -101,7 +101,7 @@ def _reason(standing: Standing) -> str:
 
 
 def failures(standings: Sequence[Standing]) -> list[str]:
-    """One sentence for each failed cell."""
+    """One sentence per failed cell."""
     failed = [(s.name, s.record) for s in standings if s.state is State.FAILED and s.record]
     return [f"{name}: FAILED({record.reason}): {record.message}" for name, record in failed]
 

@@ -1,4 +1,4 @@
-"""Runs the cells that are left on a Slurm cluster, as one job array through submitit."""
+"""Runs cells on a Slurm cluster, as one job array submitted through submitit."""
 
 import os
 import signal
@@ -16,33 +16,33 @@ from uad_bench.suites.states import Place
 
 DEFAULTS: Mapping[str, Any] = {"timeout_min": 240, "cpus_per_task": 4, "slurm_array_parallelism": 64}
 TIME_OUTS = 50
-"""How often a cell may use up its time and be queued again, unless the suite says `slurm_max_num_timeout`."""
+"""How often a cell that exceeds its time limit is queued again, unless the suite sets `slurm_max_num_timeout`."""
 JOBS, LOGS = "jobs.json", "slurm"
 PATIENCE_S, POLL_S = 30.0, 0.2
 GRACE_S = 900.0
-"""Longest time that a cluster may take from asking a job to end until it ends it."""
+"""Longest time between a cluster's request that a job end and its kill."""
 TERMINATED = frozenset({-signal.SIGTERM, 128 + signal.SIGTERM})
 SQUEUE_PATIENCE_S = 30
 
 
 @dataclass(slots=True)
 class CellJob:
-    """One cell as a Slurm job. When Slurm preempts it or its time is up, it is queued again and goes on from disk."""
+    """A cell as a Slurm job. If it is preempted or exceeds its time limit, it is queued again and resumes from disk."""
 
     command: list[str]
     _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False, repr=False)
 
     def __call__(self) -> int:
-        """Run the cell; its exit code is for the log only, the run folder says what became of it."""
+        """Run the cell; its exit code is only logged, since the state of a cell comes from its run folder."""
         self._process = subprocess.Popen(self.command, preexec_fn=_ignore_warning)  # noqa: PLW1509 - no thread is here
         while self._process.poll() is None:  # `wait` would hold a lock that `checkpoint` needs
             time.sleep(POLL_S)
-        if self._process.returncode in TERMINATED:  # by Slurm, which does not queue a job again that ends by itself
+        if self._process.returncode in TERMINATED:  # by Slurm, which requeues only jobs that it ends itself
             time.sleep(GRACE_S)
         return self._process.returncode
 
     def checkpoint(self) -> Any:
-        """What Slurm shall run instead: the same command, after the running one has stopped in good order."""
+        """Stop the process cleanly; returns the job to queue instead, which runs the same command."""
         from submitit.helpers import DelayedSubmission
 
         if self._process is not None:
@@ -54,12 +54,12 @@ class CellJob:
 
 
 def submit(places: Sequence[Place], *, folder: Path, options: Mapping[str, Any]) -> dict[str, str]:
-    """Queue the cells as one array and return each one's job id, which the folder keeps.
+    """Queue the cells as one job array; returns their job ids, which are also stored in the suite's folder.
 
     Args:
         places: cells that are neither done nor queued.
-        folder: of the suite; job ids, scripts and logs go there.
-        options: submitit's names: `timeout_min`, `slurm_partition`, `slurm_account`, `slurm_constraint`, ...
+        folder: of the suite; contains job ids, scripts and logs.
+        options: with submitit's names: `timeout_min`, `slurm_partition`, `slurm_account`, `slurm_constraint`, ...
 
     Raises:
         ConfigError: submitit or Slurm is missing, or refuses an option.
@@ -76,13 +76,13 @@ def submit(places: Sequence[Place], *, folder: Path, options: Mapping[str, Any])
 
 
 def submitted(folder: Path) -> dict[str, str]:
-    """Last job id of each cell that was ever queued."""
+    """Latest job id of each cell that was ever queued."""
     path = folder / JOBS
     return dict(read_json(path)) if path.exists() else {}
 
 
 def queued(folder: Path) -> frozenset[str]:
-    """Names of the cells whose job Slurm still knows as waiting or running; none where Slurm does not answer."""
+    """Names of the cells whose jobs are pending or running; empty if Slurm does not respond."""
     ids = submitted(folder)
     if not ids:
         return frozenset()
@@ -98,12 +98,12 @@ def queued(folder: Path) -> frozenset[str]:
 
 
 def logs_of(folder: Path, job: str) -> Path:
-    """What a job printed."""
+    """Log file of a job."""
     return folder / LOGS / f"{job}_0_log.out"
 
 
 def cancel(folder: Path) -> int:
-    """Ask Slurm to end all queued and running jobs of the suite; returns how many."""
+    """Cancel all pending and running Slurm jobs of the suite; returns their number."""
     ids = submitted(folder)
     jobs = sorted(ids[name] for name in queued(folder))
     if jobs:
@@ -134,5 +134,5 @@ def _executor(folder: Path, options: Mapping[str, Any]) -> Any:
 
 
 def _ignore_warning() -> None:
-    """Slurm sends its warning to all processes of a job; only submitit's shall act on it."""
+    """Ignore Slurm's warning signal, which reaches all processes of a job; only submitit must act on it."""
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What became of each cell, judged by its run folder alone: never by what a job system says."""
+"""The state of each cell, determined from its run folder, not from the job scheduler."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from uad_bench.suites.suite import Cell
 
 
 class State(StrEnum):
-    """Where a cell stands; stopped is one that began and whose process is gone, and a further run goes on with it."""
+    """State of a cell; a stopped cell began, but its process is gone, and the next run resumes it."""
 
     DONE = "done"
     RUNNING = "running"
@@ -30,14 +30,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cell and the run folder that its content names."""
+    """A cell and its run folder."""
 
     cell: Cell
     run: Run
 
     @property
     def state(self) -> State:
-        """Judged by what lies in the folder now."""
+        """The current state, from the run folder."""
         if self.run.finished:
             return State.DONE
         if self.run.held:
@@ -50,11 +50,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A cell at one moment.
+    """The status of a cell at one moment.
 
     Attributes:
-        record: of a cell that is done or failed.
-        seconds: wall time of the last attempt; of a running cell, until now.
+        record: the record of a cell that is done or failed.
+        seconds: wall time of the last attempt, or of a running cell so far.
     """
 
     place: Place
@@ -64,39 +64,39 @@ class Standing:
 
     @property
     def name(self) -> str:
-        """The cell's."""
+        """Name of the cell."""
         return self.place.cell.name
 
     @property
     def method(self) -> str:
-        """The cell's."""
+        """Method of the cell."""
         return self.place.cell.request.method
 
 
 def survey(
     places: Iterable[Place], *, before: Sequence[Standing] = (), queued: frozenset[str] = frozenset()
 ) -> list[Standing]:
-    """Where all cells stand.
+    """The status of all cells.
 
     Args:
         places: all cells.
-        before: an earlier survey; what was done then is not read again.
-        queued: names of cells that wait in a job system.
+        before: an earlier survey; cells that were done are not read again.
+        queued: names of cells that are queued in a job scheduler.
     """
     done = {standing.name: standing for standing in before if standing.state is State.DONE}
     return [done.get(place.cell.name) or _stand(place, queued) for place in places]
 
 
 def locate(cells: Iterable[Cell], report: Report) -> list[Place]:
-    """Find each cell's run folder; patients are looked over once for all cells that share them.
+    """Find each cell's run folder; cells with the same patients share one census.
 
     Raises:
-        ConfigError: there is no cell, or a cell's request is wrong.
+        ConfigError: there is no cell, or a cell's request is invalid.
     """
     cohorts: dict[tuple[object, ...], Cohort] = {}
     places = [_place(cell, cohorts, report) for cell in cells]
     if not places:
-        raise ConfigError("the suite has no cell; give it methods, tasks and seeds")
+        raise ConfigError("the suite is empty; give it methods, tasks and seeds")
     return places
 
 
@@ -109,7 +109,7 @@ def _stand(place: Place, queued: frozenset[str]) -> Standing:
 
 
 def _seconds(run: Run, state: State) -> float | None:
-    """Wall time of the last attempt, to the second."""
+    """Wall time of the last attempt, with a resolution of one second."""
     events = run.read_events()
     starts = [event.time for event in events if isinstance(event, Start)]
     end = now() if state is State.RUNNING or not events else events[-1].time
@@ -130,7 +130,7 @@ def _place(cell: Cell, cohorts: dict[tuple[object, ...], Cohort], report: Report
 def _cohort(
     asked: Request, experiment: Experiment, cohorts: dict[tuple[object, ...], Cohort], report: Report
 ) -> Cohort:
-    """The cohort of a task; tasks that differ only in what methods see share the patients."""
+    """The cohort of a task; tasks that differ only in preprocessing or scoring share the patients."""
     task = experiment.task
     shared = (task.dataset, str(task.options), task.modalities, task.split, task.subset, asked.data, asked.folds)
     if shared not in cohorts:

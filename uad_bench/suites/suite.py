@@ -1,4 +1,4 @@
-"""A suite is data: a TOML file whose lists multiply into cells, each of which is one request."""
+"""A suite is a TOML file whose lists are multiplied into cells; each cell is one request."""
 
 import sys
 from collections import Counter
@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from uad_bench.benchmark.request import Request, baselines
+from uad_bench.benchmark.request import Request
 from uad_bench.config import load_task, read_toml, require_file, validate
 from uad_bench.errors import ConfigError
+from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER = "configs/suites"
@@ -20,16 +21,16 @@ FOLDER = "configs/suites"
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """What to run: the product of all lists.
+    """The runs of a suite: the product of all lists.
 
     Attributes:
-        pairs: `flair:t2` and the like; the task's own where empty.
-        folds: models a cell trains; 0 uses the task's split.
-        baselines: add the trivial baselines once for every task and pair.
-        gpus: that share each training.
+        pairs: modality pairs such as `flair:t2`; by default the task's own.
+        folds: number of cross-validation folds per cell; 0 uses the task's split.
+        baselines: whether to add the trivial baselines once per task and pair.
+        gpus: number of GPUs that share each training.
         settings: `KEY=VALUE`, as with `run --set`.
-        plugins: files of methods to add, by paths from where the suite's file lies.
-        slurm: options of the Slurm executor, in submitit's names (`slurm_partition`, `timeout_min`, ...).
+        plugins: plugin files to add; paths are relative to the suite's file.
+        slurm: options of the Slurm executor, with submitit's names (`slurm_partition`, `timeout_min`, ...).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -55,19 +56,19 @@ class Cell:
     """One run of a suite.
 
     Attributes:
-        name: unique in the suite, and fit for a file name.
-        request: what `uad-bench run` would be asked for.
+        name: unique in the suite, and valid as a file name.
+        request: the equivalent of a `uad-bench run` command.
     """
 
     name: str
     request: Request
 
     def command(self) -> list[str]:
-        """The process that runs this cell."""
+        """Command line of the process that runs this cell."""
         return [sys.executable, "-m", "uad_bench", *self.arguments()]
 
     def arguments(self) -> list[str]:
-        """The command line of this cell, after `uad-bench`."""
+        """Arguments of `uad-bench` that run this cell."""
         asked = self.request
         options = {
             "--method": asked.method,
@@ -89,10 +90,10 @@ class Cell:
 
 
 def load_suite(name: str) -> Suite:
-    """The suite of a TOML file given by path, or the shipped one of this name.
+    """Load a suite from a TOML file, or a shipped one by name.
 
     Raises:
-        ConfigError: no such suite, or a key or value in it is wrong.
+        ConfigError: there is no such suite, or a key or value in it is invalid.
     """
     path = Path(name) if name.endswith(".toml") else resource_path(f"{FOLDER}/{name}.toml")
     require_file(path, "suite", name, resource_names(FOLDER, ".toml"))
@@ -107,16 +108,16 @@ def cells_of(suite: Suite, common: Request) -> list[Cell]:
     """All cells, baselines first.
 
     Args:
-        suite: whose lists multiply.
-        common: what is the same for all cells: data, device, runs folder.
+        suite: the suite.
+        common: settings shared by all cells: data, device, runs folder.
 
     Raises:
-        ConfigError: two cells would have one name.
+        ConfigError: two cells have the same name.
     """
     cells = [*_baseline_cells(suite, common), *_method_cells(suite, common)]
     names = Counter(cell.name for cell in cells)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise ConfigError(f"suite {suite.name}: {twice[0]} stands in it twice; list each method, task, pair, seed once")
+        raise ConfigError(f"suite {suite.name}: duplicate cell {twice[0]}; list each method, task, pair and seed once")
     return cells
 
 
@@ -127,9 +128,9 @@ def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
 
 
 def _baseline_cells(suite: Suite, common: Request) -> Iterator[Cell]:
-    """Untrained methods see none of the settings but those of the task, and one seed says all."""
+    """Baselines ignore all settings but the task's, and run with one seed, since they are not trained."""
     asked = replace(common, settings=tuple(setting for setting in suite.settings if setting.startswith("task.")))
-    names = [name for name in baselines() if suite.baselines and name not in suite.methods]
+    names = [name for name in baseline_methods() if suite.baselines and name not in suite.methods]
     for task, pair, method in product(suite.tasks, _pairs(suite), names):
         yield _cell(suite, replace(asked, method=method, task=task, pair=pair, seed=suite.seeds[0]))
 

@@ -1,4 +1,4 @@
-"""A method under test: builds it anew, fits it on tiny slices, and scores with it."""
+"""A method under test: builds fresh instances, fits them on tiny slices, and scores with them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from torch import Tensor
 
@@ -15,23 +15,42 @@ from uad_bench.execution.process_state import preserved
 from uad_bench.method import Budget, Compute, Method, Modalities, SliceBatch, SliceDataset
 from uad_bench.plugins import registry
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
-from uad_bench.testing.result import Result
 from uad_bench.testing.slices import SIZE, TinySlices, copy_of, healthy_slices
 
 BUDGET = Budget(steps=8, batch_size=4)
 TRAINING = ("train-a", "train-b", "train-c")
+Status = Literal["passed", "failed", "skipped", "excused", "noted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a check found.
+
+    Attributes:
+        check: name of the check.
+        status: `skipped` if it does not apply or a required check failed; `excused` if the method declares that it
+            cannot pass; `noted` if it passed with a remark.
+        message: the reason, unless it passed.
+        seconds: wall time of the check.
+    """
+
+    check: str
+    status: Status
+    message: str = ""
+    seconds: float = 0.0
 
 
 @dataclass
 class Candidate:
-    """A method's class with its hyperparameters.
+    """A method under test: its class and hyperparameters.
 
     Attributes:
-        cls: the class; checks build fresh objects of it.
-        params: given to its constructor.
-        name: for messages.
-        pair: fills the fields `source` and `target`.
-        device: where the method computes.
+        cls: class of the method; checks build fresh instances.
+        params: arguments of the constructor.
+        name: name in messages.
+        pair: values of the fields `source` and `target`.
+        device: device of the computation.
+        results: results of the checks that have run.
     """
 
     cls: Any
@@ -60,57 +79,57 @@ class Candidate:
         if plugins:
             entries = {key: entry for key, entry in entries.items() if entry.file}
             if len(entries) > 1:
-                raise ConfigError(f"{name} holds {', '.join(entries)}; name one of them")
+                raise ConfigError(f"{name} contains several methods: {', '.join(entries)}; choose one of them")
             name = next(iter(entries))
         return cls(registry.find("method", str(name), entries).load(), name=str(name))
 
     @property
     def excused(self) -> Mapping[str, str]:
-        """Checks that the method says it cannot pass, each with its reason."""
+        """Checks that the method declares it cannot pass, with the reasons."""
         return getattr(self.cls, "excused_checks", {})
 
     @property
     def whole_volume(self) -> bool:
-        """Whether every call of `score` must hold all slices of a patient."""
+        """Whether every call of `score` must receive all slices of a patient."""
         return bool(getattr(self.cls, "whole_volume", False))
 
     @property
     def needs(self) -> Modalities:
-        """What it asks for."""
+        """The modalities that the method needs."""
         return self.new().modalities
 
     def new(self) -> Method:
-        """A fresh object that has learned nothing."""
+        """A fresh, unfitted instance."""
         return build_method(self.cls, self.params, pair=self.pair, name=self.name or self.cls.__name__)
 
     def compute(self, seed: int = 0) -> Compute:
-        """Where it computes, with this seed."""
+        """A `Compute` for the candidate's device, with this seed."""
         return Compute(device=self.device, seed=seed)
 
     def fit(self, method: Method, train: SliceDataset | None = None) -> Method:
-        """Fit it within the kit's budget; leaves the state of the process as it was."""
+        """Fit a method within the kit's budget; restores the global state of the process."""
         with preserved():
             return method.fit(train or self.training_slices(), budget=BUDGET, compute=self.compute())
 
     def fitted(self) -> Method:
-        """A method fitted on the training slices; each call gives one that shares nothing with the others."""
+        """A method fitted on the training slices; each call returns an independent instance."""
         if self._fitted is None:
             self._fitted = self.fit(self.new())
         try:
             return copy.deepcopy(self._fitted)
-        except (TypeError, RuntimeError):  # generators and the like cannot be copied
+        except (TypeError, RuntimeError):  # generators, for instance, cannot be copied
             return self.fit(self.new())
 
     def score(self, method: Method, batch: SliceBatch) -> Tensor:
-        """Scores of a copy of the batch, in memory of their own; leaves the state of the process as it was."""
+        """Scores of a copy of the batch, as a separate tensor; restores the global state of the process."""
         with preserved():
             return method.score(copy_of(batch).to(self.device)).detach().clone()
 
     def training_slices(self, *, size: tuple[int, int] = SIZE, seed: int = 0) -> TinySlices:
-        """Healthy slices in the order of `fit`; none for a method that learns nothing, as the harness does it."""
+        """Healthy slices with the channel order of `fit`; as in the harness, none for a method that is not trained."""
         modalities = self.needs.fit
         return healthy_slices(modalities, patients=TRAINING if modalities else (), size=size, seed=seed)
 
     def patient(self, name: str = "case-a", *, size: tuple[int, int] = SIZE) -> SliceBatch:
-        """All slices of one unseen patient, in the order of `score`."""
+        """All slices of one unseen patient, with the channel order of `score`."""
         return healthy_slices(self.needs.score, patients=[name], size=size).batch

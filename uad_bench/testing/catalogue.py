@@ -1,11 +1,16 @@
-"""All checks, in the order in which they are best read, each with the checks that it builds on."""
+"""All checks in the order of reports, each with the checks that it requires, also as pytest cases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from uad_bench.testing import conduct, independence, learning, meaning, output
+from uad_bench.testing.candidate import Candidate
 from uad_bench.testing.check import Check
+
+if TYPE_CHECKING:
+    import pytest
 
 CONTRACT = Check(output.contract)
 RUNS = (CONTRACT,)
@@ -42,5 +47,33 @@ CHECKS = (
 
 
 def method_checks() -> Iterator[Check]:
-    """Every check; call one with a method, or hand them to `run_checks`."""
+    """All checks; call one with a method, or pass them to `run_checks`."""
     yield from CHECKS
+
+
+def parametrize_with_checks(methods: Sequence[Any]) -> pytest.MarkDecorator:
+    """Pytest decorator that runs a test once per method and check, with the arguments `method` and `check`.
+
+    Methods are classes, objects, registered names or plugin files. Checks listed in a method's `excused_checks` are
+    expected to fail (strictly: an unnecessary excuse fails the test).
+
+    Example:
+        ```python
+        @parametrize_with_checks([MyMethod])
+        def test_contract(method, check):
+            check(method)
+        ```
+    """
+    import pytest
+
+    return pytest.mark.parametrize(("method", "check"), list(_cases(methods)))
+
+
+def _cases(methods: Sequence[Any]) -> Iterator[Any]:
+    import pytest
+
+    for candidate in map(Candidate.of, methods):
+        for check in method_checks():
+            reason = candidate.excused.get(check.name)
+            marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+            yield pytest.param(candidate, check, id=f"{candidate.name}-{check.name}", marks=marks)

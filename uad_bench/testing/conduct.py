@@ -1,4 +1,4 @@
-"""Checks that a method touches what it was given and nothing else."""
+"""Checks of side effects: inputs, files and global state must remain unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IMAGE_FILES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 
 
 def inputs_unchanged(candidate: Candidate) -> None:
-    """Neither `fit` nor `score` changes the images it is given."""
+    """Neither `fit` nor `score` modifies its input images."""
     train = KeptSlices(candidate.training_slices())
     candidate.fit(candidate.new(), train)
     patient, method = candidate.patient().to(candidate.device), candidate.fitted()
@@ -23,24 +23,26 @@ def inputs_unchanged(candidate: Candidate) -> None:
     method.score(given)
     changed = {"fit": train.changed(), "score": not _same(given, patient)}
     for stage in (name for name, found in changed.items() if found):
-        raise ContractViolation(f"{stage} changes the images it is given; work on a copy, as x = batch.image.clone()")
+        raise ContractViolation(f"{stage} modifies its input images; work on a copy, e.g. x = batch.image.clone()")
 
 
 def label_access(candidate: Candidate) -> None:
-    """It asks for nothing but images, brain masks and keys, and opens no image files."""
+    """The method uses nothing but images, brain masks and keys, and opens no image files."""
     asked: set[str] = set()
     with opened_files() as opened:
         method = candidate.fit(candidate.new(), WatchedSlices(candidate.training_slices(), asked))
         method.score(WatchedBatch.watch(candidate.patient().to(candidate.device), asked))
     if asked:
-        raise ContractViolation(f"asks the slices for {', '.join(sorted(asked))}, which is no part of the contract")
+        raise ContractViolation(
+            f"accesses {', '.join(sorted(asked))} of the slices, which the contract does not define"
+        )
     if images := [path for path in opened if path.lower().endswith(IMAGE_FILES)]:
-        raise ContractViolation(f"opens {images[0]}; a method sees only the slices it is given")
+        raise ContractViolation(f"opens {images[0]}; a method may use only the slices it is given")
 
 
 def global_state(candidate: Candidate) -> None:
-    """The process is left as it was: seeds, default dtype, threads, working folder, warnings, environment."""
-    candidate.fitted()  # the first use may import, which is no fault
+    """Global state is unchanged: seeds, default dtype, threads, working directory, warnings, environment."""
+    candidate.fitted()  # imports at first use may change it
 
     def use() -> None:
         method = candidate.new().fit(candidate.training_slices(), budget=BUDGET, compute=candidate.compute())
@@ -48,7 +50,7 @@ def global_state(candidate: Candidate) -> None:
 
     if changed := changes(use):
         raise ContractViolation(
-            f"fit or score changes {', '.join(changed)}; put it back, for seeds with uad_bench.seeding.seeded"
+            f"fit or score changes {', '.join(changed)}; restore it (seeds: use uad_bench.seeding.seeded)"
         )
 
 

@@ -1,4 +1,4 @@
-"""The conformance kit from the command line: which methods, their results, and the table of them."""
+"""The conformance kit on the command line: runs the checks on one or more methods, and prints a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,17 +29,17 @@ def check_methods(
     """Results by method.
 
     Args:
-        method: a registered name, or a plugin file, all of whose methods are tried.
-        plugins: files to add.
+        method: a registered name, or a plugin file, all methods of which are checked.
+        plugins: plugin files to add.
         settings: hyperparameters as `KEY=VALUE`.
-        device: where the method computes.
-        report: called with the method and each check before it is tried.
+        device: device of the computation.
+        report: called with the names of the method and the check before each check.
     """
     from uad_bench.testing import Candidate, method_checks
 
     params = dict(map(parse_setting, settings))
     if outside := [key for key in params if "." in key]:
-        raise ConfigError(f"--set {outside[0]}: the kit brings its own task and budget; set hyperparameters only")
+        raise ConfigError(f"--set {outside[0]}: the checks use a fixed task and budget; set hyperparameters only")
     results: dict[str, list[Result]] = {}
     for name, entry in _chosen(method, plugins).items():
         candidate = Candidate(entry.load(), params, name=name, device=device)
@@ -51,7 +51,7 @@ def check_methods(
 
 
 def conformance_table(results: Mapping[str, Sequence["Result"]]) -> Group:
-    """One table a method, and what it comes to."""
+    """One table per method, with a verdict."""
     return Group(*(part for name, found in results.items() for part in _parts(name, found)))
 
 
@@ -64,7 +64,7 @@ def _chosen(method: str, plugins: Sequence[Path]) -> dict[str, registry.Entry]:
 
 
 def _parts(name: str, found: Sequence["Result"]) -> tuple[Table, str]:
-    table = Table("check", "result", "what was found", title=escape(name), title_justify="left", box=None)
+    table = Table("check", "result", "details", title=escape(name), title_justify="left", box=None)
     for result in found:
         style = STYLES[result.status]
         table.add_row(result.check, f"[{style}]{result.status}[/{style}]", escape(result.message))

@@ -1,4 +1,4 @@
-"""Checks of what `fit` learns, keeps and spends."""
+"""Checks of `fit`: state and budget."""
 
 from __future__ import annotations
 
@@ -10,39 +10,38 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from uad_bench.testing.candidate import BUDGET, Candidate
-from uad_bench.testing.check import ContractViolation, NotApplicable
-from uad_bench.testing.comparing import require_equal
+from uad_bench.testing.check import ContractViolation, NotApplicable, require_equal
 from uad_bench.testing.watching import CountedSlices
 
 
 def score_before_fit(candidate: Candidate) -> None:
-    """Scoring before anything was learned raises."""
+    """Scoring before `fit` raises an error."""
     _require_learning(candidate)
     try:
         candidate.score(candidate.new(), candidate.patient())
-    except Exception:  # noqa: BLE001 - any refusal will do
+    except Exception:  # noqa: BLE001 - any error passes
         return
     raise ContractViolation("an unfitted method returns scores; raise uad_bench.errors.NotFittedError")
 
 
 def refit(candidate: Candidate) -> None:
-    """A second fit forgets the first."""
+    """A second `fit` discards the first."""
     _require_learning(candidate)
     second, patient = candidate.training_slices(seed=1), candidate.patient()
     once = candidate.score(candidate.fit(candidate.new(), second), patient)
     twice = candidate.score(candidate.fit(candidate.fitted(), second), patient)
-    require_equal(twice, once, "a second fit remembers the first; start fit by forgetting everything")
+    require_equal(twice, once, "a second fit depends on the first; reset all state at the start of fit")
 
 
 def state_round_trip(candidate: Candidate) -> None:
-    """What `state_dict` returns survives safetensors and restores the same scores."""
+    """The `state_dict`, stored with safetensors, restores the same scores."""
     from safetensors.torch import load, save
 
     method, patient = candidate.fitted(), candidate.patient()
     expected = candidate.score(method, patient)
     state = method.state_dict()
-    if odd := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
-        raise ContractViolation(f"state_dict holds {odd[0]!r}, which is no tensor; torch.tensor(value) makes it one")
+    if others := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
+        raise ContractViolation(f"state_dict contains {others[0]!r}, which is not a tensor; wrap it in torch.tensor")
     stored = load(save({name: value.detach().cpu().contiguous() for name, value in state.items()}))
     restored = candidate.new().load_state_dict(stored, compute=candidate.compute())
     if restored is None:
@@ -51,18 +50,18 @@ def state_round_trip(candidate: Candidate) -> None:
 
 
 def budget(candidate: Candidate) -> None:
-    """Training keeps within the budget: optimiser steps, and slices drawn for them."""
+    """Training stays within the budget of optimiser steps and slices."""
     _require_learning(candidate)
     train = CountedSlices(candidate.training_slices())
     with counted_steps() as steps:
         candidate.fit(candidate.new(), train)
     if steps() > BUDGET.steps:
-        raise ContractViolation(f"{steps()} optimiser steps were made, the budget allows {BUDGET.steps}")
+        raise ContractViolation(f"fit made {steps()} optimiser steps; the budget is {BUDGET.steps}")
     allowed = BUDGET.steps * BUDGET.batch_size + len(train)
     if train.drawn > allowed:
         raise ContractViolation(
-            f"{train.drawn} slices were drawn; allowed are {BUDGET.steps} steps x {BUDGET.batch_size} slices "
-            f"and one look at all {len(train)}"
+            f"fit drew {train.drawn} slices; the budget is {BUDGET.steps} steps x {BUDGET.batch_size} slices "
+            f"and one pass over all {len(train)}"
         )
 
 
@@ -83,4 +82,4 @@ def counted_steps() -> Iterator[Callable[[], int]]:
 
 def _require_learning(candidate: Candidate) -> None:
     if not candidate.needs.fit:
-        raise NotApplicable("learns nothing")
+        raise NotApplicable("the method is not trained")

@@ -1,4 +1,4 @@
-"""Checks of what `score` returns."""
+"""Checks of the output of `score`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ODD_SIZES = ((25, 25), (24, 38))  # working slices are square, native ones need 
 
 
 def contract(candidate: Candidate) -> None:
-    """It builds from plain values, says what it needs, fits, and scores."""
+    """The method can be built from plain values, declares its modalities, fits, and scores."""
     needs = candidate.needs
     if not isinstance(needs, Modalities) or not needs.score:
-        raise ContractViolation(f"modalities is {needs!r}; return Modalities(fit=(...), score=(...)), score not empty")
+        raise ContractViolation(f"modalities is {needs!r}; return Modalities(fit=(...), score=(...)), score non-empty")
     method = candidate.new()
     if candidate.fit(method) is not method:
         raise ContractViolation("fit does not return the method itself; end it with `return self`")
@@ -40,10 +40,10 @@ def dtype(candidate: Candidate) -> None:
 
 
 def device(candidate: Candidate) -> None:
-    """Scores lie on the device of the run."""
+    """Scores are on the device of the run."""
     found = candidate.score(candidate.fitted(), candidate.patient()).device.type
     if found != torch.device(candidate.device).type:
-        raise ContractViolation(f"scores lie on {found}, the run computes on {candidate.device}")
+        raise ContractViolation(f"scores are on {found}, not on the run's device {candidate.device}")
 
 
 def finite(candidate: Candidate) -> None:
@@ -52,13 +52,13 @@ def finite(candidate: Candidate) -> None:
 
 
 def empty_brain(candidate: Candidate) -> None:
-    """Slices without any brain are scored with finite values."""
+    """Scores are finite on slices without brain."""
     empty = without_brain(candidate.patient())
     _require_finite(candidate.score(candidate.fitted(), empty), "a slice whose brain_mask is empty")
 
 
 def odd_sizes(candidate: Candidate) -> None:
-    """Any slice size works, odd or not square; or the method says which ones do."""
+    """Any slice size works, including odd and non-square ones, or the method raises a clear error."""
     for size in ODD_SIZES:
         try:
             fitted = candidate.fit(candidate.new(), candidate.training_slices(size=size))
@@ -72,7 +72,7 @@ def _require_shape(candidate: Candidate, expected: tuple[int, ...], scores: Tens
     if tuple(scores.shape) != expected:
         channels = len(candidate.needs.score)
         given = (expected[0], channels, *expected[1:])
-        raise ContractViolation(f"images of shape {given} are scored as {tuple(scores.shape)}, expected {expected}")
+        raise ContractViolation(f"images of shape {given} have scores of shape {tuple(scores.shape)}, not {expected}")
 
 
 def _require_finite(scores: Tensor, where: str) -> None:

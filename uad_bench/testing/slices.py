@@ -1,4 +1,4 @@
-"""Tiny healthy brains in memory, and slices of them with something that was never seen."""
+"""Tiny synthetic brain slices in memory, healthy or with an anomaly."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from uad_bench.method import Modality, SliceBatch, SliceKey
 from uad_bench.seeding import derive, generator
 
 SIZE = (24, 24)
-SLICES = 6  # of a patient
-BACKGROUND = -3.0  # as the scaling p90 of the shipped tasks has it: background -3, bright brain about 3
-BRIGHTNESS = (1.5, 0.0, 2.5)  # brain, ventricle, cortex; in another order for each modality
+SLICES = 6  # per patient
+BACKGROUND = -3.0  # as with scaling p90 of the shipped tasks, where bright brain is about 3
+BRIGHTNESS = (1.5, 0.0, 2.5)  # brain, ventricle, cortex; permuted per modality
 NOISE = 0.1
 BLOB = 5.0  # added to the brain
-BLOB_RADIUS = 0.25  # of half the slice
+BLOB_RADIUS = 0.25  # relative to half the slice
 
 
 @dataclass(frozen=True, slots=True)
 class TinySlices:
-    """Slices in memory, as the harness gives them to `fit`; every access gives fresh copies.
+    """Slices in memory, with the interface that `fit` receives; every access returns fresh copies.
 
     Attributes:
         batch: all slices.
-        modalities: channels of the images, in order.
+        modalities: channel order of the images.
     """
 
     batch: SliceBatch
@@ -66,7 +66,7 @@ def copy_of(batch: SliceBatch) -> SliceBatch:
 def healthy_slices(
     modalities: tuple[Modality, ...], *, patients: Sequence[str], size: tuple[int, int] = SIZE, seed: int = 0
 ) -> TinySlices:
-    """All slices of some healthy patients, patient by patient in order of z."""
+    """All slices of healthy patients, by patient and in order of z."""
     keys = tuple(SliceKey(patient, z) for patient in patients for z in range(SLICES))
     if not keys:
         blank = torch.zeros(0, len(modalities), *size)
@@ -77,7 +77,7 @@ def healthy_slices(
 
 
 def with_blob(batch: SliceBatch) -> tuple[SliceBatch, Tensor]:
-    """The slices with a bright disk in every channel, and the disk's (N, H, W) mask; it lies inside the brain."""
+    """The slices with a bright disk inside the brain in every channel, and the mask of the disk (N, H, W)."""
     y, x = _grid((batch.image.shape[-2], batch.image.shape[-1]))
     disk = ((x - 0.3) ** 2 + (y + 0.3) ** 2 < BLOB_RADIUS**2) & batch.brain_mask[:, 0]
     return SliceBatch(batch.image + BLOB * disk[:, None], batch.brain_mask.clone(), batch.keys), disk
@@ -90,7 +90,7 @@ def with_noise(batch: SliceBatch, *, spread: float) -> SliceBatch:
 
 
 def without_brain(batch: SliceBatch) -> SliceBatch:
-    """Slices of the same patient that hold background only."""
+    """Slices of the same patient with background only."""
     return SliceBatch(torch.full_like(batch.image, BACKGROUND), torch.zeros_like(batch.brain_mask), batch.keys)
 
 

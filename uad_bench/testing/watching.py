@@ -1,4 +1,4 @@
-"""Slices that notice how they are used, and a list of files that are opened meanwhile."""
+"""Instrumented slices that record how they are used, and a recorder of opened files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from uad_bench.testing.slices import TinySlices, copy_of
 
 BATCH_PARTS = {"image", "brain_mask", "keys", "to"}
 
-_open_lists: list[list[str]] = []  # an audit hook cannot be removed, so one hook serves every list that is open
+_open_lists: list[list[str]] = []  # an audit hook cannot be removed, so one hook serves all active lists
 _hooked: list[bool] = []
 
 
 @dataclass
 class CountedSlices:
-    """Training slices that count how many of them were handed out."""
+    """Training slices that count how many were drawn."""
 
     slices: TinySlices
     drawn: int = 0
@@ -49,23 +49,23 @@ class CountedSlices:
             yield self.hand_out(batch)
 
     def hand_out(self, batch: SliceBatch) -> SliceBatch:
-        """What to do with a batch on its way out."""
+        """Hook for subclasses: the batch to return."""
         return batch
 
 
 @dataclass
 class KeptSlices(CountedSlices):
-    """Training slices that remember what they handed out."""
+    """Training slices that keep the batches they returned."""
 
     kept: list[tuple[SliceBatch, SliceBatch]] = field(default_factory=list)
 
     def hand_out(self, batch: SliceBatch) -> SliceBatch:
-        """Keep the batch beside a copy of it."""
+        """Keep the batch and a copy of it."""
         self.kept.append((batch, copy_of(batch)))
         return batch
 
     def changed(self) -> bool:
-        """Whether any batch is no longer what it was."""
+        """Whether any batch was modified."""
         return not all(
             torch.equal(given.image, copy.image) and torch.equal(given.brain_mask, copy.brain_mask)
             for given, copy in self.kept
@@ -73,13 +73,13 @@ class KeptSlices(CountedSlices):
 
 
 class WatchedBatch(SliceBatch):
-    """A batch that notes every attribute it is asked for and the contract does not know."""
+    """A batch that records access to attributes that are not in the contract."""
 
     _asked: set[str]
 
     @classmethod
     def watch(cls, batch: SliceBatch, asked: set[str]) -> Self:
-        """The same slices, noting into `asked`."""
+        """The same slices, recording into `asked`."""
         watched = cls(batch.image, batch.brain_mask, batch.keys)
         object.__setattr__(watched, "_asked", asked)
         return watched
@@ -95,7 +95,7 @@ class WatchedBatch(SliceBatch):
 
 
 class WatchedSlices(CountedSlices):
-    """Training slices that note every attribute they are asked for and the contract does not know."""
+    """Training slices that record access to attributes that are not in the contract."""
 
     def __init__(self, slices: TinySlices, asked: set[str]) -> None:
         super().__init__(slices)
@@ -106,7 +106,7 @@ class WatchedSlices(CountedSlices):
         return WatchedBatch.watch(batch, self._asked)
 
     def __getattr__(self, name: str) -> Any:
-        # Only called for names that do not exist here: whatever a method hopes to find is noted.
+        # Only called for names that do not exist.
         if not name.startswith("__"):
             self.__dict__["_asked"].add(name)
         raise AttributeError(name)
@@ -114,7 +114,7 @@ class WatchedSlices(CountedSlices):
 
 @contextmanager
 def opened_files() -> Iterator[list[str]]:
-    """Paths of the files that are opened meanwhile, by whatever means Python knows of."""
+    """Record the paths of all files that Python opens in the body of a `with` statement."""
     if not _hooked:
         sys.addaudithook(_audit)
         _hooked.append(True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from uad_bench.runs.folder import Run
-from uad_bench.suites import execution
-from uad_bench.suites.execution import LocalExecutor, share_of
+from uad_bench.suites import control
+from uad_bench.suites.control import LocalExecutor, share_of
 from uad_bench.suites.logs import last_line, local_log
 from uad_bench.suites.states import Place
 
@@ -26,7 +26,7 @@ class Script:
 
 @pytest.fixture(autouse=True)
 def quick_polls(monkeypatch):
-    monkeypatch.setattr(execution, "POLL_S", 0.02)
+    monkeypatch.setattr(control, "POLL_S", 0.02)
 
 
 def places(code: str, count: int) -> list[Place]:
@@ -65,7 +65,7 @@ def test_a_stop_reaches_every_running_cell_and_starts_no_other(tmp_path):
 
 
 def test_a_cell_that_does_not_listen_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(execution, "GRACE_S", 0.2)
+    monkeypatch.setattr(control, "GRACE_S", 0.2)
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
     (deaf,) = places(code, 1)
 
