@@ -1,7 +1,7 @@
 """Published splits, shipped as lists of ids with their source and digest, and anybody's list in the same format.
 
-A list is a text file of `key: value` lines (`name`, `source`, `prefix`, `digest`), an empty line, and one
-`role number` line a patient; `prefix` + number is the subject's id.
+A list is a text file with one `role number` line for each patient; `prefix` + number is the subject's id. Before them
+may stand `key: value` lines: `name`, `source`, `prefix`, and the `digest` that the rows must have.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from uad_bench.files import read_text
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER, SUFFIX = "configs/splits", ".txt"
+HEAD = ("name", "source", "prefix", "digest")
 SHOWN = 5
 
 
@@ -103,14 +104,18 @@ def disagreement(a: Split, b: Split) -> Disagreement:
 
 
 def _parse(path: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    text = read_text(path)
-    head, _, body = text.partition("\n\n")
-    keys = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
-    rows = []
-    for number, line in enumerate(body.splitlines(), head.count("\n") + 3):
-        role, _, id_ = line.partition(" ")
-        if line and (role not in ROLES or not id_):
+    """The head's keys and the rows; a list of rows alone has no head."""
+    head: dict[str, str] = {}
+    rows: list[tuple[str, str]] = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        role, _, id_ = line.strip().partition(" ")
+        if role in ROLES and id_:
+            rows.append((role, id_.strip()))
+        elif colon and key in HEAD and not rows:
+            head[key] = value
+        elif role:
             raise ConfigError(f"{path}, line {number}: {line!r} is not a role ({', '.join(ROLES)}) and an id")
-        if line:
-            rows.append((role, id_))
-    return keys, rows
+    if not rows:
+        raise ConfigError(f"{path}: lists no patient; each is a line of a role ({', '.join(ROLES)}) and an id")
+    return head, rows
