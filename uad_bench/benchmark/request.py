@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench.benchmark.determinism import check_determinism
-from uad_bench.benchmark.preflight import check_healthy, check_modalities, check_protocol, check_slices
+from uad_bench.benchmark.preflight import check_modalities, check_protocol
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
 from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
 from uad_bench.console import Reporter
-from uad_bench.data.cohort import Cohort, check_stripped, gather, open_dataset
+from uad_bench.data.checks import check_healthy, check_scans
+from uad_bench.data.cohort import Cohort, gather, open_dataset
 from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.isolation import Limits
@@ -77,8 +78,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
             check_modalities(main.method, started.modalities, main.task.modalities)
         reporter.start(f"data {main.task.name}")
         cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
-        check_slices(cohort)
-        check_stripped(cohort)
+        check_scans(cohort)
         say_cohort_warnings(cohort, reporter)
         trivial = [name for name in baselines() if name != request.method and request.baselines]
         # Another budget for the method does not make other baselines.

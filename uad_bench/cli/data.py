@@ -25,20 +25,12 @@ def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
     """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
     from uad_bench.config import load_task
     from uad_bench.console import reporting, stdout
-    from uad_bench.data.cache import cache_root
-    from uad_bench.data.cohort import healthy_rule, open_dataset
-    from uad_bench.data.doctor import examine
+    from uad_bench.data.doctor import examine_task
     from uad_bench.output.doctor_page import doctor_page
 
     chosen = load_task(task)
     with reporting() as reporter:
-        document = examine(
-            lambda: open_dataset(chosen, folder, report=reporter).subjects(),
-            None if task == "brats" else chosen.modalities,
-            cache=cache_root(),
-            rule=healthy_rule(chosen),
-            report=reporter,
-        )
+        document = examine_task(chosen, folder, any_modalities=task == "brats", report=reporter)
     if json:
         print_json(document)
     else:

@@ -1,7 +1,7 @@
 """The patients of a task: read, counted, split and checked for leaks before any method starts."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from pydantic import create_model
 from uad_bench.config import STRICT, Task, validate
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
-from uad_bench.data.cohort_warnings import skull_state
 from uad_bench.data.gate import check_split
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, fold_splits, hash_split, named_split
@@ -61,30 +60,27 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     if folds == 1:
         raise ConfigError("--folds 1 leaves nobody to train on: use 0 for one split, or 2 and more")
     dataset = open_dataset(task, data, report=report)
-    subjects = {subject.id: subject for subject in dataset.subjects()}
-    census = take_census(list(subjects.values()), task.modalities, cache=cache_root(), report=report)
-    splits = _splits(task, dataset, census, folds)
-    used = {name for split in splits for name in (*split.train, *split.val, *split.test)}
-    census = {name: facts for name, facts in census.items() if name in used}
-    for split in splits:
-        check_split(split, census)
-    return Cohort(task, subjects, census, splits, data_digest(census))
+    subjects = dataset.subjects()
+    census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
+    return divide(task, dataset, subjects, census, folds=folds)
 
 
-def check_stripped(cohort: Cohort) -> None:
-    """Refuse patients whose skull would count as brain, unless the task says that it may.
+def divide(
+    task: Task, dataset: Any, subjects: Iterable[Subject], census: Mapping[str, SubjectFacts], *, folds: int = 0
+) -> Cohort:
+    """Split patients whose scans are sound, and pass the leak gate; patients whom the split does not name are left out.
 
     Raises:
-        DataError: most of them fill their volume, and no brain mask says where the brain is.
+        ConfigError: the data set ships no split.
+        DataError: too few patients, nobody to test, or a leak.
     """
-    whole = [name for name, facts in cohort.census.items() if skull_state(facts) == "whole head"]
-    bare = [name for name in whole if cohort.subjects[name].brain_mask is None]
-    if 2 * len(bare) > len(cohort.census) and not cohort.task.whole_head:
-        raise DataError(
-            f"{len(bare)} of {len(cohort.census)} patients, first {bare[0]}, are not skull-stripped: nearly all "
-            "voxels are non-zero and would count as brain; set the background to 0, add brain masks, or accept it with "
-            "--set task.whole_head=true"
-        )
+    splits = _splits(task, dataset, census, folds)
+    used = {name for split in splits for name in split.subjects}
+    census = {name: facts for name, facts in census.items() if name in used}
+    for split in splits:
+        _require_test(split)
+        check_split(split, census)
+    return Cohort(task, {subject.id: subject for subject in subjects}, census, splits, data_digest(census))
 
 
 def healthy_rule(task: Task) -> HealthyRule:
@@ -129,7 +125,12 @@ def _checked_options(cls: type, task: Task) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in task.options}
 
 
-def _splits(task: Task, dataset: Any, census: dict[str, SubjectFacts], folds: int) -> tuple[Split, ...]:
+def _require_test(split: Split) -> None:
+    if not split.test:
+        raise DataError(f"split {split.name} names no patient for test; move some there from train or val")
+
+
+def _splits(task: Task, dataset: Any, census: Mapping[str, SubjectFacts], folds: int) -> tuple[Split, ...]:
     labelled = [name for name, facts in census.items() if facts.labelled]
     if folds:
         return tuple(fold_splits(labelled, folds))

@@ -1,14 +1,18 @@
 """Looks a cohort over and says everything a person should know before running: one plain document, nothing raised."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from uad_bench.config import Task
+from uad_bench.data.cache import cache_root
 from uad_bench.data.census import survey
+from uad_bench.data.checks import check_cohort
+from uad_bench.data.cohort import divide, healthy_rule, open_dataset
 from uad_bench.data.cohort_warnings import has_empty_label, skull_state
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import LISTED, REFUSED, DuplicatePair, equal_scans, near_scans
@@ -19,6 +23,7 @@ from uad_bench.errors import UadBenchError
 from uad_bench.method import Modality, Progress
 
 Report = Callable[[Progress], None]
+Admission = Callable[[Sequence[Subject], Mapping[str, SubjectFacts]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,38 @@ class Finding:
     message: str
 
 
+def examine_task(task: Task, folder: Path, *, any_modalities: bool = False, report: Report) -> dict[str, Any]:
+    """Examine a folder as a run of the task would read it, and ask what the run would ask; see `examine`.
+
+    Args:
+        task: says how the patients lie there, and their modalities and split.
+        folder: with the patients.
+        any_modalities: look at those that most patients have instead of the task's.
+        report: receives progress.
+    """
+
+    def admit(subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]) -> None:
+        dataset = open_dataset(task, folder, report=report)
+        read = next(iter(facts.values())).modalities if facts else task.modalities
+        check_cohort(divide(replace(task, modalities=read), dataset, subjects, facts))
+
+    return examine(
+        lambda: open_dataset(task, folder, report=report).subjects(),
+        None if any_modalities else task.modalities,
+        cache=cache_root(),
+        rule=healthy_rule(task),
+        admit=admit,
+        report=report,
+    )
+
+
 def examine(
     find_subjects: Callable[[], Sequence[Subject]],
     modalities: Sequence[Modality] | None = None,
     *,
     cache: Path,
     rule: HealthyRule | None = None,
+    admit: Admission = lambda _subjects, _facts: None,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Examine a data set without stopping at the first problem.
@@ -51,6 +82,7 @@ def examine(
         modalities: that a run would read; by default those that most patients have.
         cache: the cache's root.
         rule: for healthy slices; by default two slices of margin and 5 % brain.
+        admit: raises the reason why a run would refuse these patients, whose scans are all sound.
         report: receives progress, one step a patient.
 
     Returns:
@@ -64,7 +96,9 @@ def examine(
         return _document((), (), {}, (), [Finding("refused", "", str(error))], rule)
     wanted = tuple(modalities or usual_modalities(subjects))
     found = survey(subjects, wanted, cache=cache, report=report)
-    findings = [*_refusals(found.problems), *_warnings(subjects, found.facts, wanted, rule)]
+    findings = [*_refusals(found.problems), *_warnings(found.facts, rule), *_spare(subjects, modalities, wanted)]
+    if not any(finding.level == "refused" for finding in findings):
+        findings += _refusal_of_run(admit, subjects, found.facts)
     return _document(subjects, wanted, found.facts, found.problems, findings, rule)
 
 
@@ -78,15 +112,27 @@ def _refusals(problems: Iterable[Problem]) -> list[Finding]:
     return [Finding("refused", problem.subject, problem.message) for problem in problems]
 
 
-def _warnings(
-    subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts], modalities: Sequence[Modality], rule: HealthyRule
-) -> list[Finding]:
-    findings = [f for fact in facts.values() for f in _oddities(fact, rule)]
-    findings += [_twin_finding(pair) for pair in _twins(facts.values())]
-    spare = sorted({m for subject in subjects for m in subject.images} - set(modalities))
-    if spare:
-        findings.append(Finding("note", "", f"not every patient has {', '.join(spare)}; not looked at"))
-    return findings
+def _refusal_of_run(
+    admit: Admission, subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]
+) -> Iterator[Finding]:
+    try:
+        admit(subjects, facts)
+    except UadBenchError as error:
+        yield Finding("refused", "", str(error))
+
+
+def _warnings(facts: Mapping[str, SubjectFacts], rule: HealthyRule) -> list[Finding]:
+    odd = [finding for fact in facts.values() for finding in _oddities(fact, rule)]
+    return [*odd, *(_twin_finding(pair) for pair in _twins(facts.values()))]
+
+
+def _spare(
+    subjects: Sequence[Subject], asked: Sequence[Modality] | None, read: Sequence[Modality]
+) -> Iterator[Finding]:
+    """Modalities that are there and were not read."""
+    if spare := ", ".join(sorted({m for subject in subjects for m in subject.images} - set(read))):
+        said = f"the task does not read {spare}" if asked else f"not every patient has {spare}; not looked at"
+        yield Finding("note", "", said)
 
 
 def _oddities(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
@@ -110,7 +156,7 @@ def _twins(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
 
 
 def _twin_finding(pair: DuplicatePair) -> Finding:
-    level = "refused" if pair.equal or pair.correlation > REFUSED else "warning"
+    level = "refused" if pair.equal else "warning"  # near-duplicates are refused in two roles only, by the split
     return Finding(level, pair.second, f"{pair.modality} of {pair.first} and {pair.second}: {pair.alikeness}")
 
 
