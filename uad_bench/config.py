@@ -68,6 +68,7 @@ class Task:
         margin: a healthy slice has no anomaly in this many slices on either side.
         min_brain: least brain area of a healthy slice, as a fraction of the slice.
         split: `hash`, `dataset`, or a shipped list; `subset` accepts that some of its patients are absent.
+        exclude: ids of patients, or of single scans of theirs, that are left out of everything.
         whole_head: run although most scans are not skull-stripped, so that the skull counts as brain.
     """
 
@@ -87,6 +88,7 @@ class Task:
     min_brain: Annotated[float, Field(ge=0, le=1)] = 0.05
     split: str = "hash"
     subset: bool = False
+    exclude: tuple[str, ...] = ()
     whole_head: bool = False
     protocol: str = "volume"
     budget: Annotated[Budget, AfterValidator(_trained)]
@@ -177,6 +179,11 @@ def change_task(task: Task, changes: Mapping[str, Any], budget: Mapping[str, Any
     current = {f.name: getattr(task, f.name) for f in fields(Task)}
     steps = {"steps": task.budget.steps, "batch_size": task.budget.batch_size, **(budget or {})}
     return validate(Task, {**current, **changes, "budget": steps}, f"task {task.name}")
+
+
+def exclude_patients(task: Task, ids: Iterable[str]) -> Task:
+    """The task with further patients left out."""
+    return change_task(task, {"exclude": tuple(dict.fromkeys((*task.exclude, *ids)))})
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -163,3 +163,10 @@ def test_slices_without_brain_are_refused(cohort, task):
 def test_a_modality_that_the_task_does_not_read_is_noted_as_that(cohort, task):
     document = examine_task(task(), cohort.root, report=lambda _: None)
     assert (document["usable"], messages(document, "note")) == (True, ["the task does not read t1"])
+
+
+def test_patients_who_are_refused_are_listed_to_be_pasted_and_then_left_out(cohort, task):
+    (cohort.root / "P1/P1_flair.nii.gz").write_bytes(b"nothing")
+    document = examine_task(task(), cohort.root, report=lambda _: None)
+    assert 'to leave these patients out: exclude = ["P1"] in the task' in messages(document, "note")
+    assert verdict(task('exclude = ["P1"]'), cohort) == (True, [])

@@ -88,6 +88,7 @@ def _task(job: Job) -> TaskFacts:
         scaling=task.scaling,
         field_of_view=task.field_of_view,
         margin=task.margin,
+        **({"exclude": task.exclude} if task.exclude else {}),
         protocol=task.protocol,
         data_digest=job.cohort.digest,
         split=SplitFacts(name=split.name, digest=split.digest, note=split.note),

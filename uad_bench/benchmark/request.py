@@ -10,7 +10,7 @@ from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.benchmark.preflight import check_modalities, check_protocol
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
-from uad_bench.config import Experiment, Task, change_task, compose, load_task, read_toml
+from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task, read_toml
 from uad_bench.console import Reporter
 from uad_bench.data.checks import check_healthy, check_scans
 from uad_bench.data.cohort import Cohort, gather, open_dataset
@@ -38,6 +38,7 @@ class Request:
     pair: str | None = None
     split: str | None = None
     folds: int = 0
+    exclude: tuple[str, ...] = ()
     seed: int = 0
     profile: str | None = None
     settings: tuple[str, ...] = ()
@@ -167,7 +168,7 @@ def resolve_task(request: Request) -> Task:
         changes["pair"] = parse_pair(request.pair, task)
     if request.split:
         changes["split"] = request.split
-    return change_task(task, changes)
+    return exclude_patients(change_task(task, changes), request.exclude)
 
 
 def parse_pair(text: str, task: Task) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, Plugins, Runs, print_json
 
 
 def score(
@@ -16,6 +16,7 @@ def score(
         typer.Option("--task", "-t", help="Task that describes the data and the protocol; by default the run's."),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Score its validation and test patients; by default all.")] = None,
+    exclude: Exclude = None,
     plugin: Plugins = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
     time_limit: Annotated[
@@ -42,6 +43,7 @@ def score(
         data=data,
         task=task,
         split=split,
+        exclude=tuple(exclude or ()),
         plugins=tuple(plugin or ()),
         device=device,
         runs=runs,

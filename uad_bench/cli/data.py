@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from uad_bench.cli.options import AsJson, Data, Task, print_json
+from uad_bench.cli.options import AsJson, Data, Exclude, Task, print_json
 
 data = typer.Typer(help="Inspect, prepare and split a dataset.", no_args_is_help=True)
 cache = typer.Typer(
@@ -21,14 +21,14 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the pat
 
 
 @data.command("doctor")
-def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
+def doctor(folder: Folder, task: Task = "brats", exclude: Exclude = None, json: AsJson = False) -> int:
     """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
-    from uad_bench.config import load_task
+    from uad_bench.config import exclude_patients, load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.doctor import examine_task
     from uad_bench.output.doctor_page import doctor_page
 
-    chosen = load_task(task)
+    chosen = exclude_patients(load_task(task), exclude or ())
     with reporting() as reporter:
         document = examine_task(chosen, folder, any_modalities=task == "brats", report=reporter)
     if json:
@@ -43,16 +43,17 @@ def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
 def prepare(
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with the patients.")] = None,
     task: Task = "brats",
+    exclude: Exclude = None,
     json: AsJson = False,
 ) -> None:
     """Read every patient once and keep prepared slices, so that runs start at once. Runs do this by themselves."""
-    from uad_bench.config import load_task
+    from uad_bench.config import exclude_patients, load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cache import cache_root, list_cache
     from uad_bench.data.cohort import gather, prepare_working_slices
 
     with reporting() as reporter:
-        cohort = gather(load_task(task), folder, report=reporter)
+        cohort = gather(exclude_patients(load_task(task), exclude or ()), folder, report=reporter)
         store = prepare_working_slices(cohort, report=reporter)
     shown = {
         "patients": len(store.entries),
@@ -76,11 +77,12 @@ def split(
     task: Task = "brats",
     split: Annotated[str, typer.Option(help="hash or a list.")] = "hash",
     folds: Annotated[int, typer.Option(min=0)] = 0,
+    exclude: Exclude = None,
     against: Annotated[str | None, typer.Option(help="A list to compare with.")] = None,
     json: AsJson = False,
 ) -> None:
     """Show who would train, validate and be tested; or how far two published lists contradict each other."""
-    from uad_bench.config import change_task, load_task
+    from uad_bench.config import change_task, exclude_patients, load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cohort import gather
 
@@ -88,7 +90,7 @@ def split(
         document = _disagreement(split, against)
     else:
         with reporting() as reporter:
-            chosen = change_task(load_task(task), {"split": split})
+            chosen = exclude_patients(change_task(load_task(task), {"split": split}), exclude or ())
             document = {"splits": [s.to_json() for s in gather(chosen, data, folds=folds, report=reporter).splits]}
     if json:
         print_json(document)

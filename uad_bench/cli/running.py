@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, Runs, Settings, Task, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, Plugins, Runs, Settings, Task, print_json
 from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def run(
     folds: Annotated[
         int, typer.Option(min=0, help="K-fold cross-validation: train K models and test every patient once.")
     ] = 0,
+    exclude: Exclude = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     profile: Annotated[str | None, typer.Option(help="default or published.")] = None,
     settings: Settings = None,
@@ -72,6 +73,7 @@ def run(
         pair=pair,
         split=split,
         folds=folds,
+        exclude=tuple(exclude or ()),
         seed=seed,
         profile=profile,
         settings=tuple(settings or ()),

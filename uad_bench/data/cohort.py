@@ -13,9 +13,9 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import check_split
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
-from uad_bench.data.splits import Split, fold_splits, hash_split, named_split
+from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split
 from uad_bench.data.store import SliceStore
-from uad_bench.data.subject import Subject
+from uad_bench.data.subject import Subject, patient_id
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Progress
 from uad_bench.plugins import registry
@@ -60,7 +60,7 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     if folds == 1:
         raise ConfigError("--folds 1 leaves nobody to train on: use 0 for one split, or 2 and more")
     dataset = open_dataset(task, data, report=report)
-    subjects = dataset.subjects()
+    subjects = find_subjects(task, dataset)
     census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
     return divide(task, dataset, subjects, census, folds=folds)
 
@@ -81,6 +81,23 @@ def divide(
         _require_test(split)
         check_split(split, census)
     return Cohort(task, {subject.id: subject for subject in subjects}, census, splits, data_digest(census))
+
+
+def find_subjects(task: Task, dataset: Any) -> list[Subject]:
+    """The data set's patients without those whom the task excludes.
+
+    Raises:
+        ConfigError: an excluded patient is not there.
+    """
+    subjects: list[Subject] = dataset.subjects()
+    known = {name for subject in subjects for name in (subject.id, patient_id(subject.id))}
+    if strange := [name for name in task.exclude if name not in known]:
+        raise ConfigError(f"exclude: no patient {strange[0]!r} in the data, which has {subjects[0].id} and others")
+    return [subject for subject in subjects if not _is_excluded(subject.id, task)]
+
+
+def _is_excluded(subject: str, task: Task) -> bool:
+    return not {subject, patient_id(subject)}.isdisjoint(task.exclude)
 
 
 def healthy_rule(task: Task) -> HealthyRule:
@@ -139,5 +156,8 @@ def _splits(task: Task, dataset: Any, census: Mapping[str, SubjectFacts], folds:
     if task.split == "dataset":
         if not hasattr(dataset, "roles"):
             raise ConfigError(f"dataset {task.dataset} ships no split; use --split hash or a named one")
-        return (Split(name=task.name, **dataset.roles()),)
-    return (named_split(task.split, list(census), subset=task.subset),)
+        whole = Split(name=task.name, **dataset.roles())
+    else:
+        whole = load_split(task.split)
+    left = whole.only(name for name in whole.subjects if not _is_excluded(name, task))
+    return (left if task.split == "dataset" else apply_split(left, list(census), subset=task.subset),)

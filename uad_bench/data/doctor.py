@@ -1,5 +1,6 @@
 """Looks a cohort over and says everything a person should know before running: one plain document, nothing raised."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +13,7 @@ from uad_bench.config import Task
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import survey
 from uad_bench.data.checks import check_cohort
-from uad_bench.data.cohort import divide, healthy_rule, open_dataset
+from uad_bench.data.cohort import divide, find_subjects, healthy_rule, open_dataset
 from uad_bench.data.cohort_warnings import has_empty_label, skull_state
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import LISTED, REFUSED, DuplicatePair, equal_scans, near_scans
@@ -57,7 +58,7 @@ def examine_task(task: Task, folder: Path, *, any_modalities: bool = False, repo
         check_cohort(divide(replace(task, modalities=read), dataset, subjects, facts))
 
     return examine(
-        lambda: open_dataset(task, folder, report=report).subjects(),
+        lambda: find_subjects(task, open_dataset(task, folder, report=report)),
         None if any_modalities else task.modalities,
         cache=cache_root(),
         rule=healthy_rule(task),
@@ -97,7 +98,9 @@ def examine(
     wanted = tuple(modalities or usual_modalities(subjects))
     found = survey(subjects, wanted, cache=cache, report=report)
     findings = [*_refusals(found.problems), *_warnings(found.facts, rule), *_spare(subjects, modalities, wanted)]
-    if not any(finding.level == "refused" for finding in findings):
+    if bad := sorted({f.subject for f in findings if f.level == "refused" and f.subject}):
+        findings.append(Finding("note", "", f"to leave these patients out: exclude = {json.dumps(bad)} in the task"))
+    elif not any(finding.level == "refused" for finding in findings):
         findings += _refusal_of_run(admit, subjects, found.facts)
     return _document(subjects, wanted, found.facts, found.problems, findings, rule)
 

@@ -1,6 +1,7 @@
 """A split: who trains, who validates, who is tested; one that overlaps cannot be made."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uad_bench.data.subject import patient_id
@@ -57,6 +58,12 @@ class Split:
     def digest(self) -> str:
         """SHA-256 of who stands where; name, note and order do not count."""
         return digest_json({role: sorted(self.role(role)) for role in ROLES})
+
+    def only(self, ids: Iterable[str]) -> "Split":
+        """The same roles for these patients alone."""
+        kept = set(ids)
+        train, val, test = (tuple(id_ for id_ in self.role(role) if id_ in kept) for role in ROLES)
+        return replace(self, train=train, val=val, test=test)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the digest."""

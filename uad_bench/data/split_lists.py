@@ -5,7 +5,7 @@ may stand `key: value` lines: `name`, `source`, `prefix`, and the `digest` that 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uad_bench.config import require_file
@@ -59,17 +59,22 @@ def load_split(name: str) -> Split:
 
 
 def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split:
-    """A published list applied to the patients at hand; patients that it does not name are left out.
+    """A published list, by name or path, applied to the patients at hand; see `apply_split`."""
+    return apply_split(load_split(name), ids, subset=subset)
+
+
+def apply_split(whole: Split, ids: Iterable[str], *, subset: bool = False) -> Split:
+    """A list applied to the patients at hand; patients that it does not name are left out.
 
     Args:
-        name: of a shipped list, or a path.
+        whole: the list.
         ids: of the data set.
         subset: accept that patients of the list are absent; the note then reads `n of N`.
 
     Raises:
         DataError: patients of the list are absent, or a role that the list fills is left empty.
     """
-    whole, present = load_split(name), set(ids)
+    present = set(ids)
     absent = [id_ for id_ in whole.subjects if id_ not in present]
     if not absent:
         return whole
@@ -80,11 +85,11 @@ def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split
             f"split {whole.name}: {len(absent)} of its {len(whole.subjects)} patients are not in the data "
             f"({shown}, ...); --set task.subset=true runs the {count} that are"
         )
-    kept = {role: tuple(id_ for id_ in whole.role(role) if id_ in present) for role in ROLES}
-    empty = [role for role in ROLES if whole.role(role) and not kept[role]]
+    kept = whole.only(present)
+    empty = [role for role in ROLES if whole.role(role) and not kept.role(role)]
     if empty:
         raise DataError(f"split {whole.name}: {count} patients are present, none of them for {' and '.join(empty)}")
-    return Split(whole.name, **kept, note=f"{count}; {whole.note}")
+    return replace(kept, note=f"{count}; {whole.note}")
 
 
 def format_split(split: Split, *, source: str, prefix: str = "") -> str:

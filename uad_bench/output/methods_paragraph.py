@@ -93,9 +93,13 @@ def _data(record: RunRecord) -> str:
     counts = ", ".join(f"{len(names)} {role}" for role, names in roles.items() if names is not None)
     return (
         f"Task {task.name} (data set {task.dataset}, digest {task.data_digest[:12]}) was split by patient "
-        f"({split.name}, digest {split.digest[:12]}: {counts}); the split was checked for "
+        f"({split.name}, digest {split.digest[:12]}: {counts}){_excluded(record)}; the split was checked for "
         "patients and images that stand in two parts."
     )
+
+
+def _excluded(record: RunRecord) -> str:
+    return f"; excluded were {', '.join(record.task.exclude)}" if record.task.exclude else ""
 
 
 def _training(record: RunRecord) -> str:

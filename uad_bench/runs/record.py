@@ -41,7 +41,11 @@ class SplitFacts(Document):
 
 
 class TaskFacts(Document):
-    """The settings of the task that affect results; None where an older version did not record them."""
+    """The settings of the task that affect results; None where an older version did not record them.
+
+    Attributes:
+        exclude: ids that the task leaves out; None where it leaves out nobody.
+    """
 
     name: str
     dataset: str
@@ -52,6 +56,7 @@ class TaskFacts(Document):
     scaling: str | None = None
     field_of_view: float | None = None
     margin: int | None = None
+    exclude: tuple[str, ...] | None = None
     protocol: str
     data_digest: str
     split: SplitFacts

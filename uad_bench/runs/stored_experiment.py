@@ -11,11 +11,10 @@ from uad_bench.runs.record import Weights
 
 
 def identifying_fields(task: Task) -> dict[str, Any]:
-    """Fields that define a run: all except the summary; `whole_head` only if it is set."""
-    values = {key: value for key, value in asdict(task).items() if key != "summary"}
-    if not task.whole_head:
-        del values["whole_head"]
-    return values
+    """Fields that define a run: all except the summary; `whole_head` and `exclude` only if they are set."""
+    optional = {"whole_head": task.whole_head, "exclude": task.exclude}
+    unused = {"summary", *(name for name, given in optional.items() if not given)}
+    return {key: value for key, value in asdict(task).items() if key not in unused}
 
 
 def _known_fields(task: Any) -> Any:
