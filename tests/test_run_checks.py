@@ -11,6 +11,7 @@ from tests.tiny_bench import TASK, gather_tiny, save, write_patients
 from uad_bench.benchmark.request import baselines
 from uad_bench.cli.app import _run
 from uad_bench.config import exclude_patients
+from uad_bench.data.cohort import prepare_working_slices
 from uad_bench.execution.isolation import WorkerProcess
 from uad_bench.output.caption import setting
 from uad_bench.runs.identity import identify
@@ -154,3 +155,8 @@ def test_a_task_that_excludes_nobody_has_the_identity_it_had(tmp_path: Path):
     cohort = gather_tiny(write_patients(tmp_path / "data"))
     assert "exclude" not in identifying_fields(cohort.task)
     assert identifying_fields(exclude_patients(cohort.task, ["P1"]))["exclude"] == ("P1",)
+
+
+def test_slices_of_one_modality_are_prepared_for_a_task_that_reads_no_other(tmp_path: Path):
+    cohort = gather_tiny(write_patients(tmp_path / "data"), modalities=("t2",), pair=("t2", "t1"))
+    assert prepare_working_slices(cohort, report=lambda _: None).modalities == ("t2",)

@@ -106,9 +106,12 @@ def healthy_rule(task: Task) -> HealthyRule:
 
 
 def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
-    """All patients' slices of the task's pair at its working size, in the cache."""
+    """All patients' slices of the task's pair, as far as the task reads it, at its working size, in the cache."""
     task = cohort.task
-    choice = Preprocessing(modalities=task.pair, scaling=task.scaling, size=task.size, field_of_view=task.field_of_view)
+    modalities = tuple(m for m in task.pair if m in task.modalities) or task.modalities
+    choice = Preprocessing(
+        modalities=modalities, scaling=task.scaling, size=task.size, field_of_view=task.field_of_view
+    )
     subjects = [cohort.subjects[name] for name in cohort.census]
     return SliceStore.prepare(subjects, cohort.census, choice, cache=cache_root(), report=report)
 
