@@ -17,7 +17,8 @@ class CohortWarning:
     """One kind of finding.
 
     Attributes:
-        kind: `whole_head`, `undeclared_label_values`, `empty_label` or `anomaly_outside_brain`.
+        kind: `whole_head`, `undeclared_label_values`, `rounded_label`, `turned_label`, `empty_label` or
+            `anomaly_outside_brain`.
         count: patients it holds for.
         message: one sentence that names the first of them.
     """
@@ -54,6 +55,11 @@ KINDS: Mapping[str, tuple[Callable[[SubjectFacts], bool], str]] = {
     "undeclared_label_values": (
         lambda fact: bool(fact.undeclared_values),
         "the label has values that the data set does not declare",
+    ),
+    "rounded_label": (lambda fact: fact.label_rounding > 0, "label values are not whole numbers and are rounded"),
+    "turned_label": (
+        lambda fact: fact.label_turned,
+        "the label is stored in another axis order than the scans and is turned; look whether it fits",
     ),
     "empty_label": (has_empty_label, "the label is empty: their voxels count, their own AP and Dice are undefined"),
     "anomaly_outside_brain": (lambda fact: fact.outside_brain > 0, "anomaly voxels lie outside the brain"),

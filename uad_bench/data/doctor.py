@@ -142,6 +142,8 @@ def _oddities(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
     """What is unusual about one patient without refusing a run."""
     notes = {
         f"label values {fact.undeclared_values} are not among those the data set declares": fact.undeclared_values,
+        f"the label is stored as {fact.label_orientation}, the scans as {fact.orientation}": fact.label_turned,
+        f"label values lie up to {fact.label_rounding:.1g} from whole numbers and are rounded": fact.label_rounding > 0,
         "the label is empty: its voxels count, its own AP and Dice are undefined": has_empty_label(fact),
         "no label: can be neither trained on nor judged": not fact.labelled,
         f"{fact.outside_brain} anomaly voxels lie outside the brain": fact.outside_brain,
