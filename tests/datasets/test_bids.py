@@ -46,6 +46,24 @@ def test_raw_and_derived_images_are_told_apart_by_an_entity(root, write):
     assert subject.label is not None
 
 
+@pytest.mark.parametrize(
+    ("mask", "option", "chosen"),
+    [
+        ("desc-{}_label-lesion_mask", "keep_label", "label"),
+        ("desc-brain_acq-{}_mask", "keep_brain_mask", "brain_mask"),
+    ],
+)
+def test_one_of_two_masks_is_chosen_by_an_entity(root, write, mask, option, chosen):
+    write("sub-01/anat/sub-01_FLAIR.nii.gz")
+    for rater in ("rater1", "rater2"):
+        write(f"derivatives/sub-01/anat/sub-01_{mask.format(rater)}.nii.gz")
+    with pytest.raises(DataError, match=f"choose with the option {option}$"):
+        Bids(root).subjects()
+    entity = "desc" if option == "keep_label" else "acq"
+    (subject,) = Bids(root, **{option: {entity: "rater2"}}).subjects()
+    assert "rater2" in getattr(subject, chosen).path.name
+
+
 def test_a_healthy_cohort_needs_no_label(root, write):
     write("sub-01/anat/sub-01_T2w.nii.gz")
     assert Bids(root, healthy=True).subjects()[0].healthy
