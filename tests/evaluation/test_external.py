@@ -161,6 +161,26 @@ def test_objects_are_never_unpickled(scored: Scored):
     assert (record["status"], record["reason"]) == ("failed", "bad_output")
 
 
+def test_an_archive_under_the_name_of_an_array_fails_the_run(scored: Scored):
+    maps = scored.write("npz", range(11), noisy)
+    np.savez(maps / "P5.npz", noisy(5))
+    (maps / "P5.npz").rename(maps / "P5.npy")
+    record = scored.submit(maps, "npz")
+    assert (record["status"], record["reason"]) == ("failed", "bad_output")
+    assert "P5.npy: an archive of arrays (.npz)" in record["message"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"), [(Path.mkdir, "a folder"), (lambda p: p.symlink_to("x"), "a link to nothing")]
+)
+def test_what_is_named_like_a_map_and_is_no_file_is_refused(scored: Scored, make, said):
+    maps = scored.write("odd", range(11), noisy)
+    (maps / "P5.npy").unlink()
+    make(maps / "P5.npy")
+    with pytest.raises(DataError, match=rf"P5.npy: {said} under the name of a map"):
+        scored.submit(maps, "odd")
+
+
 def test_missing_unknown_and_doubled_patients_are_all_named(scored: Scored):
     maps = scored.write("wrong", range(4, 11), noisy)
     np.save(maps / "P99.npy", noisy(0))
