@@ -90,8 +90,10 @@ def _scan_id(entities: Mapping[str, str]) -> str:
 
 def _put(files: dict[str, Path], role: str, path: Path) -> None:
     if role in files:
-        option = KEEP.get(role, "keep")
-        raise DataError(f"{path}: {files[role]} would be the same {role.strip('=')}; choose with the option {option}")
+        raise DataError(
+            f"{path}: {files[role]} would be the same {role.strip('=')}; choose one by its entities, with options = "
+            f'{{ {KEEP.get(role, "keep")} = {{ ENTITY = "VALUE" }} }} in the task'
+        )
     files[role] = path
 
 
