@@ -44,6 +44,7 @@ class TaskFacts(Document):
     """The settings of the task that affect results; None where an older version did not record them.
 
     Attributes:
+        protocol_digest: of the protocol's file; None for a shipped protocol.
         exclude: ids that the task leaves out; None where it leaves out nobody.
     """
 
@@ -58,6 +59,7 @@ class TaskFacts(Document):
     margin: int | None = None
     exclude: tuple[str, ...] | None = None
     protocol: str
+    protocol_digest: str | None = None
     data_digest: str
     split: SplitFacts
 
