@@ -1,6 +1,8 @@
 """Anybody's maps: what is right becomes a run, what is wrong becomes a FAILED row with its reason."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,7 +14,7 @@ from uad_bench.benchmark.evaluate_maps import MERGED, Submission, evaluate_maps
 from uad_bench.cli.app import _run
 from uad_bench.config import load_task
 from uad_bench.data.cohort import gather
-from uad_bench.errors import ConfigError, DataError
+from uad_bench.errors import ConfigError, DataError, LeakError
 from uad_bench.runs.folder import find_runs
 
 
@@ -179,6 +181,18 @@ def test_what_is_named_like_a_map_and_is_no_file_is_refused(scored: Scored, make
     make(maps / "P5.npy")
     with pytest.raises(DataError, match=rf"P5.npy: {said} under the name of a map"):
         scored.submit(maps, "odd")
+
+
+@pytest.mark.parametrize(
+    ("copies", "error"), [(["P4"], DataError), (["P0"], LeakError)], ids=["of one role", "of two roles"]
+)
+def test_one_scan_under_two_names_is_refused_where_everybody_is_judged(scored: Scored, tmp_path, copies, error):
+    scored = replace(scored, data=shutil.copytree(scored.data, tmp_path / "twins"))
+    for name in copies:
+        for role in ("flair", "t2", "seg"):
+            shutil.copy(scored.data / f"P3/P3_{role}.nii.gz", scored.data / f"{name}/{name}_{role}.nii.gz")
+    with pytest.raises(error, match="the same voxels"):
+        scored.judge("twins", split="all")
 
 
 def test_missing_unknown_and_doubled_patients_are_all_named(scored: Scored):
