@@ -47,7 +47,7 @@ class Assignment:
         store: manifest of the prepared slices.
         train: subject -> healthy slices to learn from.
         score: subject -> slices to score, for subjects without a trusted map yet.
-        training_set: what the checkpoint says it was trained on, subject -> digests of its images.
+        training_set: what the checkpoint says it was trained on, subject -> its signature.
         ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
         masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
     """
