@@ -86,9 +86,7 @@ def stored_task(run: Run) -> Task:
     """
     asked = StoredExperiment.read(run.experiment)
     if asked.protocol and digest_protocol(asked.task) != asked.protocol:
-        raise ConfigError(
-            f"{run.path}: the protocol file {asked.task.protocol} has changed since the run; restore it"
-        )
+        raise ConfigError(f"{run.path}: the protocol file {asked.task.protocol} has changed since the run; restore it")
     return asked.task
 
 
