@@ -151,7 +151,7 @@ class WorkerProcess:
         try:
             return _checked(line)
         except ResourceError as error:
-            if self._folder is None or lacks_space(self._folder):
+            if self.log is None or lacks_space(self.log.parent):
                 raise
             failure = MethodError(f"{error} (but the disk has space)")
             for note in error.__notes__:
