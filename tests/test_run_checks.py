@@ -7,11 +7,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.tiny_bench import TASK, save, write_patients
+from tests.tiny_bench import TASK, gather_tiny, save, write_method, write_patients
 from uad_bench.cli.app import _run
+from uad_bench.config import exclude_patients
+from uad_bench.data.cohort import prepare_working_slices
 from uad_bench.execution.isolation import WorkerProcess
+from uad_bench.output.caption import setting
 from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.runs.identity import identify
+from uad_bench.runs.record import RunRecord
+from uad_bench.runs.stored_experiment import identifying_fields
 
 
 @pytest.fixture
@@ -118,3 +123,48 @@ def test_a_first_run_finds_its_slices_although_the_cache_was_empty_when_its_proc
     (tmp_path / "data").symlink_to(tiny_data)
     code, _, said = run("--no-baselines")
     assert code == 0, said
+
+
+def test_a_broken_patient_is_left_out_by_option_and_the_record_names_it(run, quick, tmp_path: Path):
+    (write_patients(tmp_path / "data") / "P3" / "P3_t2.nii.gz").unlink()
+    code, _, said = run("--no-baselines")
+    assert (code, "--exclude ID" in said) == (3, True)
+    code, printed, said = run("--no-baselines", "--exclude", "P3", "--json")
+    record = json.loads(printed)
+    assert (code, record["task"]["exclude"]) == (0, ["P3"])
+    assert sorted(name for role in ("train", "val", "test") for name in record["subjects"][role]) == [
+        f"P{i}" for i in range(8) if i != 3
+    ]
+    assert ", 1 excluded, " in setting(RunRecord.parse(record, "record"))[0]
+
+
+def test_an_excluded_patient_who_is_not_there_is_refused(run, tmp_path: Path):
+    write_patients(tmp_path / "data")
+    code, _, said = run("--no-baselines", "--exclude", "P33")
+    assert (code, "exclude: no patient 'P33' in the data, which has P0 and others" in said) == (1, True)
+
+
+def test_a_list_is_applied_without_the_patients_who_are_excluded(tmp_path: Path):
+    data = write_patients(tmp_path / "data")
+    (tmp_path / "mine.txt").write_text("train P0\ntrain P1\nval P2\ntest P3\ntest P4\n")
+    cohort = gather_tiny(data, split=str(tmp_path / "mine.txt"), exclude=("P4", "P1"))
+    assert [cohort.splits[0].role(role) for role in ("train", "val", "test")] == [("P0",), ("P2",), ("P3",)]
+
+
+def test_a_task_that_excludes_nobody_has_the_identity_it_had(tmp_path: Path):
+    cohort = gather_tiny(write_patients(tmp_path / "data"))
+    assert "exclude" not in identifying_fields(cohort.task)
+    assert identifying_fields(exclude_patients(cohort.task, ["P1"]))["exclude"] == ("P1",)
+
+
+def test_slices_of_one_modality_are_prepared_for_a_task_that_reads_no_other(tmp_path: Path):
+    cohort = gather_tiny(write_patients(tmp_path / "data"), modalities=("t2",), pair=("t2", "t1"))
+    assert prepare_working_slices(cohort, report=lambda _: None).modalities == ("t2",)
+
+
+def test_a_method_that_says_that_the_disk_is_full_fails_alone(run, tmp_path: Path):
+    write_patients(tmp_path / "data")
+    raising = "from uad_bench.errors import ResourceError; raise ResourceError('no space left')"
+    entry = write_method(tmp_path, "liar", fit=raising)
+    code, printed, _ = run("--no-baselines", "--json", "--plugin", str(entry.file), method="liar")
+    assert (code, json.loads(printed)["reason"]) == (2, "crash")

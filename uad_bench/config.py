@@ -59,16 +59,17 @@ class Task:
     """Conditions under which methods are compared: data, modalities, slices, split, budget and protocol.
 
     Attributes:
-        dataset: name of a registered dataset; `options` are passed to its constructor.
-        pair: the input modality at test time and the modality it is translated to.
-        modalities: modalities read and checked for every patient, independent of the method.
-        slices: first and last axial slice (canonical orientation, inclusive); None means all slices with brain.
-        size: height and width in pixels of the slices passed to a method; `field_of_view` is their side in mm.
-        scaling: key of `uad_bench.data.scaling.SCALINGS`.
-        margin: number of slices on either side of a healthy slice that must be free of anomaly as well.
-        min_brain: minimum brain area of a healthy slice, as a fraction of the slice.
-        split: `hash`, `dataset`, or a shipped list; with `subset`, patients of the list may be missing from the data.
-        whole_head: accept scans that are not skull-stripped, in which the skull counts as brain.
+        dataset: name of a registered dataset; `options` go to its constructor.
+        pair: the modality given at test and the one translated to.
+        modalities: all that the gate reads for every patient, whatever a method needs.
+        slices: first and last axial slice (canonical orientation, inclusive); None means all with brain.
+        size: height and width in pixels of the slices a method works on; `field_of_view` is their side in mm.
+        scaling: a name of `uad_bench.data.scaling`.
+        margin: a healthy slice has no anomaly in this many slices on either side.
+        min_brain: least brain area of a healthy slice, as a fraction of the slice.
+        split: `hash`, `dataset`, or a shipped list; `subset` accepts that some of its patients are absent.
+        exclude: ids of patients, or of single scans of theirs, that are left out of everything.
+        whole_head: run although most scans are not skull-stripped, so that the skull counts as brain.
     """
 
     __pydantic_config__ = STRICT
@@ -87,6 +88,7 @@ class Task:
     min_brain: Annotated[float, Field(ge=0, le=1)] = 0.05
     split: str = "hash"
     subset: bool = False
+    exclude: tuple[str, ...] = ()
     whole_head: bool = False
     protocol: str = "volume"
     budget: Annotated[Budget, AfterValidator(_trained)]
@@ -177,6 +179,11 @@ def change_task(task: Task, changes: Mapping[str, Any], budget: Mapping[str, Any
     current = {f.name: getattr(task, f.name) for f in fields(Task)}
     steps = {"steps": task.budget.steps, "batch_size": task.budget.batch_size, **(budget or {})}
     return validate(Task, {**current, **changes, "budget": steps}, f"task {task.name}")
+
+
+def exclude_patients(task: Task, ids: Iterable[str]) -> Task:
+    """The task with further patients left out."""
+    return change_task(task, {"exclude": tuple(dict.fromkeys((*task.exclude, *ids)))})
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

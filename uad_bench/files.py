@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from uad_bench.errors import ConfigError, PathError, ResourceError
 log = logging.getLogger(__name__)
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+ROOM = 1 << 30  # bytes below which a disk counts as full: a checkpoint may be as large
 LARGEST_JSON = 256 << 20
 SAFE_NAME = re.compile(r"[^\W_][\w.+ -]*(?<! )")
 LONGEST_NAME = 200  # bytes; temporary names add some
@@ -88,6 +91,16 @@ def storage_error(path: Path, error: OSError, way_out: str | None = None) -> Res
     if way_out:
         return ConfigError(f"{path}: {error.strerror}; {way_out}")
     return PathError(path, str(error.strerror))
+
+
+def lacks_space(folder: Path) -> bool:
+    """Whether the disk has less than `ROOM` left, or takes no file."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(1 << 16))
+        return shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -131,6 +131,7 @@ def test_equal_maps_of_all_seeds_are_marked():
     ("changes", "aspect"),
     [
         ({"task": {"protocol": "largest-slice"}}, "protocol"),
+        ({"task": {"protocol_digest": "e" * 64}}, "protocol"),
         ({"task": {"data_digest": "e" * 64}}, "data"),
         ({"task": {"pair": ["t2", "flair"]}}, "pair"),
         ({"task": {"slices": [0, 9]}}, "slices"),

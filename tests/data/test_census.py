@@ -11,6 +11,7 @@ import pytest
 from uad_bench.data import census as census_module
 from uad_bench.data.census import data_digest, survey, take_census
 from uad_bench.data.facts import SubjectFacts
+from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.errors import DataError
 
@@ -70,13 +71,37 @@ def rotation():
     return turn @ LPS
 
 
-@pytest.mark.parametrize("affine", [shift(), flip(), mirror(), rotation()], ids=["shift", "flip", "mirror", "rotation"])
-@pytest.mark.parametrize("role", ["seg", "t1"])
+@pytest.mark.parametrize(
+    ("role", "affine"),
+    [*((role, affine) for role in ("seg", "t1") for affine in (shift(), flip(), rotation())), ("t1", mirror())],
+)
 def test_an_affine_that_differs_is_refused(patients, cache_root, affine, role):
     folder = patients.add("P0", 0)
     path = folder / f"P0_{role}.nii.gz"
     patients.save(path, np.asarray(nib.load(path).dataobj), affine)
     assert f"P0_{role}.nii.gz: the affines of" in faults(patients, cache_root)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "SPR"])
+def test_a_label_of_the_same_grid_in_another_axis_order_is_turned(patients, cache_root, codes):
+    path = patients.add("P0", 0) / "P0_seg.nii.gz"
+    before = patients.census(cache_root)["P0"]
+    turn = nib.orientations.ornt_transform(nib.io_orientation(LPS), nib.orientations.axcodes2ornt(codes))
+    nib.save(nib.load(path).as_reoriented(turn), path)
+    after = patients.census(cache_root)["P0"]
+    assert (before.label_turned, after.label_turned, after.label_orientation) == (False, True, codes)
+    assert (after.label_digest, after.anomaly_area) == (before.label_digest, before.anomaly_area)
+
+
+def test_label_values_a_rounding_away_from_whole_numbers_are_rounded(patients, cache_root):
+    path = patients.add("P0", 0) / "P0_seg.nii.gz"
+    before = patients.census(cache_root)["P0"]
+    patients.save(path, patients.lesion().astype(np.float32) * np.float32(0.9999) + np.float32(1e-4))
+    after = patients.census(cache_root)["P0"]
+    assert after.label_rounding == pytest.approx(1e-4, rel=0.01)
+    assert (after.label_digest, after.label_values, after.anomaly_voxels) == (before.label_digest, (0, 2), 32)
+    references = build_references(patients.subjects(), {"P0": after}, cache=cache_root)
+    assert references["P0"].anomaly.sum() == 32
 
 
 def test_an_affine_within_a_micrometre_is_accepted(patients, cache_root):
@@ -93,12 +118,13 @@ def test_a_missing_modality_names_the_patient_and_what_it_has(patients, cache_ro
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (lambda label: label.astype(np.float32) * 0.75, "not whole numbers"),
-        (lambda label: -label.astype(np.int16), "not between 0 and 255"),
-        (lambda label: label.astype(np.int16) * 500, "not between 0 and 255"),
+        (lambda label: label.astype(np.float32) * 0.75, "not whole numbers (0, 1.5); threshold"),
+        (lambda label: label + np.float32(0.002), "not whole numbers"),
+        (lambda label: -label.astype(np.int16), "not small non-negative integers"),
+        (lambda label: label.astype(np.int16) * 500, "not small non-negative integers"),
         (lambda label: np.where(label > 0, np.nan, 0).astype(np.float32), "NaN or infinite"),
     ],
-    ids=["fraction", "negative", "large", "nan"],
+    ids=["fraction", "offset", "negative", "large", "nan"],
 )
 def test_a_label_that_is_none_is_refused(patients, cache_root, spoil, complaint):
     patients.add("P0", 0, label=spoil(patients.lesion()))

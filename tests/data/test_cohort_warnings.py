@@ -13,12 +13,18 @@ def test_each_kind_is_counted_and_its_first_patients_are_named(make_facts):
     strange = make_facts(id="strange", undeclared_values=(7, 9))
     empty = make_facts(id="empty", anomaly_area=(0,) * 14)
     outside = [make_facts(id=f"out{i}", outside_brain=5) for i in range(4)]
-    found = {warning.kind: warning for warning in find_cohort_warnings([sound, whole, strange, empty, *outside])}
+    rounded, turned = make_facts(id="rounded", label_rounding=1e-5), make_facts(id="turned", label_orientation="SPR")
+    found = {
+        warning.kind: warning
+        for warning in find_cohort_warnings([sound, whole, strange, rounded, turned, empty, *outside])
+    }
     assert {kind: warning.count for kind, warning in found.items()} == {
         "whole_head": 1,
         "undeclared_label_values": 1,
+        "rounded_label": 1,
+        "turned_label": 1,
         "empty_label": 1,
         "anomaly_outside_brain": 4,
     }
     assert found["undeclared_label_values"].message.endswith("does not declare (7, 9)")
-    assert found["anomaly_outside_brain"].message.startswith("4 of 8 patients (out0, out1, out2, ...)")
+    assert found["anomaly_outside_brain"].message.startswith("4 of 10 patients (out0, out1, out2, ...)")

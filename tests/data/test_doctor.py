@@ -6,9 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
-from uad_bench.data.doctor import examine
+from uad_bench.config import load_task
+from uad_bench.data.cohort import gather
+from uad_bench.data.doctor import examine, examine_task
 from uad_bench.datasets.brats import Brats
 from uad_bench.datasets.folder import Folder
+from uad_bench.errors import UadBenchError
 
 
 @pytest.fixture
@@ -103,3 +106,67 @@ def test_an_empty_or_absent_folder_is_a_finding_not_a_crash(tmp_path, cache_root
 
 def test_a_folder_that_nobody_described_is_a_finding(tmp_path, cache_root):
     assert "dataset.toml" in messages(examine(Folder(tmp_path).subjects, cache=cache_root), "refused")[0]
+
+
+@pytest.fixture
+def task(tmp_path):
+    """Writes a task that reads FLAIR alone, with lines added."""
+
+    def write(*lines):
+        path = tmp_path / "own.toml"
+        asked = ['dataset = "brats"', 'modalities = ["flair"]', "margin = 0", "budget = {steps = 1, batch_size = 1}"]
+        path.write_text("\n".join([*asked, *lines]))
+        return load_task(str(path))
+
+    return write
+
+
+def verdict(task, cohort):
+    document = examine_task(task, cohort.root, report=lambda _: None)
+    return document["usable"], messages(document, "refused")
+
+
+def test_a_cohort_without_labels_is_refused_as_a_run_would_refuse_it(cohort, task):
+    for label in cohort.root.glob("*/*seg*"):
+        label.unlink()
+    with pytest.raises(UadBenchError, match="0 labelled patients") as refusal:
+        gather(task(), cohort.root, report=lambda _: None)
+    assert verdict(task(), cohort) == (False, [str(refusal.value)])
+
+
+def test_four_patients_are_too_few_for_a_hash_split(cohort, task):
+    shutil.rmtree(cohort.root / "P0")
+    shutil.rmtree(cohort.root / "P1")
+    usable, [said] = verdict(task(), cohort)
+    assert (usable, said[:18]) == (False, "4 labelled patient")
+
+
+def test_whole_heads_are_refused_unless_the_task_accepts_them(cohort, task):
+    for i in range(6):
+        cohort.save(cohort.root / f"P{i}/P{i}_flair.nii.gz", cohort.texture(i) + np.int16(5))
+    usable, [said] = verdict(task(), cohort)
+    assert (usable, "6 of 6 patients, first P0, are not skull-stripped" in said) == (False, True)
+    assert verdict(task("whole_head = true"), cohort) == (True, [])
+
+
+def test_a_split_that_tests_nobody_is_refused(cohort, task, tmp_path):
+    (tmp_path / "mine.txt").write_text("train P0\ntrain P1\nval P2\n")
+    usable, [said] = verdict(task(f'split = "{tmp_path / "mine.txt"}"'), cohort)
+    assert (usable, said[:40]) == (False, "split mine names no patient for test; mo")
+
+
+def test_slices_without_brain_are_refused(cohort, task):
+    usable, [said] = verdict(task("slices = [13, 13]"), cohort)
+    assert (usable, "hold no brain of any patient" in said) == (False, True)
+
+
+def test_a_modality_that_the_task_does_not_read_is_noted_as_that(cohort, task):
+    document = examine_task(task(), cohort.root, report=lambda _: None)
+    assert (document["usable"], messages(document, "note")) == (True, ["the task does not read t1"])
+
+
+def test_patients_who_are_refused_are_listed_to_be_pasted_and_then_left_out(cohort, task):
+    (cohort.root / "P1/P1_flair.nii.gz").write_bytes(b"nothing")
+    document = examine_task(task(), cohort.root, report=lambda _: None)
+    assert 'to leave these patients out: exclude = ["P1"] in the task' in messages(document, "note")
+    assert verdict(task('exclude = ["P1"]'), cohort) == (True, [])

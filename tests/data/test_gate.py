@@ -8,7 +8,7 @@ import pytest
 
 from uad_bench.data.gate import check_checkpoint, check_split, training_manifest
 from uad_bench.data.split import Split
-from uad_bench.errors import DataError, LeakError
+from uad_bench.errors import ConfigError, DataError, LeakError
 
 SPLIT = Split("mine", train=("P0", "P1", "P2"), val=("P3",), test=("P4", "P5"))
 
@@ -128,6 +128,14 @@ def test_weights_trained_on_its_voxels_under_another_name_are_refused(cohort, ca
 def test_weights_trained_on_another_scan_of_a_test_patient_are_refused():
     with pytest.raises(LeakError, match="BraTS-GLI-00001-101"):
         check_checkpoint({"BraTS-GLI-00001-100": []}, Split("mine", (), (), ("BraTS-GLI-00001-101",)), {})
+
+
+def test_a_signature_that_is_none_is_refused(cohort, cache_root):
+    census = cohort.census(cache_root)
+    for spoilt in ({"thumbnails": {"flair": "AAAA"}}, {"difference_hashes": {"flair": "x"}}, {"digests": 7}):
+        said = {"old": {**training_manifest(SPLIT, census)["P0"], **spoilt}}
+        with pytest.raises(ConfigError, match="training set of a checkpoint, old"):
+            check_checkpoint(said, SPLIT, census)
 
 
 def test_weights_trained_on_training_patients_pass(cohort, cache_root):

@@ -90,3 +90,18 @@ def test_a_line_that_is_no_role_is_named(tmp_path):
     path.write_text("name: mine\n\ntrain A\ntarin B\n")
     with pytest.raises(ConfigError, match="line 4: 'tarin B'"):
         load_split(str(path))
+
+
+@pytest.mark.parametrize("head", ["", "name: mine\n\n", "name: mine\n \n", "\n"])
+def test_rows_are_read_with_or_without_a_head(tmp_path, head):
+    path = tmp_path / "mine.txt"
+    path.write_text(f"{head}train A\n\ntest  B 1 \n")
+    read = load_split(str(path))
+    assert (read.name, read.train, read.val, read.test) == ("mine", ("A",), (), ("B 1",))
+
+
+def test_a_list_without_a_patient_is_refused(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("name: mine\n\n")
+    with pytest.raises(ConfigError, match="lists no patient"):
+        load_split(str(path))

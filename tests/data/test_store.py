@@ -61,6 +61,14 @@ def test_a_patient_that_was_not_prepared_is_named(prepare):
         prepare().batch([SliceKey("P9", 5)])
 
 
+def test_a_patient_who_cannot_be_scaled_is_named_with_the_modality(cohort, prepare):
+    hot = cohort.texture(30).astype(np.float32)
+    hot[12, 14, 7] = 1e30
+    cohort.save(cohort.root / "P3/P3_flair.nii.gz", hot)
+    with pytest.raises(DataError, match=r"^P3, flair: scaling p90 leaves the range of float16.*with --exclude P3$"):
+        prepare()
+
+
 def test_native_slices_are_the_scan_itself(prepare, cohort):
     batch = prepare(NATIVE).batch([SliceKey("P1", 6)], ("flair",))
     scan = cohort.texture(10)[::-1, ::-1]  # stored as LPS

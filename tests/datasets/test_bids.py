@@ -39,11 +39,29 @@ def test_raw_and_derived_images_are_told_apart_by_an_entity(root, write):
     write("sub-01/anat/sub-01_FLAIR.nii.gz")
     write("derivatives/reg/sub-01/anat/sub-01_space-MNI_FLAIR.nii.gz")
     write("derivatives/reg/sub-01/anat/sub-01_space-MNI_label-lesion_mask.nii.gz")
-    with pytest.raises(DataError, match="select one with the option keep"):
+    with pytest.raises(DataError, match=r"with options = \{ keep = "):
         Bids(root).subjects()
     (subject,) = Bids(root, keep={"space": "MNI"}).subjects()
     assert "space-MNI" in subject.images["flair"].path.name
     assert subject.label is not None
+
+
+@pytest.mark.parametrize(
+    ("mask", "option", "chosen"),
+    [
+        ("desc-{}_label-lesion_mask", "keep_label", "label"),
+        ("desc-brain_acq-{}_mask", "keep_brain_mask", "brain_mask"),
+    ],
+)
+def test_one_of_two_masks_is_chosen_by_an_entity(root, write, mask, option, chosen):
+    write("sub-01/anat/sub-01_FLAIR.nii.gz")
+    for rater in ("rater1", "rater2"):
+        write(f"derivatives/sub-01/anat/sub-01_{mask.format(rater)}.nii.gz")
+    with pytest.raises(DataError, match=rf"with options = \{{ {option} = "):
+        Bids(root).subjects()
+    entity = "desc" if option == "keep_label" else "acq"
+    (subject,) = Bids(root, **{option: {entity: "rater2"}}).subjects()
+    assert "rater2" in getattr(subject, chosen).path.name
 
 
 def test_a_healthy_cohort_needs_no_label(root, write):

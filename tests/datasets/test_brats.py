@@ -1,5 +1,7 @@
 """BraTS folders of every year, as people have them on disk."""
 
+from pathlib import Path
+
 import pytest
 
 from uad_bench.datasets.brats import Brats
@@ -107,6 +109,24 @@ def test_hidden_files_and_other_images_are_passed_over(root, write):
     write("A/A_brainmask.nii.gz")
     (root / "A/A_t2.json").write_text("{}")
     assert sorted(only(root).images) == ["flair"]
+
+
+def test_a_folder_that_may_not_be_read_is_named_but_for_that_of_a_disk(root, write, monkeypatch):
+    write("A/A_flair.nii.gz")
+    closed = {root / "lost+found", root / "B"}
+    (root / "lost+found").mkdir()
+    listing = Path.iterdir
+
+    def iterdir(folder):
+        if folder in closed:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listing(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert [s.id for s in Brats(root).subjects()] == ["A"]
+    (root / "B").mkdir()
+    with pytest.raises(DataError, match=r"/B: this folder may not be read"):
+        Brats(root).subjects()
 
 
 def test_linked_folders_are_followed_and_circles_are_not(root, write, tmp_path):

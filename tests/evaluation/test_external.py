@@ -1,6 +1,8 @@
 """Anybody's maps: what is right becomes a run, what is wrong becomes a FAILED row with its reason."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,7 +14,7 @@ from uad_bench.benchmark.evaluate_maps import MERGED, Submission, evaluate_maps
 from uad_bench.cli.app import _run
 from uad_bench.config import load_task
 from uad_bench.data.cohort import gather
-from uad_bench.errors import ConfigError, DataError
+from uad_bench.errors import ConfigError, DataError, LeakError
 from uad_bench.runs.folder import find_runs
 
 
@@ -159,6 +161,38 @@ def test_objects_are_never_unpickled(scored: Scored):
     np.save(maps / "P4.npy", np.array([print], object), allow_pickle=True)
     record = scored.submit(maps, "pickled", threshold_maps=scored.write("val", range(3), noisy))
     assert (record["status"], record["reason"]) == ("failed", "bad_output")
+
+
+def test_an_archive_under_the_name_of_an_array_fails_the_run(scored: Scored):
+    maps = scored.write("npz", range(11), noisy)
+    np.savez(maps / "P5.npz", noisy(5))
+    (maps / "P5.npz").rename(maps / "P5.npy")
+    record = scored.submit(maps, "npz")
+    assert (record["status"], record["reason"]) == ("failed", "bad_output")
+    assert "P5.npy: an archive of arrays (.npz)" in record["message"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"), [(Path.mkdir, "a folder"), (lambda p: p.symlink_to("x"), "a link to nothing")]
+)
+def test_what_is_named_like_a_map_and_is_no_file_is_refused(scored: Scored, make, said):
+    maps = scored.write("odd", range(11), noisy)
+    (maps / "P5.npy").unlink()
+    make(maps / "P5.npy")
+    with pytest.raises(DataError, match=rf"P5.npy: {said} under the name of a map"):
+        scored.submit(maps, "odd")
+
+
+@pytest.mark.parametrize(
+    ("copies", "error"), [(["P4"], DataError), (["P0"], LeakError)], ids=["of one role", "of two roles"]
+)
+def test_one_scan_under_two_names_is_refused_where_everybody_is_judged(scored: Scored, tmp_path, copies, error):
+    scored = replace(scored, data=shutil.copytree(scored.data, tmp_path / "twins"))
+    for name in copies:
+        for role in ("flair", "t2", "seg"):
+            shutil.copy(scored.data / f"P3/P3_{role}.nii.gz", scored.data / f"{name}/{name}_{role}.nii.gz")
+    with pytest.raises(error, match="the same voxels"):
+        scored.judge("twins", split="all")
 
 
 def test_missing_unknown_and_doubled_patients_are_all_named(scored: Scored):

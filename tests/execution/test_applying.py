@@ -31,13 +31,14 @@ budget = {{ steps = 9, batch_size = 9 }}
 
 
 def copy_patients(source: Path, target: Path, *, brighter: int = 2, labelled: bool = True) -> Path:
-    """The same shapes under other names, with other voxels unless `brighter` is 1."""
+    """The same shapes under other names; back to front, so that they are other brains, unless `brighter` is 1."""
     for path in source.rglob("*.nii.gz"):
         label = path.name.endswith("_seg.nii.gz")
         name = path.name.replace("P", "Q")
         if not label or labelled:
             factor = 1 if label else brighter
-            save(target / name.partition("_")[0] / name, np.asarray(nib.load(path).dataobj) * np.int16(factor))
+            array = np.asarray(nib.load(path).dataobj)[:, :: -1 if brighter > 1 else 1]
+            save(target / name.partition("_")[0] / name, array * np.int16(factor))
     return target
 
 
@@ -149,6 +150,18 @@ def test_a_twin_is_found_although_the_new_task_reads_fewer_modalities(
     data = copy_patients(tiny_data, tmp_path / "same", brighter=1)
     with pytest.raises(LeakError, match="the checkpoint was trained on"):
         apply(change(asked, data=data))
+
+
+@pytest.mark.parametrize("change_voxels", [lambda a: a[::-1], lambda a: 3 * a], ids=["mirrored", "brighter"])
+def test_a_changed_copy_of_a_training_patient_is_refused(
+    asked: Application, quick: TinyBench, tiny_data: Path, change_voxels
+):
+    known = quick.cohort.splits[0].train[0]
+    for file in (tiny_data / known).iterdir():
+        copied = asked.data / "Q0" / file.name.replace(known, "Q0")
+        save(copied, change_voxels(np.asarray(nib.load(file).dataobj)))
+    with pytest.raises(LeakError, match=rf"trained on {known}: \w+ of it and of Q0 are .*near-duplicates"):
+        apply(asked)
 
 
 def test_a_cohort_needs_only_what_scoring_needs(quick: TinyBench, asked: Application):

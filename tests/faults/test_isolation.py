@@ -1,16 +1,18 @@
 """Methods that crash, hang, flood, spy or spoil: each fails alone, and what the others store keeps its bytes."""
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.tiny_bench import TinyBench, living, result_files
 from uad_bench.cli.app import _run
 from uad_bench.data.cohort import Cohort
-from uad_bench.errors import MethodError
+from uad_bench.errors import MethodError, ResourceError
 from uad_bench.execution.batch_check import DEPENDS
 from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
 from uad_bench.execution.sandbox import isolation_available
@@ -205,7 +207,6 @@ def test_what_others_store_is_byte_equal_with_and_without_a_method_that_changes_
 
 
 def test_a_process_that_cannot_be_started_is_a_lack_of_resources(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch):
-    from uad_bench.errors import ResourceError
     from uad_bench.execution import isolation
 
     def full(*_: object) -> None:
@@ -214,6 +215,21 @@ def test_a_process_that_cannot_be_started_is_a_lack_of_resources(tiny: TinyBench
     monkeypatch.setattr(isolation, "_start", full)
     with pytest.raises(ResourceError, match="temporarily unavailable"):
         tiny.run(tiny.write("any"))
+
+
+@pytest.mark.parametrize(("free", "kind"), [(1 << 40, "crash"), (1 << 20, ResourceError)], ids=["roomy", "full"])
+def test_a_full_disk_is_believed_only_where_there_is_one(
+    tiny: TinyBench, monkeypatch: pytest.MonkeyPatch, free: int, kind: str | type[ResourceError]
+):
+    entry = tiny.write("liar", fit="from uad_bench.errors import ResourceError; raise ResourceError('no space left')")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    if kind == "crash":
+        record = tiny.run(entry)
+        assert (record["status"], record["reason"]) == ("failed", "crash")
+        assert "no space left (but the disk has space)" in record["message"]
+    else:
+        with pytest.raises(kind, match="no space left"):
+            tiny.run(entry)
 
 
 def test_a_stranger_module_in_the_working_directory_does_not_shadow_ours(

@@ -1,5 +1,7 @@
 """Exported maps lie over the original scans, voxel by voxel, and masks mark what the record counts."""
 
+import gzip
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -28,6 +30,18 @@ def test_a_canonical_voxel_goes_back_to_the_place_it_came_from(name, tmp_path):
     assert np.array_equal(np.asarray(written.dataobj), stored)
     assert np.array_equal(written.affine, AFFINES[name])
     assert nib.aff2axcodes(written.affine) == nib.aff2axcodes(AFFINES[name])
+
+
+@pytest.mark.parametrize("name", ["plain.nii.gz", "zipped.nii"])
+def test_a_scan_whose_name_lies_about_gzip_is_exported_with_its_space_codes(name, tmp_path):
+    image = nib.Nifti1Image(np.ones((4, 5, 6), np.int16), AFFINES["LPS"])
+    image.header.set_sform(AFFINES["LPS"], 4)
+    image.header.set_qform(AFFINES["LPS"], 2)
+    content = image.to_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name == "zipped.nii" else content)
+    scores = np.zeros((4, 5, 6), np.float32)
+    written = nib.load(write_beside(scores, ImageFile(tmp_path / name), tmp_path / "map.nii.gz")).header
+    assert (int(written["sform_code"]), int(written["qform_code"])) == (4, 2)
 
 
 @pytest.fixture

@@ -6,8 +6,11 @@ import pytest
 
 from tests.tiny_bench import TinyBench, result_files, write_method
 from uad_bench.data.cohort import Cohort
+from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
 from uad_bench.runs.identity import changes_since, identify, run_of
+from uad_bench.runs.reopen import open_stored
+from uad_bench.verification.claims import check_claims
 
 
 def test_every_part_of_the_request_the_data_and_the_source_changes_the_folder(tiny: TinyBench):
@@ -27,6 +30,42 @@ def test_neither_where_the_plugin_lies_nor_the_summary_of_the_task_changes_it(ti
     experiment = tiny.experiment("method")
     folders = {tiny.runner.plan(experiment, e, c).run.path for e, c in zip(entries, cohorts, strict=True)}
     assert len(folders) == 1
+
+
+def protocol_at(folder, *, region: str, summary: str = "") -> str:
+    folder.mkdir(exist_ok=True)
+    (folder / "p.toml").write_text(f'region = "{region}"\nsummary = "{summary}"\n')
+    return str(folder / "p.toml")
+
+
+def under(tiny: TinyBench, protocol: str):
+    cohort = replace(tiny.cohort, task=replace(tiny.cohort.task, protocol=protocol))
+    return tiny.runner.plan(tiny.experiment("method"), tiny.write("method"), cohort)
+
+
+def test_a_protocol_file_counts_by_what_it_says_wherever_it_lies(tiny: TinyBench, tmp_path):
+    first = under(tiny, protocol_at(tmp_path / "a", region="brain"))
+    moved = under(tiny, protocol_at(tmp_path / "b", region="brain", summary="reworded"))
+    edited = under(tiny, protocol_at(tmp_path / "a", region="all"))
+    assert first.run.path == moved.run.path
+    assert edited.run.path != first.run.path
+    assert first.identity["protocol"] == digest_json({"region": "brain"})
+
+
+def test_a_shipped_protocol_adds_nothing_to_what_names_a_run(tiny: TinyBench):
+    job = under(tiny, "volume")
+    assert "protocol" not in job.identity
+    assert job.run.path.name == f"seed0-{digest_json(job.identity)[:8]}"
+
+
+def test_a_run_whose_protocol_file_was_edited_is_not_opened_again(quick: TinyBench, tmp_path, tiny_data):
+    job = under(quick, protocol_at(tmp_path / "a", region="brain"))
+    record = quick.runner.run(job)
+    assert (record.status, record.task.protocol_digest) == ("ok", digest_json({"region": "brain"}))
+    assert list(check_claims(job.run, record)) == []
+    protocol_at(tmp_path / "a", region="all")
+    with pytest.raises(ConfigError, match=r"p\.toml has changed since the run"):
+        open_stored(job.run, tiny_data, lambda _: None)
 
 
 def test_a_run_with_one_field_changed_is_a_new_one_that_says_what_changed_and_mixes_nothing(quick: TinyBench):

@@ -15,6 +15,9 @@ HIDDEN = {
     "./a": "a",
     "at (/tmp/x/y)": "at (y)",
     "/home/me/": "me",
+    "no file '/home/Prof Jane Doe/secret  project/x.py'": "no file 'x.py'",
+    "run /home/Jane Doe/my data/x.py now": "run x.py now",
+    "/a/b.nii and /c/d.nii differ": "b.nii and d.nii differ",
     "path=/home/me/x": "path=x",
 }
 

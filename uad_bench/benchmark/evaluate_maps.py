@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uad_bench.benchmark.recording import make_record
-from uad_bench.config import Experiment, Task, change_task, load_task
+from uad_bench.config import Experiment, Task, change_task, exclude_patients, load_task
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, gather, open_dataset
+from uad_bench.data.cohort import Cohort, find_subjects, gather, open_dataset
+from uad_bench.data.gate import check_split
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, MethodError
@@ -57,15 +58,16 @@ class Submission:
     """Score maps to evaluate, and the data to evaluate them on.
 
     Attributes:
-        folder: contains one map per test patient.
-        name: method name in tables.
-        task: name of a shipped task or path of a task file; its protocol is used.
-        data: folder with the scans and labels, unless the task's data is embedded.
-        split: name of the split whose test patients are evaluated, as printed in tables, or `all` for every labelled
-            patient. By default the task's own split; `all` where that would be a split by hash.
-        threshold_maps: maps of validation patients; without them only the oracle threshold is available.
-        npy_orientation: axis orientation of the arrays, which a `.npy` file does not record: `scan` as in the scan's
-            file, or `ras` for canonical RAS+. Required for scans that are not stored as RAS+.
+        folder: one map a test patient.
+        name: what the row is called.
+        task: shipped name or file; its protocol holds.
+        data: folder with the scans and labels, where the task's data is not embedded.
+        split: a split whose test patients are judged, by the name that tables print, or `all` for every labelled
+            patient. By default the task's own; all where that would be a split by hash.
+        exclude: ids of patients left out, beside those of the task.
+        threshold_maps: maps of validation patients; without them there is only the oracle threshold.
+        npy_orientation: how the axes of arrays run, which a `.npy` file does not say: as the `scan` is stored, or `ras`
+            for canonical RAS+. It must be said of scans for which that is not the same.
     """
 
     folder: Path
@@ -73,6 +75,7 @@ class Submission:
     task: str = "phantom"
     data: Path | None = None
     split: str | None = None
+    exclude: tuple[str, ...] = ()
     threshold_maps: Path | None = None
     npy_orientation: NpyOrientation | None = None
 
@@ -88,7 +91,7 @@ def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Repor
         DataError: the scans, labels or folders cannot be read.
     """
     maps = Maps(test=find_maps(given.folder), val=find_maps(given.threshold_maps) if given.threshold_maps else {})
-    cohort = _cohort(load_task(given.task), given, maps, report)
+    cohort = _cohort(exclude_patients(load_task(given.task), given.exclude), given, maps, report)
     _require_orientation(given, cohort, maps)
     experiment = Experiment(method=given.name, profile="external", params={}, task=cohort.task)
     entry = Entry(given.name, "", distribution=ORIGIN)
@@ -165,13 +168,14 @@ def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort
     """The split's patients, so that the row is comparable with others of that split; else all labelled patients."""
     if split := _split_name(task, given.split):
         return gather(change_task(task, {"split": split}), given.data, report=report)
-    subjects = [s for s in open_dataset(task, given.data, report=report).subjects() if s.label or s.healthy]
+    subjects = [s for s in find_subjects(task, open_dataset(task, given.data, report=report)) if s.label or s.healthy]
     val = tuple(s.id for s in subjects if s.id in maps.val)
     test = tuple(s.id for s in subjects if s.id not in maps.val)
     if not test:
         raise ConfigError("every labelled patient has a threshold map, so no test patient is left")
     census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
     whole = Split("all labelled", (), val, test)
+    check_split(whole, census)
     return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census))
 
 

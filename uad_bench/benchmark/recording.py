@@ -88,10 +88,16 @@ def _task(job: Job) -> TaskFacts:
         scaling=task.scaling,
         field_of_view=task.field_of_view,
         margin=task.margin,
+        **_given(exclude=task.exclude or None, protocol_digest=job.identity.get("protocol")),
         protocol=task.protocol,
         data_digest=job.cohort.digest,
         split=SplitFacts(name=split.name, digest=split.digest, note=split.note),
     )
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Those that are not None, which a record would hold as null."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> MethodFacts:

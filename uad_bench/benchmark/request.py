@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench.benchmark.determinism import check_determinism
-from uad_bench.benchmark.preflight import check_healthy, check_modalities, check_protocol, check_slices
+from uad_bench.benchmark.preflight import check_modalities, check_protocol
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
-from uad_bench.config import Experiment, Task, change_task, compose, load_task
+from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
 from uad_bench.console import Reporter
-from uad_bench.data.cohort import Cohort, check_stripped, gather, open_dataset
+from uad_bench.data.checks import check_healthy, check_scans
+from uad_bench.data.cohort import Cohort, gather, open_dataset
 from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.isolation import Limits
@@ -37,6 +38,7 @@ class Request:
     pair: str | None = None
     split: str | None = None
     folds: int = 0
+    exclude: tuple[str, ...] = ()
     seed: int = 0
     profile: str | None = None
     settings: tuple[str, ...] = ()
@@ -77,8 +79,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
             check_modalities(main.method, started.modalities, main.task.modalities)
         reporter.start(f"data {main.task.name}")
         cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
-        check_slices(cohort)
-        check_stripped(cohort)
+        check_scans(cohort)
         say_cohort_warnings(cohort, reporter)
         trivial = [name for name in baseline_methods() if name != request.method and request.baselines]
         # The budget of the method does not change the baselines.
@@ -167,7 +168,7 @@ def resolve_task(request: Request) -> Task:
         changes["pair"] = parse_pair(request.pair, task)
     if request.split:
         changes["split"] = request.split
-    return change_task(task, changes)
+    return exclude_patients(change_task(task, changes), request.exclude)
 
 
 def parse_pair(text: str, task: Task) -> tuple[str, str]:

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uad_bench.benchmark.preflight import check_healthy, check_modalities
+from uad_bench.benchmark.preflight import check_modalities
 from uad_bench.benchmark.recording import make_record
 from uad_bench.benchmark.started import StartedMethod, access_for, is_bound
 from uad_bench.config import Experiment
 from uad_bench.data.cache import cache_root
+from uad_bench.data.checks import check_healthy
 from uad_bench.data.cohort import Cohort
 from uad_bench.data.gate import check_checkpoint, training_manifest
 from uad_bench.data.reference import build_references

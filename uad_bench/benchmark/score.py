@@ -5,16 +5,16 @@ the scored slices and the protocol, comes from the new task.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from uad_bench.benchmark.request import resolve_device, say_cohort_warnings, say_warnings
 from uad_bench.benchmark.runner import Runner
-from uad_bench.config import Experiment, Task, change_task, load_task
+from uad_bench.config import Experiment, Task, change_task, exclude_patients, load_task
 from uad_bench.console import Reporter
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, gather, open_dataset
+from uad_bench.data.cohort import Cohort, find_subjects, gather, open_dataset
 from uad_bench.data.gate import check_split
 from uad_bench.data.splits import Split, unseen_split
 from uad_bench.data.subject import Subject
@@ -35,15 +35,17 @@ class Application:
     Attributes:
         run: the run that trained the weights.
         data: folder with the patients.
-        task: layout of the folder, scored slices and protocol; by default the run's own task.
-        split: split whose validation and test patients are scored; by default all patients.
-        plugins: plugin files that define the method, if it is not installed.
+        task: how they lie there, which slices are scored, and the protocol; by default the run's own.
+        split: whose validation and test patients are scored; by default everybody is.
+        exclude: ids of patients left out, beside those of the task.
+        plugins: files that hold the method, if it is not installed.
     """
 
     run: Run
     data: Path | None = None
     task: str | None = None
     split: str | None = None
+    exclude: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
     device: str = "auto"
     runs: Path = Path("runs")
@@ -79,8 +81,8 @@ def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
 
 
 def _task(asked: Application, learned: Task, reporter: Reporter) -> Task:
-    """The new task, with the settings that the weights were trained for."""
-    wanted = load_task(asked.task) if asked.task else learned
+    """The new task as far as the weights allow it."""
+    wanted = load_task(asked.task) if asked.task else replace(learned, exclude=())
     dataset = registry.find("dataset", wanted.dataset, registry.datasets())
     if asked.data and getattr(dataset.load(), "embedded", False):
         raise ConfigError(
@@ -91,14 +93,14 @@ def _task(asked: Application, learned: Task, reporter: Reporter) -> Task:
         if (other := getattr(wanted, name)) != value and name != "budget":
             reporter.say(f"{name} is {value}, as in training, not {other} as in task {wanted.name}")
     split = {"split": asked.split} if asked.split else {}
-    return change_task(wanted, {**kept, **split}, asdict(learned.budget))
+    return exclude_patients(change_task(wanted, {**kept, **split}, asdict(learned.budget)), asked.exclude)
 
 
 def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
     """The split's patients, so that the row is comparable with others of that split; else all patients."""
     if asked.split:
         return gather(task, asked.data, report=reporter)
-    subjects = _judged(open_dataset(task, asked.data, report=reporter).subjects(), reporter)
+    subjects = _judged(find_subjects(task, open_dataset(task, asked.data, report=reporter)), reporter)
     census = take_census(subjects, task.modalities, cache=cache_root(), report=reporter)
     labelled = [s.id for s in subjects if census[s.id].labelled]
     split = unseen_split(labelled) if labelled else Split("unlabelled", (), (), tuple(census))

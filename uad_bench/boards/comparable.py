@@ -13,7 +13,7 @@ ASPECTS: Mapping[str, Callable[[RunRecord], object]] = {
     "modalities of the gate": lambda r: tuple(sorted(r.task.modalities or ())),
     "split": lambda r: r.task.split.digest,
     "test patients": lambda r: r.subjects.test,
-    "protocol": lambda r: r.task.protocol,
+    "protocol": lambda r: r.task.protocol_digest or r.task.protocol,
     "slices": lambda r: r.task.slices,
     "pair": lambda r: r.task.pair,
     "metrics version": lambda r: r.metrics_version,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Device, Plugins, Runs, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, print_json
 
 
 def score(
@@ -15,9 +15,8 @@ def score(
         str | None,
         typer.Option("--task", "-t", help="Task that describes the data and the protocol; by default the run's."),
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Score only this split's validation and test patients; by default all.")
-    ] = None,
+    split: Annotated[str | None, typer.Option(help="Score its validation and test patients; by default all.")] = None,
+    exclude: Exclude = None,
     plugin: Plugins = None,
     device: Device = "auto",
     time_limit: Annotated[
@@ -44,6 +43,7 @@ def score(
         data=data,
         task=task,
         split=split,
+        exclude=tuple(exclude or ()),
         plugins=tuple(plugin or ()),
         device=device,
         runs=runs,

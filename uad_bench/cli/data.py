@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from uad_bench.cli.options import AsJson, Data, Task, print_json
+from uad_bench.cli.options import AsJson, Data, Exclude, Task, print_json
 
 data = typer.Typer(help="Inspect, prepare and split a dataset.", no_args_is_help=True)
 cache = typer.Typer(
@@ -21,24 +21,16 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the pat
 
 
 @data.command("doctor")
-def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
-    """Report what a folder holds, what is invalid, and what a run would exclude. Exit code 3 if it would be refused."""
-    from uad_bench.config import load_task
+def doctor(folder: Folder, task: Task = "brats", exclude: Exclude = None, json: AsJson = False) -> int:
+    """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
+    from uad_bench.config import exclude_patients, load_task
     from uad_bench.console import reporting, stdout
-    from uad_bench.data.cache import cache_root
-    from uad_bench.data.cohort import healthy_rule, open_dataset
-    from uad_bench.data.doctor import examine
+    from uad_bench.data.doctor import examine_task
     from uad_bench.output.doctor_page import doctor_page
 
-    chosen = load_task(task)
+    chosen = exclude_patients(load_task(task), exclude or ())
     with reporting() as reporter:
-        document = examine(
-            lambda: open_dataset(chosen, folder, report=reporter).subjects(),
-            None if task == "brats" else chosen.modalities,
-            cache=cache_root(),
-            rule=healthy_rule(chosen),
-            report=reporter,
-        )
+        document = examine_task(chosen, folder, any_modalities=task == "brats", report=reporter)
     if json:
         print_json(document)
     else:
@@ -51,16 +43,17 @@ def doctor(folder: Folder, task: Task = "brats", json: AsJson = False) -> int:
 def prepare(
     folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Folder with the patients.")] = None,
     task: Task = "brats",
+    exclude: Exclude = None,
     json: AsJson = False,
 ) -> None:
-    """Read every patient once and cache prepared slices, so that runs start sooner. Runs also do this themselves."""
-    from uad_bench.config import load_task
+    """Read every patient once and keep prepared slices, so that runs start at once. Runs do this by themselves."""
+    from uad_bench.config import exclude_patients, load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cache import cache_root, list_cache
     from uad_bench.data.cohort import gather, prepare_working_slices
 
     with reporting() as reporter:
-        cohort = gather(load_task(task), folder, report=reporter)
+        cohort = gather(exclude_patients(load_task(task), exclude or ()), folder, report=reporter)
         store = prepare_working_slices(cohort, report=reporter)
     shown = {
         "patients": len(store.entries),
@@ -82,13 +75,14 @@ def prepare(
 def split(
     data: Data = None,
     task: Task = "brats",
-    split: Annotated[str, typer.Option(help="hash, dataset, or a list of patients.")] = "hash",
-    folds: Annotated[int, typer.Option(min=0, help="Number of cross-validation folds; 0 for a single split.")] = 0,
-    against: Annotated[str | None, typer.Option(help="A second list of patients to compare with.")] = None,
+    split: Annotated[str, typer.Option(help="hash or a list.")] = "hash",
+    folds: Annotated[int, typer.Option(min=0)] = 0,
+    exclude: Exclude = None,
+    against: Annotated[str | None, typer.Option(help="A list to compare with.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Show the training, validation and test patients of a split; or where two published lists disagree."""
-    from uad_bench.config import change_task, load_task
+    """Show who would train, validate and be tested; or how far two published lists contradict each other."""
+    from uad_bench.config import change_task, exclude_patients, load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.cohort import gather
 
@@ -96,7 +90,7 @@ def split(
         document = _disagreement(split, against)
     else:
         with reporting() as reporter:
-            chosen = change_task(load_task(task), {"split": split})
+            chosen = exclude_patients(change_task(load_task(task), {"split": split}), exclude or ())
             document = {"splits": [s.to_json() for s in gather(chosen, data, folds=folds, report=reporter).splits]}
     if json:
         print_json(document)

@@ -14,6 +14,10 @@ AsJson = Annotated[
 ]
 Task = Annotated[str, typer.Option("--task", "-t", help="A shipped task, or the path of a task's TOML file.")]
 Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder with the patients.", show_default=False)]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="ID", help="Leave this patient out; may be repeated.", show_default=False),
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"],
     typer.Option(help="Where the method computes; auto uses a GPU if there is one."),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Device, Plugins, Runs, Settings, Task, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, Settings, Task, print_json
 from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ def run(
     folds: Annotated[
         int, typer.Option(min=0, help="K-fold cross-validation: train K models and test every patient once.")
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of initialisation, data order and noise.")] = 0,
-    profile: Annotated[str | None, typer.Option(help="Named hyperparameters: default or published.")] = None,
+    exclude: Exclude = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    profile: Annotated[str | None, typer.Option(help="default or published.")] = None,
     settings: Settings = None,
     plugin: Plugins = None,
     command: Annotated[
@@ -72,6 +73,7 @@ def run(
         pair=pair,
         split=split,
         folds=folds,
+        exclude=tuple(exclude or ()),
         seed=seed,
         profile=profile,
         settings=tuple(settings or ()),

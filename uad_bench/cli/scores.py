@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Runs, Task, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, Runs, Task, print_json
 
 RunName = Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")]
 
@@ -76,6 +76,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    exclude: Exclude = None,
     threshold_maps: Annotated[
         Path | None,
         typer.Option("--threshold-maps", help="Folder with score maps of validation patients.", show_default=False),
@@ -102,6 +103,7 @@ def evaluate(
         task=task,
         data=data,
         split=split,
+        exclude=tuple(exclude or ()),
         threshold_maps=threshold_maps,
         npy_orientation=npy_orientation,
     )

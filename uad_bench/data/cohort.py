@@ -1,7 +1,7 @@
 """Read the patients of a task, split them, and check for data leakage before any method starts."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,11 @@ from pydantic import create_model
 from uad_bench.config import STRICT, Task, validate
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
-from uad_bench.data.cohort_warnings import skull_state
 from uad_bench.data.gate import check_split
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
-from uad_bench.data.splits import Split, fold_splits, hash_split, named_split
+from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split
 from uad_bench.data.store import SliceStore
-from uad_bench.data.subject import Subject
+from uad_bench.data.subject import Subject, patient_id
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Progress
 from uad_bench.plugins import registry
@@ -63,30 +62,44 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     if folds == 1:
         raise ConfigError("--folds 1 leaves no training patients; use 0 for a single split, or 2 or more")
     dataset = open_dataset(task, data, report=report)
-    subjects = {subject.id: subject for subject in dataset.subjects()}
-    census = take_census(list(subjects.values()), task.modalities, cache=cache_root(), report=report)
-    splits = _splits(task, dataset, census, folds)
-    used = {name for split in splits for name in (*split.train, *split.val, *split.test)}
-    census = {name: facts for name, facts in census.items() if name in used}
-    for split in splits:
-        check_split(split, census)
-    return Cohort(task, subjects, census, splits, data_digest(census))
+    subjects = find_subjects(task, dataset)
+    census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
+    return divide(task, dataset, subjects, census, folds=folds)
 
 
-def check_stripped(cohort: Cohort) -> None:
-    """Refuse a cohort that is not skull-stripped, unless the task allows it.
+def divide(
+    task: Task, dataset: Any, subjects: Iterable[Subject], census: Mapping[str, SubjectFacts], *, folds: int = 0
+) -> Cohort:
+    """Split patients whose scans are sound, and pass the leak gate; patients whom the split does not name are left out.
 
     Raises:
-        DataError: in most patients nearly all voxels are non-zero, and there is no brain mask.
+        ConfigError: the data set ships no split.
+        DataError: too few patients, nobody to test, or a leak.
     """
-    whole = [name for name, facts in cohort.census.items() if skull_state(facts) == "whole head"]
-    bare = [name for name in whole if cohort.subjects[name].brain_mask is None]
-    if 2 * len(bare) > len(cohort.census) and not cohort.task.whole_head:
-        raise DataError(
-            f"{len(bare)} of {len(cohort.census)} patients, first {bare[0]}, are not skull-stripped: nearly all "
-            "voxels are non-zero and would count as brain; set the background to 0, add brain masks, or accept it with "
-            "--set task.whole_head=true"
-        )
+    splits = _splits(task, dataset, census, folds)
+    used = {name for split in splits for name in split.subjects}
+    census = {name: facts for name, facts in census.items() if name in used}
+    for split in splits:
+        _require_test(split)
+        check_split(split, census)
+    return Cohort(task, {subject.id: subject for subject in subjects}, census, splits, data_digest(census))
+
+
+def find_subjects(task: Task, dataset: Any) -> list[Subject]:
+    """The data set's patients without those whom the task excludes.
+
+    Raises:
+        ConfigError: an excluded patient is not there.
+    """
+    subjects: list[Subject] = dataset.subjects()
+    known = {name for subject in subjects for name in (subject.id, patient_id(subject.id))}
+    if strange := [name for name in task.exclude if name not in known]:
+        raise ConfigError(f"exclude: no patient {strange[0]!r} in the data, which has {subjects[0].id} and others")
+    return [subject for subject in subjects if not _is_excluded(subject.id, task)]
+
+
+def _is_excluded(subject: str, task: Task) -> bool:
+    return not {subject, patient_id(subject)}.isdisjoint(task.exclude)
 
 
 def healthy_rule(task: Task) -> HealthyRule:
@@ -95,9 +108,12 @@ def healthy_rule(task: Task) -> HealthyRule:
 
 
 def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
-    """Prepare the slices of the task's two modalities at its working size for all patients, in the cache."""
+    """All patients' slices of the task's pair, as far as the task reads it, at its working size, in the cache."""
     task = cohort.task
-    choice = Preprocessing(modalities=task.pair, scaling=task.scaling, size=task.size, field_of_view=task.field_of_view)
+    modalities = tuple(m for m in task.pair if m in task.modalities) or task.modalities
+    choice = Preprocessing(
+        modalities=modalities, scaling=task.scaling, size=task.size, field_of_view=task.field_of_view
+    )
     subjects = [cohort.subjects[name] for name in cohort.census]
     return SliceStore.prepare(subjects, cohort.census, choice, cache=cache_root(), report=report)
 
@@ -131,7 +147,12 @@ def _checked_options(cls: type, task: Task) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in task.options}
 
 
-def _splits(task: Task, dataset: Any, census: dict[str, SubjectFacts], folds: int) -> tuple[Split, ...]:
+def _require_test(split: Split) -> None:
+    if not split.test:
+        raise DataError(f"split {split.name} names no patient for test; move some there from train or val")
+
+
+def _splits(task: Task, dataset: Any, census: Mapping[str, SubjectFacts], folds: int) -> tuple[Split, ...]:
     labelled = [name for name, facts in census.items() if facts.labelled]
     if folds:
         return tuple(fold_splits(labelled, folds))
@@ -139,6 +160,9 @@ def _splits(task: Task, dataset: Any, census: dict[str, SubjectFacts], folds: in
         return (hash_split(list(census), labelled=labelled),)
     if task.split == "dataset":
         if not hasattr(dataset, "roles"):
-            raise ConfigError(f"dataset {task.dataset} has no split of its own; use --split hash or a named split")
-        return (Split(name=task.name, **dataset.roles()),)
-    return (named_split(task.split, list(census), subset=task.subset),)
+            raise ConfigError(f"dataset {task.dataset} ships no split; use --split hash or a named one")
+        whole = Split(name=task.name, **dataset.roles())
+    else:
+        whole = load_split(task.split)
+    left = whole.only(name for name in whole.subjects if not _is_excluded(name, task))
+    return (left if task.split == "dataset" else apply_split(left, list(census), subset=task.subset),)

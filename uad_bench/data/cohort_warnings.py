@@ -17,9 +17,10 @@ class CohortWarning:
     """One kind of warning about a cohort.
 
     Attributes:
-        kind: `whole_head`, `undeclared_label_values`, `empty_label` or `anomaly_outside_brain`.
-        count: number of affected patients.
-        message: one sentence that names the first affected patients.
+        kind: `whole_head`, `undeclared_label_values`, `rounded_label`, `turned_label`, `empty_label` or
+            `anomaly_outside_brain`.
+        count: patients it holds for.
+        message: one sentence that names the first of them.
     """
 
     kind: str
@@ -58,6 +59,11 @@ KINDS: Mapping[str, tuple[Callable[[SubjectFacts], bool], str]] = {
     "empty_label": (
         has_empty_label,
         "the label is empty; voxels count in pooled metrics, per-patient AP and Dice are undefined",
+    ),
+    "rounded_label": (lambda fact: fact.label_rounding > 0, "label values are not whole numbers and are rounded"),
+    "turned_label": (
+        lambda fact: fact.label_turned,
+        "the label is stored in another axis order than the scans and is turned; look whether it fits",
     ),
     "anomaly_outside_brain": (lambda fact: fact.outside_brain > 0, "anomaly voxels lie outside the brain"),
 }

@@ -1,14 +1,19 @@
 """Inspects a dataset before a run and reports all problems and warnings at once, without raising an error."""
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from uad_bench.config import Task
+from uad_bench.data.cache import cache_root
 from uad_bench.data.census import survey
+from uad_bench.data.checks import check_cohort
+from uad_bench.data.cohort import divide, find_subjects, healthy_rule, open_dataset
 from uad_bench.data.cohort_warnings import has_empty_label, skull_state
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import LISTED, REFUSED, DuplicatePair, equal_scans, near_scans
@@ -19,6 +24,7 @@ from uad_bench.errors import UadBenchError
 from uad_bench.method import Modality, Progress
 
 Report = Callable[[Progress], None]
+Admission = Callable[[Sequence[Subject], Mapping[str, SubjectFacts]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +42,49 @@ class Finding:
     message: str
 
 
+def examine_task(task: Task, folder: Path, *, any_modalities: bool = False, report: Report) -> dict[str, Any]:
+    """Examine a folder as a run of the task would read it, and ask what the run would ask; see `examine`.
+
+    Args:
+        task: says how the patients lie there, and their modalities and split.
+        folder: with the patients.
+        any_modalities: look at those that most patients have instead of the task's.
+        report: receives progress.
+    """
+
+    def admit(subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]) -> None:
+        dataset = open_dataset(task, folder, report=report)
+        read = next(iter(facts.values())).modalities if facts else task.modalities
+        check_cohort(divide(replace(task, modalities=read), dataset, subjects, facts))
+
+    return examine(
+        lambda: find_subjects(task, open_dataset(task, folder, report=report)),
+        None if any_modalities else task.modalities,
+        cache=cache_root(),
+        rule=healthy_rule(task),
+        admit=admit,
+        report=report,
+    )
+
+
 def examine(
     find_subjects: Callable[[], Sequence[Subject]],
     modalities: Sequence[Modality] | None = None,
     *,
     cache: Path,
     rule: HealthyRule | None = None,
+    admit: Admission = lambda _subjects, _facts: None,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Inspect a dataset without stopping at the first problem.
 
     Args:
-        find_subjects: function that lists the patients, such as `dataset.subjects`; its errors become findings.
-        modalities: modalities that a run would read; by default those that at least half of the patients have.
-        cache: root folder of the cache.
-        rule: criteria for healthy slices; by default a margin of two slices and at least 5 % brain.
-        report: called with progress, once per patient.
+        find_subjects: lists the patients, such as `dataset.subjects`; what it raises becomes a finding.
+        modalities: that a run would read; by default those that most patients have.
+        cache: the cache's root.
+        rule: for healthy slices; by default two slices of margin and 5 % brain.
+        admit: raises the reason why a run would refuse these patients, whose scans are all sound.
+        report: receives progress, one step a patient.
 
     Returns:
         JSON-serialisable values: `usable` (a run would start), `modalities`, `patients` (one row each, with
@@ -65,7 +98,11 @@ def examine(
         return _document((), (), {}, (), [Finding("refused", "", str(error))], rule)
     wanted = tuple(modalities or usual_modalities(subjects))
     found = survey(subjects, wanted, cache=cache, report=report)
-    findings = [*_refusals(found.problems), *_warnings(subjects, found.facts, wanted, rule)]
+    findings = [*_refusals(found.problems), *_warnings(found.facts, rule), *_spare(subjects, modalities, wanted)]
+    if bad := sorted({f.subject for f in findings if f.level == "refused" and f.subject}):
+        findings.append(Finding("note", "", f"to leave these patients out: exclude = {json.dumps(bad)} in the task"))
+    elif not any(finding.level == "refused" for finding in findings):
+        findings += _refusal_of_run(admit, subjects, found.facts)
     return _document(subjects, wanted, found.facts, found.problems, findings, rule)
 
 
@@ -79,28 +116,40 @@ def _refusals(problems: Iterable[Problem]) -> list[Finding]:
     return [Finding("refused", problem.subject, problem.message) for problem in problems]
 
 
-def _warnings(
-    subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts], modalities: Sequence[Modality], rule: HealthyRule
-) -> list[Finding]:
-    findings = [f for fact in facts.values() for f in _patient_warnings(fact, rule)]
-    findings += [_duplicate_finding(pair) for pair in _duplicate_pairs(facts.values())]
-    spare = sorted({m for subject in subjects for m in subject.images} - set(modalities))
-    if spare:
-        findings.append(Finding("note", "", f"not every patient has {', '.join(spare)}; not inspected"))
-    return findings
+def _refusal_of_run(
+    admit: Admission, subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]
+) -> Iterator[Finding]:
+    try:
+        admit(subjects, facts)
+    except UadBenchError as error:
+        yield Finding("refused", "", str(error))
+
+
+def _warnings(facts: Mapping[str, SubjectFacts], rule: HealthyRule) -> list[Finding]:
+    found = [finding for fact in facts.values() for finding in _patient_warnings(fact, rule)]
+    return [*found, *(_duplicate_finding(pair) for pair in _duplicate_pairs(facts.values()))]
+
+
+def _spare(
+    subjects: Sequence[Subject], asked: Sequence[Modality] | None, read: Sequence[Modality]
+) -> Iterator[Finding]:
+    """Modalities that are there and were not read."""
+    if spare := ", ".join(sorted({m for subject in subjects for m in subject.images} - set(read))):
+        said = f"the task does not read {spare}" if asked else f"not every patient has {spare}; not looked at"
+        yield Finding("note", "", said)
 
 
 def _patient_warnings(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
     """Warnings about one patient; they do not prevent a run."""
     notes = {
-        f"label values {fact.undeclared_values} are not declared by the dataset": fact.undeclared_values,
-        "the label is empty; voxels count in pooled metrics, per-patient AP and Dice are undefined": (
-            has_empty_label(fact)
-        ),
-        "no label; cannot be used for training or evaluation": not fact.labelled,
-        f"{fact.outside_brain} anomaly voxels are located outside the brain": fact.outside_brain,
-        "not skull-stripped; the skull would count as brain": skull_state(fact) == "whole head",
-        "no healthy slice; contributes nothing to training": fact.labelled and not healthy_keys(fact, rule),
+        f"label values {fact.undeclared_values} are not among those the data set declares": fact.undeclared_values,
+        f"the label is stored as {fact.label_orientation}, the scans as {fact.orientation}": fact.label_turned,
+        f"label values lie up to {fact.label_rounding:.1g} from whole numbers and are rounded": fact.label_rounding > 0,
+        "the label is empty: its voxels count, its own AP and Dice are undefined": has_empty_label(fact),
+        "no label: can be neither trained on nor judged": not fact.labelled,
+        f"{fact.outside_brain} anomaly voxels lie outside the brain": fact.outside_brain,
+        "not skull-stripped: the skull would count as brain": skull_state(fact) == "whole head",
+        "no healthy-looking slice: trains nothing": fact.labelled and not healthy_keys(fact, rule),
     }
     return [Finding("warning", fact.id, f"{fact.id}: {note}") for note, holds in notes.items() if holds]
 
@@ -113,7 +162,7 @@ def _duplicate_pairs(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
 
 
 def _duplicate_finding(pair: DuplicatePair) -> Finding:
-    level = "refused" if pair.equal or pair.correlation > REFUSED else "warning"
+    level = "refused" if pair.equal else "warning"  # near-duplicates are refused in two roles only, by the split
     return Finding(level, pair.second, f"{pair.modality} of {pair.first} and {pair.second}: {pair.similarity}")
 
 

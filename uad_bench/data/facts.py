@@ -31,9 +31,11 @@ class SubjectFacts:
         labelled_area: number of voxels with a label value above 0 per slice; None without a label.
         anomaly_area: number of anomaly voxels per slice; None without a label, zeros if declared healthy.
         label_values: distinct values in the label.
-        undeclared_values: label values that the dataset does not declare.
-        outside_brain: number of anomaly voxels outside the brain.
-        difference_hashes: 64-bit difference hash of each modality, in hex.
+        undeclared_values: those that the data set does not declare.
+        label_orientation: codes of the label's stored axes; None without a label.
+        label_rounding: largest distance of a stored label value from the whole number that it was rounded to.
+        outside_brain: anomaly voxels outside the brain.
+        difference_hashes: 64 bits of each modality, in hex.
         thumbnails: 12 x 12 x 12 grey values of each modality, base64.
         file_sizes: size of each file in bytes, by modality (and `label`, `brain_mask`).
     """
@@ -58,6 +60,8 @@ class SubjectFacts:
     difference_hashes: Mapping[Modality, str]
     thumbnails: Mapping[Modality, str]
     file_sizes: Mapping[str, int]
+    label_orientation: str | None = None
+    label_rounding: float = 0.0
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -73,6 +77,11 @@ class SubjectFacts:
     def labelled(self) -> bool:
         """Whether the patient has a label or is declared healthy."""
         return self.anomaly_area is not None
+
+    @property
+    def label_turned(self) -> bool:
+        """Whether the label's axes are stored in another order than the scans'."""
+        return self.label_orientation not in {None, self.orientation}
 
     @property
     def brain_voxels(self) -> int:

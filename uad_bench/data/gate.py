@@ -4,22 +4,41 @@ Measured on real gliomas: 10 % noise, a different intensity scale, blurring or a
 bits of the hash, with a correlation above 0.998; different patients differ in at least 7 bits and correlate below 0.97.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from uad_bench.config import validate
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.likeness import ALONG_X, correlation, mirror_hash, mirror_thumbnail
+from uad_bench.data.likeness import ALONG_X, THUMBNAIL, correlation, mirror_hash, mirror_thumbnail
 from uad_bench.data.split import ROLES, Split
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError, LeakError
 from uad_bench.method import Modality
 
+THUMBNAIL_TEXT = 4 * THUMBNAIL**3 // 3  # characters of a thumbnail in base64
 NEAR_BITS = 4  # of the 64 bits of the difference hash that may differ
 LISTED, REFUSED = 0.98, 0.995  # normalised cross-correlation of the brains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What of a patient finds the same brain elsewhere, as a checkpoint keeps it of those it was trained on.
+
+    Attributes:
+        digests: SHA-256 of each modality's decoded voxels.
+        difference_hashes: 64 bits of each modality, in hex.
+        thumbnails: 12 x 12 x 12 grey values of each modality, base64.
+    """
+
+    id: str
+    digests: tuple[str, ...]
+    difference_hashes: Mapping[Modality, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]]
+    thumbnails: Mapping[Modality, Annotated[str, Field(pattern=rf"^[A-Za-z0-9+/]{{{THUMBNAIL_TEXT}}}$")]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,40 +105,67 @@ def equal_scans(facts: Iterable[SubjectFacts]) -> Iterator[DuplicatePair]:
                 break
 
 
-def near_scans(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
-    """Near-duplicates among different patients: hashes that differ in few bits, and highly correlated brains."""
+def near_scans(facts: Iterable[SubjectFacts | Signature]) -> list[DuplicatePair]:
+    """Pairs of different patients, one entry each, whose hashes differ in few bits and whose brains correlate."""
     known = list(facts)
     best: dict[tuple[str, str], DuplicatePair] = {}
-    for modality in sorted({m for fact in known for m in fact.modalities}):
-        for pair in _near_in(modality, [fact for fact in known if modality in fact.digests]):
+    for modality in sorted({m for fact in known for m in fact.difference_hashes}):
+        for pair in _near_in(modality, [fact for fact in known if modality in fact.difference_hashes]):
             ids = (pair.first, pair.second)
             best[ids] = max(best.get(ids, pair), pair, key=lambda one: one.correlation)
     return sorted(best.values(), key=lambda one: -one.correlation)
 
 
-def training_manifest(split: Split, census: Mapping[str, SubjectFacts]) -> dict[str, list[str]]:
-    """Image digests of each training patient by id, stored in checkpoints so that leakage can be detected later."""
-    return {id_: sorted(census[id_].digests.values()) for id_ in split.train}
+def training_manifest(split: Split, census: Mapping[str, SubjectFacts]) -> dict[str, dict[str, Any]]:
+    """What a checkpoint carries so that it can be refused elsewhere: fields of each training patient's signature."""
+    return {id_: _signature_fields(census[id_]) for id_ in split.train}
 
 
 def check_checkpoint(training: Mapping[str, Any], split: Split, census: Mapping[str, SubjectFacts]) -> None:
     """Refuse weights that were trained on a validation or test patient of this split.
 
     Args:
-        training: image digests (one or a list) of each training patient by id.
-        split: split to be scored.
+        training: what `training_manifest` gave; of older checkpoints image digests (one, or a list of them) by id.
+        split: the one to be scored.
         census: facts of its patients.
 
     Raises:
-        LeakError: a validation or test patient was used for training, under the same or another id.
+        ConfigError: the training set is nothing of the kind.
+        LeakError: a training patient, its voxels or all but the same brain under another name, is to be scored.
     """
+    trained = [_signature(id_, value) for id_, value in training.items()]
     patients = {patient_id(id_) for id_ in training}
-    seen = {digest for value in training.values() for digest in ([value] if isinstance(value, str) else value)}
+    seen = {digest for signature in trained for digest in signature.digests}
     for role in ("test", "val"):
         for id_ in split.role(role):
             same_voxels = seen & {*census[id_].digests.values(), census[id_].digest} if id_ in census else set()
             if patient_id(id_) in patients or same_voxels:
                 raise LeakError(f"the checkpoint was trained on {id_}, a {role} patient of split {split.name}")
+    _refuse_near(trained, [census[id_] for id_ in (*split.val, *split.test) if id_ in census])
+
+
+def _refuse_near(trained: Sequence[Signature], judged: Sequence[SubjectFacts]) -> None:
+    own = {fact.id for fact in judged}
+    for pair in near_scans([*trained, *judged]):
+        if pair.correlation > REFUSED and pair.first not in own and pair.second in own:
+            raise LeakError(
+                f"the checkpoint was trained on {pair.first}: {pair.modality} of it and of {pair.second} are "
+                f"{pair.similarity}; leave {pair.second} out"
+            )
+
+
+def _signature_fields(fact: SubjectFacts) -> dict[str, Any]:
+    return {
+        "digests": sorted(fact.digests.values()),
+        "difference_hashes": dict(fact.difference_hashes),
+        "thumbnails": dict(fact.thumbnails),
+    }
+
+
+def _signature(id_: str, value: Any) -> Signature:
+    fields = value if isinstance(value, Mapping) else {"digests": [value] if isinstance(value, str) else value}
+    absent: dict[str, Any] = {"difference_hashes": {}, "thumbnails": {}}
+    return validate(Signature, {**absent, **fields, "id": id_}, f"training set of a checkpoint, {id_}")
 
 
 def _facts_of(split: Split, census: Mapping[str, SubjectFacts]) -> list[SubjectFacts]:
@@ -129,7 +175,7 @@ def _facts_of(split: Split, census: Mapping[str, SubjectFacts]) -> list[SubjectF
     return [census[id_] for id_ in split.subjects]
 
 
-def _near_in(modality: Modality, facts: list[SubjectFacts]) -> Iterator[DuplicatePair]:
+def _near_in(modality: Modality, facts: list[SubjectFacts | Signature]) -> Iterator[DuplicatePair]:
     hashes = [int(fact.difference_hashes[modality], 16) for fact in facts]
     straight, mirrored = (np.array(values, np.uint64) for values in (hashes, [mirror_hash(h) for h in hashes]))
     yield from _alike(modality, facts, np.bitwise_count(straight[:, None] ^ straight), mirrored=False)
@@ -137,7 +183,7 @@ def _near_in(modality: Modality, facts: list[SubjectFacts]) -> Iterator[Duplicat
 
 
 def _alike(
-    modality: Modality, facts: list[SubjectFacts], bits: npt.NDArray[np.uint8], *, mirrored: bool
+    modality: Modality, facts: list[SubjectFacts | Signature], bits: npt.NDArray[np.uint8], *, mirrored: bool
 ) -> Iterator[DuplicatePair]:
     """Pairs with highly correlated brains, among those whose hashes differ in few bits (N, N)."""
     for i, j in np.argwhere(np.triu(bits <= NEAR_BITS, 1)):

@@ -11,15 +11,17 @@ import numpy.typing as npt
 from uad_bench.data.facts import PERCENTILES, SubjectFacts, Triple
 from uad_bench.data.likeness import difference_hash, thumbnail
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.data.volume import PatientReader, Volume
+from uad_bench.data.volume import Affine, PatientReader, Volume
 from uad_bench.errors import DataError
 from uad_bench.method import Modality
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-AFFINE_TOLERANCE = 1e-3  # maximum difference of any entry, in mm (or mm per voxel)
+AFFINE_TOLERANCE = 1e-3  # largest difference of any entry, in mm (or mm per voxel)
+LABEL = "label"  # the role, in messages
 LARGEST_LABEL = 255
+ROUNDING = 1e-3  # largest distance of a label value from a whole number that is taken for rounding
 SHOWN_VALUES = 32
 
 
@@ -43,13 +45,13 @@ def inspect(subject: Subject, modalities: Sequence[Modality]) -> tuple[SubjectFa
     reading = _Reading(subject)
     images = {name: volume for name in modalities if (volume := reading.modality(name))}
     mask = reading.file(subject.brain_mask, "brain mask")
-    label = reading.file(subject.label, "label")
+    label = reading.file(subject.label, LABEL)
     reading.compare_grids()
     for name, image in images.items():
         if not image.array.any():
             reading.add_problem("empty", f"{subject.images[name].path}: every voxel of {name} is zero")
-    if label and (fault := _label_fault(label.array)):
-        reading.add_problem("label", f"{subject.label.path if subject.label else ''}: {fault}")
+    if label and (complaint := _label_complaint(whole_numbers(label.array))):
+        reading.add_problem("label", f"{subject.label.path if subject.label else ''}: {complaint}")
     if reading.problems:
         return None, reading.problems
     brain = brain_mask([image.array for image in images.values()], mask.array if mask else None)
@@ -73,6 +75,11 @@ def brain_mask(images: Iterable[Array], shipped: Array | None = None) -> Mask:
 def anomaly_mask(label: Array, values: tuple[int, ...] | None) -> Mask:
     """Anomaly mask: label values in `values`, or by default all values above 0."""
     return np.asarray(label > 0 if values is None else np.isin(label, values))
+
+
+def whole_numbers(label: Array) -> Array:
+    """The label with values a rounding away from whole numbers made whole; as it is where any value is further away."""
+    return np.round(label) if 0 < _rounding(label) <= ROUNDING else label
 
 
 def bounding_box(mask: Mask) -> tuple[Triple, Triple]:
@@ -127,23 +134,40 @@ class _Reading:
         return volume
 
     def compare_grids(self) -> None:
-        """Add a problem for every file whose stored grid differs from that of the first."""
+        """Blame every file whose stored grid is not that of the first, but for a label that is only turned."""
         roles = list(self.volumes)
         for role in roles[1:]:
-            file, volume = self.volumes[role]
-            first = self.volumes[roles[0]][1].stored
-            if volume.stored.shape != first.shape:
-                message = f"{file.path}: {role} has shape {volume.stored.shape}, {roles[0]} has {first.shape}"
-                self.add_problem("shape", message)
-            elif (gap := float(np.abs(volume.stored.affine - first.affine).max())) > AFFINE_TOLERANCE:
+            (_, first), (file, volume) = self.volumes[roles[0]], self.volumes[role]
+            if role == LABEL and _is_turned(volume, first):
+                continue
+            if volume.stored.shape != first.stored.shape:
+                shapes = f"{role} is {volume.stored.shape}, {roles[0]} is {first.stored.shape}"
+                self.add_problem("shape", f"{file.path}: {shapes}")
+            elif (gap := _gap(volume.stored.affine, first.stored.affine)) > AFFINE_TOLERANCE:
                 self.add_problem("affine", f"{file.path}: the affines of {role} and {roles[0]} differ by {gap:.4g}")
 
 
-def _label_fault(label: Array) -> str | None:
+def _is_turned(volume: Volume, scan: Volume) -> bool:
+    """Whether both have one grid and store its axes in different orders, as programs that draw labels often do."""
+    if volume.stored.codes == scan.stored.codes or volume.array.shape != scan.array.shape:
+        return False
+    return _gap(volume.affine, scan.affine) <= AFFINE_TOLERANCE
+
+
+def _gap(first: Affine, second: Affine) -> float:
+    return float(np.abs(first - second).max())
+
+
+def _rounding(label: Array) -> float:
+    """The largest distance of any value from a whole number."""
+    return float(np.abs(label - np.round(label)).max()) if label.dtype.kind == "f" else 0.0
+
+
+def _label_complaint(label: Array) -> str | None:
     values = np.unique(label)
     shown = ", ".join(f"{v:g}" for v in values[:SHOWN_VALUES])
     if (values != np.round(values)).any():
-        return f"label values are not whole numbers ({shown})"
+        return f"label values are not whole numbers ({shown}); threshold the mask and save it again as integers"
     if values.min() < 0 or values.max() > LARGEST_LABEL:
         return f"label values are not between 0 and {LARGEST_LABEL} ({shown})"
     return None
@@ -175,15 +199,18 @@ def _label_facts(subject: Subject, brain: Mask, label: Volume | None) -> dict[st
         none = (0,) * brain.shape[2] if subject.healthy else None
         areas = {"labelled_area": none, "anomaly_area": none, "label_values": (), "undeclared_values": ()}
         return {**areas, "label_digest": None, "outside_brain": 0}
-    values = tuple(int(v) for v in np.unique(label.array))
-    anomaly = anomaly_mask(label.array, subject.anomaly_values)
+    array = whole_numbers(label.array)
+    values = tuple(int(v) for v in np.unique(array))
+    anomaly = anomaly_mask(array, subject.anomaly_values)
     known = {0, *subject.declared_values} if subject.declared_values else set(values)
     return {
-        "labelled_area": _areas(label.array > 0),
+        "labelled_area": _areas(array > 0),
         "anomaly_area": _areas(anomaly),
         "label_values": values,
         "undeclared_values": tuple(v for v in values if v not in known),
-        "label_digest": digest_voxels(label.array),
+        "label_digest": digest_voxels(array),
+        "label_orientation": label.stored.codes,
+        "label_rounding": _rounding(label.array),
         "outside_brain": int((anomaly & ~brain).sum()),
     }
 

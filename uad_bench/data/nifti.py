@@ -42,10 +42,20 @@ def read_nifti(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
 
 
 def read_grid(path: Path) -> tuple[tuple[int, ...], npt.NDArray[np.float64]]:
-    """Read shape and affine as stored, from the header only."""
-    with _open(path) as file:
-        header = _parse(path, _inflated_head(path, file.read(PEEK_BYTES)))
+    """Shape and affine as stored, from the header alone."""
+    header = _header(path)
     return _shape(path, header), _affine(path, header)
+
+
+def read_space_codes(path: Path) -> tuple[int, int]:
+    """The header's `sform_code` and `qform_code`, which say what space its affines lead to."""
+    header = _header(path)
+    return int(header["sform_code"]), int(header["qform_code"])
+
+
+def _header(path: Path) -> Any:
+    with _open(path) as file:
+        return _parse(path, _inflated_head(path, file.read(PEEK_BYTES)))
 
 
 def _load(path: Path) -> tuple[Any, bytes]:

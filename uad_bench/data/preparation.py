@@ -11,7 +11,7 @@ from uad_bench.data.facts import Triple
 from uad_bench.data.geometry import SliceGeometry, Span
 from uad_bench.data.inspection import bounding_box, inside
 from uad_bench.data.resampling import area_weights, one_thread
-from uad_bench.data.scaling import scale_for
+from uad_bench.data.scaling import Scaling, scale_for
 from uad_bench.digests import digest_json
 from uad_bench.errors import DataError
 from uad_bench.method import Modality
@@ -69,15 +69,15 @@ def prepare_slices(
     Args:
         volumes: (X, Y, Z) each, at least the preprocessing's modalities.
         brain: (X, Y, Z) bool, not empty.
-        spacing: voxel size in mm along X, Y, Z.
-        preprocessing: preprocessing settings.
+        spacing: mm along X, Y, Z.
+        preprocessing: the choices.
 
     Raises:
-        DataError: brain intensities are constant, or scaled intensities exceed the range of the stored type.
+        DataError: a modality that cannot be scaled.
     """
     box = bounding_box(brain)
     mask = inside(brain, box)
-    scalings = {m: scale_for(preprocessing.scaling, volumes[m], brain) for m in preprocessing.modalities}
+    scalings = {m: _scaling(preprocessing.scaling, m, volumes[m], brain) for m in preprocessing.modalities}
     geometry = SliceGeometry(
         shape=_triple(brain.shape),
         box=box,
@@ -92,11 +92,19 @@ def prepare_slices(
         above = np.where(mask, scaling(inside(volumes[modality], box)) - np.float32(scaling.background), 0)
         with np.errstate(over="ignore"):  # checked below
             images[:, channel] = shrink(above, geometry) + np.float32(scaling.background)
-    if not np.isfinite(images).all():
-        raise DataError(
-            f"scaling {preprocessing.scaling} exceeds the range of {np.dtype(kind)}; choose another scaling"
-        )
+        if not np.isfinite(images[:, channel]).all():
+            raise DataError(
+                f"{modality}: scaling {preprocessing.scaling} leaves the range of {np.dtype(kind)}; choose another, or "
+                "leave the patient out"
+            )
     return PreparedSlices(images, shrink(mask.astype(np.float32), geometry) > BRAIN_SHARE, geometry)
+
+
+def _scaling(name: str, modality: Modality, volume: Array, brain: Mask) -> Scaling:
+    try:
+        return scale_for(name, volume, brain)
+    except DataError as error:
+        raise DataError(f"{modality}: {error}; leave the patient out") from error
 
 
 def _field(box: tuple[Triple, Triple], spacing: Sequence[float], choice: Preprocessing) -> tuple[Span, Span] | None:

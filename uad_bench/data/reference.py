@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts, Triple
-from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside
+from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside, whole_numbers
 from uad_bench.data.subject import Subject
 from uad_bench.data.volume import PatientReader
 from uad_bench.data.workers import worker_count
@@ -143,7 +143,7 @@ def _ensure(subject: Subject, modalities: Sequence[Modality], kept: Cache, key: 
     read = PatientReader().read
     images = [read(subject.images[name]).array for name in modalities]
     brain = brain_mask(images, read(subject.brain_mask).array if subject.brain_mask else None)
-    label = read(subject.label).array if subject.label else np.zeros(brain.shape, np.uint8)
+    label = whole_numbers(read(subject.label).array) if subject.label else np.zeros(brain.shape, np.uint8)
     anomaly = anomaly_mask(label, subject.anomaly_values)
     box = bounding_box(brain | anomaly)
     bits = np.packbits(np.stack([inside(brain, box), inside(anomaly, box)]))

@@ -1,6 +1,7 @@
 """Split of patients into training, validation and test; an overlapping split is refused."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uad_bench.data.subject import patient_id
@@ -58,6 +59,12 @@ class Split:
     def digest(self) -> str:
         """SHA-256 of the ids of each role, independent of name, note and order."""
         return digest_json({role: sorted(self.role(role)) for role in ROLES})
+
+    def only(self, ids: Iterable[str]) -> "Split":
+        """The same roles for these patients alone."""
+        kept = set(ids)
+        train, val, test = (tuple(id_ for id_ in self.role(role) if id_ in kept) for role in ROLES)
+        return replace(self, train=train, val=val, test=test)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable values, including the digest."""

@@ -1,11 +1,11 @@
 """Published splits, shipped as lists of ids with their source and digest, and user-defined lists in the same format.
 
-A list is a text file with `key: value` lines (`name`, `source`, `prefix`, `digest`), an empty line, and one
-`role number` line per patient; `prefix` + number is the subject's id.
+A list is a text file with one `role number` line for each patient; `prefix` + number is the subject's id. Before them
+may stand `key: value` lines: `name`, `source`, `prefix`, and the `digest` that the rows must have.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uad_bench.config import require_file
@@ -15,6 +15,7 @@ from uad_bench.files import read_text
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER, SUFFIX = "configs/splits", ".txt"
+HEAD = ("name", "source", "prefix", "digest")
 SHOWN = 5
 
 
@@ -60,17 +61,22 @@ def load_split(name: str) -> Split:
 
 
 def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split:
-    """Apply a published split to the patients of a dataset; patients that it does not list are left out.
+    """A published list, by name or path, applied to the patients at hand; see `apply_split`."""
+    return apply_split(load_split(name), ids, subset=subset)
+
+
+def apply_split(whole: Split, ids: Iterable[str], *, subset: bool = False) -> Split:
+    """A list applied to the patients at hand; patients that it does not name are left out.
 
     Args:
-        name: name of a shipped split, or a path.
-        ids: ids of the dataset.
-        subset: accept that listed patients are missing from the data; the note then reads `n of N`.
+        whole: the list.
+        ids: of the data set.
+        subset: accept that patients of the list are absent; the note then reads `n of N`.
 
     Raises:
         DataError: listed patients are missing from the data, or none of the patients of a role is present.
     """
-    whole, present = load_split(name), set(ids)
+    present = set(ids)
     absent = [id_ for id_ in whole.subjects if id_ not in present]
     if not absent:
         return whole
@@ -81,11 +87,11 @@ def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split
             f"split {whole.name}: {len(absent)} of its {len(whole.subjects)} patients are not in the data "
             f"({shown}, ...); use --set task.subset=true to run on the {count} present"
         )
-    kept = {role: tuple(id_ for id_ in whole.role(role) if id_ in present) for role in ROLES}
-    empty = [role for role in ROLES if whole.role(role) and not kept[role]]
+    kept = whole.only(present)
+    empty = [role for role in ROLES if whole.role(role) and not kept.role(role)]
     if empty:
         raise DataError(f"split {whole.name}: {count} patients are present, none of them for {' and '.join(empty)}")
-    return Split(whole.name, **kept, note=f"{count}; {whole.note}")
+    return replace(kept, note=f"{count}; {whole.note}")
 
 
 def format_split(split: Split, *, source: str, prefix: str = "") -> str:
@@ -105,14 +111,18 @@ def disagreement(a: Split, b: Split) -> Disagreement:
 
 
 def _parse(path: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    text = read_text(path)
-    head, _, body = text.partition("\n\n")
-    keys = dict(line.split(": ", 1) for line in head.splitlines() if ": " in line)
-    rows = []
-    for number, line in enumerate(body.splitlines(), head.count("\n") + 3):
-        role, _, id_ = line.partition(" ")
-        if line and (role not in ROLES or not id_):
+    """The head's keys and the rows; a list of rows alone has no head."""
+    head: dict[str, str] = {}
+    rows: list[tuple[str, str]] = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        role, _, id_ = line.strip().partition(" ")
+        if role in ROLES and id_:
+            rows.append((role, id_.strip()))
+        elif colon and key in HEAD and not rows:
+            head[key] = value
+        elif role:
             raise ConfigError(f"{path}, line {number}: {line!r} is not a role ({', '.join(ROLES)}) and an id")
-        if line:
-            rows.append((role, id_))
-    return keys, rows
+    if not rows:
+        raise ConfigError(f"{path}: lists no patient; each is a line of a role ({', '.join(ROLES)}) and an id")
+    return head, rows

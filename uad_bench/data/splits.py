@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from uad_bench.data.split import ROLES, Split
-from uad_bench.data.split_lists import Disagreement, disagreement, load_split, named_split, split_names
+from uad_bench.data.split_lists import Disagreement, apply_split, disagreement, load_split, named_split, split_names
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError
 
 __all__ = [
     "Disagreement",
     "Split",
+    "apply_split",
     "disagreement",
     "fold_splits",
     "hash_split",

@@ -206,7 +206,10 @@ def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing,
     arrays = {name: reader.read(subject.images[name]).array for name in names}
     shipped = reader.read(subject.brain_mask).array if subject.brain_mask else None
     brain = brain_mask([arrays[name] for name in facts.modalities], shipped)
-    made = prepare_slices(arrays, brain, facts.spacing, preprocessing)
+    try:
+        made = prepare_slices(arrays, brain, facts.spacing, preprocessing)
+    except DataError as error:
+        raise DataError(f"{subject.id}, {error} with --exclude {subject.id}") from error
     parts = {IMAGES: made.images, BRAIN: made.brain, NATIVE: np.packbits(made.geometry.brain)}
     kept.write(key, parts, made.geometry.to_json())
 

@@ -1,8 +1,8 @@
 """BIDS datasets and derivatives: `sub-X[_ses-Y][_entities]_{T1w,T2w,FLAIR,PDw}` and masks, at any depth.
 
 T1w with a `ce-` entity is t1ce. A `mask`, `dseg` or `roi` file with `desc-brain` or `label-brain` is the brain mask,
-any other such file the anomaly mask. Attributes are read from `participants.tsv`. Two files with the same role are an
-error; `keep` selects one of them by its entities.
+any other the anomaly mask. `participants.tsv` gives the attributes. Two files that would fill one place are an error;
+`keep`, `keep_label` and `keep_brain_mask` choose between them by entity.
 """
 
 import re
@@ -16,6 +16,7 @@ from uad_bench.datasets.dataset import image_files, no_patients, read_attributes
 from uad_bench.errors import DataError
 
 SUFFIXES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair", "PDw": "pd"}
+KEEP = {"=label": "keep_label", "=brain": "keep_brain_mask"}  # options that choose between masks; `keep` for images
 MASKS = {"mask", "dseg", "roi"}
 NAME = re.compile(r"(?P<entities>sub-[^_]+(?:_[^_-]+-[^_]+)*)_(?P<suffix>[A-Za-z0-9]+)")
 
@@ -25,14 +26,18 @@ class Bids:
     """Subjects of a BIDS folder.
 
     Attributes:
-        root: folder of the dataset or its derivatives.
-        keep: entities that an image must have, such as `{"space": "MNI152", "desc": "preproc"}`; of masks, only the
-            entity `space` is compared, if they have it.
-        healthy: all subjects are declared free of anomalies.
+        root: the data set, or its derivatives.
+        keep: entities that an image must have, such as `{"space": "MNI152", "desc": "preproc"}`; masks need only agree
+            where they have the entity `space`.
+        keep_label: entities that an anomaly mask must have, such as `{"desc": "rater1"}`.
+        keep_brain_mask: entities that a brain mask must have.
+        healthy: everybody is declared free of anomalies.
     """
 
     root: Path
     keep: Mapping[str, str] = field(default_factory=dict)
+    keep_label: Mapping[str, str] = field(default_factory=dict)
+    keep_brain_mask: Mapping[str, str] = field(default_factory=dict)
     healthy: bool = False
 
     def subjects(self) -> list[Subject]:
@@ -54,9 +59,10 @@ class Bids:
         return subjects
 
     def _wanted(self, role: str, entities: Mapping[str, str]) -> bool:
-        if role.startswith("="):
-            return entities.get("space") in {None, self.keep.get("space", entities.get("space"))}
-        return all(entities.get(key) == value for key, value in self.keep.items())
+        if role.startswith("=") and entities.get("space") not in {None, self.keep.get("space", entities.get("space"))}:
+            return False
+        kept: Mapping[str, str] = getattr(self, KEEP.get(role, "keep"))
+        return all(entities.get(key) == value for key, value in kept.items())
 
     def _subject(self, scan: str, files: Mapping[str, Path], table: Mapping[str, Mapping[str, str]]) -> Subject:
         return Subject(
@@ -84,8 +90,10 @@ def _scan_id(entities: Mapping[str, str]) -> str:
 
 def _put(files: dict[str, Path], role: str, path: Path) -> None:
     if role in files:
-        what = role.strip("=")
-        raise DataError(f"{path}: second {what} file besides {files[role].name}; select one with the option keep")
+        raise DataError(
+            f"{path}: {files[role]} would be the same {role.strip('=')}; choose one by its entities, with options = "
+            f'{{ {KEEP.get(role, "keep")} = {{ ENTITY = "VALUE" }} }} in the task'
+        )
     files[role] = path
 
 

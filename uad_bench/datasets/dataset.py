@@ -11,6 +11,7 @@ from uad_bench.data.subject import Subject
 from uad_bench.errors import DataError
 
 NIFTI = (".nii", ".nii.gz")
+RESCUED = "lost+found"
 ID_COLUMNS = ("id", "subject", "patient", "participant_id", "subject_id", "patient_id")
 
 
@@ -37,10 +38,12 @@ class Dataset(Protocol):
 
 
 def image_files(root: Path, *, suffixes: tuple[str, ...] = NIFTI) -> Iterator[Path]:
-    """All files with these suffixes below a folder, sorted, without hidden ones; links are followed, cycles are not.
+    """All files so named below a folder, sorted; links are followed, circles are not.
+
+    Hidden ones are left out, and the folder `lost+found` that a disk has at its top.
 
     Raises:
-        DataError: the folder does not exist.
+        DataError: there is no such folder, or one below it may not be read.
     """
     if not root.is_dir():
         raise DataError(
@@ -92,8 +95,12 @@ def _walk(folder: Path, suffixes: tuple[str, ...], seen: set[Path]) -> Iterator[
     if place in seen:
         return
     seen.add(place)
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+    try:
+        paths = sorted(folder.iterdir())
+    except PermissionError as error:
+        raise DataError(f"{folder}: this folder may not be read; allow it, or move it out of the data") from error
+    for path in paths:
+        if path.name.startswith(".") or path.name == RESCUED:
             continue
         if path.is_dir():
             yield from _walk(path, suffixes, seen)

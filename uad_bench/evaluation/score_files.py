@@ -40,7 +40,7 @@ def find_maps(folder: Path) -> dict[str, list[Path]]:
     """Map files of a folder by patient.
 
     Raises:
-        DataError: the folder does not exist or contains no map.
+        DataError: the folder does not exist or contains no map, or a map is not a file.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: folder of score maps not found")
@@ -48,10 +48,16 @@ def find_maps(folder: Path) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()):
         suffix = next((s for s in SUFFIXES if path.name.endswith(s)), None)
         if suffix and not path.name.startswith("."):
+            _require_file(path)
             found.setdefault(path.name.removesuffix(suffix), []).append(path)
     if not found:
         raise DataError(f"{folder}: no score maps found; name them PATIENT.nii.gz or PATIENT.npy")
     return found
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path}: {'a folder' if path.is_dir() else 'a link to nothing'} under the name of a map")
 
 
 def read_score_map(path: Path, facts: SubjectFacts) -> NDArray[np.float32]:
@@ -93,6 +99,8 @@ def _canonical(path: Path, facts: SubjectFacts, npy: NpyOrientation) -> tuple[ND
     """Scores (X, Y, Z) and their affine; None for plain arrays."""
     if path.name.endswith(".npy"):
         array = np.load(path, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{path}: an archive of arrays (.npz); write one array with numpy.save")
         return (_turned(array, facts.orientation) if npy == "scan" and array.ndim == 3 else array), None
     volume = read_volume(ImageFile(path))
     return volume.array, volume.affine

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.config import validate
+from uad_bench.data.gate import training_manifest
 from uad_bench.data.subject import Subject
 from uad_bench.data.volume import Affine, PatientReader, Volume
-from uad_bench.digests import digest_file, digest_json
+from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, DataError, MethodError, ResourceError, unknown
 from uad_bench.evaluation.score_files import find_maps, read_score_map
 from uad_bench.execution.access import AccessPolicy
@@ -268,8 +269,8 @@ def _progress(folder: Path, left: Sequence[str]) -> Advance:
 def _collect(out: Path, job: Job, left: Sequence[str], used: Used, note: Note) -> None:
     """Check, store and log every map; the checkpoint is empty, since a command keeps no weights here."""
     maps = _read_maps(out, job, left)
-    train = {name: digest_json(job.cohort.census[name].digests) for name in job.split.train}
-    digest = save_checkpoint(job.run.checkpoint, {}, training_set=train if "{train}" in job.entry.target else {})
+    train = training_manifest(job.split, job.cohort.census) if "{train}" in job.entry.target else {}
+    digest = save_checkpoint(job.run.checkpoint, {}, training_set=train)
     note(Fitted(parameters=None, network_calls_per_slice=None, checkpoint=digest))
     seconds = used.seconds / len(maps)
     for name, score_map in maps.items():

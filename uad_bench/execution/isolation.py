@@ -22,6 +22,7 @@ from uad_bench.execution.messages import Done, Failure, parse_message
 from uad_bench.execution.processes import GRACE_S, count_oom_kills, end_group, group_rss_mib
 from uad_bench.execution.sandbox import VARIABLE, Sandbox, isolation_available
 from uad_bench.execution.stages import Assignment
+from uad_bench.files import lacks_space
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.events import Described, Event
 from uad_bench.runs.isolation import Isolation
@@ -138,12 +139,24 @@ class WorkerProcess:
                 raise self._ended()
             *lines, self._rest = (self._rest + block).split(b"\n")
             for line in lines:
-                yield _checked(line)
+                yield self._believed(line)
             if len(self._rest) > LINE_LIMIT:
                 raise _forged()
             if (now := time.monotonic()) - checked >= POLL_S:
                 checked = now
                 self._check_limits(now - started)
+
+    def _believed(self, line: bytes) -> Event:
+        """As `_checked`, but a full disk, which stops all methods, is believed only where there is one."""
+        try:
+            return _checked(line)
+        except ResourceError as error:
+            if self.log is None or lacks_space(self.log.parent):
+                raise
+            failure = MethodError(f"{error} (but the disk has space)")
+            for note in error.__notes__:
+                failure.add_note(note)
+            raise failure from error
 
     def _check_limits(self, used: float) -> None:
         seconds, memory = self.limits.seconds, self.limits.memory_mib

@@ -45,11 +45,11 @@ class Assignment:
     Attributes:
         run: the run folder.
         store: manifest of the prepared slices.
-        train: subject -> healthy slices to train on.
-        score: subject -> slices to score, for subjects without a valid map.
-        training_set: subject -> digests of its images, stored in the checkpoint.
-        ranks: number of processes that share the work; this one is `rank`, and they connect through port `meeting`.
-        masks: training patient -> file with its anomaly mask, for built-in supervised upper bounds; else empty.
+        train: subject -> healthy slices to learn from.
+        score: subject -> slices to score, for subjects without a trusted map yet.
+        training_set: what the checkpoint says it was trained on, subject -> its signature.
+        ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
+        masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
     """
 
     run: str

@@ -25,7 +25,7 @@ def caption(board: Board) -> tuple[str, ...]:
 def setting(record: RunRecord, chain: str = "none") -> tuple[str, ...]:
     """Sentences on the data, split and protocol of a record and, with folds, on how metrics are aggregated."""
     task, split = record.task, record.task.split
-    counts = f"{len(record.subjects.test)} test and {_validation(record)}"
+    counts = f"{len(record.subjects.test)} test and {_validation(record)}{_excluded(record)}"
     note = f" ({split.note})" if split.note else ""
     digests = f"Split {split.name} ({split.digest[:12]}){note}, data {task.data_digest[:12]}"
     pair = f"input {task.pair[0]}, pair {' to '.join(task.pair)}"
@@ -50,6 +50,10 @@ def _validation(record: RunRecord) -> str:
         return f"{len(record.subjects.val or ())} validation patients"
     counts = [str(count) for count in dict.fromkeys(sorted(record.fold_validation or ()))]
     return f"{' or '.join(counts) or 'an unknown number of'} validation patients in each of {record.n_folds} folds"
+
+
+def _excluded(record: RunRecord) -> str:
+    return f", {len(record.task.exclude)} excluded" if record.task.exclude else ""
 
 
 def _maps(chain: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.data.cache import cache_root
+from uad_bench.data.nifti import read_space_codes
 from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import native_orientation, to_native
@@ -79,11 +80,11 @@ def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
     import nibabel
 
     library: Any = nibabel  # its functions have no types
-    orientation, original = native_orientation(source), library.load(source.path).header
+    orientation, (sform, qform) = native_orientation(source), read_space_codes(source.path)
     image = library.Nifti1Image(to_native(array, orientation), orientation.affine)
     image.header.set_xyzt_units("mm")
-    image.set_sform(orientation.affine, int(original["sform_code"]) or int(original["qform_code"]) or 1)
-    image.set_qform(orientation.affine, int(original["qform_code"]))
+    image.set_sform(orientation.affine, sform or qform or 1)
+    image.set_qform(orientation.affine, qform)
     with atomic(path) as file:
         file.write(_gzip(image.to_bytes()))
     return path

@@ -100,6 +100,10 @@ def _modalities(record: RunRecord) -> str:
     return f"The method was trained on {_listed([name.upper() for name in trained])} and tested on {images} images."
 
 
+def _excluded(record: RunRecord) -> str:
+    return f" Excluded were the patients {_listed(record.task.exclude)}." if record.task.exclude else ""
+
+
 def _training(record: RunRecord) -> str:
     budget, task, weights = record.budget, record.task, record.method.weights
     if not record.method.fit:
@@ -129,7 +133,7 @@ def _data(record: RunRecord) -> str:
     return (
         f"The data (task {task.name}, dataset {task.dataset}, digest {task.data_digest[:12]}) were split by patient: "
         f"{_patients(record)} (split {split.name}, digest {split.digest[:12]}). The split was checked for patient "
-        "overlap and duplicate images."
+        f"overlap and duplicate images.{_excluded(record)}"
     )
 
 

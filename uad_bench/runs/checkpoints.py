@@ -22,7 +22,7 @@ DIGEST_BYTES = 32
 
 
 class CheckpointFacts(Document):
-    """Description of a checkpoint: its SHA-256, and the digests of its training images by subject."""
+    """Description of a checkpoint: its SHA-256, and the signatures of its training images by subject."""
 
     sha256: str
     training_set: dict[str, Any]
@@ -34,7 +34,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Tensor], *, training_set: Ma
     Args:
         path: ends in `.safetensors`; the description is stored next to it with the suffix `.json`.
         state: named tensors.
-        training_set: subject -> digests of its images.
+        training_set: subject -> signature, see `data.gate.training_manifest`.
 
     Raises:
         MethodError: the state contains values other than named tensors.

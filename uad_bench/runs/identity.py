@@ -6,14 +6,13 @@ from typing import Any
 
 from uad_bench.config import Experiment, Task
 from uad_bench.data.cohort import Cohort
-from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json, safe_name
 from uad_bench.plugins.registry import Entry
 from uad_bench.plugins.source_digest import digest_source
 from uad_bench.runs.folder import Run, run_at
 from uad_bench.runs.origin import Origin
-from uad_bench.runs.stored_experiment import identifying_fields
+from uad_bench.runs.stored_experiment import digest_protocol, identifying_fields, run_digest
 
 SHOWN = 5
 
@@ -36,6 +35,7 @@ def settings_of(experiment: Experiment, entry: Entry, task: Task, origin: Origin
         "source": digest_source(entry),
         "task": identifying_fields(task),
         "seed": experiment.seed,
+        **({"protocol": protocol} if (protocol := digest_protocol(task)) else {}),
         **({"weights": origin.weights.to_json()} if origin else {}),
     }
 
@@ -54,7 +54,7 @@ def run_of(root: Path, identity: Mapping[str, Any]) -> Run:
         ConfigError: a value has no JSON form (NaN, infinity, lone surrogate), or a name is not a valid folder name.
     """
     try:
-        digest = digest_json(identity)
+        digest = run_digest(identity)
     except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"method {identity['method']}: a setting cannot be recorded: {error}") from error
     return run_at(root, identity["task"]["name"], identity["method"], identity["seed"], digest)

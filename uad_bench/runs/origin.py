@@ -47,7 +47,7 @@ class Origin:
 
     @property
     def training_set(self) -> dict[str, Any]:
-        """Digests of the images of all training patients, by id."""
+        """Signatures of the images of all training patients, by id."""
         return read_description(self.run.checkpoint).training_set
 
     @property

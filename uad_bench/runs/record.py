@@ -41,7 +41,12 @@ class SplitFacts(Document):
 
 
 class TaskFacts(Document):
-    """The settings of the task that affect results; None where an older version did not record them."""
+    """The settings of the task that affect results; None where an older version did not record them.
+
+    Attributes:
+        protocol_digest: of the protocol's file; None for a shipped protocol.
+        exclude: ids that the task leaves out; None where it leaves out nobody.
+    """
 
     name: str
     dataset: str
@@ -52,7 +57,9 @@ class TaskFacts(Document):
     scaling: str | None = None
     field_of_view: float | None = None
     margin: int | None = None
+    exclude: tuple[str, ...] | None = None
     protocol: str
+    protocol_digest: str | None = None
     data_digest: str
     split: SplitFacts
 

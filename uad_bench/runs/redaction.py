@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 NAME = r"[^\s'\"<>|:;,=()\[\]{}/]+"
-PATH = re.compile(rf"(?<![\w/.:~])(?:~\w*|\.{{1,2}})?/(?:{NAME}/)*({NAME})/?")
+FOLDER = rf"{NAME}(?:[ \t]+{NAME})*"  # with blanks; those of a last name cannot be told from the words that follow
+PATH = re.compile(rf"(?<![\w/.:~])(?:~\w*|\.{{1,2}})?/(?:{FOLDER}/)*({NAME})/?")
 
 
 def hide_paths(text: str) -> str:

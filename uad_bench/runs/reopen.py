@@ -11,11 +11,11 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, open_dataset
 from uad_bench.data.splits import Split
-from uad_bench.errors import DataError
+from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Progress
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment
+from uad_bench.runs.stored_experiment import StoredExperiment, digest_protocol
 
 Report = Callable[[Progress], None]
 
@@ -79,8 +79,15 @@ def gather_again(
 
 
 def stored_task(run: Run) -> Task:
-    """The task as stored with the run."""
-    return StoredExperiment.read(run.experiment).task
+    """The task as stored with the run.
+
+    Raises:
+        ConfigError: its protocol is a file that was removed or changed.
+    """
+    asked = StoredExperiment.read(run.experiment)
+    if asked.protocol and digest_protocol(asked.task) != asked.protocol:
+        raise ConfigError(f"{run.path}: the protocol file {asked.task.protocol} has changed since the run; restore it")
+    return asked.task
 
 
 def _split(record: RunRecord) -> Split:

@@ -1,27 +1,45 @@
 """The requested experiment of a run, stored as `experiment.json`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from uad_bench.config import Task
+from uad_bench.config import Task, read_toml
+from uad_bench.digests import digest_json
 from uad_bench.runs.document import Document
 from uad_bench.runs.record import Weights
 
+TOML = ".toml"
+
 
 def identifying_fields(task: Task) -> dict[str, Any]:
-    """Fields that define a run: all except the summary; `whole_head` only if it is set."""
-    values = {key: value for key, value in asdict(task).items() if key != "summary"}
-    if not task.whole_head:
-        del values["whole_head"]
-    return values
+    """Fields that define a run: all except the summary; `whole_head` and `exclude` only if they are set."""
+    optional = {"whole_head": task.whole_head, "exclude": task.exclude}
+    unused = {"summary", *(name for name, given in optional.items() if not given)}
+    return {key: value for key, value in asdict(task).items() if key not in unused}
 
 
 def _known_fields(task: Any) -> Any:
     """Drop fields from other versions of the task."""
     names = {field.name for field in fields(Task)}
     return {key: value for key, value in task.items() if key in names} if isinstance(task, dict) else task
+
+
+def digest_protocol(task: Task) -> str | None:
+    """Of what the file of a protocol says that is given by path; None for a shipped one."""
+    if not task.protocol.endswith(TOML):
+        return None
+    return digest_json({key: value for key, value in read_toml(Path(task.protocol)).items() if key != "summary"})
+
+
+def run_digest(identity: Mapping[str, Any]) -> str:
+    """Names a run. A protocol's file counts by its content, wherever it lies."""
+    if identity.get("protocol") is None:
+        return digest_json(identity)
+    return digest_json({**identity, "task": {**identity["task"], "protocol": None}})
 
 
 class StoredExperiment(Document):
@@ -31,6 +49,7 @@ class StoredExperiment(Document):
         source: digest of the method's code.
         data: digest of the patients' images.
         splits: digest of each split.
+        protocol: digest of the protocol's file, if it is given by path.
         weights: of another run, if it starts from them.
         maps: digest of imported score maps; `npy_orientation` gives the orientation of their axes.
     """
@@ -43,6 +62,7 @@ class StoredExperiment(Document):
     data: str | None = None
     splits: tuple[str, ...]
     seed: int
+    protocol: str | None = None
     weights: Weights | None = None
     maps: str | None = None
     npy_orientation: str | None = None

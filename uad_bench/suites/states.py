@@ -132,7 +132,8 @@ def _cohort(
 ) -> Cohort:
     """The cohort of a task; tasks that differ only in preprocessing or scoring share the patients."""
     task = experiment.task
-    shared = (task.dataset, str(task.options), task.modalities, task.split, task.subset, asked.data, asked.folds)
+    patients = (task.dataset, str(task.options), task.modalities, task.exclude, asked.data)
+    shared = (*patients, task.split, task.subset, asked.folds)
     if shared not in cohorts:
         cohorts[shared] = gather(task, asked.data, folds=asked.folds, report=report)
     return replace(cohorts[shared], task=task)

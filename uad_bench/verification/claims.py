@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from uad_bench.digests import digest_json
 from uad_bench.files import read_json
 from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment
+from uad_bench.runs.stored_experiment import StoredExperiment, run_digest
 
 TASK = (
     "name", "dataset", "pair", "modalities", "slices", "size", "scaling", "field_of_view", "margin", "protocol"
@@ -28,6 +27,7 @@ def check_claims(run: Run, record: RunRecord) -> Iterator[Finding]:
         "method source": (method.source, asked.source),
         "seed": (record.seed, asked.seed),
         "budget": (record.budget, asked.task.budget),
+        "task protocol_digest": (task.protocol_digest, asked.protocol),
         "task data_digest": (task.data_digest, asked.data),
         **{f"task {key}": (getattr(task, key), getattr(asked.task, key)) for key in TASK},
         **_parameters(method.params, asked.params),
@@ -51,5 +51,5 @@ def _check_folder(run: Run, asked: StoredExperiment) -> Iterator[Finding]:
         same = whole.model_copy(update={"splits": asked.splits}) == asked
         if not same or not set(asked.splits) <= set(whole.splits):
             yield Finding("experiment.json", "does not match the experiment of its run")
-    if not named.path.name.endswith(f"-{digest_json(read_json(named.experiment))[:8]}"):
+    if not named.path.name.endswith(f"-{run_digest(read_json(named.experiment))[:8]}"):
         yield Finding("experiment.json", "does not match the folder name (digest differs)")
