@@ -64,7 +64,7 @@ def test_duplicates_are_named(cohort, look):
     document = look()
     assert not document["usable"]
     assert messages(document, "refused") == ["flair of P0 and P5: identical voxels"]
-    assert document["pair"][0]["equal"]
+    assert document["duplicates"][0]["equal"]
 
 
 def test_unusual_patients_are_warnings(cohort, look):

@@ -191,7 +191,7 @@ def test_one_scan_under_two_names_is_refused_where_everybody_is_judged(scored: S
     for name in copies:
         for role in ("flair", "t2", "seg"):
             shutil.copy(scored.data / f"P3/P3_{role}.nii.gz", scored.data / f"{name}/{name}_{role}.nii.gz")
-    with pytest.raises(error, match="the same voxels"):
+    with pytest.raises(error, match="identical voxels"):
         scored.judge("twins", split="all")
 
 

@@ -148,5 +148,5 @@ def test_a_method_that_cannot_start_from_weights_says_so_instead_of_starting_fro
 def test_a_run_with_folds_has_no_weights_of_its_own(quick: TinyBench, entry: Entry, tiny_data: Path):
     quick.cohort = gather_tiny(tiny_data, folds=2)
     quick.run(entry)
-    with pytest.raises(ConfigError, match=r"name one, such as .*fold0"):
+    with pytest.raises(ConfigError, match=r"name one fold, such as .*fold0"):
         Origin.of(quick.folder_of(entry), further=True)

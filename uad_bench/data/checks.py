@@ -1,4 +1,4 @@
-"""What refuses a cohort whatever the method: asked by a run before it begins, and by the doctor."""
+"""Checks of a cohort that do not depend on the method, shared by `run` and `data doctor`."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from uad_bench.errors import ConfigError, DataError
 
 
 def check_cohort(cohort: Cohort) -> None:
-    """Refuse a cohort that a run beside the baselines would refuse.
+    """Refuse a cohort that a run with baselines would refuse.
 
     Raises:
         ConfigError: no slice to score, or none to train on.
@@ -21,7 +21,7 @@ def check_cohort(cohort: Cohort) -> None:
 
 
 def check_scans(cohort: Cohort) -> None:
-    """Refuse slices that hold no brain, and whole heads.
+    """Refuse a slice range without brain, and scans that are not skull-stripped.
 
     Raises:
         ConfigError: no slice to score.
@@ -32,10 +32,10 @@ def check_scans(cohort: Cohort) -> None:
 
 
 def check_healthy(cohort: Cohort, split: Split) -> None:
-    """Refuse a task that leaves nothing to learn from.
+    """Refuse a task without healthy training slices.
 
     Raises:
-        ConfigError: naming the setting that would leave something.
+        ConfigError: naming the setting to change.
     """
     if any(cohort.train_slices(split).values()):
         return
@@ -44,7 +44,7 @@ def check_healthy(cohort: Cohort, split: Split) -> None:
     advice = (
         f"lower the margin of {cohort.task.margin} with --set task.margin=0"
         if found
-        else f"none is free of labels with {cohort.task.min_brain:.0%} brain; lower task.min_brain or widen task.slices"
+        else f"no slice without labels has {cohort.task.min_brain:.0%} brain; lower task.min_brain or widen task.slices"
     )
     raise ConfigError(f"task {cohort.task.name}: no healthy slice is left to train on: {advice}")
 
@@ -55,13 +55,13 @@ def _check_slices(cohort: Cohort) -> None:
     brain = [z for facts in cohort.census.values() for z, area in enumerate(facts.brain_area) if area]
     first, last = cohort.task.slices or (0, 0)
     raise ConfigError(
-        f"task {cohort.task.name}: task.slices {first} to {last} hold no brain of any patient; "
-        f"theirs lies in slices {min(brain)} to {max(brain)}"
+        f"task {cohort.task.name}: task.slices {first} to {last} contain no brain of any patient; "
+        f"brain is in slices {min(brain)} to {max(brain)}"
     )
 
 
 def _check_stripped(cohort: Cohort) -> None:
-    """Where most patients fill their volume and no brain mask says where the brain is, the skull would count."""
+    """Without brain masks, the skull counts as brain where most volumes are filled."""
     whole = [name for name, facts in cohort.census.items() if skull_state(facts) == "whole head"]
     bare = [name for name in whole if cohort.subjects[name].brain_mask is None]
     if 2 * len(bare) > len(cohort.census) and not cohort.task.whole_head:

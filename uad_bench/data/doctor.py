@@ -88,7 +88,7 @@ def examine(
 
     Returns:
         JSON-serialisable values: `usable` (a run would start), `modalities`, `patients` (one row each, with
-        `problems`), `summary`, `slices` (number of slices left by each criterion), `pair` (duplicates), `findings`
+        `problems`), `summary`, `slices` (number of slices left by each criterion), `duplicates`, `findings`
         and `rules`.
     """
     rule = rule or HealthyRule()
@@ -181,7 +181,7 @@ def _document(
         "patients": [_row(subject, facts.get(subject.id), problems, rule) for subject in subjects],
         "summary": _summary(subjects, facts),
         "slices": asdict(count_slices(facts.values(), rule)),
-        "pair": [asdict(pair) for pair in _duplicate_pairs(facts.values())],
+        "duplicates": [asdict(pair) for pair in _duplicate_pairs(facts.values())],
         "findings": [asdict(finding) for finding in ordered],
         "rules": {"healthy": asdict(rule), "near_duplicate": {"listed": LISTED, "refused": REFUSED}},
     }
