@@ -45,7 +45,7 @@ def test_facts_survive_json(cohort, cache_root):
 def test_a_label_of_another_shape_is_named_with_both_shapes(patients, cache_root):
     folder = patients.add("P0", 0)
     patients.save(folder / "P0_seg.nii.gz", patients.lesion()[:-1])
-    assert "P0_seg.nii.gz: (23, 28, 14), flair is (24, 28, 14)" in faults(patients, cache_root)
+    assert "P0_seg.nii.gz: label has shape (23, 28, 14), flair has (24, 28, 14)" in faults(patients, cache_root)
 
 
 def shift():

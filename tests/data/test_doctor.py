@@ -157,7 +157,7 @@ def test_a_split_that_tests_nobody_is_refused(cohort, task, tmp_path):
 
 def test_slices_without_brain_are_refused(cohort, task):
     usable, [said] = verdict(task("slices = [13, 13]"), cohort)
-    assert (usable, "hold no brain of any patient" in said) == (False, True)
+    assert (usable, "contain no brain of any patient" in said) == (False, True)
 
 
 def test_a_modality_that_the_task_does_not_read_is_noted_as_that(cohort, task):

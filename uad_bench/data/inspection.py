@@ -141,7 +141,7 @@ class _Reading:
             if role == LABEL and _is_turned(volume, first):
                 continue
             if volume.stored.shape != first.stored.shape:
-                shapes = f"{role} is {volume.stored.shape}, {roles[0]} is {first.stored.shape}"
+                shapes = f"{role} has shape {volume.stored.shape}, {roles[0]} has {first.stored.shape}"
                 self.add_problem("shape", f"{file.path}: {shapes}")
             elif (gap := _gap(volume.stored.affine, first.stored.affine)) > AFFINE_TOLERANCE:
                 self.add_problem("affine", f"{file.path}: the affines of {role} and {roles[0]} differ by {gap:.4g}")
