@@ -6,11 +6,11 @@ import pytest
 
 from tests.made_results import made_board, made_experiment, made_failure, made_metric, made_result
 from uad_bench.boards.board import make_boards
-from uad_bench.boards.result import Quantity, Result
+from uad_bench.boards.result import MetricKey, Result
 from uad_bench.errors import ConfigError
 
 BASELINES = ("random", "intensity")
-AUPRC = Quantity("auprc")
+AUPRC = MetricKey("auprc")
 
 
 def board(*results):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.made_results import made_experiment, made_failure, made_record, made_result, write_run
-from uad_bench.boards.result import Quantity
+from uad_bench.boards.result import MetricKey
 from uad_bench.boards.storage import read_stored, store_results, without_paths
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
@@ -181,7 +181,7 @@ def test_building_adds_lesions_and_the_common_chain_from_the_maps(quick, tiny_da
     for result in read_stored(folder / "tiny"):
         assert result.verified
         assert {row.chain for row in result.rescored} == {"none", "common"}
-        assert result.find(Quantity("lesion_f1_any", "hFPR5")).undefined == "empty_ref"  # lesions of 9 mm³
+        assert result.find(MetricKey("lesion_f1_any", "hFPR5")).undefined == "empty_ref"  # lesions of 9 mm³
 
 
 def shipped():

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tests.made_results import made_failure, made_record
 from uad_bench.output.tables import by_auprc, run_table, write_value
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 
 
 def shown(records, width=160):
@@ -41,10 +41,10 @@ def test_a_failed_row_gives_its_reason_and_a_failed_run_its_message():
     ("metric", "text"),
     [
         (None, "–"),
-        (Metric(name="dice", value=None, n_subjects=2, undefined="no_positive"), "no_positive"),
-        (Metric(name="dice", value=0.1234, n_subjects=2), "0.123"),
-        (Metric(name="dice", value=-0.0001, n_subjects=2), "0.000"),
-        (Metric(name="dice", value=0.5, low=0.4, high=0.6, n_subjects=2), "0.500 [0.400, 0.600]"),
+        (MetricRow(name="dice", value=None, n_subjects=2, undefined="no_positive"), "no_positive"),
+        (MetricRow(name="dice", value=0.1234, n_subjects=2), "0.123"),
+        (MetricRow(name="dice", value=-0.0001, n_subjects=2), "0.000"),
+        (MetricRow(name="dice", value=0.5, low=0.4, high=0.6, n_subjects=2), "0.500 [0.400, 0.600]"),
     ],
 )
 def test_a_number_is_written_with_its_interval_or_the_reason_why_there_is_none(metric, text):

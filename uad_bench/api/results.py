@@ -17,7 +17,7 @@ from uad_bench.output.formats.comma import table_rows
 from uad_bench.output.formats.page import fragment
 from uad_bench.output.tables import run_table
 from uad_bench.runs.folder import Run
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import read_patients
 
@@ -182,7 +182,7 @@ def _run_row(record: RunRecord) -> dict[str, Any]:
     return {**facts, "status": record.status, "seed": record.seed, **record.cost.to_json(), **numbers}
 
 
-def _no_metric(metrics: Sequence[Metric], name: str, policy: str | None, aggregation: str) -> ConfigError:
+def _no_metric(metrics: Sequence[MetricRow], name: str, policy: str | None, aggregation: str) -> ConfigError:
     same = [metric for metric in metrics if metric.name == name]
     if not same:
         return unknown("metric", name, {metric.name for metric in metrics})

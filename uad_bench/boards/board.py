@@ -54,7 +54,7 @@ class Board:
     @cached_property
     def ranking(self) -> Ranking:
         """Ranks by pooled AUPRC."""
-        return rank_rows(self.rows, quantity=AUPRC.in_chain(self.chain))
+        return rank_rows(self.rows, metric=AUPRC.in_chain(self.chain))
 
     @property
     def record(self) -> RunRecord:
@@ -72,8 +72,8 @@ class Board:
         """Ranked rows, then those with results but no rank, then failed ones."""
         ranked = self.ranking.rows
         others = [row for row in self.rows if row not in ranked and not row.bound]
-        quantity = AUPRC.in_chain(self.chain)
-        others.sort(key=lambda row: (bool(row.failure), -(row.number(quantity).value or 0.0), row.label))
+        metric = AUPRC.in_chain(self.chain)
+        others.sort(key=lambda row: (bool(row.failure), -(row.number(metric).value or 0.0), row.label))
         return (*ranked, *others)
 
     @property
@@ -105,9 +105,9 @@ class Board:
 
     def too_good(self, row: Row) -> bool:
         """Whether a row exceeds an upper bound, although only the bound saw labels; this suggests a data leak."""
-        quantity = AUPRC.in_chain(self.chain)
-        limits = [value for bound in self.bounds if (value := bound.number(quantity).value) is not None]
-        value = row.number(quantity).value
+        metric = AUPRC.in_chain(self.chain)
+        limits = [value for bound in self.bounds if (value := bound.number(metric).value) is not None]
+        value = row.number(metric).value
         return not row.bound and value is not None and any(value > limit for limit in limits)
 
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.boards.result import Quantity
+from uad_bench.boards.result import MetricKey
 from uad_bench.boards.row import Row
 from uad_bench.metrics.ranking import RankRange, adjusted, pairs_p, rank_distribution, rank_ranges
 
-AUPRC = Quantity("auprc")
+AUPRC = MetricKey("auprc")
 LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """Ranks of M rows by one quantity.
+    """Ranks of M rows by one metric.
 
     Attributes:
         rows: the ranked rows, best first.
@@ -39,17 +39,17 @@ class Ranking:
     reason: str | None = None
 
 
-def rank_rows(rows: Sequence[Row], *, quantity: Quantity = AUPRC) -> Ranking:
+def rank_rows(rows: Sequence[Row], *, metric: MetricKey = AUPRC) -> Ranking:
     """Rank rows by their mean over seeds, except upper bounds and rows with a failed seed or an undefined value."""
-    ranked = [row for row in rows if row.rankable and row.number(quantity).value is not None]
-    ranked.sort(key=lambda row: (-_value(row, quantity), row.label))
-    columns = [row.replicates(quantity) for row in ranked]
+    ranked = [row for row in rows if row.rankable and row.number(metric).value is not None]
+    ranked.sort(key=lambda row: (-_value(row, metric), row.label))
+    columns = [row.replicates(metric) for row in ranked]
     reason = _unknown(ranked, columns)
     if reason:
         return _unranked(ranked, reason)
     replicates = np.stack([column for column in columns if column is not None])
     n_patients = len(ranked[0].sound[0].record.subjects.test)
-    estimates = np.array([_value(row, quantity) for row in ranked])
+    estimates = np.array([_value(row, metric) for row in ranked])
     raw = pairs_p(replicates, n_patients=n_patients)
     p = adjusted(raw)
     spread = rank_distribution(estimates, replicates)
@@ -82,7 +82,7 @@ def _unranked(rows: Sequence[Row], reason: str) -> Ranking:
     return Ranking(tuple(rows), (None,) * len(rows), table, table, none, (None,) * len(rows), float("nan"), reason)
 
 
-def _value(row: Row, quantity: Quantity) -> float:
-    value = row.number(quantity).value
+def _value(row: Row, metric: MetricKey) -> float:
+    value = row.number(metric).value
     assert value is not None
     return value

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.runs.metric_rows import Metric, find_row, key_of
+from uad_bench.runs.metric_rows import MetricRow, find_row, key_of
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.stored_experiment import StoredExperiment
 
@@ -14,7 +14,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class MetricKey:
     """A metric, identified by name, threshold policy, aggregation over patients and post-processing chain."""
 
     name: str
@@ -28,9 +28,9 @@ class Quantity:
         key = key_of(self.name, self.policy, self.aggregation)
         return key if self.chain == "none" else f"{key}/{self.chain}"
 
-    def in_chain(self, chain: str) -> "Quantity":
+    def in_chain(self, chain: str) -> "MetricKey":
         """The same metric after another post-processing chain."""
-        return Quantity(self.name, self.policy, self.aggregation, chain)
+        return MetricKey(self.name, self.policy, self.aggregation, chain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class Result:
     """One run.
 
     Attributes:
-        replicates: bootstrap values (R,) by quantity key; empty if there are none.
+        replicates: bootstrap values (R,) by metric key; empty if there are none.
         rescored: metric rows computed later from the run's maps: lesion metrics, and all of the common chain.
         maps: SHA-256 of each score map by subject.
         experiment: the requested experiment, as stored in the run folder; None if it is missing.
@@ -49,7 +49,7 @@ class Result:
 
     record: RunRecord
     replicates: Mapping[str, Values] = field(default_factory=dict)
-    rescored: tuple[Metric, ...] = ()
+    rescored: tuple[MetricRow, ...] = ()
     maps: Mapping[str, str] = field(default_factory=dict)
     experiment: StoredExperiment | None = None
     command: str = ""
@@ -82,11 +82,11 @@ class Result:
         return self.record.status != "ok"
 
     @property
-    def metrics(self) -> tuple[Metric, ...]:
+    def metrics(self) -> tuple[MetricRow, ...]:
         """The record's metric rows and the rescored ones."""
         return (*self.record.metrics, *self.rescored)
 
-    def find(self, quantity: Quantity) -> Metric | None:
-        """The metric row of this quantity; None if there is none."""
-        name, policy, how = quantity.name, quantity.policy, quantity.aggregation
-        return find_row(self.metrics, name, policy, aggregation=how, chain=quantity.chain)
+    def find(self, metric: MetricKey) -> MetricRow | None:
+        """The metric row of this metric; None if there is none."""
+        name, policy, how = metric.name, metric.policy, metric.aggregation
+        return find_row(self.metrics, name, policy, aggregation=how, chain=metric.chain)

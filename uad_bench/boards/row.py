@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from uad_bench.boards.result import Quantity, Result, Values
+from uad_bench.boards.result import MetricKey, Result, Values
 from uad_bench.metrics.uncertainty import percentile_interval
 from uad_bench.runs.isolation import is_isolated
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """Mean of a quantity over seeds.
+class SeedMean:
+    """Mean of a metric over seeds.
 
     Attributes:
         value: None where it is undefined, or was not computed.
@@ -80,23 +80,23 @@ class Row:
         """Whether all records state that the operating system isolated the run from the labels."""
         return all(is_isolated(result.record.environment.isolation) for result in self.sound)
 
-    def number(self, quantity: Quantity) -> Number:
+    def number(self, metric: MetricKey) -> SeedMean:
         """Mean over seeds, with an interval from bootstrap samples of patients that all seeds share."""
-        metrics = [result.find(quantity) for result in self.sound]
+        metrics = [result.find(metric) for result in self.sound]
         if not metrics or any(metric is None for metric in metrics):
-            return Number(None)
+            return SeedMean(None)
         known = [metric for metric in metrics if metric is not None]
         lacking = [metric for metric in known if metric.value is None]
         if lacking:
-            return Number(None, undefined=lacking[0].undefined or "undefined")
+            return SeedMean(None, undefined=lacking[0].undefined or "undefined")
         values = [metric.value for metric in known if metric.value is not None]
         if len(known) == 1:
-            return Number(values[0], known[0].low, known[0].high)
-        return Number(fmean(values), *self._interval(quantity, known[0].n_subjects), spread=stdev(values))
+            return SeedMean(values[0], known[0].low, known[0].high)
+        return SeedMean(fmean(values), *self._interval(metric, known[0].n_subjects), spread=stdev(values))
 
-    def replicates(self, quantity: Quantity) -> Values | None:
+    def replicates(self, metric: MetricKey) -> Values | None:
         """Mean over seeds per bootstrap replicate (R,); None if a seed lacks them."""
-        columns = [result.replicates.get(quantity.key) for result in self.sound]
+        columns = [result.replicates.get(metric.key) for result in self.sound]
         if not columns or any(column is None for column in columns):
             return None
         mean: Values = np.mean(np.stack([column for column in columns if column is not None]), axis=0)
@@ -112,8 +112,8 @@ class Row:
         """A property of the method, such as `parameters`, from its first successful run."""
         return getattr(self.sound[0].record.method, name) if self.sound else None
 
-    def _interval(self, quantity: Quantity, n_patients: int) -> tuple[float | None, float | None]:
-        replicates = self.replicates(quantity)
+    def _interval(self, metric: MetricKey, n_patients: int) -> tuple[float | None, float | None]:
+        replicates = self.replicates(metric)
         if replicates is None:
             return None, None
         interval = percentile_interval(replicates, n_patients=n_patients)

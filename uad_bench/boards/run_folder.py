@@ -15,7 +15,7 @@ from uad_bench.method import Progress
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.integrity import untouched_record
 from uad_bench.runs.manifest import Manifest
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import NO_NUMBERS, RunRecord
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.runs.stored_experiment import StoredExperiment
@@ -90,10 +90,10 @@ def _rounded(values: Values) -> Values:
     return values.astype(np.float32).astype(np.float64)
 
 
-def _rescored(run: Run, record: RunRecord) -> tuple[tuple[Metric, ...], dict[str, Values]]:
+def _rescored(run: Run, record: RunRecord) -> tuple[tuple[MetricRow, ...], dict[str, Values]]:
     """Metric rows computed by `rescore` that the record lacks, and their replicates."""
     known = {(row.key, row.chain) for row in record.metrics}
-    rows: list[Metric] = []
+    rows: list[MetricRow] = []
     replicates: dict[str, Values] = {}
     for chain in CHAINS:
         found, draws = read_rescored(run, record.task.protocol, chain) or (NO_NUMBERS, {})

@@ -15,16 +15,16 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator
 
-from uad_bench.boards.result import Quantity, Result, Values
+from uad_bench.boards.result import MetricKey, Result, Values
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import atomic, read_json, safe_name, write_json
 from uad_bench.runs.document import Document
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord, record_digest
 from uad_bench.runs.stored_experiment import StoredExperiment
 
-KEPT = (Quantity("auprc"), Quantity("dice", "hFPR5"))
+KEPT = (MetricKey("auprc"), MetricKey("dice", "hFPR5"))
 GENERATED = {"comparison.json"}
 BOARD = "board"
 
@@ -49,7 +49,7 @@ class Provenance(Document):
     maps: dict[str, str]
     replicates: tuple[str, ...]
     replicates_sha256: str | None = None
-    rescored: tuple[Metric, ...]
+    rescored: tuple[MetricRow, ...]
     verified: bool
 
 
@@ -124,7 +124,7 @@ def without_paths(value: Any) -> Any:
 def _kept_keys(result: Result) -> list[str]:
     """Replicate keys of the quantities that tables compare, for each chain of the record."""
     chains = dict.fromkeys(metric.chain for metric in result.metrics)
-    return [quantity.in_chain(chain).key for chain in chains for quantity in KEPT]
+    return [metric.in_chain(chain).key for chain in chains for metric in KEPT]
 
 
 def _read(path: Path) -> Result:
@@ -146,7 +146,7 @@ def _read(path: Path) -> Result:
 
 
 def _replicates(path: Path, provenance: Provenance) -> dict[str, Values]:
-    """The stored replicates of a row by quantity key, after checking the digest of their file."""
+    """The stored replicates of a row by metric key, after checking the digest of their file."""
     if not provenance.replicates:
         return {}
     if not path.exists() or digest_file(path) != provenance.replicates_sha256:

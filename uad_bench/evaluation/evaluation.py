@@ -16,7 +16,6 @@ from uad_bench.evaluation.groups import Grouping, size_groups
 from uad_bench.evaluation.measurement import SubjectResult, measure_subject
 from uad_bench.evaluation.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
 from uad_bench.metrics.lesion import LESIONS
-from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.overlap import OVERLAP, fpr
 from uad_bench.metrics.pooled_bins import PatientCounts, count_patients, shared_thresholds
 from uad_bench.metrics.ranks import RankCounts, count_ranks
@@ -28,6 +27,7 @@ from uad_bench.metrics.uncertainty import (
     resample,
     summed_counts,
 )
+from uad_bench.metrics.value import MetricValue, undefined
 from uad_bench.metrics.voxel import (
     auroc,
     average_precision,
@@ -227,7 +227,7 @@ def _means(inputs: _EstimateInputs) -> Iterator[Estimate]:
         measures = [subject.measures[key] for subject in inputs.subjects]
         values = np.array([measure.value for measure in measures])
         defined = int(np.sum(~np.isnan(values)))
-        mean = Measure(float(np.nanmean(values))) if defined else undefined(measures[0].undefined or "no_patient")
+        mean = MetricValue(float(np.nanmean(values))) if defined else undefined(measures[0].undefined or "no_patient")
         name, _, policy = key.partition("@")
         replicates = mean_replicates(values, inputs.resamples)
         yield inputs.labels.row(name, mean, replicates, policy=policy or None, aggregation="mean", n_subjects=defined)
@@ -243,11 +243,11 @@ def _on_healthy_slices(inputs: _EstimateInputs) -> Iterator[Estimate]:
         realised = fpr(reduce(add, found))
         replicates = fpr.replicates(summed_counts(found, inputs.resamples))
         yield row("fpr_healthy", realised, replicates, policy=policy)
-        ratio = Measure(realised.value / nominal, realised.undefined)
+        ratio = MetricValue(realised.value / nominal, realised.undefined)
         yield row("fpr_healthy_ratio", ratio, replicates / nominal, policy=policy)
         each = np.array([one.value for one in map(fpr, found) if one.defined])
         for percent in (10, 90):
-            spread = Measure(float(np.percentile(each, percent))) if each.size else undefined("no_negative")
+            spread = MetricValue(float(np.percentile(each, percent))) if each.size else undefined("no_negative")
             yield row("fpr_healthy", spread, policy=policy, aggregation=f"p{percent}", n_subjects=each.size)
 
 
@@ -273,5 +273,5 @@ def _of_lesions(inputs: _EstimateInputs) -> Iterator[Estimate]:
         for name, metric in LESIONS.items():
             yield inputs.labels.row(name, metric.of(total), metric.replicates(resampled), policy=policy)
         false = np.array([one.components - one.hits for one in counted], np.float64)
-        rate = Measure(float(false.mean()))
+        rate = MetricValue(float(false.mean()))
         yield inputs.labels.row("lesion_fp_per_volume", rate, weights @ false / weights.sum(axis=1), policy=policy)

@@ -11,7 +11,7 @@ from uad_bench.metrics.uncertainty import percentile_interval
 from uad_bench.runs.cost import cost_of_folds
 from uad_bench.runs.folder import Run
 from uad_bench.runs.isolation import weakest
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import NO_NUMBERS, Bootstrap, Numbers, RunRecord, RunWarning, SplitFacts, Subjects
 from uad_bench.runs.replicates import Replicates, load_replicates, mean_of_folds, save_replicates
 
@@ -48,7 +48,7 @@ def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRe
     return run.seal(last.model_copy(update=shared | pooled))
 
 
-def mean_metrics(folds: Sequence[Sequence[Metric]], replicates: Replicates) -> tuple[Metric, ...]:
+def mean_metrics(folds: Sequence[Sequence[MetricRow]], replicates: Replicates) -> tuple[MetricRow, ...]:
     """The mean over folds of each metric of the first fold, with intervals from replicates (R,) by key."""
     tables = [{metric.key: metric for metric in fold} for fold in folds]
     return tuple(_mean([table.get(key) for table in tables], replicates.get(key)) for key in tables[0])
@@ -66,7 +66,7 @@ def _distinct(warnings: Iterable[RunWarning]) -> tuple[RunWarning, ...]:
     return tuple({digest_json(warning.to_json()): warning for warning in warnings}.values())
 
 
-def _mean(folds: Sequence[Metric | None], replicates: NDArray[np.float64] | None) -> Metric:
+def _mean(folds: Sequence[MetricRow | None], replicates: NDArray[np.float64] | None) -> MetricRow:
     """The mean of one metric over folds; undefined if it is undefined in any fold."""
     known = [metric for metric in folds if metric is not None]
     values = [metric.value for metric in known if metric.value is not None]

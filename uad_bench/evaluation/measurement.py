@@ -12,11 +12,11 @@ from uad_bench.evaluation.cases import Case
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.thresholds import Threshold
 from uad_bench.metrics.lesion import LESIONS, LesionCounts, count_lesions
-from uad_bench.metrics.measure import Measure
 from uad_bench.metrics.overlap import OVERLAP, Confusion, confusion_of, smallest_float32
 from uad_bench.metrics.ranks import count_ranks_of
 from uad_bench.metrics.slicewise import SliceScores, slice_scores
 from uad_bench.metrics.surface import SURFACES, surface_distances
+from uad_bench.metrics.value import MetricValue
 from uad_bench.metrics.voxel import auroc, average_precision, best_dice, prevalence
 
 Mask = NDArray[np.bool_]
@@ -36,7 +36,7 @@ class SubjectResult:
     """
 
     subject: str
-    measures: Mapping[str, Measure]
+    measures: Mapping[str, MetricValue]
     confusions: Mapping[str, Confusion]
     healthy: Mapping[str, Confusion]
     lesions: Mapping[str, LesionCounts]
@@ -75,7 +75,7 @@ def _predict(case: Case, threshold: float, chain: Chain) -> Mask:
     return chain.clean((case.scores >= smallest_float32(threshold)) & case.domain)
 
 
-def _over_thresholds(case: Case) -> dict[str, Measure]:
+def _over_thresholds(case: Case) -> dict[str, MetricValue]:
     counts = count_ranks_of(*case.voxels, name=case.subject)
     return {
         "auprc": average_precision(counts),
@@ -85,12 +85,12 @@ def _over_thresholds(case: Case) -> dict[str, Measure]:
     }
 
 
-def _overlaps(confusions: Mapping[str, Confusion]) -> dict[str, Measure]:
+def _overlaps(confusions: Mapping[str, Confusion]) -> dict[str, MetricValue]:
     return {f"{name}@{policy}": of(found) for policy, found in confusions.items() for name, of in OVERLAP.items()}
 
 
-def _shapes(case: Case, predicted: Mapping[str, Mask], lesions: Mapping[str, LesionCounts]) -> dict[str, Measure]:
-    measures: dict[str, Measure] = {}
+def _shapes(case: Case, predicted: Mapping[str, Mask], lesions: Mapping[str, LesionCounts]) -> dict[str, MetricValue]:
+    measures: dict[str, MetricValue] = {}
     for policy, mask in predicted.items():
         distances = surface_distances(mask, case.anomaly, spacing=case.spacing)
         measures |= {f"{name}@{policy}": metric.of(distances) for name, metric in SURFACES.items()}

@@ -20,7 +20,7 @@ STRICT = ConfigDict(extra="forbid")
 ATLAS_SLICES = 155  # slice ranges of papers are given on the BraTS grid
 
 Aggregation = Literal["pooled", "mean", "slices"]
-Number = Annotated[str, Field(pattern=r"^[a-z0-9_]+/(pooled|mean|slices)$")]
+ReportedName = Annotated[str, Field(pattern=r"^[a-z0-9_]+/(pooled|mean|slices)$")]
 Policy = Literal["hFPR1", "hFPR5", "valDice", "oracle"]
 Search = Annotated[Grid | Linear | Quantiles | Halving | EachUnit | Yen | Fixed, Field(discriminator="kind")]
 
@@ -63,8 +63,8 @@ class Published:
     assd: Literal["mm", "pixels"] = "mm"
     precision_of_nothing: float | None = None
     both_empty: float | None = None
-    numbers: tuple[Number, ...] = ()
-    absent: dict[Number, str] = field(default_factory=dict)
+    numbers: tuple[ReportedName, ...] = ()
+    absent: dict[ReportedName, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from uad_bench.evaluation.cases import Case, Cases
 from uad_bench.evaluation.protocol import Protocol, Published
 from uad_bench.evaluation.threshold_search import EachUnit, ThresholdObjective
-from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.overlap import OVERLAP, confusion_of
 from uad_bench.metrics.ranks import RankCounts, count_ranks, count_ranks_of
 from uad_bench.metrics.slicewise import slice_scores
 from uad_bench.metrics.surface import assd, mean_of_directions, surface_distances
+from uad_bench.metrics.value import MetricValue, undefined
 from uad_bench.metrics.voxel import auroc, average_precision
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 
 Mask = NDArray[np.bool_]
 POLICY = "published"
@@ -41,7 +41,7 @@ class Replay:
 
     protocol: str
     threshold: float
-    metrics: tuple[Metric, ...]
+    metrics: tuple[MetricRow, ...]
 
 
 def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
@@ -64,14 +64,14 @@ def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
     return Replay(cases.protocol.name, threshold, (*metrics, *absent))
 
 
-def refused(protocol: Protocol, why: str) -> tuple[Metric, ...]:
+def refused(protocol: Protocol, why: str) -> tuple[MetricRow, ...]:
     """Every metric of a published protocol as undefined, for maps to which it does not apply."""
     rules = protocol.published
     assert rules is not None
     return tuple(_row(protocol, number, undefined(f"n/a ({why})"), 0) for number in (*rules.numbers, *rules.absent))
 
 
-def trapezoid_area(counts: RankCounts) -> Measure:
+def trapezoid_area(counts: RankCounts) -> MetricValue:
     """Area under the precision-recall curve by the trapezoidal rule, as in some papers; biased with ties.
 
     One point for every distinct score, preceded by (0, 1). Undefined: `no_positive`.
@@ -82,7 +82,7 @@ def trapezoid_area(counts: RankCounts) -> Measure:
     before, false = counts.tp - at, counts.fp - counts.tied
     left = np.where(before + false > 0, before / np.maximum(before + false, 1), 1.0)
     right = counts.tp / (counts.tp + counts.fp)
-    return Measure(float(np.sum(at * (left + right)) / 2) / counts.n_positive)
+    return MetricValue(float(np.sum(at * (left + right)) / 2) / counts.n_positive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class _Replayed:
     threshold: float
     refusal: str | None
 
-    def metric(self, number: str) -> Metric:
+    def metric(self, number: str) -> MetricRow:
         """One metric of the paper, given as `name/aggregation`."""
         name, _, aggregation = number.partition("/")
         if not self.test:
@@ -210,20 +210,20 @@ class _Replayed:
             return self.row(number, undefined(self.refusal), len(self.test))
         return self.row(number, *self._measure(name, aggregation))
 
-    def row(self, number: str, measure: Measure, n_subjects: int) -> Metric:
+    def row(self, number: str, measure: MetricValue, n_subjects: int) -> MetricRow:
         """The metric as a row of a record."""
         return _row(self.seen.cases.protocol, number, measure, n_subjects)
 
-    def _measure(self, name: str, aggregation: str) -> tuple[Measure, int]:
+    def _measure(self, name: str, aggregation: str) -> tuple[MetricValue, int]:
         if aggregation == "pooled":
             return self._pooled(name), len(self.test)
         of = self._at_threshold(name) if name in _AT_THRESHOLD else _RANKED[name]
         values = [of(unit) for unit in self.seen.units(self.test, aggregation)]
         known = [value.value for value in values if value.defined]
-        mean = Measure(float(np.mean(known))) if known else undefined(values[0].undefined or "no_patient")
+        mean = MetricValue(float(np.mean(known))) if known else undefined(values[0].undefined or "no_patient")
         return mean, len(known)
 
-    def _pooled(self, name: str) -> Measure:
+    def _pooled(self, name: str) -> MetricValue:
         if name in OVERLAP:
             pairs = ((self.seen.mark(case, self.threshold), case) for case in self.seen(self.test))
             found = [confusion_of(mask[case.domain], case.anomaly[case.domain]) for mask, case in pairs]
@@ -238,8 +238,8 @@ class _Replayed:
         trapezoid = name == "auprc" and self.seen.rules.area == "trapezoid"
         return trapezoid_area(counts) if trapezoid else _CURVES[name](counts)
 
-    def _at_threshold(self, name: str) -> Callable[[Case], Measure]:
-        def measure(unit: Case) -> Measure:
+    def _at_threshold(self, name: str) -> Callable[[Case], MetricValue]:
+        def measure(unit: Case) -> MetricValue:
             mask = self.seen.mark(unit, self._threshold_of(unit))
             if name == "assd":
                 return self._assd(mask, unit)
@@ -248,11 +248,11 @@ class _Replayed:
             empty = {"precision": self.seen.rules.precision_of_nothing if not marked else None}
             empty["dice"] = self.seen.rules.both_empty if not marked + found.fn else None
             value = empty.get(name)
-            return OVERLAP[name](found) if value is None else Measure(value)
+            return OVERLAP[name](found) if value is None else MetricValue(value)
 
         return measure
 
-    def _assd(self, mask: Mask, unit: Case) -> Measure:
+    def _assd(self, mask: Mask, unit: Case) -> MetricValue:
         if self.seen.rules.assd == "pixels":
             return mean_of_directions(surface_distances(mask, unit.anomaly, spacing=(1.0, 1.0, 1.0)))
         return assd(surface_distances(mask, unit.anomaly, spacing=unit.spacing))
@@ -270,9 +270,9 @@ class _Replayed:
         return search.find(ThresholdObjective(own_dice, np.sort(unit.voxels[0])))
 
 
-def _row(protocol: Protocol, number: str, measure: Measure, n_subjects: int) -> Metric:
+def _row(protocol: Protocol, number: str, measure: MetricValue, n_subjects: int) -> MetricRow:
     name, _, aggregation = number.partition("/")
-    return Metric(
+    return MetricRow(
         name=name,
         value=measure.value if measure.defined else None,
         undefined=measure.undefined,
@@ -284,10 +284,10 @@ def _row(protocol: Protocol, number: str, measure: Measure, n_subjects: int) -> 
     )
 
 
-def _ranked(of: Callable[..., Measure]) -> Callable[[Case], Measure]:
+def _ranked(of: Callable[..., MetricValue]) -> Callable[[Case], MetricValue]:
     return lambda unit: of(count_ranks_of(*unit.voxels, name=unit.subject))
 
 
 _AT_THRESHOLD = {*OVERLAP, "assd"}
-_CURVES: Mapping[str, Callable[..., Measure]] = {"auprc": average_precision, "auroc": auroc}
+_CURVES: Mapping[str, Callable[..., MetricValue]] = {"auprc": average_precision, "auroc": auroc}
 _RANKED = {name: _ranked(of) for name, of in _CURVES.items()}

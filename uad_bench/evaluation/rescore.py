@@ -24,7 +24,7 @@ from uad_bench.files import write_json
 from uad_bench.method import Progress
 from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, Numbers, record_digest
 from uad_bench.runs.reopen import Stored, open_stored
 from uad_bench.runs.replicates import mean_of_folds, read_columns, write_columns
@@ -79,7 +79,7 @@ class Crossing(Document):
     values: tuple[float, ...] = ()
     at_end: bool = False
     notes: tuple[str, ...]
-    metrics: tuple[Metric, ...]
+    metrics: tuple[MetricRow, ...]
 
 
 def rescore(

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.box import bounding_box
-from uad_bench.metrics.measure import Measure, ratio, undefined
 from uad_bench.metrics.metric import Metric, Values, by_name
+from uad_bench.metrics.value import MetricValue, ratio, undefined
 
 SMALLEST_MM3 = 50.0
 
@@ -75,7 +75,7 @@ def count_lesions(
     )
 
 
-def lesion_f1_any(counts: LesionCounts) -> Measure:
+def lesion_f1_any(counts: LesionCounts) -> MetricValue:
     """Harmonic mean of lesion sensitivity and component precision, where any overlap is a hit. Undefined: `empty_ref`.
 
     Matching is many-to-many, because a thresholded score map breaks lesions into fragments.
@@ -83,11 +83,11 @@ def lesion_f1_any(counts: LesionCounts) -> Measure:
     if not counts.lesions:
         return undefined("empty_ref")
     if not counts.hits:
-        return Measure(0.0)
-    return Measure(2 / (counts.lesions / counts.detected + counts.components / counts.hits))
+        return MetricValue(0.0)
+    return MetricValue(2 / (counts.lesions / counts.detected + counts.components / counts.hits))
 
 
-def lesion_f1_iou50(counts: LesionCounts) -> Measure:
+def lesion_f1_iou50(counts: LesionCounts) -> MetricValue:
     """2 matched / (lesions + components), one to one at IoU over 0.5. Undefined: `empty_ref`."""
     total = counts.lesions + counts.components if counts.lesions else 0
     return ratio(2 * counts.matched, total, otherwise="empty_ref")
@@ -124,7 +124,7 @@ class LesionMetric(Metric):
         replicates: its values (R,), NaN where undefined, of counts that are arrays (R,).
     """
 
-    of: Callable[[LesionCounts], Measure]
+    of: Callable[[LesionCounts], MetricValue]
     replicates: Callable[[Any], Values]
 
 

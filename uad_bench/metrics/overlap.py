@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.measure import Measure, ratio
 from uad_bench.metrics.metric import Metric, Values, by_name
+from uad_bench.metrics.value import MetricValue, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class OverlapMetric(Metric):
     undefined: str
     averaged: bool = False
 
-    def __call__(self, counts: Confusion) -> Measure:
+    def __call__(self, counts: Confusion) -> MetricValue:
         """The value, or the reason why there is none."""
         denominator = self.denominator(counts) if _REQUIRED[self.undefined](counts) else 0
         return ratio(self.numerator(counts), denominator, otherwise=self.undefined)

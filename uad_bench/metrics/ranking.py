@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.measure import Measure, ratio
 from uad_bench.metrics.significance import differences_p, holm
+from uad_bench.metrics.value import MetricValue, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class RankDistribution:
     first: NDArray[np.float64]
     low: NDArray[np.int64]
     high: NDArray[np.int64]
-    kendall_tau: Measure
+    kendall_tau: MetricValue
 
 
 def pairs_p(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
@@ -88,7 +88,7 @@ def ranks_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return (1 + len(values) - np.array(not_above, np.int64).T).reshape(values.shape)
 
 
-def kendall_tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> Measure:
+def kendall_tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> MetricValue:
     """Agreement of two rankings of the same methods, Kendall's tau-b.
 
     Methods undefined in either are left out. Undefined: `constant` if all methods tie in a ranking.

@@ -15,8 +15,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.uncertainty import Interval
+from uad_bench.metrics.value import MetricValue, undefined
 
 FLIPS = 9_999
 
@@ -36,7 +36,7 @@ class SeedSpread:
     n_seeds: int
 
 
-def sign_flip_p(differences: NDArray[np.float64], *, seed: int, flips: int = FLIPS) -> Measure:
+def sign_flip_p(differences: NDArray[np.float64], *, seed: int, flips: int = FLIPS) -> MetricValue:
     """Two-sided p-value of paired per-patient differences (n,), NaN where one method is undefined.
 
     p = (1 + #{|sum of flipped| >= |sum|}) / (flips + 1). Undefined: `few_patients` below two.
@@ -46,7 +46,7 @@ def sign_flip_p(differences: NDArray[np.float64], *, seed: int, flips: int = FLI
         return undefined("few_patients")
     signs = np.random.Generator(np.random.PCG64(seed)).choice((-1.0, 1.0), size=(flips, paired.size))
     seen = abs(paired.sum()) - _ROUNDING * np.abs(paired).sum()
-    return Measure((1 + int(np.count_nonzero(np.abs(signs @ paired) >= seen))) / (flips + 1))
+    return MetricValue((1 + int(np.count_nonzero(np.abs(signs @ paired) >= seen))) / (flips + 1))
 
 
 def difference_p(differences: NDArray[np.float64], *, n_patients: int) -> float:
@@ -145,23 +145,23 @@ def seeds_to_separate(difference: float, *, patient_se: float, seed_variance: fl
     return max(2, math.ceil(seed_variance / allowed)) if allowed > 0 else None
 
 
-def wilcoxon_p(differences: NDArray[np.float64]) -> Measure:
+def wilcoxon_p(differences: NDArray[np.float64]) -> MetricValue:
     """Signed-rank p of paired differences (n,), zeros handled by Pratt's method. Undefined: `no_difference`."""
     from scipy.stats import wilcoxon
 
     paired = differences[~np.isnan(differences)]
     if not np.any(paired):
         return undefined("no_difference")
-    return Measure(float(wilcoxon(paired, zero_method="pratt", method="approx").pvalue))
+    return MetricValue(float(wilcoxon(paired, zero_method="pratt", method="approx").pvalue))
 
 
-def hodges_lehmann(differences: NDArray[np.float64]) -> Measure:
+def hodges_lehmann(differences: NDArray[np.float64]) -> MetricValue:
     """Median of the means of all pairs of differences, self-pairs included. Undefined: `few_patients`."""
     paired = differences[~np.isnan(differences)]
     if not paired.size:
         return undefined("few_patients")
     first, second = np.triu_indices(paired.size)
-    return Measure(float(np.median((paired[first] + paired[second]) / 2)))
+    return MetricValue(float(np.median((paired[first] + paired[second]) / 2)))
 
 
 def _for_few(p: NDArray[np.float64], n_patients: int) -> NDArray[np.float64]:

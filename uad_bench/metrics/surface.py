@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.box import bounding_box
-from uad_bench.metrics.measure import Measure, undefined
 from uad_bench.metrics.metric import Metric, by_name
+from uad_bench.metrics.value import MetricValue, undefined
 
 TOLERANCE_MM = 2.0
 
@@ -60,37 +60,39 @@ def surface_distances(
     )
 
 
-def nsd(distances: SurfaceDistances, *, tolerance_mm: float = TOLERANCE_MM) -> Measure:
+def nsd(distances: SurfaceDistances, *, tolerance_mm: float = TOLERANCE_MM) -> MetricValue:
     """Normalised surface dice: share of both surfaces within the tolerance of the other (Nikolov et al. 2018).
 
     A missing prediction scores 0. Undefined: `empty_ref`.
     """
     if distances.undefined == "empty_pred":
-        return Measure(0.0)
+        return MetricValue(0.0)
     if distances.undefined:
         return undefined(distances.undefined)
-    return Measure(float(np.mean(_both(distances) <= tolerance_mm)))
+    return MetricValue(float(np.mean(_both(distances) <= tolerance_mm)))
 
 
-def hd95(distances: SurfaceDistances) -> Measure:
+def hd95(distances: SurfaceDistances) -> MetricValue:
     """95th percentile of the distances, the larger of both directions, mm. Undefined: `empty_ref`, `empty_pred`."""
     if distances.undefined:
         return undefined(distances.undefined)
-    return Measure(float(max(np.percentile(distances.of_prediction, 95), np.percentile(distances.of_reference, 95))))
+    return MetricValue(
+        float(max(np.percentile(distances.of_prediction, 95), np.percentile(distances.of_reference, 95)))
+    )
 
 
-def assd(distances: SurfaceDistances) -> Measure:
+def assd(distances: SurfaceDistances) -> MetricValue:
     """Average symmetric surface distance, both directions together, mm. Undefined: `empty_ref`, `empty_pred`."""
     if distances.undefined:
         return undefined(distances.undefined)
-    return Measure(float(np.mean(_both(distances))))
+    return MetricValue(float(np.mean(_both(distances))))
 
 
-def mean_of_directions(distances: SurfaceDistances) -> Measure:
+def mean_of_directions(distances: SurfaceDistances) -> MetricValue:
     """The mean of both directions' mean distances, as medpy's `assd`. Undefined: `empty_ref`, `empty_pred`."""
     if distances.undefined:
         return undefined(distances.undefined)
-    return Measure(float(np.mean([distances.of_prediction.mean(), distances.of_reference.mean()])))
+    return MetricValue(float(np.mean([distances.of_prediction.mean(), distances.of_reference.mean()])))
 
 
 def _surface_mm(mask: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
@@ -121,7 +123,7 @@ def _both(distances: SurfaceDistances) -> NDArray[np.float64]:
 class SurfaceMetric(Metric):
     """A metric of surface distances; `of` gives its value."""
 
-    of: Callable[[SurfaceDistances], Measure]
+    of: Callable[[SurfaceDistances], MetricValue]
 
 
 SURFACES = by_name(

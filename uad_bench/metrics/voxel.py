@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.measure import Measure, ratio, undefined
 from uad_bench.metrics.overlap import Confusion, dice
 from uad_bench.metrics.ranks import RankCounts
+from uad_bench.metrics.value import MetricValue, ratio, undefined
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class OperatingPoint:
 
     threshold: float
     confusion: Confusion
-    dice: Measure
+    dice: MetricValue
 
 
-def average_precision(counts: RankCounts) -> Measure:
+def average_precision(counts: RankCounts) -> MetricValue:
     """Area under the precision-recall curve as the step sum, ties as one step (scikit-learn's definition).
 
     AP = sum_k (TP_k - TP_{k-1}) / P * TP_k / (TP_k + FP_k). Undefined: `no_positive`.
@@ -35,10 +35,10 @@ def average_precision(counts: RankCounts) -> Measure:
     if not counts.n_positive:
         return undefined("no_positive")
     at = np.diff(counts.tp, prepend=0)
-    return Measure(float(np.sum(at * (counts.tp / (counts.tp + counts.fp)))) / counts.n_positive)
+    return MetricValue(float(np.sum(at * (counts.tp / (counts.tp + counts.fp)))) / counts.n_positive)
 
 
-def average_precision_gain(counts: RankCounts) -> Measure:
+def average_precision_gain(counts: RankCounts) -> MetricValue:
     """(AP - prevalence) / (1 - prevalence): 0 for a constant map, 1 for a perfect one.
 
     Undefined: `no_positive`, `no_negative`.
@@ -49,13 +49,13 @@ def average_precision_gain(counts: RankCounts) -> Measure:
     return ratio(area.value - base, 1 - base, otherwise="no_negative")
 
 
-def auroc(counts: RankCounts) -> Measure:
+def auroc(counts: RankCounts) -> MetricValue:
     """Probability that a positive scores higher than a negative, ties counted one half. Undefined: `single_class`."""
     if not counts.n_positive or not counts.n_negative:
         return undefined("single_class")
     at = np.diff(counts.tp, prepend=0)
     below = counts.n_negative - counts.fp
-    return Measure(float(np.sum(at * (below + counts.tied / 2))) / (float(counts.n_positive) * counts.n_negative))
+    return MetricValue(float(np.sum(at * (below + counts.tied / 2))) / (float(counts.n_positive) * counts.n_negative))
 
 
 def best_dice(counts: RankCounts) -> OperatingPoint:
@@ -84,7 +84,7 @@ def confusion_at(counts: RankCounts, k: int) -> Confusion:
     return Confusion(tp=tp, fp=fp, fn=counts.n_positive - tp, tn=counts.n_negative - fp)
 
 
-def fpr_at_tpr(counts: RankCounts, *, tpr: float = 0.95) -> Measure:
+def fpr_at_tpr(counts: RankCounts, *, tpr: float = 0.95) -> MetricValue:
     """Lowest false-positive rate of any threshold whose sensitivity is at least `tpr`; no interpolation.
 
     Undefined: `single_class`.
@@ -92,9 +92,9 @@ def fpr_at_tpr(counts: RankCounts, *, tpr: float = 0.95) -> Measure:
     if not counts.n_positive or not counts.n_negative:
         return undefined("single_class")
     k = int(np.argmax(counts.tp / counts.n_positive >= tpr))
-    return Measure(int(counts.fp[k]) / counts.n_negative)
+    return MetricValue(int(counts.fp[k]) / counts.n_negative)
 
 
-def prevalence(counts: RankCounts) -> Measure:
+def prevalence(counts: RankCounts) -> MetricValue:
     """Fraction of scored voxels that are anomalous."""
     return ratio(counts.n_positive, counts.n_voxels, otherwise="empty_domain")

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from uad_bench.boards.board import Board
-from uad_bench.boards.result import Quantity
-from uad_bench.boards.row import Number, Row
+from uad_bench.boards.result import MetricKey
+from uad_bench.boards.row import Row, SeedMean
 from uad_bench.boards.sheet import Cell, Column, Tone
 from uad_bench.errors import unknown
 from uad_bench.metrics.registry import METRICS
@@ -32,7 +32,7 @@ def seconds(value: float | None) -> str:
     return f"{value:.3g} s" if value < 100 else f"{value / 60:.0f} min" if value < 6000 else f"{value / 3600:.1f} h"
 
 
-def number_text(number: Number, *, digits: int = 3, interval: bool = False) -> str:
+def number_text(number: SeedMean, *, digits: int = 3, interval: bool = False) -> str:
     """`0.612 [0.551, 0.660]`, the reason code of an undefined number, or a dash for one that was not computed."""
     if number.value is None:
         return number.undefined or DASH
@@ -73,7 +73,7 @@ def _metric(name: str, policy: str | None = None, *, interval: bool = False, bes
     def fill(board: Board, row: Row) -> Cell:
         if row.failure:
             return Cell(DASH, "failed", tuple((key, None) for key in _keys(data, interval=interval)))
-        number = row.number(Quantity(name, policy, chain=board.chain))
+        number = row.number(MetricKey(name, policy, chain=board.chain))
         values = (number.value, number.low, number.high, number.spread)
         tone: Tone = "oracle" if policy == "oracle" else "plain"
         if best and str(board.placement(row).ranks) == "1":
@@ -89,7 +89,7 @@ def _keys(data: str, *, interval: bool) -> tuple[str, ...]:
 
 
 def _spread(board: Board, row: Row) -> Cell:
-    spread = row.number(Quantity("auprc", chain=board.chain)).spread
+    spread = row.number(MetricKey("auprc", chain=board.chain)).spread
     return Cell(DASH if spread is None else f"{spread:.3f}")
 
 
@@ -194,7 +194,7 @@ def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, 
     Raises:
         ConfigError: a metric does not exist.
     """
-    lesions = any(row.number(Quantity("lesion_f1_any", "hFPR5", chain=board.chain)).value is not None
+    lesions = any(row.number(MetricKey("lesion_f1_any", "hFPR5", chain=board.chain)).value is not None
                   for row in board.rows)  # fmt: skip
     return (*RESULTS, *(LESIONS if lesions else ()), *map(_further, further), *COSTS, *HARDWARE)
 

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from uad_bench.evaluation.rescore import Crossing
-from uad_bench.runs.metric_rows import Metric, find_row
+from uad_bench.runs.metric_rows import MetricRow, find_row
 
 DICE = (("published", "pooled"), ("published", "mean"), ("published", "slices"), ("hFPR5", "pooled"))
 AT_END = " (end of the grid)"
@@ -52,11 +52,11 @@ def _threshold(entry: Crossing) -> str:
     return f"{entry.threshold}, on {entry.chosen_on}{f': {found}' if found else ''}{AT_END if entry.at_end else ''}"
 
 
-def _first(entry: Crossing, name: str) -> Metric | None:
+def _first(entry: Crossing, name: str) -> MetricRow | None:
     return next((m for m in entry.metrics if m.name == name and m.policy is None), None)
 
 
-def _write(metric: Metric | None) -> str:
+def _write(metric: MetricRow | None) -> str:
     if metric is None:
         return "–"
     if metric.value is None:

@@ -8,7 +8,7 @@ from typing import Any
 from uad_bench.config import read_toml
 from uad_bench.metrics.uncertainty import REPLICATES
 from uad_bench.resources import resource_path
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord, Weights
 
 EXTERNAL = "external"  # profile of score maps made by other programs
@@ -168,7 +168,7 @@ def _results(record: RunRecord) -> str:
     return f"{_listed(metrics)}; the prevalence of lesion voxels was {prevalence}."
 
 
-def _number(metric: Metric | None, *, digits: int = 3) -> str:
+def _number(metric: MetricRow | None, *, digits: int = 3) -> str:
     if metric is None or metric.value is None:
         return "undefined"
     text = f"{metric.value:.{digits}f}"

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from uad_bench.metrics.registry import METRICS
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import Numbers
 
 
@@ -27,7 +27,7 @@ def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Ta
     return table
 
 
-def cells(row: Metric) -> Sequence[str]:
+def cells(row: MetricRow) -> Sequence[str]:
     """One row of text."""
     value = f"{row.value:.4f}" if row.value is not None else str(row.undefined)
     interval = f"[{row.low:.4f}, {row.high:.4f}]" if row.low is not None else "–"

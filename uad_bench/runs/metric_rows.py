@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from uad_bench.metrics.measure import Measure
 from uad_bench.metrics.uncertainty import Interval, percentile_interval
+from uad_bench.metrics.value import MetricValue
 from uad_bench.runs.document import Document
 
 Replicates = NDArray[np.float64]
 
 
-class Metric(Document):
+class MetricRow(Document):
     """One metric of a record.
 
     Attributes:
@@ -57,7 +57,7 @@ class Metric(Document):
 class Estimate:
     """A metric and its bootstrap replicates (R,), if it has an interval."""
 
-    metric: Metric
+    metric: MetricRow
     replicates: Replicates | None
 
 
@@ -80,7 +80,7 @@ class Labels:
     def row(
         self,
         name: str,
-        measure: Measure,
+        measure: MetricValue,
         replicates: Replicates | None = None,
         *,
         policy: str | None = None,
@@ -91,7 +91,7 @@ class Labels:
         n = self.n_subjects if n_subjects is None else n_subjects
         interval = _interval(replicates, n)
         bounded = measure.defined and interval is not None
-        metric = Metric(
+        metric = MetricRow(
             name=name,
             value=measure.value if measure.defined else None,
             undefined=measure.undefined,
@@ -113,8 +113,8 @@ def key_of(name: str, policy: str | None = None, aggregation: str = "pooled") ->
 
 
 def find_row(
-    rows: Iterable[Metric], name: str, policy: str | None = None, *, aggregation: str = "pooled", chain: str = "none"
-) -> Metric | None:
+    rows: Iterable[MetricRow], name: str, policy: str | None = None, *, aggregation: str = "pooled", chain: str = "none"
+) -> MetricRow | None:
     """The first of these metrics with this name, policy, aggregation and chain, if there is one."""
     wanted = (name, policy, aggregation, chain)
     return next((row for row in rows if (row.name, row.policy, row.aggregation, row.chain) == wanted), None)

@@ -12,7 +12,7 @@ from uad_bench.runs.cost import Cost
 from uad_bench.runs.document import Document
 from uad_bench.runs.environment import Environment
 from uad_bench.runs.events import Event, LabelAccess, Remark
-from uad_bench.runs.metric_rows import Metric, find_row
+from uad_bench.runs.metric_rows import MetricRow, find_row
 
 SCHEMA = 1
 METRICS_VERSION = 1
@@ -153,8 +153,8 @@ class Numbers(Document):
 
     thresholds: dict[str, HexFloat | None] = Field(default_factory=dict)
     chosen_on: dict[str, ChosenOn] = Field(default_factory=dict)
-    metrics: tuple[Metric, ...] = ()
-    groups: tuple[Metric, ...] = ()
+    metrics: tuple[MetricRow, ...] = ()
+    groups: tuple[MetricRow, ...] = ()
     size_cuts_mm3: tuple[float, ...] = ()
     bootstrap: Bootstrap | None = None
 
@@ -165,7 +165,7 @@ class Numbers(Document):
 
     def find(
         self, name: str, policy: str | None = None, *, aggregation: str = "pooled", chain: str = "none"
-    ) -> Metric | None:
+    ) -> MetricRow | None:
         """The metric of this name, policy, aggregation and chain, if there is one."""
         return find_row(self.metrics, name, policy, aggregation=aggregation, chain=chain)
 

@@ -16,7 +16,7 @@ from uad_bench.evaluation.judging import bootstrap_seed, cases_of, read_map, val
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
 from uad_bench.runs.findings import TOLERANCE, Finding, differs
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import ChosenOn, RunRecord
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
@@ -117,7 +117,7 @@ class RecordCheck:
                 yield from differs(f"record.json chosen_on {policy}", recorded, realised)
 
     def _check_group(
-        self, stored: Sequence[Metric], group: str, members: Sequence[Patient], known: Mapping[str, float]
+        self, stored: Sequence[MetricRow], group: str, members: Sequence[Patient], known: Mapping[str, float]
     ) -> Iterator[Finding]:
         rows = [row for row in stored if row.group == group]
         yield from self._check_rows(rows, group, members, known)
@@ -127,7 +127,7 @@ class RecordCheck:
             yield from _check_interval(row, again.get(key), within=self._tolerance(key), may_lack=key in self._binned)
 
     def _check_rows(
-        self, rows: Sequence[Metric], group: str, patients: Sequence[Patient], known: Mapping[str, float]
+        self, rows: Sequence[MetricRow], group: str, patients: Sequence[Patient], known: Mapping[str, float]
     ) -> Iterator[Finding]:
         """Check that every metric of these patients occurs once, with its value and settings."""
         again = self._numbers(patients, known, group)
@@ -155,7 +155,7 @@ class RecordCheck:
             return numbers
         return {f"{key}#{group}": n for key, n in numbers.items() if not key.startswith(OF_ALL_ONLY)}
 
-    def _check_labels(self, key: str, row: Metric, number: Recomputed) -> Iterator[Finding]:
+    def _check_labels(self, key: str, row: MetricRow, number: Recomputed) -> Iterator[Finding]:
         meaning = {
             "n_subjects": number.n_subjects,
             "level": LEVEL,
@@ -234,7 +234,7 @@ def check_stored_intervals(record: RunRecord, replicates: Mapping[str, Values]) 
 
 
 def _check_interval(
-    row: Metric,
+    row: MetricRow,
     replicates: Values | None,
     *,
     within: float = TOLERANCE,
@@ -266,7 +266,7 @@ def _check_interval(
     yield from differs(f"{where} high", ends[1], high, within=within)
 
 
-def _further_groups(stored: Sequence[Metric], known: Mapping[str, object]) -> Iterator[Finding]:
+def _further_groups(stored: Sequence[MetricRow], known: Mapping[str, object]) -> Iterator[Finding]:
     for group in sorted({str(row.group) for row in stored} - set(known)):
         yield Finding(f"record.json group {group}", "is not a group of these patients")
 

@@ -15,7 +15,7 @@ from uad_bench.evaluation.rescore import FOLDER, Rescoring, compute_rescoring, i
 from uad_bench.method import Progress
 from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.folder import Run
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.reopen import Stored
 
 Report = Callable[[Progress], None]
@@ -54,7 +54,7 @@ def check_rescored(path: Path, parts: Sequence[Stored], cache: Path, report: Rep
     return [*found, *_check_replicates(path.with_suffix(".npy"), list(replicates.values()))]
 
 
-def _check_rows(where: str, stored: Sequence[Metric], again: Sequence[Metric]) -> Iterator[Finding]:
+def _check_rows(where: str, stored: Sequence[MetricRow], again: Sequence[MetricRow]) -> Iterator[Finding]:
     if [row.key for row in stored] != [row.key for row in again]:
         yield Finding(where, "does not contain each expected metric exactly once")
         return

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from uad_bench.boards.result import Quantity
+from uad_bench.boards.result import MetricKey
 from uad_bench.output.report.curve_plots import draw_dice, draw_precision_recall, draw_roc, has_curves, plain_powers
 from uad_bench.output.report.report_data import MethodData, ReportData
-from uad_bench.runs.metric_rows import Metric
+from uad_bench.runs.metric_rows import MetricRow
 
 Draw = Callable[[Any, ReportData], None]
 
@@ -55,7 +55,7 @@ def _patients(axes: Any, report_data: ReportData) -> None:
         offsets = generator.uniform(-0.26, 0.26, known.size)
         axes.scatter(known, place + offsets, s=max(4, 26 - known.size / 10), color=method.style.colour, alpha=0.45,
                      linewidths=0)  # fmt: skip
-        number = method.row.number(Quantity("dice", "hFPR5", "mean"))
+        number = method.row.number(MetricKey("dice", "hFPR5", "mean"))
         if number.value is not None:
             if number.low is not None and number.high is not None:
                 axes.plot([number.low, number.high], [place, place], color=method.style.colour, linewidth=2.4)
@@ -85,7 +85,7 @@ def _sizes(axes: Any, report_data: ReportData) -> None:
     axes.set_xticklabels(labels)
 
 
-def _group_metric(method: MethodData, group: str) -> Metric | None:
+def _group_metric(method: MethodData, group: str) -> MetricRow | None:
     rows = method.row.sound[0].record.groups
     return next((row for row in rows if (row.name, row.group) == ("auprc", group)), None)
 
@@ -140,10 +140,8 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def _costs(report_data: ReportData) -> list[tuple[float, Any, MethodData]]:
-    quantity = Quantity("auprc")
-    known = (
-        (method.row.cost("score_s_per_slice"), method.row.number(quantity), method) for method in report_data.sound
-    )
+    metric = MetricKey("auprc")
+    known = ((method.row.cost("score_s_per_slice"), method.row.number(metric), method) for method in report_data.sound)
     return [(cost, number, method) for cost, number, method in known if cost and number.value is not None]
 
 
@@ -151,7 +149,7 @@ def _ranks(axes: Any, report_data: ReportData) -> None:
     """Draw each row's distribution of ranks; disc area is the proportion of the replicates."""
     ranking = report_data.board.ranking
     styles = {method.row.label: method.style for method in report_data.methods}
-    columns = [row.replicates(Quantity("auprc")) for row in ranking.rows]
+    columns = [row.replicates(MetricKey("auprc")) for row in ranking.rows]
     replicates = np.stack([column for column in columns if column is not None])
     ranks = 1 + np.sum(replicates[:, None] < replicates[None, :], axis=1)
     for m, row in enumerate(ranking.rows):

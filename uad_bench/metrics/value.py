@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class MetricValue:
     """A number, or NaN with a reason code. An undefined metric is never reported as 0, 0.5 or 1.
 
     Attributes:
@@ -30,11 +30,11 @@ class Measure:
         return self.undefined is None
 
 
-def undefined(reason: str) -> Measure:
+def undefined(reason: str) -> MetricValue:
     """An undefined measure with its reason code."""
-    return Measure(math.nan, reason)
+    return MetricValue(math.nan, reason)
 
 
-def ratio(numerator: float, denominator: float, *, otherwise: str) -> Measure:
+def ratio(numerator: float, denominator: float, *, otherwise: str) -> MetricValue:
     """`numerator / denominator`, or undefined with the reason `otherwise` if the denominator is zero."""
-    return Measure(numerator / denominator) if denominator else undefined(otherwise)
+    return MetricValue(numerator / denominator) if denominator else undefined(otherwise)
