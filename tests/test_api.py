@@ -69,7 +69,7 @@ def test_an_object_gets_a_row_beside_the_baselines_and_is_left_fitted(run, besid
     assert result.record.method.params == {"gain": 2.0}
     assert {"random", "intensity"} < {r.method.name for r in result.records}
     assert -3 < float(method.mean_) < 3
-    assert "mean-shift: thinking 1/1" in capsys.readouterr().err
+    assert "mean-shift: thinking done" in capsys.readouterr().err
 
 
 def test_a_class_takes_settings(run):
@@ -169,7 +169,7 @@ def test_progress_in_a_notebook_is_one_line_that_changes(monkeypatch):
         reporter.start("ae")
         reporter(Progress("training", 1, 8))
         reporter(Progress("training", 8, 8))
-    assert shown == ["ae: training 1/8", "ae: training 8/8"]
+    assert [line.partition(",")[0] for line in shown] == ["ae: training 1/8", "ae: training 8/8"]
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.segment import Segment
+from rich.text import Text
 
 from uad_bench.method import Progress
 
@@ -74,6 +67,26 @@ def as_text(renderable: RenderableType) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
+class Times(ProgressColumn):
+    """`5:33 elapsed, 5:41 left` behind a progress bar."""
+
+    def render(self, task: Task) -> Text:
+        """The times of one bar; the remaining time is omitted while it is unknown."""
+        return Text(times(task.elapsed or 0.0, None if task.finished else task.time_remaining))
+
+
+def times(elapsed: float, left: float | None = None) -> str:
+    """`5:33 elapsed, 5:41 left`; both in seconds."""
+    return f"{clock(elapsed)} elapsed" + (f", {clock(left)} left" if left else "")
+
+
+def clock(seconds: float) -> str:
+    """`5:41`, or `1:05:41` from one hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 @dataclass(slots=True)
 class Reporter:
     """Displays progress reports under a title that names the method and fold.
@@ -82,6 +95,7 @@ class Reporter:
         bars: progress bars, on a terminal.
         show: displays a progress line when there are no bars; by default each line is printed.
         every_s: minimum seconds between two lines of the same stage.
+        clock: returns seconds that only increase.
     """
 
     console: Console
@@ -89,51 +103,72 @@ class Reporter:
     bars: Bars | None = None
     show: Callable[[str], object] | None = None
     every_s: float = LINE_EVERY_S
+    clock: Callable[[], float] = time.monotonic
     _tasks: dict[str, TaskID] = field(default_factory=dict)
-    _last: tuple[str, float] = ("", 0.0)
+    _stage: str = ""
+    _began: tuple[int, float] = (0, 0.0)
+    _shown: float = 0.0
 
     def __call__(self, progress: Progress) -> None:
         """Display one progress report."""
+        name = f"{self.title}: {progress.stage}" if self.title else progress.stage
         if self.bars is None:
-            self._line(progress)
+            self._line(name, progress)
         else:
-            self._bar(self.bars, progress)
+            self._bar(self.bars, name, progress)
 
     def start(self, title: str) -> None:
         """Set the title and remove the bars of the previous one."""
-        self.title = title
+        self.title, self._stage = title, ""
         if self.bars:
             for task in self._tasks.values():
                 self.bars.remove_task(task)
         self._tasks.clear()
-        self._last = ("", 0.0)
 
     def say(self, text: str) -> None:
         """Print one line above the progress bars."""
         self.console.print(text, markup=False)
 
-    def _bar(self, bars: Bars, progress: Progress) -> None:
-        name = f"{self.title}: {progress.stage}" if self.title else progress.stage
+    def _bar(self, bars: Bars, name: str, progress: Progress) -> None:
+        total = progress.total if progress.total > 1 or progress.step else None  # the bar of a single unit moves
         if name not in self._tasks:
-            self._tasks[name] = bars.add_task(name, total=progress.total, details="")
-        bars.update(self._tasks[name], completed=progress.step, total=progress.total, details=details(progress))
+            for earlier in bars.tasks:
+                bars.update(earlier.id, total=earlier.total or 1, completed=earlier.total or 1)
+            self._tasks[name] = bars.add_task(name, total=total, count="", details="")
+        task, told = self._tasks[name], details(progress)
+        bars.update(task, completed=progress.step, total=total, count=count(progress), details=told)
 
-    def _line(self, progress: Progress) -> None:
+    def _line(self, name: str, progress: Progress) -> None:
         """Show a line at the start and end of a stage, and at most every `every_s` seconds in between."""
-        name = f"{self.title}: {progress.stage}" if self.title else progress.stage
-        stage, shown = self._last
-        ended = progress.step >= progress.total
-        if name == stage and not ended and time.monotonic() - shown < self.every_s:
+        now, ended = self.clock(), progress.step >= progress.total
+        if name != self._stage:
+            self._stage, self._began = name, (progress.step, now)
+        elif not ended and now - self._shown < self.every_s:
             return
-        self._last = (name, time.monotonic())
-        (self.show or self.say)(f"{name} {progress.step}/{progress.total} {details(progress)}".rstrip())
+        self._shown = now
+        words = f"{name} {count(progress) or ('done' if ended else '')}".rstrip()
+        parts = (words, self._times(progress, now), details(progress))
+        (self.show or self.say)(", ".join(filter(None, parts)))
+
+    def _times(self, progress: Progress, now: float) -> str:
+        """Elapsed and remaining time of the stage, from its first second on."""
+        first, began = self._began
+        elapsed = now - began
+        if progress.step <= first or elapsed < 1:
+            return ""
+        return times(elapsed, elapsed * (progress.total - progress.step) / (progress.step - first))
+
+
+def count(progress: Progress) -> str:
+    """`3/8`; empty for a stage of a single unit."""
+    return f"{progress.step}/{progress.total}" if progress.total > 1 else ""
 
 
 def details(progress: Progress) -> str:
     """Format the loss and speed, where known."""
     loss = "" if progress.loss is None else f"loss {progress.loss:.4f}"
     speed = "" if progress.slices_per_s is None else f"{progress.slices_per_s:.0f} slices/s"
-    return "  ".join(part for part in (loss, speed) if part)
+    return ", ".join(part for part in (loss, speed) if part)
 
 
 @contextmanager
@@ -150,10 +185,8 @@ def reporting() -> Iterator[Reporter]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[count]}"),
+        Times(),
         TextColumn("{task.fields[details]}"),
     )
     with Bars(*columns, console=console, transient=True) as bars:

@@ -80,6 +80,7 @@ def train(  # noqa: PLR0913 - three objects and four keywords
     budget: Budget,
     compute: Compute,
     optimisation: Optimisation,
+    stage: str = "",
 ) -> None:
     """Train `network` in place for `budget.steps` updates; it ends in evaluation mode with the averaged weights.
 
@@ -91,11 +92,13 @@ def train(  # noqa: PLR0913 - three objects and four keywords
         budget: optimiser steps and slices per step of this training.
         compute: device, seed, precision, progress and snapshots.
         optimisation: optimiser settings.
+        stage: what progress reports call this training; by default `training` and its name.
 
     Raises:
         MethodError: the loss is not finite.
     """
     training = _Training.start(network, name=name, budget=budget, compute=compute, optimisation=optimisation)
+    training.stage = stage or f"training {name}"
     if training.step < budget.steps:
         with torch.random.fork_rng(_cuda_devices(compute)), divided(network, n=budget.batch_size) as group:
             _run(training, loss, data, group)
@@ -128,6 +131,7 @@ class _Training:
     compute: Compute
     optimisation: Optimisation
     step: int = 0
+    stage: str = ""
     saved_at: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -253,7 +257,7 @@ class _Reporter:
             )
         slices = (training.step - self.first) * training.budget.batch_size
         rate = slices / max(now - self.started, 1e-9)
-        training.compute.report(Progress(training.name, training.step, training.budget.steps, value, rate))
+        training.compute.report(Progress(training.stage, training.step, training.budget.steps, value, rate))
 
 
 def _flatten(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -44,8 +44,9 @@ class CycleOnly(NetworkMethod):
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
         self.start(train, compute)
         forward, backward = share(budget, 0.5)
-        self.learn("forward", self._forward_loss, train, forward)
-        self.learn("backward", self._backward_loss, train, backward)
+        x, y = self.source.upper(), self.target.upper()
+        self.learn("forward", self._forward_loss, train, forward, stage=f"training {x} to {y} (1/2)")
+        self.learn("backward", self._backward_loss, train, backward, stage=f"training {y} to {x} (2/2)")
         return self
 
     def score(self, batch: SliceBatch) -> Tensor:

@@ -65,8 +65,8 @@ class IterMask2(NetworkMethod):
         learned, held_out = hold_out(train, self.held_out)
         self.start(learned, compute)
         first, masked = share(budget, self.first_share)
-        self.learn("first", self._first_loss, learned, first)
-        self.learn("masked", self._masked_loss, learned, masked)
+        self.learn("first", self._first_loss, learned, first, stage="training reconstruction (1/2)")
+        self.learn("masked", self._masked_loss, learned, masked, stage="training masked reconstruction (2/2)")
         self.tau_ = self._calibrate(held_out)
         return self
 

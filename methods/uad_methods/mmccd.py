@@ -78,8 +78,9 @@ class MMCCD(NetworkMethod):
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
         self.start(train, compute)
         forward, backward = share(budget, self.forward_share)
-        self.learn("forward", self._diffusion_loss, train, forward)
-        self.learn("backward", self._translation_loss, train, backward)
+        x, y = self.source.upper(), self.target.upper()
+        self.learn("forward", self._diffusion_loss, train, forward, stage=f"training {x} to {y} (1/2)")
+        self.learn("backward", self._translation_loss, train, backward, stage=f"training {y} to {x} (2/2)")
         return self
 
     def score(self, batch: SliceBatch) -> Tensor:

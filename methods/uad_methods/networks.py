@@ -57,8 +57,8 @@ class NetworkMethod(ABC):
         self._prepare((height, width), compute, units)
         return sample
 
-    def learn(self, name: str, loss: Loss, train_slices: SliceDataset, budget: Budget) -> None:
-        """Train one network; its loss sees slices as `ready` gives them."""
+    def learn(self, name: str, loss: Loss, train_slices: SliceDataset, budget: Budget, *, stage: str = "") -> None:
+        """Train one network; its loss sees slices as `ready` gives them. `stage` is what progress reports call it."""
         train(
             self.networks_[name],
             lambda batch, generator: loss(self._entered(batch), generator),
@@ -67,6 +67,7 @@ class NetworkMethod(ABC):
             budget=budget,
             compute=self.compute_,
             optimisation=self.optimisation,
+            stage=stage,
         )
         self.networks_[name].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

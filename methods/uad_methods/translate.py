@@ -43,7 +43,8 @@ class Translate(NetworkMethod):
 
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
         self.start(train, compute)
-        self.learn("forward", self._loss, train, budget)
+        stage = f"training {self.source.upper()} to {self.target.upper()}"
+        self.learn("forward", self._loss, train, budget, stage=stage)
         return self
 
     def score(self, batch: SliceBatch) -> Tensor:

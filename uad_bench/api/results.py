@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.console import Group
+from rich.text import Text
+
 from uad_bench.boards import comparison as pairs
 from uad_bench.boards.sheet import Sheet
 from uad_bench.console import as_text
@@ -16,6 +19,7 @@ from uad_bench.output.formats import FORMATS
 from uad_bench.output.formats.comma import table_rows
 from uad_bench.output.formats.page import fragment
 from uad_bench.output.tables import run_table
+from uad_bench.output.verdict import verdict
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
@@ -88,11 +92,16 @@ class Result(Shown):
             [{"method": record.method.name, **metric.to_json()} for record in self.records for metric in record.metrics]
         )
 
+    @cached_property
+    def verdict(self) -> str:
+        """Whether the method is significantly better than the strongest baseline; empty without baselines."""
+        return verdict(self.records, self.runs)
+
     def __str__(self) -> str:
-        return as_text(run_table(self.records, runs=self.runs))
+        return as_text(Group(run_table(self.records, runs=self.runs), Text(self.verdict)))
 
     def _repr_html_(self) -> str:
-        return fragment(run_table(self.records, runs=self.runs).sheets)
+        return fragment(run_table(self.records, runs=self.runs).sheets, [self.verdict] if self.verdict else ())
 
 
 @dataclass(frozen=True, repr=False)

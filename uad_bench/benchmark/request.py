@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench.benchmark.determinism import check_determinism
+from uad_bench.benchmark.estimate import announce
 from uad_bench.benchmark.preflight import check_modalities, check_protocol
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
@@ -90,8 +91,10 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
         if not all(job.run.finished for job in jobs):
             for split in cohort.splits:
                 check_healthy(cohort, split)
-        records = [_run(runner, job, reporter) for job in jobs]
         job = runner.plan(main, entry, cohort, origin)
+        if expected := announce(job, request.runs):
+            reporter.say(f"{request.method}: {expected}")
+        records = [_run(runner, one, reporter) for one in jobs]
         records.append(_run(replace(runner, ranks=resolve_ranks(request.gpus, device)), job, reporter, started))
     if request.check_determinism and records[-1].status == "ok":
         reporter.say(check_determinism(runner, job))
@@ -114,18 +117,26 @@ def _started(
 
 
 def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | None = None) -> RunRecord:
-    """Run one method, and report whether it was run before and whether it failed."""
-    method = job.experiment.method
+    """Run one method, and report whether it was run before, and its AUPRC or its failure."""
+    method, stored = job.experiment.method, job.run.finished
     reporter.start(method)
-    if job.run.finished:
-        reporter.say(f"{method}: this run exists: {job.run.path}")
-    elif not job.run.experiment.exists() and (difference := changes_since(job.run, job.identity)):
+    if not stored and not job.run.experiment.exists() and (difference := changes_since(job.run, job.identity)):
         reporter.say(f"{method}: a new run, because of {difference}")
     record = runner.run(job, started)
-    if record.status != "ok":
-        reporter.say(f"{method}: FAILED({record.reason}): {record.message}")
+    reporter.say(f"{method}: {_outcome(record)}" + (f"; this run exists: {job.run.path}" if stored else ""))
     say_warnings(record, reporter)
     return record
+
+
+def _outcome(record: RunRecord) -> str:
+    """`AUPRC 0.676 [0.538, 0.790]`, the reason why there is none, or how the method failed."""
+    auprc = record.find("auprc")
+    if record.status == "failed":
+        return f"FAILED({record.reason}): {record.message}"
+    if auprc is None or auprc.value is None:
+        return f"AUPRC undefined ({auprc.undefined})" if auprc else "no reference labels, no metrics"
+    interval = "" if auprc.low is None else f" [{auprc.low:.3f}, {auprc.high:.3f}]"
+    return f"AUPRC {auprc.value:.3f}{interval}"
 
 
 def say_warnings(record: RunRecord, reporter: Reporter) -> None:

@@ -58,9 +58,10 @@ def run(
 ) -> int:
     """Train a method on healthy slices, evaluate it, and compare it with untrained baselines."""
     from uad_bench.benchmark.request import Request, run_request
-    from uad_bench.console import reporting, stdout
+    from uad_bench.console import reporting, stderr, stdout
     from uad_bench.execution.isolation import Limits
     from uad_bench.output.tables import run_table
+    from uad_bench.output.verdict import verdict
 
     files = list(plugin or ())
     chosen = _only([*([method] if method else []), *(methods or ())], files)
@@ -92,6 +93,9 @@ def run(
         print_json(records[-1].to_json())
     else:
         stdout().print(run_table(records, runs=runs))
+        if answer := verdict(records, Path(runs)):
+            stdout().print(answer, markup=False)
+        stderr().print(f"Next: uad-bench report --task {records[-1].task.name} -o report.html", markup=False)
     return 2 if any(record.status != "ok" for record in records) else 0
 
 

@@ -25,9 +25,9 @@ Report = Callable[[Progress], None]
 def judge(run: Run, cohort: Cohort, split: Split, report: Report) -> Evaluation:
     """Compare the stored maps with the references under the task's protocol, on raw maps."""
     cases = cases_of(run, cohort, split, load_protocol(cohort.task.protocol), report)
-    report(Progress("evaluate", 0, 1))
+    report(Progress("evaluating", 0, 1))
     result = evaluate(cases, val=validated(run, split), test=split.test, seed=bootstrap_seed(split.test))
-    report(Progress("evaluate", 1, 1))
+    report(Progress("evaluating", 1, 1))
     return result
 
 

@@ -263,7 +263,7 @@ def _ending(code: int, log: Path) -> str:
 
 def _progress(folder: Path, left: Sequence[str]) -> Advance:
     done = sum(1 for _ in (folder / "out").iterdir())
-    return Advance(stage="command", step=min(done, len(left)), total=len(left))
+    return Advance(stage="running the command", step=min(done, len(left)), total=len(left))
 
 
 def _collect(out: Path, job: Job, left: Sequence[str], used: Used, note: Note) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from uad_bench.distributed import WorkerGroup
 
 Emit = Callable[[Event], None]
+SCORING = "scoring patients"
 LONGEST_REMARK = 300
 OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
@@ -136,7 +137,7 @@ def _score(
     run, first = Run(Path(assignment.run)), None
     mine = list(assignment.score.items())[group.rank :: group.size]
     for done, (subject, slices) in enumerate(mine):
-        emit(Advance(stage="score", step=done, total=len(mine)))
+        emit(Advance(stage=SCORING, step=done, total=len(mine)))
         seed_globals(assignment.seed, "score", subject)  # makes methods that use global generators resumable
         keys = [SliceKey(subject, z) for z in slices]
         with meter.span() as spent:
@@ -148,6 +149,7 @@ def _score(
             emit(Remark(subject=subject, kind=remark))
         stored = save_map(run.map(subject), score_map)
         emit(Scored(subject=subject, slices=len(keys), rank=group.rank, **dict(stored), **spent))
+    emit(Advance(stage=SCORING, step=len(mine), total=len(mine)))
     return first
 
 
