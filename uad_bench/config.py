@@ -59,17 +59,24 @@ class Task:
     """Conditions under which methods are compared: data, modalities, slices, split, budget and protocol.
 
     Attributes:
-        dataset: name of a registered dataset; `options` go to its constructor.
+        name: name in tables and run folders; by default that of the file.
+        summary: one line for `list tasks`.
+        dataset: name of a registered dataset (`list datasets`).
+        options: arguments of the dataset's constructor.
         pair: the modality given at test and the one translated to.
         modalities: all that the gate reads for every patient, whatever a method needs.
         slices: first and last axial slice (canonical orientation, inclusive); None means all with brain.
-        size: height and width in pixels of the slices a method works on; `field_of_view` is their side in mm.
-        scaling: a name of `uad_bench.data.scaling`.
+        size: height and width in pixels of the slices a method works on.
+        field_of_view: side of these slices in mm.
+        scaling: intensity scaling, a name of `uad_bench.data.scaling`.
         margin: a healthy slice has no anomaly in this many slices on either side.
         min_brain: least brain area of a healthy slice, as a fraction of the slice.
-        split: `hash`, `dataset`, or a shipped list; `subset` accepts that some of its patients are absent.
+        split: `hash`, `dataset`, a shipped list (`list splits`), or the path of a list.
+        subset: accept that some patients of the list are absent.
         exclude: ids of patients, or of single scans of theirs, that are left out of everything.
         whole_head: run although most scans are not skull-stripped, so that the skull counts as brain.
+        protocol: evaluation protocol (`list protocols`), or the path of its TOML file.
+        budget: optimiser steps, and slices per step.
     """
 
     __pydantic_config__ = STRICT

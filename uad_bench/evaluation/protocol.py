@@ -73,13 +73,17 @@ class Protocol:
     """An evaluation protocol.
 
     Attributes:
+        name: by default that of the file.
+        summary: one line for `list protocols`.
         slices: `all`, the `largest` lesion slice of each patient, or the `anomalous` ones.
         within: first and last slice that may be chosen, on a grid of 155; scaled to the scan's number of slices. The
             task's own range applies as well.
         region: `brain` (and every anomalous voxel), or `all` voxels of the image.
-        chain: post-processing of every method's maps; `common` is the one selected by `--chain common`.
+        chain: post-processing of every method's maps.
+        common: post-processing selected by `--chain common`.
         thresholds: policies, each reported with its own Dice.
         shapes: policies for which lesion and surface metrics are computed.
+        published: how a paper's own code evaluates; such metrics are never ranked.
     """
 
     __pydantic_config__ = STRICT

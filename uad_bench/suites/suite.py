@@ -24,8 +24,15 @@ class Suite:
     """The runs of a suite: the product of all lists.
 
     Attributes:
+        name: name in tables; by default that of the file.
+        summary: one line about the suite.
+        methods: names of registered methods.
+        tasks: names of tasks, or paths of their TOML files.
         pairs: modality pairs such as `flair:t2`; by default the task's own.
+        seeds: seeds of every method that is trained.
+        profile: profile of the methods' hyperparameters, such as `published`.
         folds: number of cross-validation folds per cell; 0 uses the task's split.
+        split: as with `run --split`.
         baselines: whether to add the trivial baselines once per task and pair.
         gpus: number of GPUs that share each training.
         settings: `KEY=VALUE`, as with `run --set`.
