@@ -1,11 +1,13 @@
 """What `list` prints."""
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from uad_bench.output.inventory import inventory_table
+from uad_bench.output.inventory import INVENTORY, inventory_table
+from uad_bench.plugins.scaffold import write_method
 
 NAME = "phantom-tiny/intensity-equalised/seed0-2ae0b5a8"
 
@@ -22,3 +24,21 @@ def test_a_runs_name_is_printed_whole_in_any_window(width):
 
 def test_nothing_to_list_is_said():
     assert inventory_table("runs", []) == "no runs"
+
+
+@pytest.mark.parametrize("kind", ["methods", "tasks", "datasets", "protocols"])
+def test_lists_fit_80_columns_and_show_name_and_summary(kind):
+    rows = INVENTORY[kind](Path("runs"), ())
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(inventory_table(kind, rows))
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].split() == ["name", "summary"]
+    assert len(lines) < 3.2 * len(rows)
+    assert all(row["summary"] for row in rows)
+
+
+def test_a_plugin_is_summarised_by_the_docstring_of_its_class(tmp_path):
+    (file, _), _ = write_method("rare-voxels", kind="file", folder=tmp_path)
+    summaries = {row["name"]: row["summary"] for row in INVENTORY["methods"](tmp_path, (file,))}
+    assert summaries["rare-voxels"]
+    assert summaries["rare-voxels"] in file.read_text()

@@ -13,6 +13,7 @@ from uad_bench.cli import (
     applying,
     authoring,
     boards,
+    cleaning,
     data,
     exporting,
     listing,
@@ -52,6 +53,7 @@ app.command("compare")(scores.compare)
 app.command("verify")(scores.verify)
 app.add_typer(boards.leaderboard, name="leaderboard")
 app.add_typer(data.data, name="data")
+app.add_typer(cleaning.runs, name="runs")
 app.add_typer(suites.suite, name="suite")
 
 

@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from uad_bench.cli.completion import complete_run
 from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, print_json
 
 
 def score(
-    run: Annotated[str, typer.Argument(help="A trained run; with cross-validation, one of its folds.")],
+    run: Annotated[
+        str, typer.Argument(help="A trained run; with cross-validation, one of its folds.", autocompletion=complete_run)
+    ],
     data: Data = None,
     task: Annotated[
         str | None,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Task
+from uad_bench.cli.options import RUNS, AsJson, Data, RunName, Task
 
 leaderboard = typer.Typer(
     help="Compare all runs of a task: rank ranges, confidence intervals and costs.", no_args_is_help=True
@@ -62,7 +62,7 @@ def build(
 
 @leaderboard.command("add")
 def add(
-    run: Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")],
+    run: RunName,
     runs: Source = RUNS,
     output: Boards = BOARDS,
 ) -> None:

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, Data, Runs
+from uad_bench.cli.options import RUNS, Data, RunName, Runs
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")],
+    run: RunName,
     to: Annotated[Path, typer.Option("--to", help="Folder to write to.")],
     policy: Annotated[
         Literal["hFPR1", "hFPR5", "valDice", "oracle"], typer.Option(help="Threshold policy of the masks.")

@@ -7,12 +7,25 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from uad_bench.cli.completion import complete_run, complete_task
+
 Runs = Annotated[Path, typer.Option("--runs", envvar="UAD_BENCH_RUNS", help="Folder of runs.")]
 RUNS = Path("runs")
 AsJson = Annotated[
     bool, typer.Option("--json", help="Write one JSON document to stdout (nothing if the command itself fails).")
 ]
-Task = Annotated[str, typer.Option("--task", "-t", help="A shipped task, or the path of a task's TOML file.")]
+Task = Annotated[
+    str,
+    typer.Option(
+        "--task", "-t", help="A shipped task, or the path of a task's TOML file.", autocompletion=complete_task
+    ),
+]
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run: its folder, or task/method/seed0-1a2b3c4d.", autocompletion=complete_run
+    ),
+]
 Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder with the patients.", show_default=False)]
 Exclude = Annotated[
     list[str] | None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uad_bench.cli.completion import complete_method
 from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, Settings, Task, print_json
 from uad_bench.errors import ConfigError
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 def run(
     method: Annotated[
         str | None,
-        typer.Argument(help="A registered method (see [b]list methods[/b]), or a file with one.", show_default=False),
+        typer.Argument(
+            help="A registered method (see [b]list methods[/b]), or a file with one.",
+            show_default=False,
+            autocompletion=complete_method,
+        ),
     ] = None,
     methods: Annotated[
         list[str] | None,

@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, Runs, Task, print_json
-
-RunName = Annotated[str, typer.Argument(help="A run: its folder, or task/method/seed0-1a2b3c4d.")]
+from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, RunName, Runs, Task, print_json
 
 
 def rescore(

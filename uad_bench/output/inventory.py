@@ -4,18 +4,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from uad_bench.boards.method_scores import setting_name
 from uad_bench.config import load_task, read_toml
 from uad_bench.output.tables import write_value
 from uad_bench.plugins import registry
-from uad_bench.plugins.availability import problem_of, source_file
+from uad_bench.plugins.availability import docstring_of, problem_of, source_file
 from uad_bench.resources import resource_names, resource_path
 from uad_bench.runs.folder import find_runs
+from uad_bench.runs.record import RunRecord
+from uad_bench.runs.removal import size_of, write_size
 
 Rows = list[dict[str, Any]]
-JSON_ONLY = {"paper", "code", "code_licence", "class", "file", "problem"}  # too wide, or part of the summary
+SHOWN = ("name", "run", "status", "AUPRC", "settings", "size", "summary")
+"""Columns of the tables, which fit a terminal of 80 columns; JSON has all of them."""
 
 WIDEST = 60  # of a name that stays on one line
 
@@ -27,7 +32,10 @@ def list_methods(_: Path, plugins: Sequence[Path]) -> Rows:
 
 def list_datasets(_: Path, __: Sequence[Path]) -> Rows:
     """Every registered dataset with its origin."""
-    return [{"name": e.name, "origin": e.origin, "class": e.target} for e in registry.datasets().values()]
+    return [
+        {"name": e.name, "origin": e.origin, "class": e.target, "summary": docstring_of(e)}
+        for e in registry.datasets().values()
+    ]
 
 
 def list_tasks(_: Path, __: Sequence[Path]) -> Rows:
@@ -61,16 +69,20 @@ def list_splits(_: Path, __: Sequence[Path]) -> Rows:
 
 
 def list_runs(runs: Path, _: Sequence[Path]) -> Rows:
-    """Every run in the runs folder."""
-    records = [run.read_record() for run in find_runs(runs)]
+    """Every run in the runs folder, with the settings in which it differs from other runs of its method."""
+    found = find_runs(runs)
+    records = [run.read_record() for run in found]
     return [
         {
-            "run": r.run,
-            "status": r.status,
-            "AUPRC": write_value(r.find("auprc"), interval=True),
-            "created": r.created,
+            "run": record.run,
+            "settings": _settings(record, [r for r in records if _row_of(r) == _row_of(record)]),
+            "status": record.status,
+            "AUPRC": write_value(record.find("auprc")),
+            "size": write_size(size := size_of(run)),
+            "bytes": size,
+            "created": record.created,
         }
-        for r in records
+        for run, record in zip(found, records, strict=True)
     ]
 
 
@@ -88,8 +100,8 @@ def inventory_table(kind: str, rows: Rows) -> Table | str:
     """The rows as a table, or a sentence if there are none."""
     if not rows:
         return f"no {kind}"
-    columns = [column for column in rows[0] if column not in JSON_ONLY]
-    table = Table()
+    columns = [column for column in rows[0] if column in SHOWN and any(row[column] for row in rows)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:  # names must stay complete to be copied, so only the other columns are folded
         longest = max(len(str(row[column])) for row in rows)
         width = min(longest, WIDEST) if column == columns[0] else None
@@ -113,6 +125,19 @@ def _method(entry: registry.Entry) -> dict[str, Any]:
         "code_licence": facts.get("code_licence"),
         "class": entry.target,
         "file": str(source_file(entry) or ""),
-        "summary": f"UNAVAILABLE: {problem}" if problem else facts.get("summary", ""),
+        "summary": f"UNAVAILABLE: {problem}" if problem else facts.get("summary") or docstring_of(entry),
         "problem": problem,
     }
+
+
+def _row_of(record: RunRecord) -> tuple[str, str]:
+    return record.task.name, record.method.name
+
+
+def _settings(record: RunRecord, others: Sequence[RunRecord]) -> str:
+    """Hyperparameters, slices and source code that not all of these runs of the method share."""
+    name = setting_name(record, others)
+    parts = [name.removeprefix(f"{record.method.name} (").removesuffix(")")] if name != record.method.name else []
+    if record.method.source and len({other.method.source for other in others}) > 1:
+        parts.append(f"source {record.method.source[:4]}")
+    return ", ".join(parts)

@@ -1,5 +1,6 @@
 """Finds out whether a registered method can be loaded, without importing it."""
 
+import ast
 import importlib.util
 from pathlib import Path
 
@@ -21,13 +22,23 @@ def problem_of(entry: Entry) -> str | None:
 
 def source_file(entry: Entry) -> Path | None:
     """The file that defines the method; None if it cannot be found without running code."""
-    if entry.file:
-        return entry.file
+    source = None if entry.file else _source(entry)
+    return entry.file or (source.path if source else None)
+
+
+def docstring_of(entry: Entry) -> str:
+    """First line of the docstring of the class, or of its module; empty if it cannot be found without running code."""
+    source, name = _source(entry), entry.target.rpartition(":")[2]
+    nodes = [source.classes.get(name), source.tree] if source else []
+    texts = (ast.get_docstring(node) for node in nodes if node)
+    return next((text.partition("\n")[0] for text in texts if text), "")
+
+
+def _source(entry: Entry) -> Source | None:
     try:
-        source = find_source(entry.target.rpartition(":")[0])
+        return Source.read(entry.file) if entry.file else find_source(entry.target.rpartition(":")[0])
     except (ImportError, SyntaxError, ValueError, OSError):
         return None
-    return source.path if source else None
 
 
 def _missing_import(source: Source, seen: set[str]) -> str | None:
