@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import create_model
 
 from uad_bench.config import STRICT, Task, validate
@@ -116,6 +118,23 @@ def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
     )
     subjects = [cohort.subjects[name] for name in cohort.census]
     return SliceStore.prepare(subjects, cohort.census, choice, cache=cache_root(), report=report)
+
+
+def read_input(cohort: Cohort, subject: str, *, cache: Path) -> NDArray[np.float32]:
+    """What a network of the task is given of a patient, on the scan's grid: the scaled input at the working size.
+
+    Returns:
+        (X, Y, Z) float32, equal to the score map of `intensity-coarse`.
+
+    Raises:
+        DataError: the scan cannot be scaled.
+    """
+    task = cohort.task
+    choice = Preprocessing(
+        modalities=task.pair[:1], scaling=task.scaling, size=task.size, field_of_view=task.field_of_view
+    )
+    store = SliceStore.prepare([cohort.subjects[subject]], cohort.census, choice, cache=cache)
+    return store.input_map(subject, cohort.scored_slices(subject))
 
 
 def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:

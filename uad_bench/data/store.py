@@ -128,6 +128,11 @@ class SliceStore:
         """Resample score maps (N, h, w) to the scan's grid (X, Y, Z) float32; see `geometry.to_native`."""
         return to_native(scores, self.geometry(subject), slices=slices)
 
+    def input_map(self, subject: str, slices: Sequence[int]) -> npt.NDArray[np.float32]:
+        """The first channel on the scan's grid (X, Y, Z): the score map of a method that returns its input."""
+        images = [self._slice(SliceKey(subject, z), [0])[0][0] for z in slices]
+        return self.to_native(subject, slices, np.asarray(images, np.float32))
+
     def _key(self, subject: str) -> str:
         if subject not in self.entries:
             raise DataError(f"{subject}: no slices were prepared for this patient")

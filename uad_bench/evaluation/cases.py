@@ -89,6 +89,7 @@ class Cases:
         protocol: defines the evaluated slices and voxels, and the post-processing.
         slices: first and last slice of the task; None means all.
         filtered: cache of post-processed maps, because a 3-D median takes seconds per patient.
+        inputs: returns a subject's input intensities, (X, Y, Z) float32; None if the task does not read its input.
     """
 
     references: Mapping[str, Reference]
@@ -96,6 +97,7 @@ class Cases:
     protocol: Protocol
     slices: tuple[int, int] | None = None
     filtered: Cache | None = None
+    inputs: Callable[[str], ScoreMap] | None = None
 
     def __getitem__(self, subject: str) -> Case:
         """The patient under this protocol.
@@ -124,6 +126,12 @@ class Cases:
     def voxels(self, subjects: Sequence[str]) -> Iterator[Voxels]:
         """Scores and anomaly of the evaluated voxels of each subject, in this order."""
         return (self[subject].voxels for subject in subjects)
+
+    def intensities(self, case: Case) -> NDArray[np.float32]:
+        """Input intensities of the evaluated voxels, in the order of `case.voxels`."""
+        assert self.inputs is not None
+        low, high = self._box(self.references[case.subject], self.protocol.steps.halo)
+        return self.inputs(case.subject)[low[0] : high[0], low[1] : high[1], case.z][case.domain]
 
     def healthy(self, subject: str) -> NDArray[np.float32]:
         """Scores of voxels in the subject's slices without anomaly, whatever slices the protocol chooses."""

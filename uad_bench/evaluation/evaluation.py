@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from uad_bench.errors import DataError
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.groups import Grouping, size_groups
+from uad_bench.evaluation.matching import matched_auroc
 from uad_bench.evaluation.measurement import SubjectResult, measure_subject
 from uad_bench.evaluation.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
 from uad_bench.metrics.lesion import LESIONS
@@ -115,7 +116,7 @@ def evaluate(
     sizes = size_groups({s.subject: s.anomaly_mm3 for s in subjects})
     parts = [_part(inputs, cases, g, value, seed) for g in (sizes, *groupings) for value in g.values]
     return Evaluation(
-        tuple(_estimates(inputs)),
+        (*_estimates(inputs), matched_auroc(cases, test, inputs.resamples, labels)),
         tuple(estimate for part in parts for estimate in _group_estimates(part)),
         tuple(subjects),
         thresholds,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from uad_bench.data.cache import Cache, cache_root
-from uad_bench.data.cohort import Cohort
+from uad_bench.data.cohort import Cohort, read_input
 from uad_bench.data.reference import build_references
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_json
@@ -50,6 +51,7 @@ def cases_of(
         protocol=protocol,
         slices=cohort.task.slices,
         filtered=Cache.of(cache, "filtered"),
+        inputs=partial(read_input, cohort, cache=cache) if cohort.task.pair[0] in cohort.task.modalities else None,
     )
 
 

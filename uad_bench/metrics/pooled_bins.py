@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.ranks import RankCounts, Voxels
+from uad_bench.metrics.ranks import Keyed, RankCounts
 
 BINS = 16_384
 
@@ -18,13 +19,13 @@ class PatientCounts:
     """Voxels of each patient at or above each of B shared thresholds.
 
     Attributes:
-        thresholds: (B,) float32, descending; the last is the lowest score of any positive.
+        thresholds: (B,) descending; the last is the lowest score of any positive.
         positives: (n, B) int32 positives of patient j with a score >= `thresholds[b]`.
         voxels: (n, B) int32 voxels of patient j with a score >= `thresholds[b]`.
         n_voxels: (n,) int64 all voxels of patient j.
     """
 
-    thresholds: NDArray[np.float32]
+    thresholds: NDArray[np.floating[Any]]
     positives: NDArray[np.int32]
     voxels: NDArray[np.int32]
     n_voxels: NDArray[np.int64]
@@ -38,7 +39,7 @@ class PatientCounts:
         return PatientCounts(self.thresholds, self.positives[patients], self.voxels[patients], self.n_voxels[patients])
 
 
-def shared_thresholds(counts: RankCounts, *, bins: int = BINS) -> NDArray[np.float32]:
+def shared_thresholds(counts: RankCounts, *, bins: int = BINS) -> NDArray[np.floating[Any]]:
     """At most `bins` scores that split the pooled positives evenly, highest first.
 
     Recall changes only at scores of positives, so quantiles of *their* scores give equal steps of recall however rare
@@ -51,7 +52,7 @@ def shared_thresholds(counts: RankCounts, *, bins: int = BINS) -> NDArray[np.flo
     return counts.scores[np.unique(np.searchsorted(counts.tp, ends))]
 
 
-def count_patients(patients: Iterable[Voxels], thresholds: NDArray[np.float32]) -> PatientCounts:
+def count_patients(patients: Iterable[Keyed], thresholds: NDArray[np.floating[Any]]) -> PatientCounts:
     """Count each patient's voxels at the thresholds in one pass; memory O(n B + one patient)."""
     rows = [_marked(scores, thresholds, anomaly) for scores, anomaly in patients]
     positives, voxels, n_voxels = zip(*rows, strict=True) if rows else ((), (), ())
@@ -65,11 +66,11 @@ def count_patients(patients: Iterable[Voxels], thresholds: NDArray[np.float32]) 
 
 
 def _marked(
-    scores: NDArray[np.float32], thresholds: NDArray[np.float32], anomaly: NDArray[np.bool_]
+    scores: NDArray[np.floating[Any]], thresholds: NDArray[np.floating[Any]], anomaly: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
     """Positives (B,) and voxels (B,) with a score at or above each threshold, and all voxels."""
     return _at_or_above(scores[anomaly], thresholds), _at_or_above(scores, thresholds), scores.size
 
 
-def _at_or_above(scores: NDArray[np.float32], thresholds: NDArray[np.float32]) -> NDArray[np.int32]:
+def _at_or_above(scores: NDArray[np.floating[Any]], thresholds: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
     return (scores.size - np.searchsorted(np.sort(scores), thresholds)).astype(np.int32)

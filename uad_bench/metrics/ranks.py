@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from uad_bench.metrics.validity import require_scores
 
 Voxels = tuple[NDArray[np.float32], NDArray[np.bool_]]
 """Scores (V,) float32 and anomaly mask (V,) bool of one patient's brain voxels, in any order."""
+Keyed = tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]
+"""The same with scores, or keys that order voxels otherwise, of float32 or float64."""
+Check = Callable[..., None]
 
 _PIECE = 1 << 22  # fewest voxels sorted at once: 16 MiB
 _VOXELS_PER_POSITIVE = 16  # where looking up every positive in a piece costs less than sorting it
@@ -29,7 +33,7 @@ class RankCounts:
     """Number of voxels at and above each distinct score of a positive, highest score first.
 
     Attributes:
-        scores: (K,) float32 distinct scores of positives, descending; -0.0 and 0.0 are one score.
+        scores: (K,) distinct scores (or keys) of positives, descending; -0.0 and 0.0 are one score.
         tp: (K,) int64 positives with a score >= `scores[k]`.
         fp: (K,) int64 negatives with a score >= `scores[k]`.
         tied: (K,) int64 negatives with a score == `scores[k]`.
@@ -37,7 +41,7 @@ class RankCounts:
         n_negative: all negatives.
     """
 
-    scores: NDArray[np.float32]
+    scores: NDArray[np.floating[Any]]
     tp: NDArray[np.int64]
     fp: NDArray[np.int64]
     tied: NDArray[np.int64]
@@ -49,18 +53,21 @@ class RankCounts:
         return self.n_positive + self.n_negative
 
 
-def count_ranks(patients: Callable[[], Iterable[Voxels]], *, names: Sequence[str] = ()) -> RankCounts:
+def count_ranks(
+    patients: Callable[[], Iterable[Keyed]], *, names: Sequence[str] = (), check: Check = require_scores
+) -> RankCounts:
     """Exact counts over all voxels of all patients, in memory O(positives + one patient).
 
     Args:
         patients: called twice; each time yields the same patients in any order.
         names: for messages, in the order of the patients.
+        check: of a patient's scores; keys derived from scores, as float64, need another.
 
     Raises:
         MethodError: scores of a patient are not finite (`nonfinite`) or of another type or shape (`bad_output`).
         DataError: no voxel at all (`empty_domain`), or the second pass differs from the first.
     """
-    positives, n_voxels = _gather_positives(patients(), names)
+    positives, n_voxels = _gather_positives(patients(), names, check)
     if n_voxels == 0:
         raise DataError("empty_domain: no voxel to score; check the brain masks and the slice range")
     positives.sort()
@@ -84,17 +91,20 @@ def count_ranks_of(scores: NDArray[np.float32], anomaly: NDArray[np.bool_], *, n
     return count_ranks(lambda: [(scores, anomaly)], names=(name,))
 
 
-def _gather_positives(patients: Iterable[Voxels], names: Sequence[str]) -> tuple[NDArray[np.float32], int]:
+def _gather_positives(
+    patients: Iterable[Keyed], names: Sequence[str], check: Check
+) -> tuple[NDArray[np.floating[Any]], int]:
     """Scores of all positives, unsorted, and the number of all voxels."""
-    found, n_voxels = [np.empty(0, np.float32)], 0
+    found: list[NDArray[np.floating[Any]]] = [np.empty(0, np.float32)]
+    n_voxels = 0
     for number, (scores, anomaly) in enumerate(patients):
-        require_scores(scores, shape=(anomaly.size,), name=names[number] if names else f"patient {number}")
+        check(scores, shape=(anomaly.size,), name=names[number] if names else f"patient {number}")
         found.append(scores[anomaly])
         n_voxels += scores.size
     return np.concatenate(found), n_voxels
 
 
-def _distinct(ordered: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _distinct(ordered: NDArray[np.floating[Any]]) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]:
     """Distinct values of an ordered array and how often each occurs."""
     new = np.ones(ordered.size, bool)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])  # a difference could overflow or vanish
@@ -103,12 +113,13 @@ def _distinct(ordered: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
 
 
 def _count_voxels(
-    patients: Iterable[Voxels], ascending: NDArray[np.float32], *, most: int
+    patients: Iterable[Keyed], ascending: NDArray[np.floating[Any]], *, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Voxels below and at each ascending score (K,), and how many voxels there were."""
     below, equal = np.zeros(ascending.size, np.int64), np.zeros(ascending.size, np.int64)
     n_seen = 0
-    for piece in _ordered_pieces(patients, size=min(most, max(_PIECE, _VOXELS_PER_POSITIVE * ascending.size))):
+    size = min(most, max(_PIECE, _VOXELS_PER_POSITIVE * ascending.size))
+    for piece in _ordered_pieces(patients, np.empty(size, ascending.dtype)):
         first = np.searchsorted(piece, ascending)
         below += first
         met = np.flatnonzero(piece.take(first, mode="clip") == ascending)
@@ -117,9 +128,11 @@ def _count_voxels(
     return below, equal, n_seen
 
 
-def _ordered_pieces(patients: Iterable[Voxels], *, size: int) -> Iterator[NDArray[np.float32]]:
-    """All scores in ascending pieces of `size` voxels; each piece is overwritten by the next."""
-    buffer, filled = np.empty(size, np.float32), 0
+def _ordered_pieces(
+    patients: Iterable[Keyed], buffer: NDArray[np.floating[Any]]
+) -> Iterator[NDArray[np.floating[Any]]]:
+    """All scores in ascending pieces of the buffer's size; each piece is overwritten by the next."""
+    size, filled = buffer.size, 0
     for whole, _ in patients:
         scores = whole
         while scores.size:

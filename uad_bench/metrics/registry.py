@@ -21,6 +21,11 @@ _OVER_THRESHOLDS = (
         description="probability that a random anomalous voxel scores higher than a random healthy one",
     ),
     Metric(
+        name="matched_auroc",
+        label="Matched AUROC",
+        description="AUROC between lesion and healthy voxels of equal input intensity; 0.5 for the input itself",
+    ),
+    Metric(
         name="fpr95",
         label="FPR@95TPR",
         description="lowest FPR at a sensitivity of at least 95 %",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from uad_bench.metrics.pooled_bins import PatientCounts
 from uad_bench.metrics.ranks import RankCounts
 from uad_bench.metrics.voxel import auroc, average_precision, best_dice
 
+Values = NDArray[np.float64]
 REPLICATES = 2_000
 MOST_SHIFT = 5e-4
 """Largest difference between a metric and its binned form for which replicates are corrected."""
@@ -115,13 +116,15 @@ def pooled_replicates(patients: PatientCounts, counts: RankCounts, resamples: Re
     exact = {"auprc": average_precision(counts), "auroc": auroc(counts), "dice": best_dice(counts).dice}
     shift = {name: measure.value - float(binned[name][0]) for name, measure in exact.items()}
     reasons = {name: measure.undefined or _refusal(shift[name]) for name, measure in exact.items()}
-    blocks = [
-        _pooled_metrics(patients, resamples.weights[start : start + _BLOCK])
-        for start in range(0, len(resamples.weights), _BLOCK)
-    ]
+    blocks = [_pooled_metrics(patients, weights) for weights in _blocks(resamples.weights)]
     values = {name: np.concatenate([block[name] for block in blocks]) + shift[name] for name in exact}
     undefined = {name: reason for name, reason in reasons.items() if reason}
     return PooledReplicates(values, shift, undefined, patients.n_patients)
+
+
+def in_blocks(metric: Callable[[Values], Values], weights: Values) -> Values:
+    """A metric (R,) of rows of patient weights (R, n), computed for a few rows at once to limit memory."""
+    return np.concatenate([metric(rows) for rows in _blocks(weights)])
 
 
 def summed_counts(patients: Sequence[Any], resamples: Resamples) -> Any:
@@ -141,6 +144,10 @@ def mean_replicates(values: NDArray[np.float64], resamples: Resamples) -> NDArra
     with np.errstate(invalid="ignore"):
         means: NDArray[np.float64] = (resamples.weights[:, defined] @ values[defined]) / (resamples.weights @ defined)
     return means
+
+
+def _blocks(weights: Values) -> Iterator[Values]:
+    return (weights[start : start + _BLOCK] for start in range(0, len(weights), _BLOCK))
 
 
 def _refusal(shift: float) -> str | None:

@@ -30,6 +30,7 @@ class Patient:
         anomaly: (V,) bool.
         z: (V,) slice index of each voxel.
         anomaly_mm3: lesion volume in the reference, mm³.
+        intensity: (V,) input intensity; None if the task does not read its input, or a scan cannot be scaled.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Patient:
     anomaly: NDArray[np.bool_]
     z: NDArray[np.int64]
     anomaly_mm3: float
+    intensity: NDArray[np.float32] | None = None
 
     @property
     def healthy(self) -> NDArray[np.bool_]:
@@ -64,6 +66,7 @@ def recompute(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> d
         **dict(_over_thresholds(patients)),
         **{key: value for policy, t in thresholds.items() for key, value in _at(patients, policy, t)},
         **dict(_slices(patients)),
+        "matched_auroc@all/pooled": matched_auroc(patients),
     }
     numbers = {key: Recomputed(value, len(patients)) for key, value in pooled_values.items()}
     numbers |= _means([recompute_patient(patient, thresholds) for patient in patients])
@@ -183,6 +186,30 @@ def false_alarms(patients: Sequence[Patient], threshold: float) -> float:
     """False-positive rate in slices without anomaly."""
     healthy = [p.scores[p.healthy] for p in patients]
     return _divide(sum(int(np.sum(s >= threshold)) for s in healthy), sum(s.size for s in healthy))
+
+
+def bins_of_intensity(patients: Sequence[Patient]) -> Iterator[list[tuple[NDArray[np.float32], NDArray[np.bool_]]]]:
+    """Scores and anomaly of each patient, for every bin of input intensity with 100 voxels of either kind."""
+    known = [(p, p.intensity) for p in patients if p.intensity is not None]
+    lesions = np.sort(np.concatenate([i[p.anomaly] for p, i in known] or [np.empty(0, np.float32)]))
+    if len(known) < len(patients) or not lesions.size:
+        return
+    n = max(1, min(256, lesions.size // 100))
+    limits = np.unique(lesions[np.ceil(np.arange(1, n) / n * (lesions.size - 1)).astype(np.int64)])
+    sorted_in = [(p, np.digitize(i, limits)) for p, i in known]
+    for k in range(limits.size + 1):
+        parts = [(p.scores[bins == k], p.anomaly[bins == k]) for p, bins in sorted_in]
+        n_lesion, n_voxels = (
+            sum(int(found) for found in each) for each in zip(*((a.sum(), a.size) for _, a in parts), strict=True)
+        )
+        if min(n_lesion, n_voxels - n_lesion) >= 100:
+            yield parts
+
+
+def matched_auroc(patients: Sequence[Patient]) -> float:
+    """Mean AUROC within bins of input intensity, weighted by lesion voxels; NaN without a usable bin."""
+    curves = [Curve.of(*map(np.concatenate, zip(*parts, strict=True))) for parts in bins_of_intensity(patients)]
+    return _divide(sum(c.roc_area * c.n_positive for c in curves), sum(c.n_positive for c in curves))
 
 
 def _over_thresholds(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]:

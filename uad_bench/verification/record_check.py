@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.data.reference import Reference
+from uad_bench.errors import DataError
+from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
@@ -41,11 +43,11 @@ EXACT_UP_TO = MOST_EDGES  # distinct scores of positives up to which the bootstr
 ORACLE = "dice@oracle/pooled"
 EXACT = ("auprc@all/pooled", "auprc_gain@all/pooled", ORACLE)
 CURVES = (
-    *EXACT, "auroc@all/pooled",
+    *EXACT, "auroc@all/pooled", "matched_auroc@all/pooled",
     *(f"slice_{name}{ending}@all/pooled" for name in ("auroc", "auprc") for ending in ("", "_top1pct")),
 )  # fmt: skip
 LEVEL = 0.95
-OF_ALL_ONLY = ("fpr_healthy", "slice_")  # prefixes of metrics that groups do not have
+OF_ALL_ONLY = ("fpr_healthy", "slice_", "matched_")  # prefixes of metrics that groups do not have
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +68,22 @@ class RecordCheck:
     def of(cls, stored: Stored, report: Report, *, cache: Path) -> RecordCheck:
         """Read the maps, and build references from the scans in `cache`."""
         protocol = load_protocol(stored.cohort.task.protocol)
-        references = cases_of(stored.run, stored.cohort, stored.split, protocol, report, cache=cache).references
+        cases = cases_of(stored.run, stored.cohort, stored.split, protocol, report, cache=cache)
         slices = stored.cohort.task.slices
 
         def read(subject: str, chosen: Protocol) -> Patient | None:
-            return _patient(references[subject], read_map(stored.run.map(subject)), chosen, slices)
+            return _patient(cases.references[subject], read_map(stored.run.map(subject)), chosen, slices)
+
+        def read_all(subject: str) -> Patient | None:
+            score_map, given = read_map(stored.run.map(subject)), _input_of(cases, subject)
+            return _patient(cases.references[subject], score_map, protocol, slices, given)
 
         val = sorted(validated(stored.run, stored.split))
         everything = [p for s in val if (p := read(s, load_protocol("volume")))]
         return cls(
             stored,
             protocol,
-            [p for s in sorted(stored.split.test) if (p := read(s, protocol))],
+            [p for s in sorted(stored.split.test) if (p := read_all(s))],
             [p for s in val if (p := read(s, protocol))],
             np.concatenate([p.scores[p.healthy] for p in everything] or [np.empty(0, np.float32)]),
         )
@@ -189,7 +195,7 @@ class RecordCheck:
         self, patients: Sequence[Patient], known: Mapping[str, float], *, group: bool = False
     ) -> dict[str, Values]:
         weights = times_drawn(self._draw(len(patients)))
-        curves = curve_replicates(patients, weights, slices=not group)
+        curves = curve_replicates(patients, weights, group=group)
         if group:
             del curves[ORACLE]  # a group has no separate oracle: its Dice is at the threshold of all patients
         return {**summed_replicates(patients, known, weights), **curves}
@@ -278,12 +284,24 @@ def _first_differing(key: str, stored: Values, again: Values, *, within: float) 
         yield from differs(f"replicates.npy row {k} {key}", stored[k], again[k], within=within)
 
 
+def _input_of(cases: Cases, subject: str) -> NDArray[np.float32] | None:
+    try:
+        return cases.inputs(subject) if cases.inputs else None
+    except DataError:  # a scan that cannot be scaled
+        return None
+
+
 def _patient(
-    reference: Reference, score_map: NDArray[np.float32], protocol: Protocol, slices: tuple[int, int] | None
+    reference: Reference,
+    score_map: NDArray[np.float32],
+    protocol: Protocol,
+    slices: tuple[int, int] | None,
+    given: NDArray[np.float32] | None = None,
 ) -> Patient | None:
     """The evaluated voxels of a patient; None if no slice is evaluated."""
     low, high = reference.box
-    inside = np.asarray(score_map)[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    box = tuple(map(slice, low, high))
+    inside = np.asarray(score_map)[box]
     z = np.broadcast_to(np.arange(low[2], high[2]), inside.shape)
     first, last = slices or (0, reference.shape[2])
     area = np.where((np.arange(low[2], high[2]) >= first) & (np.arange(low[2], high[2]) <= last), 1, 0)
@@ -294,4 +312,5 @@ def _patient(
         return None
     counted = (reference.brain | reference.anomaly) & (area > 0)
     volume = float((reference.anomaly & (area > 0)).sum() * np.prod(reference.spacing))
-    return Patient(reference.id, inside[counted], reference.anomaly[counted], z[counted], volume)
+    intensity = None if given is None else given[box][counted]
+    return Patient(reference.id, inside[counted], reference.anomaly[counted], z[counted], volume, intensity)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.overlap import OVERLAP, Confusion
-from uad_bench.verification.recompute import HEALTHY, NAN, Curve, Patient, recompute_patient
+from uad_bench.verification.recompute import HEALTHY, NAN, Curve, Patient, bins_of_intensity, recompute_patient
 
 Values = NDArray[np.float64]
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
 """Scores (V,) and anomaly (V,) of one patient."""
 MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the stored bootstrap
+MOST_EDGES_MATCHED = 64  # likewise, within one bin of input intensity
 BLOCK = 32  # rows per block: arrays of 32 x 32,768 float64 are 8 MiB
 
 
@@ -57,13 +58,13 @@ def summed_replicates(
     return replicates
 
 
-def curve_replicates(patients: Sequence[Patient], weights: Values, *, slices: bool = True) -> dict[str, Values]:
+def curve_replicates(patients: Sequence[Patient], weights: Values, *, group: bool = False) -> dict[str, Values]:
     """Replicates (R,), by key, of metrics over all thresholds.
 
     Args:
         patients: in the order of the weights' columns.
         weights: (R, n), how often each patient occurs in each row.
-        slices: whether to include slice-level metrics.
+        group: whether these are some of the patients, for whom slice-level and matched metrics are not reported.
     """
     area, roc_area, dice = _areas([(p.scores, p.anomaly) for p in patients], weights)
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
@@ -74,7 +75,10 @@ def curve_replicates(patients: Sequence[Patient], weights: Values, *, slices: bo
         "dice@oracle/pooled": dice,
         "auprc_gain@all/pooled": _divide(area - base, 1 - base),
     }
-    for ending, top in (("", False), ("_top1pct", True)) if slices else ():
+    if group:
+        return replicates
+    replicates["matched_auroc@all/pooled"] = _matched(patients, weights)
+    for ending, top in (("", False), ("_top1pct", True)):
         area, roc_area, _ = _areas([p.slices(top=top) for p in patients], weights)
         replicates[f"slice_auroc{ending}@all/pooled"] = roc_area
         replicates[f"slice_auprc{ending}@all/pooled"] = area
@@ -95,9 +99,19 @@ def interval(replicates: Values) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _areas(parts: Sequence[Part], weights: Values) -> tuple[Values, Values, Values]:
+def _matched(patients: Sequence[Patient], weights: Values) -> Values:
+    """Mean ROC area (R,) within bins of input intensity, weighted by lesion voxels."""
+    areas, lesions = np.zeros(len(weights)), np.zeros(len(weights))
+    for parts in bins_of_intensity(patients):
+        _, area, _ = _areas(parts, weights, most=MOST_EDGES_MATCHED)
+        real = np.where(np.isnan(area), 0, weights @ np.array([anomaly.sum() for _, anomaly in parts], float))
+        areas, lesions = areas + real * np.nan_to_num(area), lesions + real
+    return _divide(areas, lesions)
+
+
+def _areas(parts: Sequence[Part], weights: Values, *, most: int = MOST_EDGES) -> tuple[Values, Values, Values]:
     """Average precision, ROC area and best Dice (R,), corrected for the effect of binning on the exact values."""
-    edges = _edges(np.concatenate([scores[anomaly] for scores, anomaly in parts]))
+    edges = _edges(np.concatenate([scores[anomaly] for scores, anomaly in parts]), most)
     if not edges.size:
         return (np.full(len(weights), NAN),) * 3
     table = np.array([[_histogram(s[a], edges), _histogram(s[~a], edges)] for s, a in parts], float)  # (n, 2, bins)
@@ -110,12 +124,12 @@ def _areas(parts: Sequence[Part], weights: Values) -> tuple[Values, Values, Valu
     return area, roc_area, dice
 
 
-def _edges(positives: NDArray[np.floating]) -> NDArray[np.floating]:
+def _edges(positives: NDArray[np.floating], most: int) -> NDArray[np.floating]:
     """Lower edges of the bins, ascending: one bin per distinct score of a positive, or quantiles."""
     distinct = np.unique(positives)
-    if distinct.size <= MOST_EDGES:
+    if distinct.size <= most:
         return np.unique(np.concatenate([distinct, np.nextafter(distinct, distinct.dtype.type(np.inf))]))
-    places = np.linspace(0, positives.size - 1, 2 * MOST_EDGES).astype(np.int64)
+    places = np.linspace(0, positives.size - 1, 2 * most).astype(np.int64)
     return np.unique(np.sort(positives)[places])
 
 
