@@ -17,10 +17,22 @@ DASH = "–"
 
 @dataclass(frozen=True, slots=True)
 class BoardColumn:
-    """A column and the function that makes its cells."""
+    """A column and the function that makes its cells.
+
+    Attributes:
+        needs: the column is left out if no row has this metric, such as rows of an older version.
+    """
 
     column: Column
     fill: Fill
+    needs: MetricKey | None = None
+
+    def is_shown(self, board: Board) -> bool:
+        """Whether some row of the board has the metric, or the reason why it is undefined."""
+        return self.needs is None or any(
+            number.value is not None or number.undefined
+            for number in (row.number(self.needs.in_chain(board.chain)) for row in board.rows)
+        )
 
 
 def seconds(value: float | None) -> str:
@@ -161,10 +173,16 @@ def _column(heading: str, fill: Fill, *, numeric: bool = True, identity: bool = 
     return BoardColumn(Column(heading, numeric, identity, note), fill)
 
 
+def _optional(heading: str, name: str, policy: str | None = None, *, interval: bool = False) -> BoardColumn:
+    column = Column(heading, note=METRICS[name].description)
+    return BoardColumn(column, _metric(name, policy, interval=interval), MetricKey(name, policy))
+
+
 RESULTS = (
     _column("rank", _rank, identity=True, note="ranks that are not excluded by the data"),
     _column("method", _method, numeric=False, identity=True),
     _column("AUPRC [95 % CI]", _metric("auprc", interval=True, best=True)),
+    _optional("matched AUROC [95 % CI]", "matched_auroc", interval=True),
     _column("dice@hFPR5 [95 % CI]", _metric("dice", "hFPR5", interval=True)),
     _column("beats baselines?", _beats, numeric=False),
     _column("seeds", _seeds, numeric=False),
@@ -173,7 +191,7 @@ RESULTS = (
     _column("oracle Dice", _metric("dice", "oracle")),
     _column("seed SD", _spread),
 )
-LESIONS = (_column("lesion F1", _metric("lesion_f1_any", "hFPR5")),)
+LESIONS = (_optional("lesion F1", "lesion_f1_any", "hFPR5"),)
 COSTS = (
     _column("time per volume", _cost("score_s_per_volume")),
     _column("training", _cost("fit_s")),
@@ -185,7 +203,7 @@ HARDWARE = (_column("hardware", _hardware, numeric=False),)
 
 
 def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, ...]:
-    """All columns; those of lesion metrics only if some row has them.
+    """All columns; those of metrics that not every board has only if some row has them.
 
     Args:
         board: the board to show.
@@ -194,9 +212,8 @@ def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, 
     Raises:
         ConfigError: a metric does not exist.
     """
-    lesions = any(row.number(MetricKey("lesion_f1_any", "hFPR5", chain=board.chain)).value is not None
-                  for row in board.rows)  # fmt: skip
-    return (*RESULTS, *(LESIONS if lesions else ()), *map(_further, further), *COSTS, *HARDWARE)
+    every = (*RESULTS, *LESIONS, *map(_further, further), *COSTS, *HARDWARE)
+    return tuple(column for column in every if column.is_shown(board))
 
 
 def _further(text: str) -> BoardColumn:

@@ -13,6 +13,7 @@ from uad_bench.runs.record import RunRecord
 
 METRICS = (
     ("AUPRC [95 % CI]", "auprc", None, "pooled"),
+    ("matched AUROC [95 % CI]", "matched_auroc", None, "pooled"),
     ("dice@hFPR5 [95 % CI]", "dice", "hFPR5", "pooled"),
     ("dice@valDice", "dice", "valDice", "pooled"),
     ("oracle Dice", "dice", "oracle", "pooled"),

@@ -15,7 +15,7 @@ from uad_bench.runs.events import Event, LabelAccess, Remark
 from uad_bench.runs.metric_rows import MetricRow, find_row
 
 SCHEMA = 1
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 
 Status = Literal["ok", "failed", "unlabelled"]
 """`unlabelled`: there are maps but no reference labels, so metrics are not computed."""
