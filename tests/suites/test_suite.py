@@ -1,5 +1,7 @@
 """A suite is the product of its lists, and every shipped one names what exists."""
 
+from pathlib import Path
+
 import pytest
 
 from uad_bench.benchmark.request import Request
@@ -81,3 +83,21 @@ def test_the_command_of_a_cell_repeats_its_request(tmp_path):
 def test_plugin_files_of_a_suite_are_found_beside_it(tmp_path):
     (tmp_path / "mine.toml").write_text('methods = ["ae"]\ntasks = ["phantom-tiny"]\nplugins = ["my_method.py"]\n')
     assert load_suite(str(tmp_path / "mine.toml")).plugins == [tmp_path / "my_method.py"]
+
+
+def test_each_task_of_a_suite_may_have_its_own_data_folder(tmp_path):
+    file = tmp_path / "two.toml"
+    lines = [
+        'methods = ["ae"]',
+        'tasks = ["brats", "lgg"]',
+        "baselines = false",
+        "[data]",
+        'brats = "/d/brats"',
+        'lgg = "lgg"',
+    ]
+    file.write_text("\n".join(lines))
+    cells = cells_of(load_suite(str(file)), COMMON)
+    assert [cell.request.data for cell in cells] == [Path("/d/brats"), tmp_path / "lgg"]
+    file.write_text("\n".join(lines).replace('lgg = "lgg"', 'lg = "lgg"'))
+    with pytest.raises(ConfigError, match="unknown task in the data of suite two 'lg'; did you mean 'lgg'"):
+        load_suite(str(file))

@@ -13,7 +13,7 @@ from uad_bench.benchmark.recording import make_record
 from uad_bench.config import Experiment, Task, change_task, exclude_patients, load_task
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, find_subjects, gather, open_dataset
+from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
 from uad_bench.data.gate import check_split
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file, digest_json
@@ -26,6 +26,7 @@ from uad_bench.files import write_json
 from uad_bench.method import Progress
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.events import Failed, Imported, Remark, Start
+from uad_bench.runs.local import remember_data
 from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.record import RunRecord
 
@@ -104,7 +105,9 @@ def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Repor
     with job.run.lock():
         job.run.append(Start(resumed=False, repaired=()))
         write_json(job.run.experiment, dict(job.identity))
-        return _judged(job, maps, given.npy_orientation or "ras", report)
+        record = _judged(job, maps, given.npy_orientation or "ras", report)
+    remember_data(job.run, data_folder(cohort.task, given.data))
+    return record
 
 
 def _require_orientation(given: Submission, cohort: Cohort, maps: Maps) -> None:

@@ -14,7 +14,7 @@ from uad_bench.benchmark.started import StartedMethod, started_method
 from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
 from uad_bench.console import Reporter
 from uad_bench.data.checks import check_healthy, check_scans
-from uad_bench.data.cohort import Cohort, gather, open_dataset
+from uad_bench.data.cohort import Cohort, data_folder, gather, open_dataset
 from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.isolation import Limits
@@ -23,6 +23,7 @@ from uad_bench.plugins import registry
 from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.runs.folder import open_run
 from uad_bench.runs.identity import changes_since, settings_of, was_finished
+from uad_bench.runs.local import remember_data
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
 
@@ -91,11 +92,11 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
         if not all(job.run.finished for job in jobs):
             for split in cohort.splits:
                 check_healthy(cohort, split)
-        job = runner.plan(main, entry, cohort, origin)
+        data, job = data_folder(main.task, request.data), runner.plan(main, entry, cohort, origin)
         if expected := announce(job, request.runs):
             reporter.say(f"{request.method}: {expected}")
-        records = [_run(runner, one, reporter) for one in jobs]
-        records.append(_run(replace(runner, ranks=resolve_ranks(request.gpus, device)), job, reporter, started))
+        records = [_run(runner, one, data, reporter) for one in jobs]
+        records.append(_run(replace(runner, ranks=resolve_ranks(request.gpus, device)), job, data, reporter, started))
     if request.check_determinism and records[-1].status == "ok":
         reporter.say(check_determinism(runner, job))
     return records
@@ -116,13 +117,16 @@ def _started(
         yield started
 
 
-def _run(runner: Runner, job: Job, reporter: Reporter, started: StartedMethod | None = None) -> RunRecord:
+def _run(
+    runner: Runner, job: Job, data: Path | None, reporter: Reporter, started: StartedMethod | None = None
+) -> RunRecord:
     """Run one method, and report whether it was run before, and its AUPRC or its failure."""
     method, stored = job.experiment.method, job.run.finished
     reporter.start(method)
     if not stored and not job.run.experiment.exists() and (difference := changes_since(job.run, job.identity)):
         reporter.say(f"{method}: a new run, because of {difference}")
     record = runner.run(job, started)
+    remember_data(job.run, data)
     reporter.say(f"{method}: {_outcome(record)}" + (f"; this run exists: {job.run.path}" if stored else ""))
     say_warnings(record, reporter)
     return record

@@ -14,7 +14,7 @@ from uad_bench.config import Experiment, Task, change_task, exclude_patients, lo
 from uad_bench.console import Reporter
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, find_subjects, gather, open_dataset
+from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
 from uad_bench.data.gate import check_split
 from uad_bench.data.splits import Split, unseen_split
 from uad_bench.data.subject import Subject
@@ -22,6 +22,7 @@ from uad_bench.errors import ConfigError
 from uad_bench.execution.isolation import Limits
 from uad_bench.plugins import registry
 from uad_bench.runs.folder import Run
+from uad_bench.runs.local import remember_data
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
 
@@ -75,7 +76,9 @@ def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
     runner = Runner(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)
     cohort = _cohort(task, asked, reporter)
     say_cohort_warnings(cohort, reporter)
-    record = runner.run(runner.plan(experiment, entry, cohort, origin))
+    job = runner.plan(experiment, entry, cohort, origin)
+    record = runner.run(job)
+    remember_data(job.run, data_folder(task, asked.data))
     say_warnings(record, reporter)
     return record
 

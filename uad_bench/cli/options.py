@@ -26,7 +26,12 @@ RunName = Annotated[
         metavar="RUN", help="A run: its folder, or task/method/seed0-1a2b3c4d.", autocompletion=complete_run
     ),
 ]
-Data = Annotated[Path | None, typer.Option("--data", "-d", help="Folder with the patients.", show_default=False)]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", "-d", help="Folder with the patients; by default that of UAD_BENCH_DATA.", show_default=False
+    ),
+]
 Exclude = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="ID", help="Leave this patient out; may be repeated.", show_default=False),

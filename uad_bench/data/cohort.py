@@ -1,6 +1,7 @@
 """Read the patients of a task, split them, and check for data leakage before any method starts."""
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from uad_bench.method import Progress
 from uad_bench.plugins import registry
 
 Report = Callable[[Progress], None]
+DATA_VARIABLE = "UAD_BENCH_DATA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +141,29 @@ def read_input(cohort: Cohort, subject: str, *, cache: Path) -> NDArray[np.float
 
 def open_dataset(task: Task, data: Path | None, *, report: Report) -> Any:
     """Construct the task's dataset with the given data folder, or with a folder of the cache if it is embedded."""
-    entry = registry.find("dataset", task.dataset, registry.datasets())
-    cls = entry.load()
+    cls = _dataset_class(task)
     options = _checked_options(cls, task)
     if getattr(cls, "embedded", False):
         return cls(cache_root() / "datasets", report=report, **options)
-    if data is None:
-        raise DataError(f"task {task.name} needs a data folder: add --data DIR (dataset {task.dataset})")
+    folder = data_folder(task, data)
+    if folder is None:
+        raise DataError(
+            f"task {task.name} needs a data folder: add --data DIR, or set {DATA_VARIABLE} (dataset {task.dataset})"
+        )
     shown = {"report": report} if getattr(cls, "reports", False) else {}
-    return cls(data, **shown, **options)
+    return cls(folder, **shown, **options)
+
+
+def data_folder(task: Task, data: Path | None) -> Path | None:
+    """The folder with the patients: the given one, else that of the environment; None for embedded data."""
+    if getattr(_dataset_class(task), "embedded", False):
+        return None
+    named = os.environ.get(DATA_VARIABLE)
+    return data or (Path(named) if named else None)
+
+
+def _dataset_class(task: Task) -> Any:
+    return registry.find("dataset", task.dataset, registry.datasets()).load()
 
 
 def _checked_options(cls: type, task: Task) -> dict[str, Any]:

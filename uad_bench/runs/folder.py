@@ -2,7 +2,7 @@
 
 runs/<task>/<method>/seed<k>-<digest8>/   (folds in subfolders fold<i>/)
     experiment.json events.jsonl checkpoint.safetensors maps/<subject>.npy MANIFEST.json
-    metrics.csv sweep.csv record.json DONE
+    metrics.csv sweep.csv record.json local.json DONE
 """
 
 import fcntl
@@ -99,6 +99,11 @@ class Run:
     def log(self) -> Path:
         """Output printed by the method, up to 1 MiB."""
         return self.path / "method.log"
+
+    @property
+    def local(self) -> Path:
+        """Facts that hold on this machine only: the data folder."""
+        return self.path / "local.json"
 
     @property
     def done(self) -> Path:

@@ -14,6 +14,7 @@ from uad_bench.data.splits import Split
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Progress
 from uad_bench.runs.folder import Run
+from uad_bench.runs.local import remembered_data
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.stored_experiment import StoredExperiment, digest_protocol
 
@@ -40,7 +41,7 @@ def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | No
 
     Args:
         run: a finished run.
-        data: folder with the patients, if the task's data is not embedded.
+        data: folder with the patients, if the task's data is not embedded; by default the one remembered with the run.
         report: receives progress.
         cache: of scan metadata; defaults to the user's cache.
 
@@ -49,7 +50,7 @@ def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | No
     """
     runs = run.folds or (run,)
     records = [one.read_record() for one in runs]
-    cohort = gather_again(runs[0], records, data, report, cache=cache)
+    cohort = gather_again(runs[0], records, data or remembered_data(run), report, cache=cache)
     parts = (one.path.name if run.folds else "" for one in runs)
     return tuple(
         Stored(one, record, cohort, _split(record), part)

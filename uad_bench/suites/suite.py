@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from uad_bench.benchmark.request import Request
 from uad_bench.config import load_task, read_toml, require_file, validate
-from uad_bench.errors import ConfigError
+from uad_bench.errors import ConfigError, unknown
 from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.resources import resource_names, resource_path
 
@@ -36,6 +36,7 @@ class Suite:
         baselines: whether to add the trivial baselines once per task and pair.
         gpus: number of GPUs that share each training.
         settings: `KEY=VALUE`, as with `run --set`.
+        data: folder with the patients of each task; relative ones to the suite's file.
         plugins: plugin files to add; paths are relative to the suite's file.
         slurm: options of the Slurm executor, with submitit's names (`slurm_partition`, `timeout_min`, ...).
     """
@@ -52,6 +53,7 @@ class Suite:
     folds: Annotated[int, Field(ge=0)] = 0
     split: str | None = None
     settings: list[str] = field(default_factory=list)
+    data: dict[str, Path] = field(default_factory=dict)
     plugins: list[Path] = field(default_factory=list)
     baselines: bool = True
     gpus: Annotated[int, Field(ge=1)] = 1
@@ -105,7 +107,11 @@ def load_suite(name: str) -> Suite:
     path = Path(name) if name.endswith(".toml") else resource_path(f"{FOLDER}/{name}.toml")
     require_file(path, "suite", name, resource_names(FOLDER, ".toml"))
     suite = validate(Suite, {"name": path.stem, **read_toml(path)}, path.name)
-    suite = replace(suite, plugins=[path.parent / plugin for plugin in suite.plugins])
+    data = {task: path.parent / folder.expanduser() for task, folder in suite.data.items()}
+    suite = replace(suite, data=data, plugins=[path.parent / plugin for plugin in suite.plugins])
+    for task in suite.data:
+        if task not in suite.tasks:
+            raise unknown(f"task in the data of suite {suite.name}", task, suite.tasks)
     for task in suite.tasks:
         load_task(task)
     return suite
@@ -143,7 +149,8 @@ def _baseline_cells(suite: Suite, common: Request) -> Iterator[Cell]:
 
 
 def _cell(suite: Suite, asked: Request) -> Cell:
-    request = replace(asked, folds=suite.folds, split=suite.split, baselines=False)
+    data = asked.data or suite.data.get(asked.task)
+    request = replace(asked, data=data, folds=suite.folds, split=suite.split, baselines=False)
     return Cell(_name(request), request)
 
 
