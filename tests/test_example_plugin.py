@@ -41,6 +41,7 @@ def test_it_is_listed_with_its_distribution(python):
     assert row["file"].endswith("patch_memory/method.py")
 
 
+@pytest.mark.slow
 def test_it_runs_at_once_and_is_far_better_than_chance(python, tmp_path):
     command = ("-m", "uad_bench", "run", "--method", "patch-memory", "--task", "phantom-tiny", "--runs", tmp_path)
     record = json.loads(python(*command, "--no-baselines", "--json"))

@@ -66,6 +66,7 @@ def test_json_is_one_document_on_standard_output(runs: Path):
     assert {("auprc", None), ("dice", "hFPR5"), ("dice", "oracle"), ("prevalence", None)} <= names
 
 
+@pytest.mark.slow
 def test_folds_test_every_patient_once(tmp_path: Path):
     done = uad_bench(
         "run", "--method", "intensity", "--task", "phantom-tiny", "--folds", "2", "--no-baselines", "--json",

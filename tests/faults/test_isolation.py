@@ -73,6 +73,7 @@ def test_the_traceback_of_a_failure_is_in_the_runs_events(tiny: TinyBench):
     assert "ValueError: it broke" in event["notes"][0]
 
 
+@pytest.mark.slow
 def test_a_method_that_hangs_with_the_interpreter_and_ignores_requests_is_killed_with_its_children(tiny: TinyBench):
     hang = """
     import ctypes, signal, subprocess, sys
@@ -98,6 +99,7 @@ def test_memory_over_the_limit_ends_the_method_and_not_the_harness(tiny: TinyBen
     assert (record["reason"], "over the limit of 300 MiB" in record["message"]) == ("oom", True)
 
 
+@pytest.mark.slow
 def test_a_gigabyte_of_output_neither_blocks_nor_fills_the_disk(tiny: TinyBench):
     flood = "import os, sys\nfor _ in range(1024): os.write(1, b'x' * (1 << 20))\nraise ValueError('after the flood')"
     entry = tiny.write("talker", top=flood)
@@ -154,6 +156,7 @@ def test_labels_are_out_of_reach_and_attempts_from_python_are_noted(tiny: TinyBe
     assert [w["kind"] for w in record["warnings"]] == ["label_access"]
 
 
+@pytest.mark.slow
 def test_the_harness_follows_no_link_that_a_method_leaves(tiny: TinyBench, tmp_path: Path):
     (secret := tmp_path / "secret").write_text("kept")
     links = f"""
@@ -181,6 +184,7 @@ def test_no_label_nor_source_path_is_in_what_a_method_is_told(tiny: TinyBench, m
     assert not any(root in text or "_seg" in text for root in roots for text in told)
 
 
+@pytest.mark.slow
 def test_what_others_store_is_byte_equal_with_and_without_a_method_that_changes_all_global_state(
     tiny_cohort: Cohort, tmp_path: Path
 ):
@@ -217,6 +221,7 @@ def test_a_process_that_cannot_be_started_is_a_lack_of_resources(tiny: TinyBench
         tiny.run(tiny.write("any"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("free", "kind"), [(1 << 40, "crash"), (1 << 20, ResourceError)], ids=["roomy", "full"])
 def test_a_full_disk_is_believed_only_where_there_is_one(
     tiny: TinyBench, monkeypatch: pytest.MonkeyPatch, free: int, kind: str | type[ResourceError]
@@ -264,6 +269,7 @@ def test_a_plugin_file_that_is_gone_is_unavailable(tiny: TinyBench):
         worker.describe({}, ("flair", "t2"))
 
 
+@pytest.mark.slow
 def test_limits_are_options_of_the_command(tiny: TinyBench, capsys: pytest.CaptureFixture[str]):
     plugin = tiny.write("slow", top="import time; time.sleep(600)").file
     words = ["run", "-m", "slow", "--plugin", str(plugin), "--task", "phantom-tiny", "--no-baselines"]

@@ -74,6 +74,7 @@ def test_the_grace_of_a_stop_leaves_room_within_ten_seconds():
     assert GRACE_S <= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "stage"), [(signal.SIGINT, "fit"), (signal.SIGTERM, "score")], ids=["ctrl-c in fit", "term in score"]
 )

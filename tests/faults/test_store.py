@@ -18,6 +18,7 @@ from uad_bench.runs.folder import find_runs
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
+@pytest.mark.slow
 def test_two_harnesses_on_one_run_twenty_times_do_the_work_once_and_agree(quick: TinyBench):
     entry = quick.write("shared")
     for round_ in range(20):

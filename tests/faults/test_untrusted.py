@@ -78,6 +78,7 @@ def test_a_patient_whose_id_cannot_be_a_file_name_stops_the_run_before_any_train
         gather_tiny(data)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), piece=st.binary(max_size=4), cut=st.booleans())
 def test_whatever_byte_of_a_record_is_changed_it_is_read_or_refused_in_one_sentence(

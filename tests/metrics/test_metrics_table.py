@@ -33,8 +33,10 @@ def test_distances_and_false_positives_are_better_when_lower():
 
 
 def test_importing_every_metric_loads_neither_torch_nor_scipy_nor_scikit_learn():
-    names = "box lesion measure metric overlap pooled_bins ranking ranks registry significance slicewise surface sweep"
-    modules = ", ".join(f"uad_bench.metrics.{name}" for name in (*names.split(), "uncertainty", "validity", "voxel"))
+    names = "box lesion metric overlap pooled_bins ranking ranks registry significance slicewise surface sweep"
+    modules = ", ".join(
+        f"uad_bench.metrics.{name}" for name in (*names.split(), "uncertainty", "validity", "value", "voxel")
+    )
     code = f"import sys, {modules}; print(sorted({{'torch', 'scipy', 'sklearn', 'pandas'}} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

@@ -44,6 +44,7 @@ def test_brightness_by_a_program_scores_about_what_the_brightness_baseline_does(
     assert (result.record.method.origin, result.record.method.fit) == ("command", ())
 
 
+@pytest.mark.slow
 def test_a_map_may_be_an_array_or_stored_in_another_orientation(run):
     stored = [run(BRIGHT.replace("SAVE", save)).metric("auprc") for save in (AS_NIFTI, TURNED, AS_ARRAY)]
     assert stored[0] == stored[1] == stored[2]

@@ -13,6 +13,7 @@ import pytest
 from tests.suites.conftest import SuiteFiles
 from tests.tiny_bench import write_patients
 
+pytestmark = pytest.mark.slow
 METHODS = """
 import dataclasses, pathlib, time
 from uad_bench.method import Modalities
@@ -110,7 +111,7 @@ def test_finished_cells_are_never_redone_and_failed_ones_on_request(here, first)
     here.marker.unlink()
 
 
-@pytest.mark.parametrize("how", ["interrupt", pytest.param("cancel", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", ["interrupt", "cancel"])
 def test_a_stopped_suite_leaves_no_process_and_goes_on_when_run_again(here, first, how):
     suite = here.suite("slow", "good")
     with subprocess.Popen(here.command("run", suite), stderr=subprocess.PIPE, text=True) as process:

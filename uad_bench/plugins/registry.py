@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points, requires
+from importlib.metadata import entry_points, requires
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +125,12 @@ def _normal(name: str) -> str:
 
 def _installed(group: str) -> Iterator[Entry]:
     # A set, because a distribution that is on the path twice is listed twice.
-    for point in sorted(set(entry_points(group=group))):
-        yield Entry(point.name, point.value, _distribution(point))
-
-
-def _distribution(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else ""
+    points = sorted(set(entry_points(group=group)))
+    titles = {
+        dist: f"{dist.name} {dist.version}" for dist in {point.dist for point in points} if dist
+    }  # read once each
+    for point in points:
+        yield Entry(point.name, point.value, titles[point.dist] if point.dist else "")
 
 
 def _unique(entries: list[Entry], kind: str) -> dict[str, Entry]:

@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -143,4 +143,5 @@ def _version(name: str) -> str | None:
 
 @cache
 def _installed_digest() -> str:
-    return digest_json(sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}))
+    # From the names of the folders: reading the metadata of every package takes ten times as long.
+    return digest_json(sorted({info.stem for place in sys.path for info in Path(place).glob("*.dist-info")}))

@@ -72,6 +72,7 @@ def test_what_worker_processes_leave_is_done_here(tiny, tmp_path, monkeypatch):
     assert folder_bytes(tmp_path / "here") == folder_bytes(tiny.folder)
 
 
+@pytest.mark.slow
 def test_two_programs_at_once_and_worker_processes_write_the_same_bytes(tiny, tmp_path):
     code = (
         "import sys; from pathlib import Path; from uad_bench.datasets.phantom import cohort\n"

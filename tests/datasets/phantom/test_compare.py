@@ -31,6 +31,7 @@ def test_a_healthy_cohort_has_no_auprc():
     assert measure([healthy])["AUPRC of flair, pooled (each patient's median)"] == "no lesion"
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_phantom_tissue_and_lesions_are_about_as_bright_as_real_ones(real_cases, patients):
     real = [read_scan(case, blocks=(2, 2, 4)) for case in sorted((real_cases / "brats").iterdir())[1:5]]

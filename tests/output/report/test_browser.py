@@ -62,6 +62,7 @@ def test_the_browser_draws_and_the_threshold_moves_the_dice(load):
     assert all(re.fullmatch(r"[01]\.\d{3}|no lesion", text) for text in (*dice(low), *dice(high)))
 
 
+@pytest.mark.slow
 def test_another_method_and_slice_can_be_linked_to(load):
     dom, complaints = load("#case=1&method=1&slice=0")
     assert complaints == []
@@ -69,6 +70,7 @@ def test_another_method_and_slice_can_be_linked_to(load):
     assert re.search(r'id="scored-caption">([^<]*)<', dom)[1] == re.findall(r'<option value="1">([^<]*)<', dom)[-1]
 
 
+@pytest.mark.slow
 def test_going_to_a_patient_of_another_fold_keeps_the_policy_and_takes_the_folds_threshold(
     chromium, folded_runs, tiny_data, tmp_path
 ):
