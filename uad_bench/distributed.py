@@ -1,23 +1,30 @@
-"""Distributed training over several processes ("ranks"), transparent to methods and equivalent to one process.
+"""One training on several processes ("ranks") with DistributedDataParallel, equal to the training on one process.
 
-Every rank holds all weights and draws the noise of the whole batch, so the loss is computed as in one process. Only
-the forward passes are divided: a module that is called with the batch receives this rank's slices of it, and its
-outputs are gathered. All ranks then hold the same loss; each backpropagates its share, and gradients are summed.
+Every rank draws the noise of the whole batch and computes the loss of the whole batch, so a loss may normalise over its
+batch in any way. A call of the network is divided: a rank computes its part of the slices, and outputs are gathered.
+Batch normalisation is synchronised, and dropout draws a mask for the whole batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.nn.parallel import DistributedDataParallel
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from uad_bench.errors import ConfigError
+
+Step = Callable[..., Tensor]
+DROPOUTS = frozenset({F.dropout, F.dropout1d, F.dropout2d, F.dropout3d})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +48,12 @@ class WorkerGroup:
         if self.size > 1:
             dist.barrier()
 
-    def add_up(self, tensor: Tensor) -> Tensor:
-        """Sum the tensors of all ranks in place."""
-        if self.size > 1:
-            dist.all_reduce(tensor)
-        return tensor
-
     def total(self, value: float) -> float:
         """Sum the values of all ranks."""
-        return float(self.add_up(torch.tensor(value, dtype=torch.float64)))
+        tensor = torch.tensor(value, dtype=torch.float64)
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return float(tensor)
 
 
 def current_group() -> WorkerGroup:
@@ -60,109 +64,87 @@ def current_group() -> WorkerGroup:
 
 
 @contextmanager
-def divided(network: nn.Module, *, n: int) -> Iterator[WorkerGroup]:
-    """Context in which calls of the network or its submodules with a batch of n slices are divided between ranks.
-
-    Modules must process slices independently. Dropout and batch normalisation do not; they receive all n slices.
+def distributed(network: nn.Module, loss: Step, *, batch_size: int) -> Iterator[Step]:
+    """Context with a loss whose calls of the network are divided between ranks, and whose gradients are averaged.
 
     Raises:
         ConfigError: there are fewer slices than ranks.
     """
     group = current_group()
     if group.size == 1:
-        yield group
+        yield loss
         return
-    if n < group.size:
-        raise ConfigError(f"a batch of {n} cannot be divided between {group.size} ranks; lower --gpus")
-    division = _Division(group, n)
-    hooks = [hook for module in network.modules() for hook in division.watch(module)]
+    if batch_size < group.size:
+        raise ConfigError(f"a batch of {batch_size} cannot be divided between {group.size} ranks; lower --gpus")
+    network.forward = partial(_divide, network.forward, group)
     try:
-        yield group
+        yield DistributedDataParallel(_Loss(network, loss), find_unused_parameters=True)  # e.g. of times not given
     finally:
-        for hook in hooks:
-            hook.remove()
+        del network.forward
 
 
-def backward(loss: Tensor, network: nn.Module, group: WorkerGroup) -> None:
-    """Backpropagate this rank's share of the common loss and sum the gradients over ranks."""
-    (loss / group.size).backward()  # type: ignore[no-untyped-call]
-    if group.size == 1:
-        return
-    gradients = [w.grad for w in network.parameters() if w.grad is not None]
-    flat = group.add_up(torch.cat([g.flatten() for g in gradients]))
-    for gradient, summed in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
-        gradient.copy_(summed.view_as(gradient))
+class _Loss(nn.Module):
+    """A loss as a module with the network's parameters, since DistributedDataParallel wraps modules."""
+
+    def __init__(self, network: nn.Module, loss: Step) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return self.loss(*inputs)
 
 
-DROPOUT = nn.modules.dropout._DropoutNd  # noqa: SLF001 - base class of all dropout modules
-BATCH_NORM = nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - base class of all batch-normalisation modules
+def _divide(forward: Callable[..., Any], group: WorkerGroup, *args: Any, **kwargs: Any) -> Any:
+    """Call a network with this rank's part of n slices and gather the outputs; fewer slices than ranks are not divided.
+
+    Arguments that are tensors of the same length as the first are divided.
+    """
+    n = len(next(value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)))
+    if n < group.size:
+        return forward(*args, **kwargs)
+    part = group.part(n)
+
+    def divided(value: Any) -> Any:
+        return value[part] if isinstance(value, Tensor) and value.ndim and len(value) == n else value
+
+    args, kwargs = tree_map(divided, (args, kwargs))
+    with _WholeBatch(n, part):
+        outputs = forward(*args, **kwargs)
+    return tree_map(partial(_gather, n=n, part=part), outputs)
 
 
-@dataclass(slots=True)
-class _Division:
-    """Slices the inputs of the outermost module that is called, and gathers its outputs."""
-
-    group: WorkerGroup
-    n: int
-    outermost: nn.Module | None = field(default=None, init=False)
-
-    def watch(self, module: nn.Module) -> Sequence[Any]:
-        before = module.register_forward_pre_hook(self._before, with_kwargs=True)
-        return before, module.register_forward_hook(self._after)
-
-    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
-        whole = module.training and isinstance(module, DROPOUT | BATCH_NORM)
-        if self.outermost is not None:
-            restore = self._pad if isinstance(module, DROPOUT) else self._gather
-            return tree_map(restore, (args, kwargs)) if whole else None
-        if whole or not any(self._is_batch(value) for value in (*args, *kwargs.values())):
-            return None
-        self.outermost = module
-        return tree_map(self._slice, (args, kwargs))
-
-    def _after(self, module: nn.Module, _: Any, output: Any) -> Any:
-        if module is self.outermost:
-            self.outermost = None
-            return tree_map(self._gather, output)
-        inside = self.outermost is not None and module.training and isinstance(module, DROPOUT | BATCH_NORM)
-        return tree_map(self._slice, output) if inside else None
-
-    def _is_batch(self, value: Any) -> bool:
-        return isinstance(value, Tensor) and value.ndim > 0 and len(value) == self.n
-
-    def _slice(self, value: Any) -> Any:
-        return value[self.group.part(self.n)] if self._is_batch(value) else value
-
-    def _gather(self, value: Any) -> Any:
-        return _Gather.apply(value, self.group, self.n) if isinstance(value, Tensor) else value  # type: ignore[no-untyped-call]
-
-    def _pad(self, value: Any) -> Any:
-        """The batch with zeros for other ranks' slices, so that dropout draws the same mask as for the whole batch."""
-        if not isinstance(value, Tensor):
-            return value
-        whole = value.new_zeros(self.n, *value.shape[1:])
-        whole[self.group.part(self.n)] = value
-        return whole
+def _gather(output: Tensor, *, n: int, part: slice) -> Tensor:
+    """(n_r, ...) -> (n, ...)."""
+    padding = (0, 0) * (output.ndim - 1) + (part.start, n - part.stop)
+    whole: Tensor = _Total.apply(F.pad(output, padding))  # type: ignore[no-untyped-call]
+    return whole
 
 
-class _Gather(torch.autograd.Function):
-    """Gathers all slices from the ranks' parts; the gradient of a part is summed over ranks."""
+class _WholeBatch(TorchFunctionMode):
+    """Batch normalisation receives all n slices, and dropout takes this rank's rows of a mask for all of them."""
+
+    def __init__(self, n: int, part: slice) -> None:
+        super().__init__()
+        self.n, self.part = n, part
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if kwargs.get("training") and func is F.batch_norm:
+            return func(_gather(args[0], n=self.n, part=self.part), *args[1:], **kwargs)[self.part]
+        if kwargs.get("training") and func in DROPOUTS:
+            return args[0] * func(args[0].new_ones(self.n, *args[0].shape[1:]), **kwargs)[self.part]
+        return func(*args, **kwargs)
+
+
+class _Total(torch.autograd.Function):
+    """Sum over ranks, of values and of gradients, in at least float32."""
 
     @staticmethod
-    def forward(ctx: Any, part: Tensor, group: WorkerGroup, n: int) -> Tensor:
-        """(n_r, ...) -> (n, ...); communicated in at least float32, so that sums of bfloat16 are not rounded."""
-        ctx.group, ctx.n = group, n
-        whole = torch.zeros(n, *part.shape[1:], dtype=_sent(part), device=part.device)
-        whole[group.part(n)] = part
-        return group.add_up(whole).to(part.dtype)
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:  # noqa: ARG004
+        total = tensor.to(torch.promote_types(tensor.dtype, torch.float32), copy=True).contiguous()
+        dist.all_reduce(total)
+        return total.to(tensor.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        """(n, ...) -> (n_r, ...)."""
-        (gradient,) = gradients
-        whole = gradient.to(_sent(gradient), copy=True, memory_format=torch.contiguous_format)
-        return ctx.group.add_up(whole).to(gradient.dtype)[ctx.group.part(ctx.n)], None, None
-
-
-def _sent(tensor: Tensor) -> torch.dtype:
-    return torch.promote_types(tensor.dtype, torch.float32)
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Total.forward(ctx, *gradients)

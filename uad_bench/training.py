@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from uad_bench.distributed import WorkerGroup, backward, divided
+from uad_bench.distributed import Step, current_group, distributed
 from uad_bench.errors import MethodError
 from uad_bench.method import Budget, Compute, Progress, SliceBatch, SliceDataset
 from uad_bench.precision import autocast
@@ -100,8 +100,11 @@ def train(  # noqa: PLR0913 - three objects and four keywords
     training = _Training.start(network, name=name, budget=budget, compute=compute, optimisation=optimisation)
     training.stage = stage or f"training {name}"
     if training.step < budget.steps:
-        with torch.random.fork_rng(_cuda_devices(compute)), divided(network, n=budget.batch_size) as group:
-            _run(training, loss, data, group)
+        with (
+            torch.random.fork_rng(_cuda_devices(compute)),
+            distributed(network, loss, batch_size=budget.batch_size) as step_loss,
+        ):
+            _run(training, step_loss, data)
         training.keep_average()
         training.save()
     network.eval()
@@ -151,13 +154,13 @@ class _Training:
         training.load()
         return training
 
-    def update(self, loss: Tensor, group: WorkerGroup) -> None:
+    def update(self, loss: Tensor) -> None:
         """One optimiser step."""
         rate = self.optimisation.learning_rate_at(self.step, self.budget.steps)
         for parameters in self.optimiser.param_groups:
             parameters["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        backward(loss, self.network, group)
+        loss.backward()  # type: ignore[no-untyped-call]
         if self.optimisation.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.optimisation.gradient_clip)
         self.optimiser.step()
@@ -195,11 +198,11 @@ class _Training:
                 mean.copy_(kept[str(i)])
 
 
-def _run(training: _Training, loss: Loss, data: SliceDataset, group: WorkerGroup) -> None:
+def _run(training: _Training, loss: Step, data: SliceDataset) -> None:
     """Run the remaining training steps."""
     report = _Reporter(training)
     cuda = torch.device(training.compute.device).type == "cuda"
-    compiled = training.optimisation.compile and cuda and group.size == 1  # ranks communicate inside the network
+    compiled = training.optimisation.compile and cuda and current_group().size == 1  # ranks communicate in the network
     step_loss = torch.compile(loss) if compiled else loss
     for batch in _read_ahead(training, data):
         seed = derive(training.compute.seed, training.name, "step", training.step)
@@ -207,7 +210,7 @@ def _run(training: _Training, loss: Loss, data: SliceDataset, group: WorkerGroup
         noise = torch.Generator(training.compute.device).manual_seed(seed)
         with autocast(training.compute):
             value = step_loss(batch, noise)
-        training.update(value, group)
+        training.update(value)
         report(value)
         if time.monotonic() - training.saved_at > SNAPSHOT_SECONDS and training.step < training.budget.steps:
             training.save()

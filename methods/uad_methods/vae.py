@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from uad_bench.method import SliceBatch
 from uad_methods.ae import AE
 from uad_methods.networks import Size
-from uad_methods.nn.autoencoder import AutoEncoder
+from uad_methods.nn.autoencoder import AutoEncoder, Code
 
 
 @dataclass(kw_only=True)
@@ -34,8 +34,8 @@ class VAE(AE):
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Negative evidence lower bound, divided by the voxels of a slice to keep its size near the plain error."""
         x = batch.image
-        network = self.networks_["autoencoder"]
-        assert isinstance(network, AutoEncoder)
-        code = network.encode(x)
-        error = (network.decode(code.sample(generator)) - x).abs().sum(dim=(1, 2, 3))
-        return (error + self.beta * code.divergence()).mean() / x[0].numel()
+        eps = torch.randn(len(x), self.latent, generator=generator, device=x.device)
+        x_hat, mean, log_std = self.networks_["autoencoder"](x, eps)
+        error = (x_hat - x).abs().sum(dim=(1, 2, 3))
+        loss: Tensor = (error + self.beta * Code(mean, log_std).divergence()).mean() / x[0].numel()
+        return loss

@@ -1,102 +1,149 @@
-"""Runs one assignment on several ranks: the method's process is rank 0 and starts the other ranks.
+"""Runs one assignment on several ranks, of one or more machines, under torch's elastic launcher.
 
-All ranks are in its process group, receive the same requests, and end with it. Rank 0 relays their events to the
-harness.
+The method's process becomes the launcher: it meets the launchers of other machines, starts a process per rank, and ends
+all of them when one fails. The first machine's launcher keeps a store, from which every rank reads the assignment and
+to which it writes its events; the launcher passes them on to the harness.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import IO, TYPE_CHECKING, Any
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from uad_bench.execution.messages import Done, Failure, parse_message
+from uad_bench.execution.messages import Failure, parse_message
 from uad_bench.execution.stages import Assignment, Emit
-from uad_bench.runs.events import LabelAccess, Remark, Scored
+from uad_bench.runs.events import Advance, Event
 
 if TYPE_CHECKING:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-HOST = "127.0.0.1"
-PATIENCE = timedelta(hours=1)
+LOOPBACK = "127.0.0.1"
+PATIENCE = timedelta(days=7)
 """Longest wait of one rank for another, e.g. while it scores a subject."""
+GRACE_S = 1.0
+"""A rank that fails waits so long before it says so: the cause may be another rank that ended without a word."""
+EVENT, FAILURE, ASSIGNMENT = "event", "failure", "assignment"
+LAST = "-"
+
+
+def launch(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
+    """Start this machine's ranks and wait for them; the first machine's launcher also emits the events of all ranks.
+
+    Args:
+        asked: the request that described the method, from which each rank builds its own.
+        assignment: what the ranks share; those of other machines receive the first machine's.
+        emit: receives the ranks' events.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    alone, leads = assignment.nodes == 1, assignment.node == 0
+    if alone and sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    host, _, port = (assignment.meeting or f"{LOOPBACK}:0").rpartition(":")
+    store = _store(host, 0 if alone else int(port) + 1, leads=leads)
+    relay = threading.Thread(target=_relay, args=(store, emit), daemon=True)
+    if leads:
+        store.set(ASSIGNMENT, json.dumps(asdict(assignment)))
+        relay.start()
+    config = LaunchConfig(
+        min_nodes=assignment.nodes,
+        max_nodes=assignment.nodes,
+        nproc_per_node=assignment.ranks,
+        run_id=Path(assignment.run).name,
+        rdzv_backend="c10d",
+        rdzv_endpoint=f"{host}:{port}",
+        rdzv_configs={"is_host": leads, "timeout": PATIENCE.total_seconds()},
+        local_addr=host if host == LOOPBACK else None,
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, _start_rank)(asked, host, store.port)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        ended = f"rank {rank} ended early with exit code {failure.exitcode} (negative: by that signal)"
+        _fail(store, Failure(kind="MethodError", message=f"{ended}; the same command resumes the run", reason="crash"))
+    if leads:
+        _send(store, LAST)
+        relay.join()  # the last events may still be in the store
+    if store.check([FAILURE]):
+        emit(parse_message(store.get(FAILURE)))
+
+
+def _start_rank(asked: dict[str, Any], host: str, port: int) -> None:
+    """One rank: what the launcher starts in a process of its own."""
+    from uad_bench.execution.worker import describe_failure, run_rank
+
+    store = _store(host, port, leads=False)
+    rank = int(os.environ["RANK"])
+
+    def emit(event: Event) -> None:
+        if rank == 0 or not isinstance(event, Advance):
+            _send(store, json.dumps(event.to_json()))
+
+    try:
+        assignment = Assignment(**json.loads(store.get(ASSIGNMENT)))
+        run_rank(asked, replace(assignment, rank=rank), emit)
+    except Exception as error:  # noqa: BLE001 - any exception of the method is reported
+        time.sleep(GRACE_S)
+        _fail(store, describe_failure(error))
+        sys.exit(1)
 
 
 @contextmanager
-def joined(assignment: Assignment, asked: dict[str, Any], emit: Emit) -> Iterator[Assignment]:
-    """Join the assignment's process group; rank 0 starts all others.
+def joined(assignment: Assignment) -> Iterator[Assignment]:
+    """Join the process group that the launcher has prepared.
 
     Yields:
         the assignment with this rank's device.
     """
-    if assignment.ranks == 1:
-        yield assignment
-        return
     import torch
     import torch.distributed as dist
 
-    store = _meet(assignment)
-    others = range(1, assignment.ranks) if assignment.rank == 0 else ()
-    relays = [_start(asked, replace(assignment, rank=rank, meeting=store.port), emit) for rank in others]
-    cuda = assignment.device == "cuda"
+    cuda, local = assignment.device == "cuda", int(os.environ["LOCAL_RANK"])
     if cuda:
-        torch.cuda.set_device(assignment.rank)
+        torch.cuda.set_device(local)
     else:
         torch.set_num_threads(max(1, torch.get_num_threads() // assignment.ranks))
-    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
-    dist.init_process_group(backend, store=store, rank=assignment.rank, world_size=assignment.ranks, timeout=PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
     try:
-        yield replace(assignment, device=f"cuda:{assignment.rank}" if cuda else assignment.device)
+        yield replace(assignment, device=f"cuda:{local}" if cuda else assignment.device)
         dist.barrier()
     finally:
         dist.destroy_process_group()
-    for relay in relays:
-        relay.join()  # the last events of other ranks may still be in the pipe
 
 
-def _meet(assignment: Assignment) -> TCPStore:
-    """The store through which ranks connect; rank 0 opens a free port on this machine."""
+def _store(host: str, port: int, *, leads: bool) -> TCPStore:
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    if sys.platform == "linux":
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    leads = assignment.rank == 0
-    return TCPStore(
-        HOST, assignment.meeting, assignment.ranks, is_master=leads, timeout=PATIENCE, wait_for_workers=False
-    )
+    return TCPStore(host, port, is_master=leads, timeout=PATIENCE, wait_for_workers=False)
 
 
-def _start(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> threading.Thread:
-    """Start a rank with the same requests; returns the thread that relays its events until it ends."""
-    from uad_bench.execution.isolation import command_of_worker
-
-    events, write_end = os.pipe()
-    process = subprocess.Popen(command_of_worker(write_end), stdin=subprocess.PIPE, pass_fds=(write_end,))
-    os.close(write_end)
-    assert process.stdin is not None
-    for request in (asked, asdict(assignment)):
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-    process.stdin.flush()
-    parts = (process, os.fdopen(events, "rb"), assignment.rank, emit)
-    relay = threading.Thread(target=_relay, args=parts, daemon=True)
-    relay.start()
-    return relay
+def _send(store: TCPStore, line: str) -> None:
+    store.set(f"{EVENT}{store.add(EVENT, 1)}", line)
 
 
-def _relay(process: subprocess.Popen[bytes], events: IO[bytes], rank: int, emit: Emit) -> None:
-    """Relay the events of a rank; the run fails if the rank exits before its work is done."""
-    for line in events:
-        event = parse_message(line)
-        if isinstance(event, Done):
+def _fail(store: TCPStore, failure: Failure) -> None:
+    """Record the first failure; those that follow from it are ignored."""
+    store.compare_set(FAILURE, "", json.dumps(failure.to_json()))
+
+
+def _relay(store: TCPStore, emit: Emit) -> None:
+    """Emit the events of all ranks in the order in which they were sent."""
+    own = _store(store.host, store.port, leads=False)  # waiting blocks all other use of a connection
+    for number in count(1):
+        line = own.get(f"{EVENT}{number}").decode()
+        own.delete_key(f"{EVENT}{number}")
+        if line == LAST:
             return
-        if isinstance(event, Scored | Remark | LabelAccess | Failure):
-            emit(event)
-    message = f"rank {rank} ended early with exit code {process.wait()}"
-    emit(Failure(kind="MethodError", message=message, reason="crash"))
+        emit(parse_message(line))

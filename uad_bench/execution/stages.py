@@ -49,7 +49,8 @@ class Assignment:
         train: subject -> healthy slices to learn from.
         score: subject -> slices to score, for subjects without a trusted map yet.
         training_set: what the checkpoint says it was trained on, subject -> its signature.
-        ranks: processes that share the work; this is number `rank`, and they meet at port `meeting`.
+        ranks: processes per machine that share the work; this is number `rank` of all.
+        nodes: machines; this is number `node`, and they meet at `meeting` (host:port of the first).
         masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
     """
 
@@ -63,7 +64,9 @@ class Assignment:
     device: str
     ranks: int = 1
     rank: int = 0
-    meeting: int = 0
+    nodes: int = 1
+    node: int = 0
+    meeting: str = ""
     masks: dict[str, str] = field(default_factory=dict)
 
 

@@ -16,10 +16,11 @@ from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.audit_hook import AuditHook
 from uad_bench.execution.messages import Done, Failure
-from uad_bench.execution.ranks import joined
+from uad_bench.execution.ranks import joined, launch
 from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work
+from uad_bench.method import Method
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.events import Event, LabelAccess
+from uad_bench.runs.events import Described, Event, LabelAccess
 
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 2_000, 20_000
 
@@ -50,19 +51,33 @@ def describe_failure(error: Exception) -> Failure:
 
 def _answer(requests: IO[bytes], emit: Emit) -> None:
     asked = json.loads(requests.readline())
-    hook = AuditHook(
-        AccessPolicy.from_json(asked["access"]), lambda path: emit(LabelAccess(path=path[:LONGEST_MESSAGE]))
-    )
-    sys.addaudithook(hook)
-    method, description = describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
+    hook, method, description = _describe(asked, emit)
     emit(description)
     if line := requests.readline():
         _go_with_harness(requests)
-        request = Assignment(**json.loads(line))
-        hook.allow(request.run)
-        with joined(request, asked, emit) as assignment:
+        assignment = Assignment(**json.loads(line))
+        if assignment.ranks * assignment.nodes > 1:
+            launch(asked, assignment, emit)
+        else:
+            hook.allow(assignment.run)
             work(method, assignment, emit)
         emit(Done())
+
+
+def run_rank(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
+    """One rank's part of an assignment, in a process that the launcher started."""
+    hook, method, _ = _describe(asked, emit)
+    hook.allow(assignment.run)
+    with joined(assignment) as own:
+        work(method, own, emit)
+
+
+def _describe(asked: dict[str, Any], emit: Emit) -> tuple[AuditHook, Method, Described]:
+    """Restrict this process, and build the method."""
+    access = AccessPolicy.from_json(asked["access"])
+    hook = AuditHook(access, lambda path: emit(LabelAccess(path=path[:LONGEST_MESSAGE])))
+    sys.addaudithook(hook)
+    return hook, *describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
 
 
 def _entry(stored: dict[str, Any]) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,10 +23,6 @@ class Code:
 
     mean: Tensor
     log_std: Tensor
-
-    def sample(self, generator: torch.Generator) -> Tensor:
-        eps = torch.randn(self.mean.shape, generator=generator, device=self.mean.device)
-        return self.mean + self.log_std.exp() * eps
 
     def divergence(self) -> Tensor:
         """KL from this distribution to N(0, I), (N,). Kingma and Welling (2014), appendix B."""
@@ -68,9 +65,16 @@ class AutoEncoder(nn.Module):
             nn.Conv2d(narrowing[-1], channels, 1),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The reconstruction from the most likely code, (N, C, H, W)."""
-        return self.decode(self.encode(x).mean)
+    def forward(self, x: Tensor, eps: Tensor | None = None) -> Any:
+        """The reconstruction from the most likely code, (N, C, H, W).
+
+        With standard normal noise eps (N, latent) instead the reconstruction from a drawn code, and the code's mean and
+        logarithm of the standard deviation.
+        """
+        code = self.encode(x)
+        if eps is None:
+            return self.decode(code.mean)
+        return self.decode(code.mean + code.log_std.exp() * eps), code.mean, code.log_std
 
     def encode(self, x: Tensor) -> Code:
         bottom, right = (full - length for full, length in zip(self.filled, self.size, strict=True))
