@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -36,10 +36,14 @@ EVENT, FAILURE, ASSIGNMENT = "event", "failure", "assignment"
 LAST = "-"
 
 
-def launch(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
+RunRank = Callable[[dict[str, Any], Assignment, Emit], Failure | None]
+
+
+def launch(run_rank: RunRank, asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
     """Start this machine's ranks and wait for them; the first machine's launcher also emits the events of all ranks.
 
     Args:
+        run_rank: what each rank does with `asked`, the assignment and a function that sends events.
         asked: the request that described the method, from which each rank builds its own.
         assignment: what the ranks share; those of other machines receive the first machine's.
         emit: receives the ranks' events.
@@ -68,7 +72,7 @@ def launch(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
         max_restarts=0,
     )
     try:
-        elastic_launch(config, _start_rank)(asked, host, store.port)
+        elastic_launch(config, _start_rank)(run_rank, asked, host, store.port)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         ended = f"rank {rank} ended early with exit code {failure.exitcode} (negative: by that signal)"
@@ -80,10 +84,8 @@ def launch(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
         emit(parse_message(store.get(FAILURE)))
 
 
-def _start_rank(asked: dict[str, Any], host: str, port: int) -> None:
+def _start_rank(run_rank: RunRank, asked: dict[str, Any], host: str, port: int) -> None:
     """One rank: what the launcher starts in a process of its own."""
-    from uad_bench.execution.worker import describe_failure, run_rank
-
     store = _store(host, port, leads=False)
     rank = int(os.environ["RANK"])
 
@@ -91,12 +93,10 @@ def _start_rank(asked: dict[str, Any], host: str, port: int) -> None:
         if rank == 0 or not isinstance(event, Advance):
             _send(store, json.dumps(event.to_json()))
 
-    try:
-        assignment = Assignment(**json.loads(store.get(ASSIGNMENT)))
-        run_rank(asked, replace(assignment, rank=rank), emit)
-    except Exception as error:  # noqa: BLE001 - any exception of the method is reported
+    assignment = Assignment(**json.loads(store.get(ASSIGNMENT)))
+    if failure := run_rank(asked, replace(assignment, rank=rank), emit):
         time.sleep(GRACE_S)
-        _fail(store, describe_failure(error))
+        _fail(store, failure)
         sys.exit(1)
 
 

@@ -57,19 +57,23 @@ def _answer(requests: IO[bytes], emit: Emit) -> None:
         _go_with_harness(requests)
         assignment = Assignment(**json.loads(line))
         if assignment.ranks * assignment.nodes > 1:
-            launch(asked, assignment, emit)
+            launch(run_rank, asked, assignment, emit)
         else:
             hook.allow(assignment.run)
             work(method, assignment, emit)
         emit(Done())
 
 
-def run_rank(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
-    """One rank's part of an assignment, in a process that the launcher started."""
-    hook, method, _ = _describe(asked, emit)
-    hook.allow(assignment.run)
-    with joined(assignment) as own:
-        work(method, own, emit)
+def run_rank(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> Failure | None:
+    """One rank's part of an assignment, in a process that the launcher started; returns why it failed, if it did."""
+    try:
+        hook, method, _ = _describe(asked, emit)
+        hook.allow(assignment.run)
+        with joined(assignment) as own:
+            work(method, own, emit)
+    except Exception as error:  # noqa: BLE001 - any exception of the method is reported
+        return describe_failure(error)
+    return None
 
 
 def _describe(asked: dict[str, Any], emit: Emit) -> tuple[AuditHook, Method, Described]:
