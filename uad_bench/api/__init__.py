@@ -4,17 +4,19 @@ Each function reports progress on standard error. Results print as a table, are 
 convert to a pandas data frame with `to_frame()`.
 """
 
-from uad_bench.api.results import Board, Comparison, ReportPage, Result
-from uad_bench.api.verbs import compare, evaluate, leaderboard, report, run, score
+from uad_bench.api.results import Board, Comparison, OverallBoard, ReportPage, Result
+from uad_bench.api.verbs import compare, evaluate, leaderboard, overall, report, run, score
 
 __all__ = [
     "Board",
     "Comparison",
+    "OverallBoard",
     "ReportPage",
     "Result",
     "compare",
     "evaluate",
     "leaderboard",
+    "overall",
     "report",
     "run",
     "score",

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from uad_bench.boards import comparison as pairs
+from uad_bench.boards.overall import Overall
 from uad_bench.boards.sheet import Sheet
 from uad_bench.console import as_text
 from uad_bench.errors import ConfigError, unknown
@@ -18,6 +19,7 @@ from uad_bench.output.comparison_table import comparison_sheets, comparison_tabl
 from uad_bench.output.formats import FORMATS
 from uad_bench.output.formats.comma import table_rows
 from uad_bench.output.formats.page import fragment
+from uad_bench.output.overall_table import overall_sheets, overall_view, summary
 from uad_bench.output.tables import run_table
 from uad_bench.output.verdict import verdict
 from uad_bench.runs.folder import Run
@@ -160,6 +162,36 @@ class Board(Shown):
 
     def _repr_html_(self) -> str:
         return fragment(self.sheets)
+
+
+@dataclass(frozen=True, repr=False)
+class OverallBoard(Shown):
+    """Methods compared over several tasks.
+
+    Attributes:
+        overall: ranks, pairs and statement; `overall.to_json()` gives plain values.
+    """
+
+    overall: Overall
+
+    def to_frame(self) -> Any:
+        """A pandas data frame with a row per method: mean rank, and AUPRC gain and rank by task."""
+        import pandas as pd
+
+        return pd.DataFrame(table_rows(overall_sheets(self.overall)[:1]))
+
+    def report(self, output: str | Path = "overall.html") -> "ReportPage":
+        """Write an HTML page with the tables, a rank heat map and a forest plot."""
+        from uad_bench.output.report.overall_page import write_overall
+
+        write_overall(self.overall, Path(output))
+        return ReportPage(Path(output))
+
+    def __str__(self) -> str:
+        return as_text(overall_view(self.overall))
+
+    def _repr_html_(self) -> str:
+        return fragment(overall_sheets(self.overall)[:1], summary(self.overall))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from uad_bench import console
-from uad_bench.api.results import Board, Comparison, ReportPage, Result
+from uad_bench.api.results import Board, Comparison, OverallBoard, ReportPage, Result
 from uad_bench.benchmark.request import AdHocMethod, Request, run_request
 from uad_bench.errors import ConfigError, MethodError, unknown
 from uad_bench.execution.isolation import Limits
@@ -233,6 +233,20 @@ def leaderboard(task: str | Path = "phantom", *, runs: str | Path = RUNS) -> Boa
     from uad_bench.output.publishing import find_sheets
 
     return Board(*find_sheets(Path(runs), str(task)))
+
+
+@near_names
+def overall(*tasks: str, runs: str | Path = RUNS) -> OverallBoard:
+    """Compare methods over several tasks: mean ranks, and differences whose p-values are combined over tasks.
+
+    Args:
+        tasks: names of two or more tasks; by default all with runs or, with fewer than two of these, all shipped
+            leaderboards.
+        runs: the folder of runs.
+    """
+    from uad_bench.output.publishing import compare_tasks
+
+    return OverallBoard(compare_tasks(Path(runs), tasks)[0])
 
 
 @near_names

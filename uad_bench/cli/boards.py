@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, RunName, Task
+from uad_bench.cli.options import RUNS, AsJson, Data, RunName, Task, print_json
 
 leaderboard = typer.Typer(
     help="Compare all runs of a task: rank ranges, confidence intervals and costs.", no_args_is_help=True
@@ -95,3 +95,36 @@ def export(
         write_text(prepare_output(output), text)
     else:
         typer.echo(text, nl=False)
+
+
+@leaderboard.command("overall")
+def overall(
+    tasks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TASK…",
+            help="Two or more tasks; by default all that have runs or, if fewer than two have, all shipped boards.",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Source = RUNS,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also write an HTML report with a forest plot.", show_default=False),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Compare methods over several tasks: mean ranks, and differences whose p-values are combined over tasks."""
+    from uad_bench.console import stderr, stdout
+    from uad_bench.output.overall_table import overall_view
+    from uad_bench.output.publishing import compare_tasks
+    from uad_bench.output.report.overall_page import write_overall
+
+    found, origin = compare_tasks(Path(runs), tasks or ())
+    if output:
+        write_overall(found, output)
+    if json:
+        print_json(found.to_json())
+    else:
+        stdout().print(overall_view(found))
+    stderr().print(f"from {origin}" + (f"; report in {output}" if output else ""), markup=False)

@@ -8,6 +8,7 @@ from typing import Any
 from uad_bench.boards.assembly import assemble_boards, choose_groups, name_left_out
 from uad_bench.boards.board import Board
 from uad_bench.boards.comparable import require_comparable
+from uad_bench.boards.overall import Overall, compare_over_tasks
 from uad_bench.boards.reported import read_reported
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import Report, read_result, read_results
@@ -37,12 +38,31 @@ def find_sheets(
         further: additional metrics, such as `specificity@hFPR5`.
     """
     name = Path(task).stem if task.endswith(".toml") else task
-    shipped = resource_path(SHIPPED) / name
-    if find_runs(runs, name) or not shipped.is_dir():
-        return all_sheets(boards_of(read_results(runs, name)), shipped, apart=apart, further=further), str(runs)
-    return all_sheets(
-        stored_boards(shipped), shipped, apart=apart, further=further
-    ), f"the leaderboard shipped as {SHIPPED}/{name}.md"
+    boards, origin = find_boards(runs, name)
+    return all_sheets(boards, resource_path(SHIPPED) / name, apart=apart, further=further), origin
+
+
+def find_boards(runs: Path, task: str) -> tuple[tuple[Board, ...], str]:
+    """A task's boards and their origin: its runs, else the leaderboard shipped with the package."""
+    shipped = resource_path(SHIPPED) / task
+    if find_runs(runs, task) or not shipped.is_dir():
+        return boards_of(read_results(runs, task)), str(runs)
+    return stored_boards(shipped), f"the leaderboard shipped as {SHIPPED}/{task}.md"
+
+
+def compare_tasks(runs: Path, tasks: Sequence[str] = ()) -> tuple[Overall, str]:
+    """Methods compared over several tasks, and where the boards come from.
+
+    Args:
+        runs: the runs folder.
+        tasks: names of tasks; by default all with runs or, with fewer than two of these, all shipped leaderboards.
+    """
+    own = sorted({run.path.parent.parent.name for run in find_runs(runs)})
+    shipped = sorted(path.name for path in resource_path(SHIPPED).iterdir() if any(path.glob("*-seed*.json")))
+    chosen = tasks or (own if len(own) > 1 else shipped)
+    found = {task: find_boards(runs, task) for task in dict.fromkeys(chosen)}
+    boards = {task: boards[0] for task, (boards, _) in found.items() if boards}
+    return compare_over_tasks(boards), ", ".join(dict.fromkeys(origin for _, origin in found.values()))
 
 
 def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,12 @@ class Picture:
 
 def inline_figures(report_data: ReportData) -> list[Picture]:
     """Every figure with data, as SVG whose text and grid use the colours of the page."""
-    return [
-        Picture(plot, plot.caption_for(report_data), _inline(plot, report_data))
-        for plot in PLOTS
-        if plot.possible(report_data)
-    ]
+    return [_picture(plot, report_data) for plot in PLOTS if plot.possible(report_data)]
+
+
+def _picture(plot: Plot, report_data: ReportData) -> Picture:
+    svg = inline_drawing(plot.name, _size(plot, report_data), lambda axes: plot.draw(axes, report_data))
+    return Picture(plot, plot.caption_for(report_data), svg)
 
 
 def save_figures(report_data: ReportData, folder: Path) -> list[Path]:
@@ -54,41 +55,55 @@ def save_figures(report_data: ReportData, folder: Path) -> list[Path]:
     return [path for plot in PLOTS if plot.possible(report_data) for path in _save(plot, report_data, folder)]
 
 
+def inline_drawing(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> Markup:
+    """A drawing on matplotlib axes as SVG whose text and grid use the colours of the page.
+
+    Args:
+        name: prefix of its ids, unique within the page.
+        size: width and height in inches.
+        draw: draws on the axes.
+    """
+    svg = _bytes(_figure(size, draw, ink=INK, grid=GRID), "svg", name).decode()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
+    )
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for found in sorted(set(re.findall(r'\bid="([^"]+)"', svg)), key=len, reverse=True):
+        svg = re.sub(rf'(id="|#){re.escape(found)}(?=["\)])', rf"\g<1>{name}-{found}", svg)
+    svg = svg.replace(INK, "currentColor").replace(GRID, "var(--grid)")
+    return Markup(svg.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1))  # noqa: S704 - matplotlib escapes
+
+
 def _save(plot: Plot, report_data: ReportData, folder: Path) -> Iterator[Path]:
-    figure = _draw(plot, report_data, ink="#1d2329", grid="#e4e7ea", legend=True)
+    def draw(axes: Any) -> None:
+        plot.draw(axes, report_data)
+        if axes.get_legend() is None:
+            _add_legend(axes.figure, report_data)
+
+    figure = _figure(_size(plot, report_data), draw, ink="#1d2329", grid="#e4e7ea")
     for suffix in (".svg", ".png"):
         path = folder / f"{plot.name}{suffix}"
         path.write_bytes(_bytes(figure, suffix[1:], plot.name))
         yield path
 
 
-def _inline(plot: Plot, report_data: ReportData) -> Markup:
-    svg = _bytes(_draw(plot, report_data, ink=INK, grid=GRID, legend=False), "svg", plot.name).decode()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(
-        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
-    )
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    for name in sorted(set(re.findall(r'\bid="([^"]+)"', svg)), key=len, reverse=True):  # unique ids within the page
-        svg = re.sub(rf'(id="|#){re.escape(name)}(?=["\)])', rf"\g<1>{plot.name}-{name}", svg)
-    svg = svg.replace(INK, "currentColor").replace(GRID, "var(--grid)")
-    return Markup(svg.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1))  # noqa: S704 - matplotlib escapes
+def _size(plot: Plot, report_data: ReportData) -> tuple[float, float]:
+    per_method = plot.name in {"patients", "ranks"}
+    return plot.size[0], max(2.4, 0.42 * len(report_data.methods) + 0.9) if per_method else plot.size[1]
 
 
-def _draw(plot: Plot, report_data: ReportData, *, ink: str, grid: str, legend: bool) -> Any:
+def _figure(size: tuple[float, float], draw: Callable[[Any], None], *, ink: str, grid: str) -> Any:
     """A matplotlib figure, made without pyplot and its global state."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     settings: Any = {**STYLE, **dict.fromkeys(inked, ink), "grid.color": grid}
-    height = plot.size[1] if plot.name not in {"patients", "ranks"} else max(2.4, 0.42 * len(report_data.methods) + 0.9)
     with rc_context(settings):
-        figure = Figure(figsize=(plot.size[0], height), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
-        plot.draw(axes, report_data)
-        if legend and axes.get_legend() is None:
-            _add_legend(figure, report_data)
+        draw(axes)
         axes.tick_params(which="both", length=0, pad=5)
         axes.tick_params(axis="x", pad=8)  # keeps the first labels of the two axes apart
     return figure

@@ -1,0 +1,352 @@
+"""Methods compared over several tasks: mean ranks, and paired differences whose p-values are combined over tasks.
+
+The unit is a group of tasks that share test patients, such as one cohort with different input modalities: each group
+counts once, however many tasks it holds. Its z is the mean of its tasks' z, which is exact if the tasks agree fully and
+conservative otherwise; groups are combined by Stouffer's method, weighted by the square root of their patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, combinations
+
+import numpy as np
+
+from uad_bench.boards.board import Board
+from uad_bench.boards.ranking import AUPRC, LEVEL
+from uad_bench.boards.result import MetricKey, Values
+from uad_bench.boards.row import Row
+from uad_bench.errors import ConfigError
+from uad_bench.metrics.ranking import ranks_of
+from uad_bench.metrics.significance import holm
+from uad_bench.metrics.stouffer import nemenyi_difference, signed_z, stouffer_p
+from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.runs.document import Document
+
+Tasks = tuple[str, ...]
+GAIN, PREVALENCE = MetricKey("auprc_gain"), MetricKey("prevalence")
+
+
+class TaskEffect(Document):
+    """Difference of two methods on one task.
+
+    Attributes:
+        difference: of the AUPRC gains, first minus second.
+        low: lower end of the 95 % interval over patients.
+        high: upper end of it.
+        p: of the difference in AUPRC by paired bootstrap, not adjusted.
+    """
+
+    task: str
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+class OverallPair(Document):
+    """Two methods over all tasks on which both have results.
+
+    Attributes:
+        difference: mean over groups of tasks; `low` and `high` are its 95 % interval over patients.
+        p: combined over tasks and adjusted by Holm over all pairs.
+    """
+
+    first: str
+    second: str
+    effects: tuple[TaskEffect, ...]
+    difference: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def sentence(self) -> str:
+        """On how many tasks the first method is better, on which it is worse, and the combined p."""
+        better = [effect for effect in self.effects if effect.difference > 0]
+        worse = [effect.task for effect in self.effects if effect.difference < 0]
+        clear = sum(effect.p < LEVEL for effect in better)
+        return (
+            f"{self.first} is better than {self.second} on {len(better)} of {len(self.effects)} tasks, significantly "
+            f"on {clear or 'none'}; worse on {', '.join(worse) or 'none'}; combined {p_text(self.p)}."
+        )
+
+
+class OverallMethod(Document):
+    """One method over the tasks.
+
+    Attributes:
+        gains: AUPRC gain by task, (AUPRC - prevalence) / (1 - prevalence).
+        ranks: rank by task among the methods with results on every task.
+        mean_rank: over groups of tasks; None if it lacks a task.
+        low: lower end of the 95 % interval of the mean rank over patients.
+        high: upper end of it.
+    """
+
+    name: str
+    baseline: bool
+    gains: dict[str, float]
+    ranks: dict[str, int]
+    mean_rank: float | None
+    low: float | None
+    high: float | None
+
+
+class Overall(Document):
+    """Methods over several tasks.
+
+    Attributes:
+        groups: tasks that share test patients.
+        patients: number of different test patients of each group.
+        methods: lowest mean rank first, then those that lack a task.
+        pairs: every pair, the better method first.
+        ties: longest runs of methods in this order among which no combined difference is significant.
+        nemenyi: difference of mean ranks that would be significant if nothing but ranks were known.
+        left_out: why tasks are not included.
+    """
+
+    groups: tuple[Tasks, ...]
+    patients: tuple[int, ...]
+    methods: tuple[OverallMethod, ...]
+    pairs: tuple[OverallPair, ...]
+    ties: tuple[Tasks, ...]
+    nemenyi: float | None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> Tasks:
+        """Tasks, group by group."""
+        return tuple(chain(*self.groups))
+
+    def pair(self, one: str, other: str) -> OverallPair | None:
+        """The comparison of two methods, in either order; None if they share no task."""
+        return next((pair for pair in self.pairs if {pair.first, pair.second} == {one, other}), None)
+
+    @property
+    def statement(self) -> str:
+        """Which methods cannot be distinguished."""
+        runs = "; ".join(", ".join(run) for run in self.ties) or "none"
+        alone = (
+            f" By ranks alone, mean ranks on {len(self.groups)} groups of tasks would have to differ by "
+            f"{self.nemenyi:.1f} (Nemenyi)."
+            if self.nemenyi
+            else ""
+        )
+        return f"In order of mean rank, no significant difference over all tasks among: {runs}.{alone}"
+
+
+def compare_over_tasks(boards: Mapping[str, Board]) -> Overall:
+    """Compare the methods with results on at least two of these tasks.
+
+    Args:
+        boards: the board of raw maps by task.
+
+    Raises:
+        ConfigError: fewer than two tasks have ranks, or fewer than two methods have results on two of them.
+    """
+    known = {task: board for task, board in boards.items() if board.ranking.reason is None}
+    left_out = tuple(f"{task} ({boards[task].ranking.reason})" for task in boards if task not in known)
+    if len(known) < 2:
+        found = ", ".join(known) or "none"
+        raise ConfigError(f"an overall comparison needs at least two tasks whose board has ranks; found: {found}")
+    return _Comparison({task: _TaskScores(board) for task, board in known.items()}).overall(left_out)
+
+
+def patient_groups(patients: Mapping[str, frozenset[str]]) -> tuple[Tasks, ...]:
+    """Tasks joined where they share a patient, directly or through other tasks."""
+    groups: list[Tasks] = []
+    for task, tested in patients.items():
+        joined = [group for group in groups if any(tested & patients[other] for other in group)]
+        groups = [*(group for group in groups if group not in joined), (*chain(*joined), task)]
+    return tuple(groups)
+
+
+def p_text(p: float) -> str:
+    """`p = 0.012`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+@dataclass(frozen=True, eq=False)
+class _TaskScores:
+    """What one board contributes."""
+
+    board: Board
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """Ranked rows with an AUPRC gain, by label."""
+        return {row.label: row for row in self.board.ranking.rows if row.number(GAIN).value is not None}
+
+    @cached_property
+    def patients(self) -> frozenset[str]:
+        """Test patients, with the dataset's name, because ids are unique only in a dataset."""
+        record = self.board.record
+        return frozenset(f"{record.task.dataset}/{subject}" for subject in record.subjects.test)
+
+    @cached_property
+    def gains(self) -> dict[str, float]:
+        """AUPRC gain by method."""
+        return {name: row.number(GAIN).value or 0.0 for name, row in self.rows.items()}
+
+    @cached_property
+    def replicates(self) -> dict[str, Values]:
+        """AUPRC gain (R,) by method in bootstrap samples of patients, at the prevalence of the test set."""
+        return {name: self.gains[name] + self._deviations(row) for name, row in self.rows.items()}
+
+    def values(self, name: str) -> Values:
+        """AUPRC gain (1 + R,) of a method: its value, then its replicates."""
+        return np.array([self.gains[name], *self.replicates[name]])
+
+    def effect(self, task: str, first: str, second: str) -> TaskEffect:
+        """The first method's difference to the second."""
+        labels = [*self.rows]
+        replicates = self.replicates[first] - self.replicates[second]
+        interval = percentile_interval(replicates, n_patients=len(self.patients))
+        return TaskEffect(
+            task=task,
+            difference=self.gains[first] - self.gains[second],
+            low=interval.low,
+            high=interval.high,
+            p=float(self.board.ranking.raw[labels.index(first), labels.index(second)]),
+        )
+
+    def _deviations(self, row: Row) -> Values:
+        """Deviations (R,) of the replicates of AUPRC from its value, in the unit of the gain."""
+        replicates, value, prevalence = row.replicates(AUPRC), row.number(AUPRC).value, row.number(PREVALENCE).value
+        assert replicates is not None
+        assert value is not None  # the row is ranked
+        return (replicates - value) / (1 - (prevalence or 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    scores: Mapping[str, _TaskScores]
+
+    def overall(self, left_out: tuple[str, ...]) -> Overall:
+        """The whole comparison."""
+        methods = sorted(map(self._method, self._names), key=lambda m: (m.mean_rank is None, m.mean_rank or 0, m.name))
+        names = [method.name for method in methods]
+        pairs = self._pairs(names)
+        complete = [method.name for method in methods if method.mean_rank is not None]
+        return Overall(
+            groups=self._groups,
+            patients=tuple(self._n_patients(group) for group in self._groups),
+            methods=tuple(methods),
+            pairs=pairs,
+            ties=_ties(complete, {frozenset((pair.first, pair.second)) for pair in pairs if not pair.p >= LEVEL}),
+            nemenyi=nemenyi_difference(len(complete), len(self._groups)) if len(complete) > 1 else None,
+            left_out=left_out,
+        )
+
+    @cached_property
+    def _names(self) -> list[str]:
+        counts = {
+            name: sum(name in s.rows for s in self.scores.values()) for s in self.scores.values() for name in s.rows
+        }
+        names = sorted(name for name, count in counts.items() if count > 1)
+        if len(names) < 2:
+            raise ConfigError(
+                f"fewer than two methods have results on two of the tasks {', '.join(self.scores)}; "
+                "run the same methods on them, or choose other tasks"
+            )
+        return names
+
+    @cached_property
+    def _groups(self) -> tuple[Tasks, ...]:
+        return patient_groups({task: scores.patients for task, scores in self.scores.items()})
+
+    @cached_property
+    def _complete(self) -> list[str]:
+        return [name for name in self._names if all(name in scores.rows for scores in self.scores.values())]
+
+    @cached_property
+    def _ranks(self) -> dict[str, Values]:
+        """Ranks (M, 1 + R) of the complete methods by task: of the estimates, and in each bootstrap sample."""
+        if not self._complete:
+            return {}
+        return {
+            task: ranks_of(np.stack([scores.values(name) for name in self._complete])).astype(np.float64)
+            for task, scores in self.scores.items()
+        }
+
+    def _method(self, name: str) -> OverallMethod:
+        gains = {task: self.scores[task].gains[name] for task in self._tasks if name in self.scores[task].rows}
+        if name not in self._complete:
+            return OverallMethod(
+                name=name, baseline=self._baseline(name), gains=gains, ranks={}, mean_rank=None, low=None, high=None
+            )
+        place = self._complete.index(name)
+        mean = self._mean({task: ranks[place] for task, ranks in self._ranks.items()})
+        interval = percentile_interval(mean[1:], n_patients=self._n_patients(self._tasks))
+        return OverallMethod(
+            name=name,
+            baseline=self._baseline(name),
+            gains=gains,
+            ranks={task: int(self._ranks[task][place, 0]) for task in self._tasks},
+            mean_rank=float(mean[0]),
+            low=interval.low,
+            high=interval.high,
+        )
+
+    def _baseline(self, name: str) -> bool:
+        return any(scores.rows[name].baseline for scores in self.scores.values() if name in scores.rows)
+
+    def _pairs(self, names: Sequence[str]) -> tuple[OverallPair, ...]:
+        found = [self._pair(*couple) for couple in combinations(names, 2) if self._shared(*couple)]
+        p = holm(np.array([pair.p for pair in found]))
+        return tuple(pair.model_copy(update={"p": float(each)}) for pair, each in zip(found, p, strict=True))
+
+    def _pair(self, one: str, other: str) -> OverallPair:
+        """The pair, with p not adjusted."""
+        tasks = self._shared(one, other)
+        difference = float(self._mean({t: self._difference(t, one, other) for t in tasks})[0])
+        first, second = (one, other) if difference >= 0 else (other, one)
+        effects = tuple(self.scores[task].effect(task, first, second) for task in tasks)
+        z = signed_z(np.array([e.p for e in effects]), np.array([e.difference for e in effects]))
+        groups = [[tasks.index(task) for task in group if task in tasks] for group in self._groups]
+        held = [group for group in groups if group]
+        weights = np.sqrt([self._n_patients([tasks[k] for k in group]) for group in held])
+        replicates = self._mean({t: self._difference(t, first, second) for t in tasks})[1:]
+        interval = percentile_interval(replicates, n_patients=self._n_patients(tasks))
+        return OverallPair(
+            first=first,
+            second=second,
+            effects=effects,
+            difference=abs(difference),
+            low=interval.low,
+            high=interval.high,
+            p=stouffer_p(np.array([z[group].mean() for group in held]), weights),
+        )
+
+    def _difference(self, task: str, first: str, second: str) -> Values:
+        return self.scores[task].values(first) - self.scores[task].values(second)
+
+    @cached_property
+    def _tasks(self) -> Tasks:
+        return tuple(chain(*self._groups))
+
+    def _shared(self, one: str, other: str) -> list[str]:
+        return [task for task in self._tasks if {one, other} <= {*self.scores[task].rows}]
+
+    def _mean(self, values: Mapping[str, Values]) -> Values:
+        """Mean over groups of the mean over the tasks of each."""
+        held = [[values[task] for task in group if task in values] for group in self._groups]
+        mean: Values = np.mean([np.mean(group, axis=0) for group in held if group], axis=0)
+        return mean
+
+    def _n_patients(self, tasks: Sequence[str]) -> int:
+        return len(frozenset[str]().union(*(self.scores[task].patients for task in tasks)))
+
+
+def _ties(names: Sequence[str], different: set[frozenset[str]]) -> tuple[Tasks, ...]:
+    """Longest runs of at least two consecutive names without a pair in `different`."""
+    runs: list[Tasks] = []
+    for start in range(len(names)):
+        end = start + 1
+        while end < len(names) and not any(frozenset((name, names[end])) in different for name in names[start:end]):
+            end += 1
+        if end - start > 1 and not any({*names[start:end]} <= {*run} for run in runs):
+            runs.append(tuple(names[start:end]))
+    return tuple(runs)
