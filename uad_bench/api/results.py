@@ -19,7 +19,8 @@ from uad_bench.output.comparison_table import comparison_sheets, comparison_tabl
 from uad_bench.output.formats import FORMATS
 from uad_bench.output.formats.comma import table_rows
 from uad_bench.output.formats.page import fragment
-from uad_bench.output.overall_table import overall_sheets, overall_view, summary
+from uad_bench.output.overall_table import overall_sheets, summary
+from uad_bench.output.overall_view import overall_view
 from uad_bench.output.tables import run_table
 from uad_bench.output.verdict import verdict
 from uad_bench.runs.folder import Run

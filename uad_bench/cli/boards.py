@@ -116,7 +116,7 @@ def overall(
 ) -> None:
     """Compare methods over several tasks: mean ranks, and differences whose p-values are combined over tasks."""
     from uad_bench.console import stderr, stdout
-    from uad_bench.output.overall_table import overall_view
+    from uad_bench.output.overall_view import overall_view
     from uad_bench.output.publishing import compare_tasks
     from uad_bench.output.report.overall_page import write_overall
 

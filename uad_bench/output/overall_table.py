@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from uad_bench.boards.overall import Overall, OverallMethod, OverallPair, p_text
 from uad_bench.boards.row import SeedMean
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
 from uad_bench.output.columns import DASH, number_text
-from uad_bench.output.formats.terminal import TerminalView
 
 PAIRS = (
     Column("first", numeric=False, identity=True),
@@ -22,11 +18,6 @@ PAIR_NOTE = (
     "tasks is weighted by the square root of its patients. Better and worse count the tasks by the sign of the "
     "difference, whether significant or not."
 )
-
-
-def overall_view(overall: Overall) -> RenderableType:
-    """The table of methods, the statement on ties, and the best method against each other one."""
-    return Group(TerminalView(overall_sheets(overall)[:1]), *map(Text, summary(overall)))
 
 
 def summary(overall: Overall) -> list[str]:
