@@ -1,6 +1,8 @@
 """Exported maps lie over the original scans, voxel by voxel, and masks mark what the record counts."""
 
 import gzip
+import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +12,9 @@ from tests.made_results import made_failure, write_run
 from uad_bench.data.subject import ImageFile
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.overlap import smallest_float32
+from uad_bench.output import export
 from uad_bench.output.export import export_run, write_beside
+from uad_bench.output.model_card import write_model_card
 
 AFFINES = {
     "RAS": np.diag([1.0, 2.0, 3.0, 1.0]),
@@ -92,3 +96,35 @@ def test_a_policy_without_threshold_names_those_there_are(quick, tiny_data, tmp_
     quick.run(entry)
     with pytest.raises(ConfigError, match="no threshold yen; available"):
         export_run(quick.folder_of(entry), tmp_path / "out", data=tiny_data, policy="yen")
+
+
+def test_bids_derivatives_have_their_names_and_descriptions(quick, tiny_data, tmp_path):
+    entry = quick.write("bright")
+    quick.run(entry)
+    run, out = quick.folder_of(entry), tmp_path / "derivatives"
+    written = export_run(run, out, data=tiny_data, layout="bids")
+    label = re.sub(r"[^0-9a-zA-Z]", "", run.read_record().subjects.test[0])
+    scores = out / f"sub-{label}" / "anat" / f"sub-{label}_desc-bright_probseg.nii.gz"
+    assert scores in written
+    assert scores.with_name(f"sub-{label}_desc-bright_mask.nii.gz") in written
+    description = json.loads((out / "dataset_description.json").read_text())
+    assert (description["DatasetType"], description["GeneratedBy"][0]["Name"]) == ("derivative", "uad-bench")
+    assert json.loads((out / "desc-bright_mask.json").read_text())["Threshold"] == pytest.approx(
+        run.read_record().thresholds["hFPR5"]
+    )
+
+
+def test_patients_who_would_share_a_bids_label_are_refused():
+    with pytest.raises(ConfigError, match="'a-1' and 'a1' have the same BIDS label a1"):
+        export._check_labels(["a-1", "b", "a1"])
+
+
+def test_a_model_card_has_metadata_and_results_and_needs_no_data(quick, tmp_path):
+    entry = quick.write("bright")
+    quick.run(entry)
+    card, *_ = write_model_card(quick.folder_of(entry), tmp_path / "card")
+    _, front, body = card.read_text().split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in front.splitlines())
+    (result,) = json.loads(fields["model-index"])[0]["results"]
+    assert {metric["type"] for metric in result["metrics"]} == {"auprc", "dice"}
+    assert body.count("\n# ") == 3  # the title, use and references

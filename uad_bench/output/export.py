@@ -1,8 +1,10 @@
 """Export of a run: score maps and masks in the space of the original scans, and text for a paper."""
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +15,29 @@ from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import native_orientation, to_native
 from uad_bench.errors import ConfigError
-from uad_bench.files import atomic, safe_name, write_text
+from uad_bench.files import atomic, safe_name, write_json, write_text
 from uad_bench.method import Progress
 from uad_bench.metrics.overlap import smallest_float32
 from uad_bench.output.methods_paragraph import bibliography, paragraph
 from uad_bench.runs.folder import Run
+from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import Stored, open_stored
 
 Report = Callable[[Progress], None]
+Layout = Literal["nifti", "bids"]
+BIDS_VERSION = "1.10.0"
 
 
 def export_run(
-    run: Run, folder: Path, *, data: Path | None, policy: str = "hFPR5", report: Report = lambda _: None
+    run: Run,
+    folder: Path,
+    *,
+    data: Path | None,
+    policy: str = "hFPR5",
+    layout: Layout = "nifti",
+    report: Report = lambda _: None,
 ) -> list[Path]:
-    """Write `<subject>_scores.nii.gz` and `<subject>_mask-<policy>.nii.gz` per test patient, and text for a paper.
+    """Write a score map and a mask per test patient, and text for a paper.
 
     Both have the grid of the patient's input scan, so that viewers can overlay them. The mask contains the brain (and
     reference) voxels whose score is at or above the policy's exact threshold.
@@ -36,6 +47,8 @@ def export_run(
         folder: folder to write to, created if needed.
         data: folder with the patients; not needed for embedded data.
         policy: threshold policy of the masks.
+        layout: `nifti` for `<subject>_scores.nii.gz` and `<subject>_mask-<policy>.nii.gz`; `bids` for a BIDS
+            derivatives dataset with `sub-<label>/anat/sub-<label>_desc-<method>_probseg.nii.gz` and `..._mask.nii.gz`.
         report: receives progress, one step per patient.
 
     Raises:
@@ -47,18 +60,82 @@ def export_run(
         raise ConfigError(f"{record.run} failed ({record.reason}); there are no maps to export")
     folder.mkdir(parents=True, exist_ok=True)
     parts = open_stored(run, data, report)
+    if layout == "bids":
+        _check_labels([subject for part in parts for subject in part.split.test])
     total = sum(len(part.split.test) for part in parts)
     written: list[Path] = []
     for part in parts:
         for subject in part.split.test:
-            written += _export_subject(part, subject, folder, policy)
+            written += _export_subject(part, subject, _Names.of(part, subject, folder, policy, layout), policy)
             report(Progress("exporting", len(written) // 2, total))
+    if layout == "bids":
+        written += _describe_dataset(folder, record, policy)
     write_text(folder / "methods.md", paragraph(record))
     write_text(folder / "references.bib", bibliography(record))
     return [*written, folder / "methods.md", folder / "references.bib"]
 
 
-def _export_subject(part: Stored, subject: str, folder: Path, policy: str) -> Iterator[Path]:
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The files of one patient."""
+
+    scores: Path
+    mask: Path
+
+    @classmethod
+    def of(cls, part: Stored, subject: str, folder: Path, policy: str, layout: Layout) -> "_Names":
+        if layout == "nifti":
+            name = safe_name(subject, "subject")
+            return cls(folder / f"{name}_scores.nii.gz", folder / f"{name}_mask-{policy}.nii.gz")
+        sub, method = f"sub-{_label(subject.removeprefix('sub-'))}", _label(part.record.method.name)
+        stem = folder / sub / "anat" / f"{sub}_desc-{method}"
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        return cls(stem.with_name(f"{stem.name}_probseg.nii.gz"), stem.with_name(f"{stem.name}_mask.nii.gz"))
+
+
+def _label(name: str) -> str:
+    """A BIDS label, which holds letters and digits only."""
+    return re.sub(r"[^0-9a-zA-Z]", "", name)
+
+
+def _check_labels(subjects: list[str]) -> None:
+    labels: dict[str, str] = {}
+    for subject in subjects:
+        if labels.setdefault(_label(subject), subject) != subject:
+            names = f"{labels[_label(subject)]!r} and {subject!r}"
+            raise ConfigError(
+                f"patients {names} have the same BIDS label {_label(subject)}; export with --format nifti"
+            )
+
+
+def _describe_dataset(folder: Path, record: RunRecord, policy: str) -> Iterator[Path]:
+    """The description of a BIDS derivatives dataset, and what its maps and masks are (inherited by every patient)."""
+    description = {
+        "Name": f"Anomaly maps of {record.method.name} on {record.task.name}",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "uad-bench", "Version": record.environment.uad_bench, "Description": record.run}],
+    }
+    scores = {
+        "Description": "Anomaly score in units of the method: higher is more anomalous; not a probability",
+        "Manual": False,
+    }
+    mask = {
+        "Description": f"Voxels at or above the threshold chosen by the policy {policy}",
+        "Type": "Lesion",
+        "Threshold": record.thresholds.get(policy),
+    }
+    label = _label(record.method.name)
+    for name, document in {
+        "dataset_description": description,
+        f"desc-{label}_probseg": scores,
+        f"desc-{label}_mask": mask,
+    }.items():
+        write_json(folder / f"{name}.json", document)
+        yield folder / f"{name}.json"
+
+
+def _export_subject(part: Stored, subject: str, names: _Names, policy: str) -> Iterator[Path]:
     known = part.cohort.subjects[subject]
     source = known.images[part.cohort.task.pair[0]]
     scores = np.load(part.run.map(subject), allow_pickle=False)
@@ -70,9 +147,8 @@ def _export_subject(part: Stored, subject: str, folder: Path, policy: str) -> It
     (x0, y0, z0), (x1, y1, z1) = reference.box
     counted[x0:x1, y0:y1, z0:z1] = reference.brain | reference.anomaly
     mask = (counted & (scores >= _threshold(part, policy))).astype(np.uint8)
-    name = safe_name(subject, "subject")
-    yield write_beside(scores, source, folder / f"{name}_scores.nii.gz")
-    yield write_beside(mask, source, folder / f"{name}_mask-{policy}.nii.gz")
+    yield write_beside(scores, source, names.scores)
+    yield write_beside(mask, source, names.mask)
 
 
 def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
