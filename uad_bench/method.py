@@ -150,6 +150,11 @@ class Method(Protocol):
     With the class attribute `whole_volume = True`, every batch passed to `score` holds all slices of one subject in
     order of z; otherwise a batch holds some slices of one subject. `deterministic = False` declares that two runs on
     the same machine may store different bytes; without it `--check-determinism` requires equal bytes.
+
+    Two members are optional, for methods that compute pseudo-healthy images: what a slice would look like without
+    anomaly. With `reconstruct(batch) -> Tensor`, `run --reconstructions` stores finite images (N, H, W) of the first
+    modality of `score`, in the scale of `batch.image`. A method that needs the images for its scores can also offer
+    `score_and_reconstruct(batch) -> (scores, images)`, so that they are computed once.
     """
 
     @property

@@ -12,31 +12,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
-from uad_methods.networks import NetworkMethod, Size
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
+from uad_methods.networks import Size
 from uad_methods.nn.autoencoder import AutoEncoder
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ResidualMethod
+from uad_methods.residual import Residual
 
 
 @dataclass(kw_only=True)
-class AE(NetworkMethod):
+class AE(ResidualMethod):
     """score = residual of x and its reconstruction from a short code.
 
     Attributes:
-        source: the modality.
         latent: length of the code.
         dropout: while training.
         residual: how the reconstruction is compared with the slice.
     """
 
-    source: Modality = "flair"
     latent: int = 128
     dropout: float = 0.2
     residual: Residual = "positive"
-
-    @property
-    def modalities(self) -> Modalities:
-        return Modalities(fit=(self.source,), score=(self.source,))
 
     def build(self, size: Size) -> dict[str, nn.Module]:
         return {"autoencoder": AutoEncoder(1, size, latent=self.latent, dropout=self.dropout)}
@@ -46,10 +41,8 @@ class AE(NetworkMethod):
         self.learn("autoencoder", self._loss, train, budget)
         return self
 
-    def score(self, batch: SliceBatch) -> Tensor:
-        x = self.ready(batch).image
-        x, x_hat = self.in_task_units(x, self.predict("autoencoder", x))
-        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
+    def restore(self, batch: SliceBatch) -> Tensor:
+        return self.predict("autoencoder", batch.image)
 
     def _loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         return F.l1_loss(self.networks_["autoencoder"](batch.image), batch.image)

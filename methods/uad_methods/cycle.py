@@ -13,26 +13,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
-from uad_methods.networks import NetworkMethod, Size, share
+from uad_methods.networks import Size, share
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ResidualMethod
 
 
 @dataclass(kw_only=True)
-class CycleOnly(NetworkMethod):
+class CycleOnly(ResidualMethod):
     """score = residual of x and g(f(x)), with f: X -> Y and g: Y -> X trained apart on healthy slices.
 
     Attributes:
-        source: modality X, the only one needed at test.
         target: modality Y, needed for training.
         unet: size of each network.
-        residual: how the way back is compared with the slice.
     """
 
-    source: Modality = "flair"
     target: Modality = "t2"
     unet: UNetShape = SMALL
-    residual: Residual = "auto"
 
     @property
     def modalities(self) -> Modalities:
@@ -49,10 +45,8 @@ class CycleOnly(NetworkMethod):
         self.learn("backward", self._backward_loss, train, backward, stage=f"training {y} to {x} (2/2)")
         return self
 
-    def score(self, batch: SliceBatch) -> Tensor:
-        x = self.ready(batch).image
-        x, x_hat = self.in_task_units(x, self.predict("backward", self.predict("forward", x)))
-        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
+    def restore(self, batch: SliceBatch) -> Tensor:
+        return self.predict("backward", self.predict("forward", batch.image))
 
     def _forward_loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         x, y = batch.image[:, :1], batch.image[:, 1:]

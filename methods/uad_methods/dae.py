@@ -11,34 +11,26 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
-from uad_methods.networks import NetworkMethod, Size
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
+from uad_methods.networks import Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
 from uad_methods.noise import coarse_noise
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ResidualMethod
 
 
 @dataclass(kw_only=True)
-class DAE(NetworkMethod):
+class DAE(ResidualMethod):
     """score = residual of x and x_hat, the network's answer to the slice as it is; it learned to remove coarse blobs.
 
     Attributes:
-        source: the modality.
         unet: size of the network.
         noise_std: of the coarse noise, in units of the scaled intensity.
         noise_grid: points per side of the grid that is interpolated to the slice.
-        residual: how the answer is compared with the slice.
     """
 
-    source: Modality = "flair"
     unet: UNetShape = SMALL
     noise_std: float = 1.2
     noise_grid: int = 16
-    residual: Residual = "auto"
-
-    @property
-    def modalities(self) -> Modalities:
-        return Modalities(fit=(self.source,), score=(self.source,))
 
     def build(self, size: Size) -> dict[str, nn.Module]:  # noqa: ARG002 - convolutions fit any size
         return {"denoiser": UNet(1, shape=self.unet)}
@@ -48,10 +40,8 @@ class DAE(NetworkMethod):
         self.learn("denoiser", self._loss, train, budget)
         return self
 
-    def score(self, batch: SliceBatch) -> Tensor:
-        x = self.ready(batch).image
-        x, x_hat = self.in_task_units(x, self.predict("denoiser", x))
-        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
+    def restore(self, batch: SliceBatch) -> Tensor:
+        return self.predict("denoiser", batch.image)
 
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Squared error inside the brain, where the noise was added."""

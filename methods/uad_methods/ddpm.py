@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset, SliceKey
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset, SliceKey
 from uad_bench.metrics.ranks import count_ranks_of
 from uad_bench.metrics.voxel import average_precision
 from uad_bench.seeding import generator, slice_noise
@@ -27,10 +27,10 @@ from uad_methods.diffusion import (
     predict_x_0,
     q_sample,
 )
-from uad_methods.networks import NetworkMethod, Size
+from uad_methods.networks import Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
 from uad_methods.pseudo_lesions import foreign_patches
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ResidualMethod
 
 T = 1000
 ALPHA_BAR = cumulative_alphas(linear_betas(T))
@@ -43,11 +43,10 @@ Target = Literal["x0", "eps"]
 
 
 @dataclass(kw_only=True)
-class DDPM(NetworkMethod):
+class DDPM(ResidualMethod):
     """score = residual of x and its partly noised, then denoised self.
 
     Attributes:
-        source: the modality.
         unet: size of the network.
         predicts: what the network is trained to say, the image or its noise.
         train_times: training draws t below this.
@@ -56,10 +55,8 @@ class DDPM(NetworkMethod):
         steps: network calls from t* back to the image; 1 takes the first prediction as the answer.
         sampler: DDIM without fresh noise, or ancestral sampling with it.
         clip: largest absolute intensity that a prediction may have while sampling; None does not clip.
-        residual: how the answer is compared with the slice.
     """
 
-    source: Modality = "flair"
     unet: UNetShape = SMALL
     predicts: Target = "x0"
     train_times: int = T
@@ -67,12 +64,7 @@ class DDPM(NetworkMethod):
     steps: int = 1
     sampler: Sampler = "ddim"
     clip: float | None = None
-    residual: Residual = "auto"
     level_: int = field(init=False, repr=False, compare=False)
-
-    @property
-    def modalities(self) -> Modalities:
-        return Modalities(fit=(self.source,), score=(self.source,))
 
     @property
     def network_calls_per_slice(self) -> int:
@@ -93,11 +85,6 @@ class DDPM(NetworkMethod):
     def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:
         self.level_ = int(state["level"]) if self.noise_level == "auto" else self.noise_level
         return super().load_state_dict(state, compute=compute)
-
-    def score(self, batch: SliceBatch) -> Tensor:
-        x, keys = self.ready(batch).image, batch.keys
-        x, x_hat = self.in_task_units(x, self._denoise(x, keys))
-        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
 
     def draw_noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Noise for a training batch like x."""
@@ -127,8 +114,9 @@ class DDPM(NetworkMethod):
             found[level] = average_precision(count_ranks_of(self.score(batch).cpu()[brain].numpy(), truth)).value
         return max(LEVELS, key=found.__getitem__)
 
-    def _denoise(self, x: Tensor, keys: Sequence[SliceKey]) -> Tensor:
+    def restore(self, batch: SliceBatch) -> Tensor:
         """Noise to t*, then back to an image in `steps` calls."""
+        x, keys = batch.image, batch.keys
         visited = _descent(self.level_ if self.noise_level == "auto" else self.noise_level, self.steps)
         t = visited[0]
         x_t = q_sample(x, self.draw_slice_noise(x, keys, "start", t), float(ALPHA_BAR[t]))

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
 from uad_methods.corruption import (
     Range,
     blur,
@@ -28,10 +28,11 @@ from uad_methods.corruption import (
     uniform,
 )
 from uad_methods.diffusion import cumulative_alphas, times
-from uad_methods.networks import NetworkMethod, Size
+from uad_methods.networks import Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
 from uad_methods.noise import roll
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ReconstructingMethod
+from uad_methods.residual import residual_map
 
 T = 100
 STRENGTHS = cumulative_alphas(torch.linspace(1e-3, 0.2, T, dtype=torch.float64)).sqrt()
@@ -45,11 +46,10 @@ TURN = math.radians(15)  # at most
 
 
 @dataclass(kw_only=True)
-class Disyre(NetworkMethod):
+class Disyre(ReconstructingMethod):
     """score = mean residual of x and its restorations, each as if an anomaly of another strength were in it.
 
     Attributes:
-        source: the modality.
         unet: size of the network.
         span: the change of intensity that is a strength of one, in the networks' units: background to bright brain.
         centroids: grey levels by which tissues are told apart, in the networks' units; empty takes quantiles of the
@@ -57,22 +57,15 @@ class Disyre(NetworkMethod):
         limits: intensities between which an anomalous slice is cut; None does not cut.
         calls: strengths that scoring assumes, evenly spaced in time.
         weighted: multiply a slice's scores by the share of it that is brain.
-        residual: how a restoration is compared with the slice.
     """
 
-    source: Modality = "flair"
     unet: UNetShape = SMALL
     span: float = 6.0
     centroids: tuple[float, ...] = ()
     limits: Range | None = None
     calls: int = 4
     weighted: bool = False
-    residual: Residual = "auto"
     levels_: Tensor = field(init=False, repr=False, compare=False)
-
-    @property
-    def modalities(self) -> Modalities:
-        return Modalities(fit=(self.source,), score=(self.source,))
 
     @property
     def network_calls_per_slice(self) -> int:
@@ -86,17 +79,15 @@ class Disyre(NetworkMethod):
         self.learn("restorer", self._loss, train, budget)
         return self
 
-    def score(self, batch: SliceBatch) -> Tensor:
-        """The slice itself is restored each time, never an earlier restoration."""
+    def score_and_reconstruct(self, batch: SliceBatch) -> tuple[Tensor, Tensor]:
+        """The slice itself is restored each time, never an earlier restoration; the image is the mean of them."""
         batch = self.ready(batch)
-        x = self.in_task_units(batch.image)[0]
         restored = [self.predict("restorer", batch.image, t) for t in times(T, self.calls, spacing="trailing")]
-        maps = [
-            residual_map(x, x_hat, kind=self.residual, modality=self.source) for x_hat in self.in_task_units(*restored)
-        ]
+        x, x_hat = self.in_task_units(batch.image, torch.cat(restored, dim=1))  # (N, 1, H, W), (N, calls, H, W)
+        scores = residual_map(x, x_hat, kind=self.residual, modality=self.source)
         brain = batch.brain_mask[:, 0].float()
         share = brain.mean(dim=(1, 2), keepdim=True) if self.weighted else 1.0
-        return torch.stack(maps).mean(dim=0) * brain * share
+        return scores * brain * share, x_hat.mean(dim=1)
 
     def corrupt(self, batch: SliceBatch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Slices with an anomaly each, of texture and of intensity, and its strength in 0 to 1, (N,)."""

@@ -16,23 +16,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset, SliceKey
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset, SliceKey
 from uad_bench.seeding import generator, slice_noise
 from uad_methods.frequencies import high_frequencies
 from uad_methods.held_out import hold_out
-from uad_methods.networks import NetworkMethod, Size, share
+from uad_methods.networks import Size, share
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
 from uad_methods.random_masks import random_masks
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ResidualMethod
 from uad_methods.units import spread_out
 
 
 @dataclass(kw_only=True)
-class IterMask2(NetworkMethod):
+class IterMask2(ResidualMethod):
     """score = residual of x and its reconstruction under the last mask.
 
     Attributes:
-        source: the modality.
         unet: size of each network.
         radius: of the low frequencies that are hidden, in cycles per slice.
         first_share: part of the budget that trains the network for the first mask.
@@ -40,10 +39,8 @@ class IterMask2(NetworkMethod):
         above: share of the masked voxels of healthy slices whose error lies above the threshold tau.
         least_change: a mask that shrinks by less than this share is the last.
         held_out: share of the training slices from which tau is measured instead.
-        residual: how the reconstruction is compared with the slice; squared as published.
     """
 
-    source: Modality = "flair"
     unet: UNetShape = SMALL
     radius: float = 15.0
     first_share: float = 0.5
@@ -51,12 +48,7 @@ class IterMask2(NetworkMethod):
     above: float = 0.2
     least_change: float = 0.01
     held_out: float = 0.1
-    residual: Residual = "auto"
     tau_: float = field(init=False, repr=False, compare=False)
-
-    @property
-    def modalities(self) -> Modalities:
-        return Modalities(fit=(self.source,), score=(self.source,))
 
     def build(self, size: Size) -> dict[str, nn.Module]:  # noqa: ARG002 - convolutions fit any size
         return {"first": UNet(1, shape=self.unet), "masked": UNet(2, shape=self.unet)}
@@ -76,11 +68,6 @@ class IterMask2(NetworkMethod):
     def load_state_dict(self, state: Mapping[str, Tensor], *, compute: Compute) -> Self:
         self.tau_ = float(state["tau"])
         return super().load_state_dict(state, compute=compute)
-
-    def score(self, batch: SliceBatch) -> Tensor:
-        batch = self.ready(batch)
-        x, x_hat = self.in_task_units(batch.image, self._refine(batch))
-        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
 
     def _first_loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
         edges = high_frequencies(batch.image, self.radius)
@@ -102,7 +89,7 @@ class IterMask2(NetworkMethod):
         error = (batch.image - self._rebuild(batch.image, mask, batch.keys, "calibration")).square()
         return float(upper_quantile(error[mask], self.above))
 
-    def _refine(self, batch: SliceBatch) -> Tensor:
+    def restore(self, batch: SliceBatch) -> Tensor:
         """The reconstruction (N, 1, H, W) of each slice under its last mask."""
         x, brain = batch.image, batch.brain_mask
         x_hat = self.predict("first", high_frequencies(x, self.radius)).clone()

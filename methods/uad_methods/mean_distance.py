@@ -42,9 +42,13 @@ class MeanDistance:
         self.mean_ = sums.mean(sums.window(self.smoothing)).float()
 
     def score(self, batch: SliceBatch) -> Tensor:
+        return (batch.image[:, 0] - self.reconstruct(batch)).abs()
+
+    def reconstruct(self, batch: SliceBatch) -> Tensor:
+        """The mean healthy slice at each slice's height, (N, H, W)."""
         if not hasattr(self, "mean_"):
             raise NotFittedError(f"{type(self).__name__} scores only after fit or load_state_dict")
-        return (batch.image[:, 0] - self.at_heights(self.mean_, batch)).abs()
+        return self.at_heights(self.mean_, batch)
 
     def at_heights(self, planes: Tensor, batch: SliceBatch) -> Tensor:
         """Of planes (heights, H, W) those that the batch's slices lie at, (N, H, W); beyond the ends the nearest."""

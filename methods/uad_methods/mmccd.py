@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset, SliceKey
 from uad_bench.seeding import slice_noise
 from uad_methods.diffusion import Spacing, at, cumulative_alphas, ddim_step, linear_betas, q_sample, times
-from uad_methods.networks import NetworkMethod, Size, share
+from uad_methods.networks import Size, share
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ReconstructingMethod
+from uad_methods.residual import residual_map
 from uad_methods.stripes import random_stripes, stripe_masks
 
 T = 1000
@@ -29,11 +30,10 @@ TrainTimes = Literal["all", "visited"]
 
 
 @dataclass(kw_only=True)
-class MMCCD(NetworkMethod):
+class MMCCD(ReconstructingMethod):
     """score = mean over stripes r that hide a voxel of the residual of x and g(f(x hidden by r)).
 
     Attributes:
-        source: modality X, the only one needed at test.
         target: modality Y, needed for training.
         unet: size of each network.
         stripe_width: pixels hidden, on slices of 128 pixels; scaled with the slice.
@@ -45,10 +45,8 @@ class MMCCD(NetworkMethod):
         steps: DDIM steps from noise to image.
         spacing: which steps (see `diffusion.times`).
         forward_share: part of the budget that trains the diffusion model.
-        residual: how what came back is compared with the slice; squared as published.
     """
 
-    source: Modality = "flair"
     target: Modality = "t2"
     unet: UNetShape = SMALL
     stripe_width: int = 8
@@ -60,7 +58,6 @@ class MMCCD(NetworkMethod):
     steps: int = 1
     spacing: Spacing = "trailing"
     forward_share: float = 0.6
-    residual: Residual = "auto"
 
     @property
     def modalities(self) -> Modalities:
@@ -83,12 +80,15 @@ class MMCCD(NetworkMethod):
         self.learn("backward", self._translation_loss, train, backward, stage=f"training {y} to {x} (2/2)")
         return self
 
-    def score(self, batch: SliceBatch) -> Tensor:
+    def score_and_reconstruct(self, batch: SliceBatch) -> tuple[Tensor, Tensor]:
         batch = self.ready(batch)
         masks = self._masks(batch)
         n = max(1, self.pass_size // len(masks))
-        starts = range(0, len(batch), n)
-        return torch.cat([self._score_slices(batch.image[i : i + n], batch.keys[i : i + n], masks) for i in starts])
+        parts = [
+            self._score_slices(batch.image[i : i + n], batch.keys[i : i + n], masks) for i in range(0, len(batch), n)
+        ]
+        scores, images = zip(*parts, strict=True)
+        return torch.cat(scores), torch.cat(images)
 
     @property
     def _visited(self) -> list[int]:
@@ -125,13 +125,12 @@ class MMCCD(NetworkMethod):
         )
         return masks.to(batch.image.device)
 
-    def _score_slices(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
-        """Score maps (n, H, W) of slices x (n, 1, H, W) from masks (R, 1, H, W)."""
+    def _score_slices(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Score maps and images (n, H, W) of slices x (n, 1, H, W) from masks (R, 1, H, W)."""
         x_hat = self.predict("backward", self._imagine(x, keys, masks))  # (nR, 1, H, W)
         whole, x_hat = self.in_task_units(x.repeat_interleave(len(masks), dim=0), x_hat)
         error = residual_map(whole, x_hat, kind=self.residual, modality=self.source)  # (nR, H, W)
-        under = error.view(len(x), *masks[:, 0].shape) * masks[:, 0]
-        return under.sum(dim=1) / masks[:, 0].sum(dim=0).clamp(min=1)
+        return _mean_under(masks, error), _mean_under(masks, x_hat)
 
     def _imagine(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
         """DDIM from one noise per slice to y_hat (nR, 1, H, W); the hiding noise is fresh at every step."""
@@ -144,6 +143,12 @@ class MMCCD(NetworkMethod):
             y_0 = self.predict("forward", torch.cat([y_t, condition], dim=1), t)
             y_t = y_0 if s is None else ddim_step(y_t, y_0, float(ALPHA_BAR[t]), float(ALPHA_BAR[s]))
         return y_t
+
+
+def _mean_under(masks: Tensor, images: Tensor) -> Tensor:
+    """Mean (n, H, W) of images (nR, H, W), one per slice and mask, over the masks (R, 1, H, W) that hide a voxel."""
+    under = images.view(-1, *masks[:, 0].shape) * masks[:, 0]
+    return under.sum(dim=1) / masks[:, 0].sum(dim=0).clamp(min=1)
 
 
 def _size(x: Tensor) -> Size:

@@ -13,12 +13,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
 from uad_bench.seeding import derive
 from uad_methods.diffusion import at, cosine_betas, cumulative_alphas, q_sample
-from uad_methods.networks import NetworkMethod, Size
+from uad_methods.networks import Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ResidualMethod
 from uad_methods.simplex import simplex_noise
 
 T = 1000
@@ -27,32 +27,24 @@ REFERENCE = 96  # pixels of the source's slices, for its wavelength
 
 
 @dataclass(kw_only=True)
-class PDDPM(NetworkMethod):
+class PDDPM(ResidualMethod):
     """score = residual of x and the slice whose patches were each noised to t* and rebuilt in one step.
 
     Attributes:
-        source: the modality.
         unet: size of the network.
         grid: patches per side of a slice.
         noise_level: time t* to which a patch is noised, 1 .. T.
         octaves: layers of simplex noise, each of half the wavelength of the one before.
         persistence: amplitude of a layer over that of the one before.
         wavelength: of the first layer, in pixels of a 96 x 96 slice; scaled with the slice.
-        residual: how the reconstruction is compared with the slice.
     """
 
-    source: Modality = "flair"
     unet: UNetShape = SMALL
     grid: int = 2
     noise_level: int = 500
     octaves: int = 6
     persistence: float = 0.8
     wavelength: float = 64.0
-    residual: Residual = "auto"
-
-    @property
-    def modalities(self) -> Modalities:
-        return Modalities(fit=(self.source,), score=(self.source,))
 
     @property
     def network_calls_per_slice(self) -> int:
@@ -66,15 +58,13 @@ class PDDPM(NetworkMethod):
         self.learn("denoiser", self._loss, train, budget)
         return self
 
-    def score(self, batch: SliceBatch) -> Tensor:
-        batch = self.ready(batch)
+    def restore(self, batch: SliceBatch) -> Tensor:
         x, t = batch.image, self.noise_level - 1
         noise = self._simplex([derive(self.compute_.seed, "noise", *key) for key in batch.keys], x)
         noised, x_hat = q_sample(x, noise, float(ALPHA_BAR[t])), torch.zeros_like(x)
         for patch in grid_patches(_size(x), self.grid).to(x.device):
             x_hat += patch * self.predict("denoiser", torch.where(patch, noised, x), t)
-        x, x_hat = self.in_task_units(x, x_hat)
-        return residual_map(x, x_hat, kind=self.residual, modality=self.source)
+        return x_hat
 
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Absolute error of the predicted image inside one patch of each slice, where the noise is."""

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from uad_bench.method import Budget, Compute, Modalities, Modality, SliceBatch, SliceDataset
+from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
 from uad_methods.corruption import Range, rough_ellipses, speckle, uniform
-from uad_methods.networks import NetworkMethod, Size
+from uad_methods.networks import Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
-from uad_methods.residual import Residual, residual_map
+from uad_methods.reconstructing import ResidualMethod
 
 TICKS = 1000  # of the flow's unit of time, which the network's embedding counts in
 
@@ -28,32 +28,24 @@ OPACITY = 0.2, 1.0  # of an object
 
 
 @dataclass(kw_only=True)
-class Reflect(NetworkMethod):
+class Reflect(ResidualMethod):
     """score = residual of x and the end of the flow that starts at x.
 
     Attributes:
-        source: the modality.
         unet: size of the network.
         radii: of the objects' half axes, smallest and largest, as shares of the slice's side.
         steps: Euler steps, and network calls, from the slice to its correction.
         limit: largest residual that counts, in units of the scaled intensity; None cuts nothing.
-        residual: how the correction is compared with the slice.
     """
 
     excused_checks: ClassVar[Mapping[str, str]] = {
         "polarity": "the velocity starts at zero, and the check's few steps teach it no direction"
     }
-    source: Modality = "flair"
     unet: UNetShape = SMALL
     radii: Range = (0.03, 0.2)
     steps: int = 1
     limit: float | None = None
-    residual: Residual = "auto"
     healthy_: tuple[float, float] = field(init=False, repr=False, compare=False)
-
-    @property
-    def modalities(self) -> Modalities:
-        return Modalities(fit=(self.source,), score=(self.source,))
 
     @property
     def network_calls_per_slice(self) -> int:
@@ -69,13 +61,15 @@ class Reflect(NetworkMethod):
         self.learn("velocity", self._loss, train, budget)
         return self
 
-    def score(self, batch: SliceBatch) -> Tensor:
-        z = x = self.ready(batch).image
+    def restore(self, batch: SliceBatch) -> Tensor:
+        z = batch.image
         for k in range(self.steps):
             z = z + self.predict("velocity", z, TICKS * k // self.steps) / self.steps
-        x, z = self.in_task_units(x, z)
-        scores = residual_map(x, z, kind=self.residual, modality=self.source)
-        return scores if self.limit is None else scores.clamp(max=self.limit)
+        return z
+
+    def score_and_reconstruct(self, batch: SliceBatch) -> tuple[Tensor, Tensor]:
+        scores, x_hat = super().score_and_reconstruct(batch)
+        return scores if self.limit is None else scores.clamp(max=self.limit), x_hat
 
     def corrupt(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """z_0 = sqrt(1 - m) z_1 + sqrt(m) r for healthy slices z_1, opacities m and textures r.

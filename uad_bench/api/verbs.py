@@ -57,6 +57,7 @@ def run(
     time_limit: float | None = None,
     memory_limit: float | None = None,
     check_determinism: bool = False,
+    reconstructions: bool = False,
     runs: str | Path = RUNS,
 ) -> Result:
     """Train a method on healthy slices, evaluate it, and compare it with untrained baselines.
@@ -83,6 +84,7 @@ def run(
         time_limit: seconds after which a stage of the method is stopped.
         memory_limit: MiB above which the method is stopped.
         check_determinism: run twice and compare the score maps.
+        reconstructions: also store and evaluate pseudo-healthy images, if the method computes them.
         runs: the folder of runs.
 
     Raises:
@@ -110,6 +112,7 @@ def run(
         runs=Path(runs),
         limits=Limits(time_limit, memory_limit),
         check_determinism=check_determinism,
+        reconstructions=reconstructions,
     )
     with console.reporting() as reporter:
         result = Result(tuple(run_request(request, reporter, ad_hoc=ad_hoc)), Path(runs))

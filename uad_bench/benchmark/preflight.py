@@ -3,11 +3,26 @@
 from uad_bench.config import Task
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.protocol import load_protocol
+from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Described
 
 
 def check_protocol(task: Task) -> None:
     """Refuse a protocol that does not exist."""
     load_protocol(task.protocol)
+
+
+def check_reconstructs(entry: Entry, needs: Described | None) -> None:
+    """Refuse a method without pseudo-healthy images; a method that is not described yet is not refused."""
+    if entry.live is not None:
+        offered = callable(getattr(entry.live, "reconstruct", None))
+    else:
+        offered = not entry.command and (needs is None or needs.reconstructs)
+    if not offered:
+        raise ConfigError(
+            f"method {entry.name} has no pseudo-healthy images: run it without --reconstructions, or add "
+            "reconstruct(batch) to it (see uad_bench.method)"
+        )
 
 
 def check_modalities(method: str, needed: set[str], available: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.benchmark.estimate import announce
-from uad_bench.benchmark.preflight import check_modalities, check_protocol
+from uad_bench.benchmark.preflight import check_modalities, check_protocol, check_reconstructs
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
 from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
@@ -52,6 +52,7 @@ class Request:
     runs: Path = Path("runs")
     limits: Limits = field(default_factory=Limits)
     check_determinism: bool = False
+    reconstructions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,16 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
     origin = resolve_origin(request)
     check_protocol(main.task)
     device = resolve_device(request.device)
-    runner = Runner(root=request.runs, device=device, limits=request.limits, report=reporter)
+    runner = Runner(
+        root=request.runs,
+        device=device,
+        limits=request.limits,
+        reconstructions=request.reconstructions,
+        report=reporter,
+    )
     with _started(request, main, entry, origin, reporter) as started:
+        if request.reconstructions:
+            check_reconstructs(entry, started.needs if started else None)
         if started:
             check_modalities(main.method, started.modalities, main.task.modalities)
         reporter.start(f"data {main.task.name}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uad_bench.benchmark.preflight import check_modalities
+from uad_bench.benchmark.reconstructing import described, lacks_reconstructions, reconstructs, stored_parts
 from uad_bench.benchmark.recording import make_record
 from uad_bench.benchmark.started import StartedMethod, access_for, is_bound
 from uad_bench.config import Experiment
@@ -22,6 +23,7 @@ from uad_bench.data.supervision import ANOMALY, prepare_masks
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.evaluation.folds import pool_folds
 from uad_bench.evaluation.judging import judge
+from uad_bench.evaluation.reconstructions import measure_reconstructions
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.isolation import Limits, WorkerProcess
 from uad_bench.execution.job import Job
@@ -34,7 +36,7 @@ from uad_bench.runs.events import Advance, Described, Event, Failed, Isolated, S
 from uad_bench.runs.folder import Run
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.trust import damaged, repair, unscored, write_manifest
+from uad_bench.runs.trust import damaged, repair, unreconstructed, unscored, write_manifest
 
 if TYPE_CHECKING:
     from uad_bench.execution.live import InProcess
@@ -51,6 +53,7 @@ class Runner:
         device: `"cpu"` or `"cuda"`.
         ranks: processes that share each training and scoring, on CUDA one per GPU.
         limits: time and memory of each method's process.
+        reconstructions: whether to also store and evaluate pseudo-healthy images, if the method computes them.
         report: receives progress.
     """
 
@@ -58,6 +61,7 @@ class Runner:
     device: str = "cpu"
     ranks: int = 1
     limits: Limits = field(default_factory=Limits)
+    reconstructions: bool = False
     report: Report = lambda _: None
 
     def plan(self, experiment: Experiment, entry: Entry, cohort: Cohort, origin: Origin | None = None) -> Job:
@@ -80,16 +84,21 @@ class Runner:
         if job.origin:
             for split in job.cohort.splits:
                 check_checkpoint(job.origin.training_set, split, job.cohort.census)
-        if job.run.finished and not damaged(job.run):
+        if self._complete(job) and not damaged(job.run):
             return job.run.read_record()
         if started and not started.move_to((job.folds or (job,))[0].run):
             started = None  # an interrupted run resumes in its own folder
         with self._begun(job, waiting=self._wait) as stored:
             if stored:
                 return stored
-            if job.folds:
-                return self._run_folds(job, started)
-            return self._run_split(job, started)
+            record = self._run_folds(job, started) if job.folds else self._run_split(job, started)
+            if self.reconstructions and record.status != "failed" and reconstructs((job.folds or (job,))[0].run):
+                measure_reconstructions(job.run, list(stored_parts(job)), self.report)
+            return record
+
+    def _complete(self, job: Job) -> bool:
+        """Whether everything that was requested is stored."""
+        return job.run.finished and not (self.reconstructions and lacks_reconstructions(job))
 
     def _run_folds(self, job: Job, started: StartedMethod | None) -> RunRecord:
         records = []
@@ -99,13 +108,18 @@ class Runner:
             started = None
             if records[-1].status != "ok":
                 break
-        record = pool_folds(job.run, records, n_folds=len(job.folds))
+        finished = job.run.finished  # only pseudo-healthy images were missing
+        record = job.run.read_record() if finished else pool_folds(job.run, records, n_folds=len(job.folds))
         job.run.finish(record)
         return record
 
     def _run_split(self, job: Job, started: StartedMethod | None) -> RunRecord:
         try:
             needs = self.apply(job, started)
+            if job.run.finished:  # only pseudo-healthy images were missing
+                record = job.run.read_record()
+                job.run.finish(record)
+                return record
             result = judge(job.run, job.cohort, job.split, self.report) if job.labelled else None
             record = make_record(job, needs=needs, result=result)
         except MethodError as error:
@@ -121,7 +135,7 @@ class Runner:
         run = job.run
         with run.lock(waiting=waiting) as dead:
             repaired = repair(run)
-            if run.finished:
+            if self._complete(job):
                 yield run.read_record()
                 return
             resumed = run.manifest.exists() or run.checkpoint.exists() or run.snapshots.exists()
@@ -140,8 +154,9 @@ class Runner:
         """
         run, tested = job.run, (*job.split.val, *job.split.test)
         left = unscored(run, tested)
-        if run.manifest.exists() and not left:
-            return _described(run)
+        images = unreconstructed(run, job.split.test) if self.reconstructions else []
+        if run.manifest.exists() and not left and not (images and reconstructs(run)):
+            return described(run)
         if job.origin:
             job.origin.copy_to(run)
         for weights in filter(Path.exists, (run.checkpoint, run.initial)):
@@ -149,9 +164,9 @@ class Runner:
         if job.entry.command:
             needs = self._apply_command(job, left)
         elif started:
-            needs = self._work(job, left, started.worker, started.needs, started.events)
+            needs = self._work(job, left, images, started.worker, started.needs, started.events)
         else:
-            needs = self._apply_method(job, left)
+            needs = self._apply_method(job, left, images)
         _refuse_links(run)
         write_manifest(run, tested)
         return needs
@@ -161,16 +176,17 @@ class Runner:
 
         return run_command(job, left, access=self._access(job), limits=self.limits, note=partial(self._note, job.run))
 
-    def _apply_method(self, job: Job, left: list[str]) -> Described:
+    def _apply_method(self, job: Job, left: list[str], images: list[str]) -> Described:
         with self._worker(job) as worker:
             self._note(job.run, Isolated(kind=worker.isolation))
             needs = worker.describe(dict(job.experiment.params), job.cohort.task.pair)
-            return self._work(job, left, worker, needs)
+            return self._work(job, left, images, worker, needs)
 
     def _work(
         self,
         job: Job,
         left: list[str],
+        images: list[str],
         worker: "WorkerProcess | InProcess",
         needs: Described,
         noted: Iterable[Event] = (),
@@ -178,7 +194,8 @@ class Runner:
         """Let a method that has described itself fit and score, and log every event."""
         for event in (*noted, needs):
             self._note(job.run, event)
-        for event in worker.work(self._assign(job, needs, left)):
+        wanted = images if needs.reconstructs else []
+        for event in worker.work(self._assign(job, needs, left, wanted)):
             self._note(job.run, event)
         return needs
 
@@ -196,7 +213,7 @@ class Runner:
             job.experiment, job.entry, job.cohort.subjects.values(), root=self.root, folder=job.run.path.resolve()
         )
 
-    def _assign(self, job: Job, needs: Described, left: list[str]) -> Assignment:
+    def _assign(self, job: Job, needs: Described, left: list[str], images: list[str]) -> Assignment:
         cohort, task = job.cohort, job.cohort.task
         fit = () if job.run.checkpoint.exists() else needs.fit  # a fitted method needs no training slices
         bound = bool(fit) and is_bound(job.experiment.method, job.entry)
@@ -207,12 +224,13 @@ class Runner:
         if fit and not any(train.values()):
             check_healthy(cohort, job.split)
         modalities = tuple(dict.fromkeys((*fit, *needs.score)))
-        store = self._prepare(cohort, [*train, *left], modalities, native=needs.native)
+        store = self._prepare(cohort, list(dict.fromkeys((*train, *left, *images))), modalities, native=needs.native)
         return Assignment(
             run=str(job.run.path.resolve()),
             store=store.manifest(),
             train=train,
             score={name: cohort.scored_slices(name) for name in left},
+            reconstruct={name: cohort.scored_slices(name) for name in images},
             training_set=_training_set(job) if train else {},
             budget=asdict(task.budget),
             seed=job.experiment.seed,
@@ -266,11 +284,6 @@ def _noting_stops(run: Run) -> Iterator[None]:
         with contextlib.suppress(UadBenchError):
             run.append(Stopped(error=type(error).__name__, message=str(error)))
         raise
-
-
-def _described(run: Run) -> Described:
-    """The method's description in the event log."""
-    return next(event for event in reversed(run.read_events()) if isinstance(event, Described))
 
 
 def _refuse_links(run: Run) -> None:

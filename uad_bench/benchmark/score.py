@@ -103,12 +103,14 @@ def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
     """The split's patients, so that the row is comparable with others of that split; else all patients."""
     if asked.split:
         return gather(task, asked.data, report=reporter)
-    subjects = _judged(find_subjects(task, open_dataset(task, asked.data, report=reporter)), reporter)
+    dataset = open_dataset(task, asked.data, report=reporter)
+    subjects = _judged(find_subjects(task, dataset), reporter)
     census = take_census(subjects, task.modalities, cache=cache_root(), report=reporter)
     labelled = [s.id for s in subjects if census[s.id].labelled]
     split = unseen_split(labelled) if labelled else Split("unlabelled", (), (), tuple(census))
     check_split(split, census)
-    return Cohort(task, {s.id: s for s in subjects}, census, (split,), data_digest(census))
+    by_id, counterfactual = {s.id: s for s in subjects}, getattr(dataset, "counterfactual", None)
+    return Cohort(task, by_id, census, (split,), data_digest(census), counterfactual)
 
 
 def _judged(subjects: Sequence[Subject], reporter: Reporter) -> list[Subject]:

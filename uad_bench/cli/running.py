@@ -58,6 +58,9 @@ def run(
     check_determinism: Annotated[
         bool, typer.Option("--check-determinism", help="Run twice and compare the results byte for byte.")
     ] = False,
+    reconstructions: Annotated[
+        bool, typer.Option("--reconstructions", help="Also store and evaluate pseudo-healthy images.")
+    ] = False,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
@@ -91,6 +94,7 @@ def run(
         runs=Path(runs),
         limits=Limits(time_limit, memory_limit),
         check_determinism=check_determinism,
+        reconstructions=reconstructions,
     )
     with reporting() as reporter:
         records = run_request(request, reporter, ad_hoc=_command_method(command, chosen))

@@ -18,9 +18,9 @@ from uad_bench.data.gate import check_split
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split
 from uad_bench.data.store import SliceStore
-from uad_bench.data.subject import Subject, patient_id
+from uad_bench.data.subject import ImageFile, Subject, patient_id
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.method import Progress
+from uad_bench.method import Modality, Progress
 from uad_bench.plugins import registry
 
 Report = Callable[[Progress], None]
@@ -37,6 +37,8 @@ class Cohort:
         census: measurements of each patient's scans, by id.
         splits: a single split, or one per fold.
         digest: SHA-256 of ids and decoded voxels.
+        counterfactual: for datasets that know it, the file of a patient's scan without the lesion. Only the evaluation
+            reads it.
     """
 
     task: Task
@@ -44,6 +46,7 @@ class Cohort:
     census: dict[str, SubjectFacts]
     splits: tuple[Split, ...]
     digest: str
+    counterfactual: Callable[[str, Modality], ImageFile] | None = None
 
     def train_slices(self, split: Split) -> dict[str, list[int]]:
         """The z indices of the healthy slices of each training patient."""
@@ -86,7 +89,8 @@ def divide(
     for split in splits:
         _require_test(split)
         check_split(split, census)
-    return Cohort(task, {subject.id: subject for subject in subjects}, census, splits, data_digest(census))
+    by_id = {subject.id: subject for subject in subjects}
+    return Cohort(task, by_id, census, splits, data_digest(census), getattr(dataset, "counterfactual", None))
 
 
 def find_subjects(task: Task, dataset: Any) -> list[Subject]:

@@ -73,17 +73,20 @@ class SliceGeometry:
         return cls(shape, (low, high), field, values["size"], brain, background)
 
 
-def to_native(scores: Scores, geometry: SliceGeometry, *, slices: Sequence[int] | None = None) -> Scores:
+def to_native(
+    scores: Scores, geometry: SliceGeometry, *, slices: Sequence[int] | None = None, outside: float | None = None
+) -> Scores:
     """Resample score maps to the scan's grid by linear interpolation.
 
     Args:
         scores: (N, h, w), whole native slices or working slices.
         geometry: geometry of the patient's slices.
         slices: z index of each score map; by default 0 to Z-1.
+        outside: value of voxels outside the brain, outside the field of view or in slices without scores; by default
+            the lowest score of any brain voxel.
 
     Returns:
-        (X, Y, Z) float32. Voxels outside the brain, outside the field of view or in slices without scores are set to
-        the lowest score of any brain voxel.
+        (X, Y, Z) float32.
     """
     places = np.arange(geometry.shape[2]) if slices is None else np.asarray(slices, int)
     if len(places) != len(scores):
@@ -94,9 +97,22 @@ def to_native(scores: Scores, geometry: SliceGeometry, *, slices: Sequence[int] 
     native, known = np.zeros(geometry.brain.shape, np.float32), np.zeros(geometry.brain.shape, bool)
     native[:, :, z], known[:, :, z] = maps.transpose(1, 2, 0), visible[:, :, None]
     known &= geometry.brain
-    lowest = native[known].min() if known.any() else np.float32(0)
-    whole = np.full(geometry.shape, lowest, np.float32)
+    if outside is None:
+        outside = float(native[known].min()) if known.any() else 0.0
+    whole = np.full(geometry.shape, outside, np.float32)
     inside(whole, geometry.box)[known] = native[known]
+    return whole
+
+
+def on_scan_grid(image: npt.NDArray[Any], geometry: SliceGeometry) -> Scores:
+    """Prepared slices (bz, h, w) of one modality on the scan's grid, NaN where they show no brain."""
+    if geometry.field is None:
+        native, visible = np.asarray(image, np.float32), np.ones(geometry.brain.shape[:2], bool)
+    else:
+        native, visible = _enlarge(np.asarray(image, np.float32), geometry)
+    known = geometry.brain & visible[:, :, None]
+    whole = np.full(geometry.shape, np.nan, np.float32)
+    inside(whole, geometry.box)[known] = native.transpose(1, 2, 0)[known]
     return whole
 
 

@@ -62,7 +62,12 @@ class PreparedSlices:
 
 
 def prepare_slices(
-    volumes: Mapping[Modality, Array], brain: Mask, spacing: Sequence[float], preprocessing: Preprocessing
+    volumes: Mapping[Modality, Array],
+    brain: Mask,
+    spacing: Sequence[float],
+    preprocessing: Preprocessing,
+    *,
+    scaled_as: Mapping[Modality, Array] | None = None,
 ) -> PreparedSlices:
     """Scale the intensities of each volume, mask the background, and resample to the working size if there is one.
 
@@ -71,13 +76,16 @@ def prepare_slices(
         brain: (X, Y, Z) bool, not empty.
         spacing: mm along X, Y, Z.
         preprocessing: the choices.
+        scaled_as: volumes from which the scaling is estimated; by default the volumes themselves.
 
     Raises:
         DataError: a modality that cannot be scaled.
     """
     box = bounding_box(brain)
     mask = inside(brain, box)
-    scalings = {m: _scaling(preprocessing.scaling, m, volumes[m], brain) for m in preprocessing.modalities}
+    scalings = {
+        m: _scaling(preprocessing.scaling, m, (scaled_as or volumes)[m], brain) for m in preprocessing.modalities
+    }
     geometry = SliceGeometry(
         shape=_triple(brain.shape),
         box=box,

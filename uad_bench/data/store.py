@@ -133,6 +133,14 @@ class SliceStore:
         images = [self._slice(SliceKey(subject, z), [0])[0][0] for z in slices]
         return self.to_native(subject, slices, np.asarray(images, np.float32))
 
+    def image_to_native(
+        self, subject: str, slices: Sequence[int], images: npt.NDArray[np.float32], modality: Modality
+    ) -> npt.NDArray[np.float32]:
+        """As `to_native` for images of one modality, with its background where there are none."""
+        geometry = self.geometry(subject)
+        background = geometry.background[self.modalities.index(modality)]
+        return to_native(images, geometry, slices=slices, outside=background)
+
     def _key(self, subject: str) -> str:
         if subject not in self.entries:
             raise DataError(f"{subject}: no slices were prepared for this patient")
@@ -203,20 +211,31 @@ def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing,
     """Prepare one patient unless a complete entry exists."""
     if kept.holds(key):
         return
-    names = dict.fromkeys((*facts.modalities, *preprocessing.modalities))
-    absent = [name for name in names if name not in subject.images]
-    if absent:
-        raise DataError(f"{subject.id}: modality {absent[0]!r} is missing")
-    reader = PatientReader()
-    arrays = {name: reader.read(subject.images[name]).array for name in names}
-    shipped = reader.read(subject.brain_mask).array if subject.brain_mask else None
-    brain = brain_mask([arrays[name] for name in facts.modalities], shipped)
+    arrays, brain = read_scans(subject, facts, preprocessing.modalities)
     try:
         made = prepare_slices(arrays, brain, facts.spacing, preprocessing)
     except DataError as error:
         raise DataError(f"{subject.id}, {error} with --exclude {subject.id}") from error
     parts = {IMAGES: made.images, BRAIN: made.brain, NATIVE: np.packbits(made.geometry.brain)}
     kept.write(key, parts, made.geometry.to_json())
+
+
+def read_scans(
+    subject: Subject, facts: SubjectFacts, modalities: Sequence[Modality]
+) -> tuple[dict[Modality, Array], npt.NDArray[np.bool_]]:
+    """The scans (X, Y, Z) of at least these modalities, and the brain mask.
+
+    Raises:
+        DataError: a modality is missing.
+    """
+    names = dict.fromkeys((*facts.modalities, *modalities))
+    absent = [name for name in names if name not in subject.images]
+    if absent:
+        raise DataError(f"{subject.id}: modality {absent[0]!r} is missing")
+    reader = PatientReader()
+    arrays = {name: reader.read(subject.images[name]).array for name in names}
+    shipped = reader.read(subject.brain_mask).array if subject.brain_mask else None
+    return arrays, brain_mask([arrays[name] for name in facts.modalities], shipped)
 
 
 def _geometry(folder: Path, key: str) -> SliceGeometry:

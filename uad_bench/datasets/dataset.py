@@ -19,12 +19,14 @@ ID_COLUMNS = ("id", "subject", "patient", "participant_id", "subject_id", "patie
 class Dataset(Protocol):
     """Subjects of one file layout. The constructor takes the root folder, and the task's options as keywords.
 
-    Three members are optional and therefore not part of the protocol:
+    Four members are optional and therefore not part of the protocol:
 
     - `roles() -> dict[str, tuple[str, ...]]`: ids for `train`, `val` and `test` of the dataset's own split
       (`split = "dataset"` in a task).
     - `embedded: ClassVar[bool] = True`: the data is generated below the given folder, so no `--data` is needed; the
       constructor also takes `report`.
+    - `counterfactual(subject_id, modality) -> ImageFile`: the patient's scan without the lesion, if it is known, in a
+      folder of the patient's other files, which methods cannot read.
     - `reports: ClassVar[bool] = True`: the constructor takes `report`, a function that is called with `Progress`.
     """
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, LabelAccess, Remark, Scored
+from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, LabelAccess, Reconstructed, Remark, Scored
 
 
 class Failure(Event):
@@ -31,7 +31,8 @@ class Done(Event):
 
 
 Message = Annotated[
-    Described | Advance | Fit | Fitted | Scored | Remark | LabelAccess | Failure | Done, Field(discriminator="event")
+    Described | Advance | Fit | Fitted | Scored | Reconstructed | Remark | LabelAccess | Failure | Done,
+    Field(discriminator="event"),
 ]
 
 

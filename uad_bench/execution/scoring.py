@@ -1,14 +1,14 @@
-"""Scores prepared slices with a fitted method, and checks the scores of each subject."""
+"""Scores and reconstructs prepared slices with a fitted method, and checks the result for each subject."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uad_bench.errors import MethodError
-from uad_bench.method import Method, SliceKey
+from uad_bench.method import Method, SliceBatch, SliceKey
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from uad_bench.data.store import SliceStore
 
+Outputs = Mapping[str, "Tensor"]
+"""What a method computed for one batch, each (N, H, W), by the name of the member that returns it."""
 BATCH = 16
+RECONSTRUCT = "reconstruct"
 CONSTANT = "constant"
 ROUNDED = "distinct float64 scores became equal in float32"
 
@@ -34,41 +37,87 @@ def score_subject(
     Raises:
         MethodError: the method did not return one finite score per pixel.
     """
+    found, remarks = _in_batches(lambda batch: {"score": method.score(batch)}, method, store, keys, device, batch_size)
+    return found["score"], _remarks(found["score"], remarks)
+
+
+def reconstruct_subject(
+    method: Any, store: SliceStore, keys: Sequence[SliceKey], *, device: str
+) -> NDArray[np.float32]:
+    """Pseudo-healthy images (N, H, W) float32 of one subject's slices.
+
+    Raises:
+        MethodError: the method did not return one finite value per pixel.
+    """
+    found, _ = _in_batches(lambda batch: {RECONSTRUCT: method.reconstruct(batch)}, method, store, keys, device, BATCH)
+    return found[RECONSTRUCT]
+
+
+def score_and_reconstruct_subject(
+    method: Any, store: SliceStore, keys: Sequence[SliceKey], *, device: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
+    """Scores, pseudo-healthy images and remarks, as `score_subject` and `reconstruct_subject` return them."""
+
+    def compute(batch: SliceBatch) -> Outputs:
+        return dict(zip(("score", RECONSTRUCT), method.score_and_reconstruct(batch), strict=True))
+
+    found, remarks = _in_batches(compute, method, store, keys, device, BATCH)
+    return found["score"], found[RECONSTRUCT], _remarks(found["score"], remarks)
+
+
+def _remarks(scores: NDArray[np.float32], found: set[str]) -> list[str]:
+    return sorted(found | ({CONSTANT} if scores.min() == scores.max() else set()))
+
+
+def _in_batches(
+    compute: Callable[[SliceBatch], Outputs],
+    method: Method,
+    store: SliceStore,
+    keys: Sequence[SliceKey],
+    device: str,
+    batch_size: int,
+) -> tuple[dict[str, NDArray[np.float32]], set[str]]:
+    """The outputs (N, H, W) of a method for one subject, by name, and remarks on the scores."""
     if getattr(method, "whole_volume", False):
         batch_size = len(keys)
-    parts = [
-        _score_batch(method, store, keys[start : start + batch_size], device)
-        for start in range(0, len(keys), batch_size)
-    ]
-    scores = np.concatenate([part for part, _ in parts])
-    remarks = {remark for _, found in parts for remark in found}
-    return scores, sorted(remarks | ({CONSTANT} if scores.min() == scores.max() else set()))
+    starts = range(0, len(keys), batch_size)
+    return _joined([_one_batch(compute, method, store, keys[i : i + batch_size], device) for i in starts])
 
 
-def _score_batch(
-    method: Method, store: SliceStore, keys: Sequence[SliceKey], device: str
-) -> tuple[NDArray[np.float32], set[str]]:
-    """Score a batch; if the GPU runs out of memory, score the two halves separately."""
+def _one_batch(
+    compute: Callable[[SliceBatch], Outputs], method: Method, store: SliceStore, keys: Sequence[SliceKey], device: str
+) -> tuple[dict[str, NDArray[np.float32]], set[str]]:
+    """Compute a batch; if the GPU runs out of memory, compute the two halves separately."""
     import torch
 
     batch = store.batch(keys, method.modalities.score)  # a copy, because the method may write into it
     expected = batch.image[:, 0].shape
     try:
-        return checked_scores(method.score(batch.to(device)), expected, keys)
+        outputs = compute(batch.to(device))
+        found = {name: checked_scores(output, expected, keys, name=name) for name, output in outputs.items()}
+        return {name: array for name, (array, _) in found.items()}, found.get("score", (None, set()))[1]
     except torch.OutOfMemoryError as error:
         if len(keys) == 1:
             raise MethodError("out of GPU memory on a single slice", reason="oom") from error
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = len(keys) // 2
-    parts = [_score_batch(method, store, part, device) for part in (keys[:half], keys[half:])]
-    return np.concatenate([part for part, _ in parts]), parts[0][1] | parts[1][1]
+    return _joined([_one_batch(compute, method, store, part, device) for part in (keys[:half], keys[half:])])
+
+
+def _joined(
+    parts: Sequence[tuple[dict[str, NDArray[np.float32]], set[str]]],
+) -> tuple[dict[str, NDArray[np.float32]], set[str]]:
+    names = parts[0][0]
+    return {name: np.concatenate([part[name] for part, _ in parts]) for name in names}, set().union(
+        *(remarks for _, remarks in parts)
+    )
 
 
 def checked_scores(
-    scores: Tensor, expected: torch.Size, keys: Sequence[SliceKey]
+    scores: Tensor, expected: torch.Size, keys: Sequence[SliceKey], *, name: str = "score"
 ) -> tuple[NDArray[np.float32], set[str]]:
-    """Check that scores are real, finite and of the expected shape (N, H, W); returns a float32 copy and remarks.
+    """Check that an output is real, finite and of the expected shape (N, H, W); returns a float32 copy and remarks.
 
     Raises:
         MethodError: a check failed; the reason is `bad_output` or `nonfinite`.
@@ -77,23 +126,23 @@ def checked_scores(
 
     if not isinstance(scores, torch.Tensor) or not scores.is_floating_point():
         got = scores.dtype if isinstance(scores, torch.Tensor) else type(scores).__name__
-        raise MethodError(f"score returned {got}, expected a float32 tensor", reason="bad_output")
+        raise MethodError(f"{name} returned {got}, expected a float32 tensor", reason="bad_output")
     if tuple(scores.shape) != tuple(expected):
         raise MethodError(
-            f"score returned shape {tuple(scores.shape)}, expected {tuple(expected)}", reason="bad_output"
+            f"{name} returned shape {tuple(scores.shape)}, expected {tuple(expected)}", reason="bad_output"
         )
     array = scores.detach().to("cpu", torch.float32, copy=True).numpy()
-    _require_finite(array, keys)
+    _require_finite(array, keys, name)
     lost = scores.dtype == torch.float64 and len(np.unique(array)) < len(np.unique(scores.detach().cpu().numpy()))
     return array, {ROUNDED} if lost else set()
 
 
-def _require_finite(array: NDArray[np.float32], keys: Sequence[SliceKey]) -> None:
+def _require_finite(array: NDArray[np.float32], keys: Sequence[SliceKey], name: str) -> None:
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         n, y, x = wrong[0]
         raise MethodError(
-            f"score of {keys[n].subject_id}, slice {keys[n].z}, pixel ({y}, {x}) is {array[n, y, x]}; "
+            f"{name} of {keys[n].subject_id}, slice {keys[n].z}, pixel ({y}, {x}) is {array[n, y, x]}; "
             f"{len(wrong) - 1} more are not finite",
             reason="nonfinite",
         )

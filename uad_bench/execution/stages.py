@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ from uad_bench.digests import digest_file
 from uad_bench.errors import MethodError, ResourceError
 from uad_bench.execution.batch_check import DEPENDS, Sample
 from uad_bench.execution.meter import Meter
-from uad_bench.execution.scoring import score_subject
+from uad_bench.execution.scoring import reconstruct_subject, score_and_reconstruct_subject, score_subject
 from uad_bench.execution.warm_start import starting_from
 from uad_bench.files import atomic
 from uad_bench.method import Budget, Compute, Method, Progress, SliceKey
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
-from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, Remark, Scored
+from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, Reconstructed, Remark, Scored
 from uad_bench.runs.folder import Run
 from uad_bench.runs.manifest import StoredMap
 from uad_bench.seeding import seed_globals
@@ -48,6 +48,7 @@ class Assignment:
         store: manifest of the prepared slices.
         train: subject -> healthy slices to learn from.
         score: subject -> slices to score, for subjects without a trusted map yet.
+        reconstruct: subject -> slices to reconstruct, for subjects without a trusted pseudo-healthy image yet.
         training_set: what the checkpoint says it was trained on, subject -> its signature.
         ranks: processes per machine that share the work; this is number `rank` of all.
         nodes: machines; this is number `node`, and they meet at `meeting` (host:port of the first).
@@ -58,6 +59,7 @@ class Assignment:
     store: dict[str, Any]
     train: dict[str, list[int]]
     score: dict[str, list[int]]
+    reconstruct: dict[str, list[int]]
     training_set: dict[str, Any]
     budget: dict[str, int]
     seed: int
@@ -85,6 +87,7 @@ def describe_method(method: Method) -> Described:
         native=needs.native,
         params=hyperparameters(method),
         deterministic=bool(getattr(method, "deterministic", True)),
+        reconstructs=callable(getattr(method, "reconstruct", None)),
     )
 
 
@@ -107,6 +110,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
         emit(_fitted(method, run, ranks=group.size))
     group.wait()  # maps must be logged after `Fitted`; earlier ones belong to an earlier training
     first = _score(method, store, assignment, emit, meter, group)
+    _reconstruct(method, store, assignment, emit, group)
     if first and not resumed and not getattr(method, "whole_volume", False):
         _score_again(method, store, assignment, emit, first)
 
@@ -143,17 +147,56 @@ def _score(
         emit(Advance(stage=SCORING, step=done, total=len(mine)))
         seed_globals(assignment.seed, "score", subject)  # makes methods that use global generators resumable
         keys = [SliceKey(subject, z) for z in slices]
+        images = None
         with meter.span() as spent:
             with _calling("score"):
-                scores, remarks = score_subject(method, store, keys, device=assignment.device)
+                if subject in assignment.reconstruct and hasattr(method, "score_and_reconstruct"):
+                    scores, images, remarks = score_and_reconstruct_subject(
+                        method, store, keys, device=assignment.device
+                    )
+                else:
+                    scores, remarks = score_subject(method, store, keys, device=assignment.device)
             first = first or Sample.of(keys, scores)
             score_map = store.to_native(subject, slices, scores)
+        if images is not None:
+            _keep(method, store, run, subject, slices, images, emit)
         for remark in remarks:
             emit(Remark(subject=subject, kind=remark))
         stored = save_map(run.map(subject), score_map)
         emit(Scored(subject=subject, slices=len(keys), rank=group.rank, **dict(stored), **spent))
     emit(Advance(stage=SCORING, step=len(mine), total=len(mine)))
     return first
+
+
+def _reconstruct(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, group: WorkerGroup) -> None:
+    """Reconstruct the rank's share of subjects, except those already done while scoring."""
+    run = Run(Path(assignment.run))
+    done = set(assignment.score) if hasattr(method, "score_and_reconstruct") else set()
+    left = [(subject, slices) for subject, slices in assignment.reconstruct.items() if subject not in done]
+    mine = left[group.rank :: group.size]
+    for number, (subject, slices) in enumerate(mine):
+        emit(Advance(stage="reconstruct", step=number, total=len(mine)))
+        seed_globals(assignment.seed, "score", subject)
+        keys = [SliceKey(subject, z) for z in slices]
+        with _calling("reconstruct"):
+            images = reconstruct_subject(method, store, keys, device=assignment.device)
+        _keep(method, store, run, subject, slices, images, emit)
+
+
+def _keep(  # noqa: PLR0913, PLR0917
+    method: Method,
+    store: SliceStore,
+    run: Run,
+    subject: str,
+    slices: Sequence[int],
+    images: NDArray[np.float32],
+    emit: Emit,
+) -> None:
+    """Store a pseudo-healthy image on the scan's grid."""
+    whole = store.image_to_native(subject, slices, images, method.modalities.score[0])
+    run.reconstructions.mkdir(exist_ok=True)
+    stored = save_map(run.reconstruction(subject), whole)
+    emit(Reconstructed(subject=subject, **dict(stored)))
 
 
 def _score_again(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, first: Sample) -> None:

@@ -56,6 +56,7 @@ class Described(Event):
         fit: modalities of the training slices; `score` likewise for scoring.
         native: whether it works on whole slices on the scan's own grid.
         params: its hyperparameters, defaults included.
+        reconstructs: whether it computes pseudo-healthy images.
     """
 
     event: Literal["described"] = "described"
@@ -64,6 +65,7 @@ class Described(Event):
     native: bool = False
     params: dict[str, Any] = Field(default_factory=dict)
     deterministic: bool | None = None
+    reconstructs: bool = False
 
 
 class Advance(Event):
@@ -126,6 +128,16 @@ class Scored(Spent):
     subject: str
     slices: int
     rank: int = 0
+    sha256: str
+    bytes: int
+    shape: tuple[int, ...]
+
+
+class Reconstructed(Event):
+    """A patient's pseudo-healthy image was stored; SHA-256 and size of its file, and its shape."""
+
+    event: Literal["reconstructed"] = "reconstructed"
+    subject: str
     sha256: str
     bytes: int
     shape: tuple[int, ...]
@@ -212,6 +224,7 @@ AnyEvent = Annotated[
     | Fit
     | Fitted
     | Scored
+    | Reconstructed
     | Imported
     | Remark
     | LabelAccess

@@ -3,6 +3,7 @@
 runs/<task>/<method>/seed<k>-<digest8>/   (folds in subfolders fold<i>/)
     experiment.json events.jsonl checkpoint.safetensors maps/<subject>.npy MANIFEST.json
     metrics.csv sweep.csv record.json local.json DONE
+    on request: rescored/ reconstructions/<subject>.npy reconstructions.json
 """
 
 import fcntl
@@ -69,6 +70,15 @@ class Run:
     def map(self, subject: str) -> Path:
         """The subject's score map, (X, Y, Z) float32 in canonical orientation."""
         return self.maps / f"{safe_name(subject, 'subject')}.npy"
+
+    @property
+    def reconstructions(self) -> Path:
+        """Pseudo-healthy images, one file per test subject."""
+        return self.path / "reconstructions"
+
+    def reconstruction(self, subject: str) -> Path:
+        """The subject's pseudo-healthy image, (X, Y, Z) float32 in canonical orientation and the task's scale."""
+        return self.reconstructions / f"{safe_name(subject, 'subject')}.npy"
 
     @property
     def manifest(self) -> Path:
@@ -220,7 +230,12 @@ class Run:
 
     def _sweep(self) -> None:
         """Remove temporary files of dead processes; no other process writes here while the run is locked."""
-        for left in (*self.path.glob(".*.part"), *self.maps.glob(".*.part"), *self.snapshots.glob(".*.part")):
+        for left in (
+            *self.path.glob(".*.part"),
+            *self.maps.glob(".*.part"),
+            *self.snapshots.glob(".*.part"),
+            *self.reconstructions.glob(".*.part"),
+        ):
             left.unlink(missing_ok=True)
 
 

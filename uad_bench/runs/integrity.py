@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeGuard
 
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file
@@ -34,7 +35,7 @@ def check_files(run: Run, record: RunRecord) -> Iterator[Finding]:
 
 def check_numbers(run: Run, record: RunRecord) -> Iterator[Finding]:
     """Check the record, its tables and rescored results against their digests, without maps."""
-    for path in (run.record, *sorted(run.path.glob("rescored/*.json"))):
+    for path in (run.record, *sorted(run.path.glob("rescored/*.json")), *run.path.glob("reconstructions.json")):
         if not is_sealed(path):
             yield Finding(str(path.relative_to(run.path)), "was changed after it was written (its digest differs)")
     for name, digest in (record.files or {}).items():
@@ -119,7 +120,7 @@ def _misplaced(event: Event, *, running: bool) -> str:
 
 def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
     """Check the order within an attempt: described, fitted, scored."""
-    rank = {"described": 0, "fit": 1, "fitted": 2, "scored": 3, "failed": 4, "end": 5}
+    rank = {"described": 0, "fit": 1, "fitted": 2, "scored": 3, "reconstructed": 3, "failed": 4, "end": 5}
     highest = 0
     for number, event in enumerate(events, 1):
         if isinstance(event, Start):
@@ -132,7 +133,7 @@ def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
 
 def _check_patients(events: Sequence[Event], record: RunRecord) -> Iterator[Finding]:
     stored = Counter(event.subject for event in events if isinstance(event, Scored | Imported))
-    repaired = Counter(Path(event.file).stem for event in events if isinstance(event, Repaired))
+    repaired = Counter(Path(event.file).stem for event in events if _is_map(event))
     for subject in record.subjects.test:
         if not stored[subject]:
             yield Finding("events.jsonl", f"no map of test patient {subject} was stored")
@@ -140,6 +141,11 @@ def _check_patients(events: Sequence[Event], record: RunRecord) -> Iterator[Find
     for subject, times in stored.items():
         if times > 1 + repaired[subject] + max(0, anew):
             yield Finding("events.jsonl", f"{subject} was scored {times} times and repaired {repaired[subject]} times")
+
+
+def _is_map(event: Event) -> TypeGuard[Repaired]:
+    """Whether this event is about a score map that was removed."""
+    return isinstance(event, Repaired) and event.file.startswith("maps/")
 
 
 def _check_warnings(events: Sequence[Event], record: RunRecord) -> Iterator[Finding]:

@@ -64,7 +64,8 @@ def gather_again(
     """The cohort of stored runs; patients and voxels must be unchanged."""
     task = stored_task(run)
     used = {name for split in map(_split, records) for name in (*split.train, *split.val, *split.test)}
-    subjects = {s.id: s for s in open_dataset(task, data, report=report).subjects() if s.id in used}
+    dataset = open_dataset(task, data, report=report)
+    subjects = {s.id: s for s in dataset.subjects() if s.id in used}
     if missing := sorted(used - set(subjects)):
         raise DataError(
             f"{run.path}: {len(missing)} of its {len(used)} patients are not in the data, first {missing[0]}"
@@ -76,7 +77,8 @@ def gather_again(
             f"{run.path}: the data differs from the data of the run (digest {digest[:8]}, "
             f"recorded {records[0].task.data_digest[:8]}); give the original folder with --data DIR"
         )
-    return Cohort(task, subjects, census, tuple(map(_split, records)), digest)
+    counterfactual = getattr(dataset, "counterfactual", None)
+    return Cohort(task, subjects, census, tuple(map(_split, records)), digest, counterfactual)
 
 
 def stored_task(run: Run) -> Task:

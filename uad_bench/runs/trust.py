@@ -1,6 +1,6 @@
 """Reuse of stored files: only files whose digest matches the logged or recorded one are reused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.files import read_json, safe_name, write_json
 from uad_bench.runs.checkpoints import is_intact
-from uad_bench.runs.events import Fitted, Repaired, Scored
+from uad_bench.runs.events import Fitted, Reconstructed, Repaired, Scored
 from uad_bench.runs.folder import Run
 from uad_bench.runs.manifest import Manifest, StoredMap
 from uad_bench.runs.record import RunRecord, record_digest
@@ -16,9 +16,9 @@ from uad_bench.runs.record import RunRecord, record_digest
 
 @dataclass(frozen=True, slots=True)
 class LoggedMap:
-    """The log entry of a stored map, and the checkpoint that produced it."""
+    """The log entry of a stored map or image, and the checkpoint that produced it."""
 
-    scored: Scored
+    stored: Scored | Reconstructed
     checkpoint: str | None
 
 
@@ -53,22 +53,30 @@ def repair(run: Run) -> list[str]:
 
 def unscored(run: Run, subjects: Sequence[str]) -> list[str]:
     """Subjects without a score map from the current checkpoint."""
-    logged = scored_maps(run)
+    return _lacking(run, subjects, logged_maps(run), run.map)
+
+
+def unreconstructed(run: Run, subjects: Sequence[str]) -> list[str]:
+    """Subjects without a pseudo-healthy image from the current checkpoint."""
+    return _lacking(run, subjects, logged_maps(run, Reconstructed), run.reconstruction)
+
+
+def _lacking(
+    run: Run, subjects: Sequence[str], logged: Mapping[str, LoggedMap], path: Callable[[str], Path]
+) -> list[str]:
     current = digest_file(run.checkpoint) if run.checkpoint.exists() else None
     return [
-        name
-        for name in subjects
-        if name not in logged or logged[name].checkpoint != current or not run.map(name).exists()
+        name for name in subjects if name not in logged or logged[name].checkpoint != current or not path(name).exists()
     ]
 
 
-def scored_maps(run: Run) -> dict[str, LoggedMap]:
-    """The latest logged map of each subject."""
+def logged_maps(run: Run, kind: type[Scored | Reconstructed] = Scored) -> dict[str, LoggedMap]:
+    """The latest logged map, or image, of each subject."""
     checkpoint, maps = None, {}
     for event in run.read_events():
         if isinstance(event, Fitted):
             checkpoint = event.checkpoint
-        elif isinstance(event, Scored):
+        elif isinstance(event, kind):
             maps[event.subject] = LoggedMap(event, checkpoint)
     return maps
 
@@ -79,10 +87,10 @@ def write_manifest(run: Run, subjects: Sequence[str]) -> None:
     Raises:
         MethodError: a map is missing.
     """
-    maps = scored_maps(run)
+    maps = logged_maps(run)
     if missing := unscored(run, subjects):
         raise MethodError(f"no score map for {', '.join(missing[:5])}", reason="bad_output")
-    logged = [maps[name].scored for name in subjects]
+    logged = [maps[name].stored for name in subjects]
     listed = {event.subject: StoredMap(sha256=event.sha256, shape=event.shape, bytes=event.bytes) for event in logged}
     write_json(run.manifest, Manifest(maps=listed, checkpoint=digest_file(run.checkpoint)).to_json())
 
@@ -99,9 +107,14 @@ def _damaged_checkpoint(run: Run) -> list[str]:
 
 
 def _damaged_maps(run: Run) -> list[str]:
-    """Maps that differ from the log; maps that were not logged are recreated anyway."""
-    stored = {run.map(name): logged.scored.sha256 for name, logged in scored_maps(run).items()}
-    return [f"maps/{path.name}" for path, digest in stored.items() if path.exists() and not _holds(path, digest)]
+    """Maps and images that differ from the log; those that were not logged are recreated anyway."""
+    maps = {run.map(name): logged.stored.sha256 for name, logged in logged_maps(run).items()}
+    images = {run.reconstruction(name): made.stored.sha256 for name, made in logged_maps(run, Reconstructed).items()}
+    return [
+        f"{path.parent.name}/{path.name}"
+        for path, digest in {**maps, **images}.items()
+        if path.exists() and not _holds(path, digest)
+    ]
 
 
 def _holds(path: Path, digest: str) -> bool:

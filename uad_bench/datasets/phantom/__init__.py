@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.datasets.phantom.cohort import Report, case_files, case_name, ensure_cohort
+from uad_bench.datasets.phantom.cohort import Report, case_files, case_name, ensure_cohort, ensure_counterfactual
 from uad_bench.datasets.phantom.patient import lesion_kind
 from uad_bench.datasets.phantom.scanner import MODALITIES
 from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
 from uad_bench.errors import unknown
+from uad_bench.method import Modality
 
 __all__ = ["VARIANTS", "VERSION", "Phantom"]
 
@@ -47,6 +48,14 @@ class Phantom:
         ids = tuple(case_name(self.variant, index) for index in range(settings.patients))
         fitted = settings.train + settings.val
         return {"train": ids[: settings.train], "val": ids[settings.train : fitted], "test": ids[fitted:]}
+
+    def counterfactual(self, subject_id: str, modality: Modality) -> ImageFile:
+        """The scan that the same scanner would have made without the lesion; generated on first use.
+
+        Same head, protocol, noise and grey levels, so that it equals the scan away from the lesion.
+        """
+        index = int(subject_id.removeprefix(f"{self.variant}-"))
+        return ImageFile(ensure_counterfactual(self.folder, self.variant, self.seed, index, modality))
 
     def _subject(self, index: int) -> Subject:
         case = case_name(self.variant, index)

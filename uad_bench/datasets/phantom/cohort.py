@@ -21,6 +21,7 @@ from uad_bench.files import atomic, write_json
 from uad_bench.method import Progress
 
 MARKER = "COMPLETE.json"
+UNSEEN = ".without-lesion"  # hidden, so that other layouts do not take these for scans
 MIN_VOXELS_PER_PROCESS = 4_000_000  # below this, starting a process takes longer than it saves
 Report = Callable[[Progress], None]
 
@@ -62,6 +63,19 @@ def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
     for name, volume in volumes.items():
         with atomic(paths[name], WAY_OUT) as file:
             file.write(nifti_bytes(volume, patient.affine))
+
+
+def ensure_counterfactual(folder: Path, variant: str, seed: int, index: int, modality: str) -> Path:
+    """The file of a patient's scan without the lesion, next to the label, where methods cannot read it."""
+    case = case_name(variant, index)
+    path = folder / case / UNSEEN / f"{case}_{modality}.nii.gz"
+    if not path.is_file():
+        patient = make_patient(variant, seed, index, healthy=True)
+        with writing(path.parent):
+            for name, volume in patient.images.items():
+                with atomic(path.with_name(f"{case}_{name}.nii.gz"), WAY_OUT) as file:
+                    file.write(nifti_bytes(volume, patient.affine))
+    return path
 
 
 def nifti_bytes(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> bytes:

@@ -1,6 +1,6 @@
 """Generates the images and labels of one phantom patient from a seed, in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +33,23 @@ class Patient:
     kind: str
 
 
-def make_patient(variant: str, seed: int, index: int) -> Patient:
-    """Generate patient `index` of a variant; reproducible for the same arguments and version of NumPy."""
+def make_patient(variant: str, seed: int, index: int, *, healthy: bool = False) -> Patient:
+    """Generate patient `index` of a variant; reproducible for the same arguments and version of NumPy.
+
+    With `healthy`, the images are those that the same scanner would have made without the lesion.
+    """
     settings = VARIANTS[variant]
     rng = np.random.default_rng(derive(seed, "phantom", VERSION, variant, index))
     body, disease, scanner = rng.spawn(3)
     kind = lesion_kind(variant, seed, index)
     plan = lesions.draw_plan(disease, kind, scale=settings.scale)
     brain = grow_brain(body, settings.grid.refined(settings.factors), draw_deformation(body, mass=plan.mass))
+    before = replace(brain, share=dict(brain.share))
     lesions.paint(disease, brain, plan)
     tesla = scanner.choice([1.5, 3.0])
     tissues, protocol = draw_tissues(scanner, tesla=tesla), draw_protocol(scanner, tesla=tesla)
-    images = acquire(scanner, brain, tissues, protocol, factors=settings.factors)
+    without = before if healthy else None
+    images = acquire(scanner, brain, tissues, protocol, factors=settings.factors, without=without)
     seg = segment(brain, settings.factors) * (images["t1"] > 0)
     return Patient(images, seg.astype(np.uint8), settings.grid.affine(), kind)
 

@@ -61,17 +61,32 @@ def acquire(
     protocol: Protocol,
     *,
     factors: tuple[int, int, int],
+    without: Brain | None = None,
 ) -> dict[str, NDArray[np.int16]]:
-    """Simulate images (X, Y, Z) int16 of every modality on the coarse grid, zero outside the brain."""
+    """Simulate images (X, Y, Z) int16 of every modality on the coarse grid, zero outside the brain.
+
+    Args:
+        rng: the same state gives the same noise and grey levels.
+        brain: the head in the scanner.
+        tissues: the patient's.
+        protocol: of the scanner.
+        factors: fine voxels per voxel along each axis.
+        without: the same head without the lesion; it is imaged instead, with the grey levels of `brain`.
+    """
     texture = _draw_texture(rng, brain)
     inside = block_mean(brain.inside.astype(np.float32), factors) >= 0.5
     coarse = brain.grid.coarsened(factors)
     shading = protocol.bias * random_field(rng, coarse, length=100.0) + protocol.coil * _rim(coarse)
     images = {}
     for modality in MODALITIES:
-        signal = block_mean(brain.volume(_signal(brain, tissues, protocol, modality, texture)), factors)
         own = 0.7 * protocol.bias * random_field(rng, coarse, length=100.0)
-        images[modality] = _digitise(rng, signal * np.exp(shading + own), inside, protocol.noise)
+        signals = [
+            block_mean(head.volume(_signal(head, tissues, protocol, modality, texture)), factors)
+            * np.exp(shading + own)
+            for head in ((brain, without) if without else (brain,))
+        ]
+        unit = np.float32(np.percentile(signals[0][inside], 90))
+        images[modality] = _digitise(rng, signals[-1] / unit, inside, protocol.noise)
     return images
 
 
@@ -108,9 +123,8 @@ def _rim(grid: Grid) -> Volume:
     return np.asarray(x**2 + y**2 + z**2, dtype=np.float32)
 
 
-def _digitise(rng: np.random.Generator, signal: Volume, inside: NDArray[np.bool_], noise: float) -> NDArray[np.int16]:
-    """Add noise and round to integer grey levels; every brain voxel stays above zero."""
-    relative = signal / np.float32(np.percentile(signal[inside], 90))
+def _digitise(rng: np.random.Generator, relative: Volume, inside: NDArray[np.bool_], noise: float) -> NDArray[np.int16]:
+    """Add noise to a signal relative to its 90th percentile, and round to grey levels above zero in the brain."""
     gain = float(
         np.exp(rng.normal(np.log(900), 0.5))
     )  # grey level of the 90th percentile, which varies between scanners
