@@ -59,6 +59,8 @@ class Written:
 {load}
         return self
 
+{members}
+
 METHODS = {{"{name}": Written}}
 """
 TRAINED = {
@@ -123,11 +125,12 @@ def gather_tiny(data: Path, *, folds: int = 0, **changes: Any) -> Cohort:
 def write_method(folder: Path, name: str, *, top: str = "", **bodies: str) -> Entry:
     """A method of its own file; what is not given does nothing, and its score is the image."""
     usual = {"fit": "pass", "score": "return batch.image[:, 0] * self.scale", "state": "return {}", "load": "pass"}
+    members = indent(dedent(bodies.pop("members", "")), 4 * " ")
     parts = {part: indent(dedent(bodies.pop(part, body)), 8 * " ") for part, body in usual.items()}
     assert not bodies, f"no such part: {bodies}"
     file = folder / f"{name}.py"
     folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(TEMPLATE.format(name=name, top=dedent(top), **parts))
+    file.write_text(TEMPLATE.format(name=name, top=dedent(top), members=members, **parts))
     return registry.methods([file])[name]
 
 

@@ -226,6 +226,24 @@ class Smooths(Sound):
         return F.avg_pool2d(super().score(batch)[:, None], 5, stride=1, padding=2)[:, 0]
 
 
+class ReconstructsChannels(Sound):
+    def reconstruct(self, batch):
+        return batch.image
+
+
+class ReconstructsFromTheBatch(Sound):
+    def reconstruct(self, batch):
+        return batch.image.mean(dim=0, keepdim=True)[:, 0].expand_as(batch.image[:, 0])
+
+
+class ScoresOtherwiseWithImages(Sound):
+    def reconstruct(self, batch):
+        return batch.image[:, 0]
+
+    def score_and_reconstruct(self, batch):
+        return 2 * self.score(batch) + 1, self.reconstruct(batch)
+
+
 BROKEN = [
     (FitReturnsNothing, "contract"),
     (KeepsChannels, "shape"),
@@ -255,6 +273,9 @@ BROKEN = [
     (SetsThreads, "global_state"),
     (SetsDtype, "global_state"),
     (LeavesFolder, "global_state"),
+    (ReconstructsChannels, "reconstruction"),
+    (ReconstructsFromTheBatch, "reconstruction"),
+    (ScoresOtherwiseWithImages, "reconstruction"),
     (SilencesWarnings, "global_state"),
 ]
 

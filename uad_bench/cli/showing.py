@@ -38,6 +38,7 @@ def show(
 
 def _show_run(name: str, runs: Path, *, json: bool) -> None:
     from uad_bench.console import stdout
+    from uad_bench.evaluation.reconstructions import read_reconstructions
     from uad_bench.output.run_view import RunView
     from uad_bench.runs.folder import open_run
     from uad_bench.runs.integrity import untouched_record
@@ -48,7 +49,7 @@ def _show_run(name: str, runs: Path, *, json: bool) -> None:
     if json:
         print_json(record.to_json())
     else:
-        stdout().print(RunView(record, read_patients(found)))
+        stdout().print(RunView(record, read_patients(found), read_reconstructions(found)))
 
 
 def _show_method(name: str, profile: str | None, plugins: list[Path], *, json: bool) -> None:

@@ -9,11 +9,13 @@ from rich.text import Text
 
 from uad_bench.boards.sheet import Cell, Column, Sheet
 from uad_bench.console import visible
+from uad_bench.evaluation.reconstructions import Reconstructions
 from uad_bench.metrics.overlap import OVERLAP
 from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, seconds
 from uad_bench.output.formats.terminal import TerminalView
+from uad_bench.output.reconstruction_table import reconstruction_sheet
 from uad_bench.output.tables import write_value
 from uad_bench.runs.cost import Cost
 from uad_bench.runs.record import RunRecord
@@ -30,6 +32,7 @@ class RunView:
 
     record: RunRecord
     patients: Patients
+    reconstructions: Reconstructions | None = None
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         """Header and tables."""
@@ -41,6 +44,8 @@ class RunView:
             yield Text(visible(f"FAILED({self.record.reason}): {self.record.message}"), style="red")
             return
         yield TerminalView((_overall(self.record), _by_policy(self.record), *_by_patient(self.patients)))
+        if self.reconstructions:
+            yield TerminalView((reconstruction_sheet({self.record.method.name: self.reconstructions}),))
         for note in (*setting(self.record), POLICIES):
             yield Text(visible(note), style="dim")
 

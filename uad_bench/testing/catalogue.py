@@ -42,6 +42,7 @@ CHECKS = (
     Check(conduct.inputs_unchanged, RUNS),
     Check(conduct.label_access, RUNS),
     Check(conduct.global_state, STABLE),
+    Check(output.reconstruction, STABLE),
     Check(meaning.hidden_smoothing, STABLE),
 )
 

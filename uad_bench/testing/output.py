@@ -1,15 +1,17 @@
-"""Checks of the output of `score`."""
+"""Checks of the output of `score`, and of `reconstruct` if the method has it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from uad_bench.errors import UadBenchError
-from uad_bench.method import Modalities
+from uad_bench.method import Modalities, SliceBatch
 from uad_bench.testing.candidate import Candidate
-from uad_bench.testing.check import ContractViolation, Noted
-from uad_bench.testing.slices import SIZE, SLICES, copy_of, without_brain
+from uad_bench.testing.check import ContractViolation, NotApplicable, Noted, require_equal
+from uad_bench.testing.slices import SIZE, SLICES, choose, copy_of, without_brain
 
 ODD_SIZES = ((25, 25), (24, 38))  # working slices are square, native ones need not be
 
@@ -66,6 +68,33 @@ def odd_sizes(candidate: Candidate) -> None:
         except UadBenchError as refusal:
             raise Noted(f"refuses slices of {size[0]} x {size[1]}: {refusal}") from refusal
         _require_shape(candidate, (SLICES, *size), scores)
+
+
+def reconstruction(candidate: Candidate) -> None:
+    """Pseudo-healthy images, if offered, are finite (N, H, W), independent of the batch, and come with equal scores."""
+    if not hasattr(candidate.cls, "reconstruct"):
+        raise NotApplicable("the method has no reconstruct")
+    patient = candidate.patient()
+    images = _reconstruct(candidate, patient)
+    if tuple(images.shape) != (SLICES, *SIZE) or not images.is_floating_point():
+        raise ContractViolation(f"reconstruct returns {images.dtype} of shape {tuple(images.shape)}, not (N, H, W)")
+    if not torch.isfinite(images).all():
+        raise ContractViolation("a pseudo-healthy image is NaN or infinite")
+    if not candidate.whole_volume:
+        apart = torch.cat([_reconstruct(candidate, choose(patient, [i])) for i in range(len(patient))])
+        require_equal(apart, images, "slices reconstructed one at a time differ from those of a batch")
+    if hasattr(candidate.cls, "score_and_reconstruct"):
+        both: Any = candidate.fitted()
+        scores, same = both.score_and_reconstruct(copy_of(patient).to(candidate.device))
+        require_equal(same, images, "score_and_reconstruct returns other images than reconstruct")
+        expected = candidate.score(candidate.fitted(), patient)
+        require_equal(scores, expected, "score_and_reconstruct returns other scores than score")
+
+
+def _reconstruct(candidate: Candidate, batch: SliceBatch) -> Tensor:
+    method: Any = candidate.fitted()
+    images: Tensor = method.reconstruct(copy_of(batch).to(candidate.device))
+    return images.detach().clone()
 
 
 def _require_shape(candidate: Candidate, expected: tuple[int, ...], scores: Tensor) -> None:

@@ -22,6 +22,7 @@ from uad_bench.runs.replicates import load_replicates, mean_of_folds
 from uad_bench.verification.claims import check_claims
 from uad_bench.verification.form import check_form
 from uad_bench.verification.recompute import NAN
+from uad_bench.verification.reconstruction_check import check_reconstructions, unchecked_reconstructions
 from uad_bench.verification.record_check import RecordCheck, check_stored_intervals
 from uad_bench.verification.rescored_check import check_rescored, outdated_files, rescored_files
 
@@ -60,7 +61,7 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
     if missing := [subject for part in parts for subject in _missing_maps(part)]:
         return Verification(name, 0, (), f"{len(missing)} score maps are missing, first {missing[0]}")
     count, found = _recompute(run, data, report)
-    return Verification(name, count, tuple(found), unchecked=tuple(outdated_files(run)))
+    return Verification(name, count, tuple(found), unchecked=(*outdated_files(run), *unchecked_reconstructions(run)))
 
 
 def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[Finding]]:
@@ -78,6 +79,8 @@ def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[F
             report(Progress(f"recomputing {path.stem}", 0, 1))
             found += check_rescored(path, parts, Path(folder), report)
             count += len(Rescoring.read(path).metrics)
+        numbers, differing = check_reconstructions(run, parts, Path(folder), report)
+        found, count = [*found, *differing], count + numbers
     report(Progress("recomputing", 1, 1))
     return count, found
 
