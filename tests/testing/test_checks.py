@@ -35,6 +35,9 @@ class Sound:
     def score(self, batch):
         return (batch.image[:, 0] - self.mean_).abs()
 
+    def reconstruct(self, batch):
+        return self.mean_.expand_as(batch.image[:, 0])
+
     def state_dict(self):
         return {"mean": self.mean_}
 

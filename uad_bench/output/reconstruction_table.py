@@ -8,9 +8,8 @@ from uad_bench.metrics.reconstruction import RECONSTRUCTION
 from uad_bench.output.tables import write_value
 
 NOTE = (
-    "Pooled over voxels, in the task's units of intensity. Lesion left: error inside lesions against the healthy tissue "
-    "behind them, which only the phantom knows, relative to the error of the scan itself; 0 is a perfect restoration, 1 "
-    "leaves the lesion in place."
+    "Pooled over voxels, in the task's units of intensity. Lesion left: error inside lesions against the healthy "
+    "tissue behind them, which only the phantom knows, divided by that of the scan: 0 is perfect, 1 is no change."
 )
 
 
