@@ -84,10 +84,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
         report=reporter,
     )
     with _started(request, main, entry, origin, reporter) as started:
-        if request.reconstructions:
-            check_reconstructs(entry, started.needs if started else None)
-        if started:
-            check_modalities(main.method, started.modalities, main.task.modalities)
+        _check_needs(request, main, entry, started)
         reporter.start(f"data {main.task.name}")
         cohort = gather(main.task, request.data, folds=request.folds, report=reporter)
         check_scans(cohort)
@@ -109,6 +106,14 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
     if request.check_determinism and records[-1].status == "ok":
         reporter.say(check_determinism(runner, job))
     return records
+
+
+def _check_needs(request: Request, main: Experiment, entry: registry.Entry, started: StartedMethod | None) -> None:
+    """Refuse what the method cannot do, before data is read."""
+    if request.reconstructions:
+        check_reconstructs(entry, started.needs if started else None)
+    if started:
+        check_modalities(main.method, started.modalities, main.task.modalities)
 
 
 @contextlib.contextmanager
