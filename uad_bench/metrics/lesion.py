@@ -58,8 +58,8 @@ def count_lesions(
         smallest_mm3: components below this are dropped.
     """
     box = bounding_box(predicted | anomaly)
-    component_of, component_sizes, dropped_components = _components(predicted[box], smallest_mm3 / voxel_mm3)
-    lesion_of, lesion_sizes, dropped_lesions = _components(anomaly[box], smallest_mm3 / voxel_mm3)
+    component_of, component_sizes, dropped_components = label_components(predicted[box], smallest_mm3 / voxel_mm3)
+    lesion_of, lesion_sizes, dropped_lesions = label_components(anomaly[box], smallest_mm3 / voxel_mm3)
     shared = np.zeros((lesion_sizes.size, component_sizes.size), np.int64)  # voxels in common
     met = (lesion_of >= 0) & (component_of >= 0)
     np.add.at(shared, (lesion_of[met], component_of[met]), 1)
@@ -104,7 +104,9 @@ def _f1_iou50_replicates(n: Any) -> Values:
         return np.where(n.lesions > 0, 2 * n.matched / (n.lesions + n.components), np.nan)
 
 
-def _components(mask: NDArray[np.bool_], smallest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def label_components(
+    mask: NDArray[np.bool_], smallest: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Number of the kept component at each voxel (-1: none), their sizes in voxels, and how many were dropped."""
     from scipy import ndimage
 

@@ -4,6 +4,7 @@ Metrics at a threshold, lesion metrics and surface metrics are defined next to t
 `surface`); metrics over all thresholds are defined here.
 """
 
+from uad_bench.metrics.froc import FROC_SCORE, LESION_SENSITIVITY
 from uad_bench.metrics.lesion import LESION_FP, LESIONS
 from uad_bench.metrics.metric import Metric, by_name
 from uad_bench.metrics.overlap import OVERLAP
@@ -77,6 +78,8 @@ METRICS = by_name(
     *OVERLAP.values(),
     *LESIONS.values(),
     LESION_FP,
+    LESION_SENSITIVITY,
+    FROC_SCORE,
     *_HEALTHY_SLICES,
     *SURFACES.values(),
     *_SLICES,

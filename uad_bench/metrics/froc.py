@@ -1,0 +1,126 @@
+"""Free-response ROC (FROC): lesion sensitivity against false-positive components per volume, over many thresholds.
+
+Lesions and components are those of `lesion`: connected by face, edge or corner, at least 50 mm³, and any overlap is a
+hit. The thresholds are scores of lesion voxels, evenly spaced in the logarithm of the false-positive rate of voxels from
+0.001 % to 10 %; beyond, components merge and their number says nothing. A sensitivity at k false positives per volume
+is that of the lowest threshold before the rate first exceeds k, without interpolation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uad_bench.metrics.components import MarkedVoxels
+from uad_bench.metrics.lesion import SMALLEST_MM3, label_components
+from uad_bench.metrics.metric import Metric
+from uad_bench.metrics.ranks import RankCounts
+
+Values = NDArray[np.float64]
+
+FALSE_POSITIVES = {"0.25FP": 0.25, "0.5FP": 0.5, "1FP": 1.0, "2FP": 2.0, "4FP": 4.0}
+"""False-positive components per volume, by policy."""
+RATES = np.geomspace(1e-5, 0.1, 129)
+STRATA_ML = {"under 0.1": (0, 0.1), "0.1-1": (0.1, 1), "1-10": (1, 10), "over 10": (10, np.inf)}
+"""Lower limit, included, and upper limit of a lesion's own volume, mL."""
+
+LESION_SENSITIVITY = Metric(
+    name="lesion_sensitivity",
+    label="Lesion sensitivity",
+    description="fraction of lesions that a predicted component overlaps; lesions and components under 50 mm³ dropped",
+)
+FROC_SCORE = Metric(
+    name="froc_score",
+    label="FROC score",
+    description="mean lesion sensitivity at 0.25, 0.5, 1, 2 and 4 false-positive components per volume",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LesionCurve:
+    """Lesions and false positives of one patient at M descending thresholds.
+
+    Attributes:
+        volumes_mm3: (L,) of the lesions that are large enough.
+        found: (L,) index of the first threshold at which a lesion is detected; M if it never is.
+        false: (M,) components without a lesion.
+        marked: (M,) voxels at or above each threshold.
+        tp: (M,) anomalous ones of them.
+        n_anomalous: anomalous voxels, in lesions of any size.
+    """
+
+    volumes_mm3: Values
+    found: NDArray[np.int64]
+    false: NDArray[np.int64]
+    marked: NDArray[np.int64]
+    tp: NDArray[np.int64]
+    n_anomalous: int
+
+    def detected(self, stratum: tuple[float, float] = (0, np.inf)) -> NDArray[np.int64]:
+        """Detected lesions (M,) with a volume in this range, mL."""
+        found = self.found[self.within(stratum)]
+        return np.searchsorted(np.sort(found), np.arange(self.false.size), side="right")
+
+    def within(self, stratum: tuple[float, float]) -> NDArray[np.bool_]:
+        """Lesions (L,) with a volume in this range, mL; the lower limit is included."""
+        low, high = stratum
+        return (self.volumes_mm3 >= 1000 * low) & (self.volumes_mm3 < 1000 * high)
+
+
+def froc_thresholds(counts: RankCounts) -> NDArray[np.floating[Any]]:
+    """The lowest score of a lesion voxel at or below each false-positive rate, descending; at most 129."""
+    last = np.searchsorted(counts.fp, RATES * counts.n_negative, side="right") - 1
+    return counts.scores[np.unique(last[last >= 0])]
+
+
+def lesion_curve(
+    scores: NDArray[np.float32],
+    anomaly: NDArray[np.bool_],
+    domain: NDArray[np.bool_],
+    thresholds: NDArray[np.floating[Any]],
+    *,
+    voxel_mm3: float,
+    least_voxels: int = 1,
+) -> LesionCurve:
+    """Count detected lesions and false positives of one patient at every threshold.
+
+    Args:
+        scores: (X, Y, Z) float32; `anomaly` and `domain` likewise.
+        anomaly: reference.
+        domain: voxels that can be marked.
+        thresholds: (M,) descending.
+        voxel_mm3: volume of a voxel.
+        least_voxels: fewest voxels of a component that post-processing keeps.
+    """
+    lesion_of, sizes, _ = label_components(anomaly, SMALLEST_MM3 / voxel_mm3)
+    marked = MarkedVoxels.of(scores, domain, thresholds)
+    lesions = lesion_of.ravel()[marked.places]
+    ill = np.flatnonzero(lesions >= 0)
+    found = np.full(sizes.size, thresholds.size)
+    false = np.zeros(thresholds.size, np.int64)
+    for k, component in enumerate(marked.components()):
+        here = ill[: np.searchsorted(ill, component.size)]
+        count = np.bincount(component)
+        kept = count >= max(SMALLEST_MM3 / voxel_mm3, least_voxels)
+        hits = np.unique(component[here])
+        false[k] = np.count_nonzero(kept) - np.count_nonzero(kept[hits])
+        reached = np.unique(lesions[here[kept[component[here]]]])
+        found[reached] = np.minimum(found[reached], k)
+    tp = np.concatenate([[0], np.cumsum(anomaly.ravel()[marked.places])])[marked.counts]
+    return LesionCurve(sizes * voxel_mm3, found, false, marked.counts, tp, int(anomaly.sum()))
+
+
+def up_to(rates: Values, values: Values, limit: float) -> Values:
+    """Values (R,) at the last threshold before a rate first exceeds the limit; 0 where the first one does.
+
+    Args:
+        rates: (R, M) at descending thresholds, such as false positives per volume.
+        values: (R, M), such as sensitivities.
+        limit: largest rate.
+    """
+    allowed = np.logical_and.accumulate(rates <= limit, axis=1).sum(axis=1)
+    padded = np.concatenate([np.where(np.isnan(values[:, :1]), np.nan, 0), values], axis=1)
+    return np.asarray(padded[np.arange(len(padded)), allowed])
