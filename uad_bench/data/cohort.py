@@ -50,8 +50,11 @@ class Cohort:
 
     def train_slices(self, split: Split) -> dict[str, list[int]]:
         """The z indices of the healthy slices of each training patient."""
-        rule = healthy_rule(self.task)
-        return {name: [key.z for key in healthy_keys(self.census[name], rule)] for name in split.train}
+        return {name: self.healthy_slices(name) for name in split.train}
+
+    def healthy_slices(self, subject: str) -> list[int]:
+        """The z indices of a patient's healthy slices by the task's rule."""
+        return [key.z for key in healthy_keys(self.census[subject], healthy_rule(self.task))]
 
     def scored_slices(self, subject: str) -> list[int]:
         """The z indices of the slices in the task's range that contain brain."""

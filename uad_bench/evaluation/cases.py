@@ -16,6 +16,8 @@ from uad_bench.data.resampling import area_weights
 from uad_bench.digests import digest_settings
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.protocol import Protocol
+from uad_bench.metrics.alarms import SMALLEST_MM2, alarm_score
+from uad_bench.metrics.lesion import SMALLEST_MM3
 from uad_bench.metrics.ranks import Voxels
 from uad_bench.metrics.validity import require_scores
 
@@ -57,6 +59,10 @@ class Case:
         """Volume of a voxel."""
         return float(np.prod(self.spacing))
 
+    def patient_alarm(self, least_voxels: int = 1) -> float:
+        """Highest threshold at which a component of at least 50 mm³, and of so many voxels, is marked."""
+        return alarm_score(self.scores, self.domain, smallest=max(SMALLEST_MM3 / self.voxel_mm3, least_voxels))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volumes:
@@ -90,6 +96,7 @@ class Cases:
         slices: first and last slice of the task; None means all.
         filtered: cache of post-processed maps, because a 3-D median takes seconds per patient.
         inputs: returns a subject's input intensities, (X, Y, Z) float32; None if the task does not read its input.
+        healthy_slices: returns the task's healthy slices of a subject; None means all slices without anomaly.
     """
 
     references: Mapping[str, Reference]
@@ -98,6 +105,7 @@ class Cases:
     slices: tuple[int, int] | None = None
     filtered: Cache | None = None
     inputs: Callable[[str], ScoreMap] | None = None
+    healthy_slices: Callable[[str], Sequence[int]] | None = None
 
     def __getitem__(self, subject: str) -> Case:
         """The patient under this protocol.
@@ -133,11 +141,24 @@ class Cases:
         low, high = self._box(self.references[case.subject], self.protocol.steps.halo)
         return self.inputs(case.subject)[low[0] : high[0], low[1] : high[1], case.z][case.domain]
 
+    def alarms(self, case: Case) -> NDArray[np.float64]:
+        """Alarm score (S,) of each evaluated slice that is healthy by the task's rule and free of anomaly."""
+        counted = case.clean.any(axis=(0, 1))
+        if self.healthy_slices:
+            counted &= np.isin(case.z, self.healthy_slices(case.subject))
+        smallest = max(SMALLEST_MM2 / (case.spacing[0] * case.spacing[1]), self.protocol.steps.least_voxels)
+        planes = ((case.scores[:, :, k], case.domain[:, :, k]) for k in np.flatnonzero(counted))
+        return np.array([alarm_score(*plane, smallest=smallest) for plane in planes], np.float64)
+
     def healthy(self, subject: str) -> NDArray[np.float32]:
         """Scores of voxels in the subject's slices without anomaly, whatever slices the protocol chooses."""
-        everything = replace(self, protocol=replace(self.protocol, slices="all"))
-        case = everything[subject]
+        case = self.in_all_slices[subject]
         return case.scores[case.clean]
+
+    @property
+    def in_all_slices(self) -> Cases:
+        """The same patients in all slices of the task."""
+        return replace(self, protocol=replace(self.protocol, slices="all"))
 
     def chosen_slices(self, reference: Reference) -> Sequence[int]:
         """The evaluated slices of a patient: in the task's range, and chosen by the protocol."""

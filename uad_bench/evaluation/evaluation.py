@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from uad_bench.errors import DataError
 from uad_bench.evaluation.cases import Cases
+from uad_bench.evaluation.detection import alarm_rates, by_volume, operating_points
 from uad_bench.evaluation.groups import Grouping, size_groups
 from uad_bench.evaluation.matching import matched_auroc
 from uad_bench.evaluation.measurement import SubjectResult, measure_subject
 from uad_bench.evaluation.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
+from uad_bench.metrics.froc import froc_thresholds
 from uad_bench.metrics.lesion import LESIONS
 from uad_bench.metrics.overlap import OVERLAP, fpr
 from uad_bench.metrics.pooled_bins import PatientCounts, count_patients, shared_thresholds
@@ -109,15 +111,24 @@ def evaluate(
     counts = count_ranks(partial(cases.voxels, test), names=test)
     thresholds = choose_thresholds(cases, sorted(val), counts)
     bins_at, shaped = _bootstrap_thresholds(cases, test, counts), chosen.shapes if shapes else ()
-    subjects = [measure_subject(case, thresholds, chosen.steps, shapes=shaped) for case in cases(test)]
+    levels = froc_thresholds(counts)
+    subjects = [
+        measure_subject(case, thresholds, chosen.steps, levels=levels, slice_alarms=cases.alarms(case), shapes=shaped)
+        for case in cases(test)
+    ]
     bins = count_patients(cases.voxels(test), bins_at)
     labels = Labels(chain=chosen.chain_name, region=chosen.region, n_subjects=len(test))
     inputs = _EstimateInputs(subjects, thresholds, bins, counts, resample(len(test), seed=seed), labels)
     sizes = size_groups({s.subject: s.anomaly_mm3 for s in subjects})
     parts = [_part(inputs, cases, g, value, seed) for g in (sizes, *groupings) for value in g.values]
     return Evaluation(
-        (*_estimates(inputs), matched_auroc(cases, test, inputs.resamples, labels)),
-        tuple(estimate for part in parts for estimate in _group_estimates(part)),
+        (
+            *_estimates(inputs),
+            matched_auroc(cases, test, inputs.resamples, labels),
+            *operating_points(subjects, inputs.resamples, labels),
+            *alarm_rates(subjects, thresholds, inputs.resamples, labels),
+        ),
+        (*(e for part in parts for e in _group_estimates(part)), *by_volume(subjects, inputs.resamples, labels)),
         tuple(subjects),
         thresholds,
         counts,

@@ -51,6 +51,7 @@ def cases_of(
         protocol=protocol,
         slices=cohort.task.slices,
         filtered=Cache.of(cache, "filtered"),
+        healthy_slices=cohort.healthy_slices,
         inputs=partial(read_input, cohort, cache=cache) if cohort.task.pair[0] in cohort.task.modalities else None,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from uad_bench.evaluation.cases import Case
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.thresholds import Threshold
+from uad_bench.metrics.froc import LesionCurve, lesion_curve
 from uad_bench.metrics.lesion import LESIONS, LesionCounts, count_lesions
 from uad_bench.metrics.overlap import OVERLAP, Confusion, confusion_of, smallest_float32
 from uad_bench.metrics.ranks import count_ranks_of
@@ -33,6 +35,9 @@ class SubjectResult:
         lesions: by policy; empty if `shapes` was empty.
         slices: one score per slice.
         anomaly_mm3: lesion volume in the reference, mm³.
+        curve: lesions and false positives at the thresholds of the FROC curve.
+        slice_alarms: alarm score of each lesion-free slice.
+        patient_alarm: alarm score of a healthy patient; None for a patient with anomaly.
     """
 
     subject: str
@@ -42,10 +47,19 @@ class SubjectResult:
     lesions: Mapping[str, LesionCounts]
     slices: SliceScores
     anomaly_mm3: float
+    curve: LesionCurve
+    slice_alarms: NDArray[np.float64]
+    patient_alarm: float | None
 
 
 def measure_subject(
-    case: Case, thresholds: Mapping[str, Threshold], chain: Chain, *, shapes: Sequence[str] = ()
+    case: Case,
+    thresholds: Mapping[str, Threshold],
+    chain: Chain,
+    *,
+    levels: NDArray[np.floating[Any]],
+    slice_alarms: NDArray[np.float64],
+    shapes: Sequence[str] = (),
 ) -> SubjectResult:
     """Measure one patient.
 
@@ -53,6 +67,8 @@ def measure_subject(
         case: the patient under the protocol.
         thresholds: by policy; undefined ones are left out.
         chain: its steps on masks are applied after thresholding.
+        levels: thresholds of the FROC curve, descending.
+        slice_alarms: alarm score of each lesion-free slice.
         shapes: policies for which lesion and surface metrics are computed.
     """
     predicted = {p: _predict(case, t.value, chain) for p, t in thresholds.items() if t.undefined is None}
@@ -67,6 +83,15 @@ def measure_subject(
         lesions,
         slice_scores(case.scores, case.anomaly, domain=case.domain),
         float(case.anomaly.sum()) * case.voxel_mm3,
+        _curve(case, levels, chain),
+        slice_alarms,
+        None if case.anomaly.any() else case.patient_alarm(chain.least_voxels),
+    )
+
+
+def _curve(case: Case, levels: NDArray[np.floating[Any]], chain: Chain) -> LesionCurve:
+    return lesion_curve(
+        case.scores, case.anomaly, case.domain, levels, voxel_mm3=case.voxel_mm3, least_voxels=chain.least_voxels
     )
 
 

@@ -142,6 +142,11 @@ class Chain:
         """Whether every step works within slices, so that slices may be selected first."""
         return all(step.dims == 2 for step in self.on_scores)
 
+    @property
+    def least_voxels(self) -> int:
+        """Fewest voxels of a component that the steps on masks keep."""
+        return max((step.voxels + 1 for step in self.on_masks), default=1)
+
     def filter(self, scores: Scores, brain: Mask) -> Scores:
         """Apply the steps on scores (X, Y, Z)."""
         for step in self.on_scores:

@@ -1,8 +1,8 @@
 """False alarms: a lesion-free slice, or a healthy patient, in which a connected component is marked.
 
-A slice raises an alarm at a threshold if a component (8 neighbours) of at least 25 mm² is marked, a patient if one (26
-neighbours) of at least 50 mm³ is. Components grow as the threshold falls, so each slice has one alarm score: the highest
-threshold at which it raises an alarm.
+A slice raises an alarm at a threshold if a component (8 neighbours) of at least 25 mm² is marked, a patient if one of
+at least 50 mm³ (26 neighbours) is. Components grow as the threshold falls, so each slice has one alarm score: the
+highest threshold at which it raises an alarm.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def conformal_threshold(scores: NDArray[np.float64], percent: int) -> float | No
     Returns:
         the next float32 above that score; None with too few patients.
     """
-    rank = math.ceil((scores.size + 1) * (100 - percent) / 100)
+    rank = -(-(scores.size + 1) * (100 - percent) // 100)  # rounded up, in whole numbers
     if rank > scores.size:
         return None
     return float(np.nextafter(np.float32(np.sort(scores)[rank - 1]), np.float32(np.inf)))

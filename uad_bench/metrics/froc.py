@@ -1,9 +1,9 @@
 """Free-response ROC (FROC): lesion sensitivity against false-positive components per volume, over many thresholds.
 
 Lesions and components are those of `lesion`: connected by face, edge or corner, at least 50 mm³, and any overlap is a
-hit. The thresholds are scores of lesion voxels, evenly spaced in the logarithm of the false-positive rate of voxels from
-0.001 % to 10 %; beyond, components merge and their number says nothing. A sensitivity at k false positives per volume
-is that of the lowest threshold before the rate first exceeds k, without interpolation.
+hit. The thresholds are scores of lesion voxels, evenly spaced in the logarithm of the false-positive rate of voxels
+from 0.001 % to 10 %; beyond, components merge and their number says nothing. A sensitivity at k false positives per
+volume is that of the lowest threshold before the rate first exceeds k, without interpolation.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ FROC_SCORE = Metric(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LesionCurve:
-    """Lesions and false positives of one patient at M descending thresholds.
+    """Lesions and false positives of one patient at M descending thresholds, of which the first marks nothing.
 
     Attributes:
+        thresholds: (M,); the first is infinite.
         volumes_mm3: (L,) of the lesions that are large enough.
         found: (L,) index of the first threshold at which a lesion is detected; M if it never is.
         false: (M,) components without a lesion.
@@ -52,6 +53,7 @@ class LesionCurve:
         n_anomalous: anomalous voxels, in lesions of any size.
     """
 
+    thresholds: NDArray[np.floating[Any]]
     volumes_mm3: Values
     found: NDArray[np.int64]
     false: NDArray[np.int64]
@@ -71,9 +73,9 @@ class LesionCurve:
 
 
 def froc_thresholds(counts: RankCounts) -> NDArray[np.floating[Any]]:
-    """The lowest score of a lesion voxel at or below each false-positive rate, descending; at most 129."""
+    """Infinity, and the lowest score of a lesion voxel at or below each of 129 false-positive rates, descending."""
     last = np.searchsorted(counts.fp, RATES * counts.n_negative, side="right") - 1
-    return counts.scores[np.unique(last[last >= 0])]
+    return np.concatenate([[np.float32(np.inf)], counts.scores[np.unique(last[last >= 0])]])
 
 
 def lesion_curve(
@@ -110,17 +112,19 @@ def lesion_curve(
         reached = np.unique(lesions[here[kept[component[here]]]])
         found[reached] = np.minimum(found[reached], k)
     tp = np.concatenate([[0], np.cumsum(anomaly.ravel()[marked.places])])[marked.counts]
-    return LesionCurve(sizes * voxel_mm3, found, false, marked.counts, tp, int(anomaly.sum()))
+    return LesionCurve(
+        thresholds, np.asarray(sizes * voxel_mm3, np.float64), found, false, marked.counts, tp, int(anomaly.sum())
+    )
 
 
 def up_to(rates: Values, values: Values, limit: float) -> Values:
-    """Values (R,) at the last threshold before a rate first exceeds the limit; 0 where the first one does.
+    """Values (R,) at the last threshold before a rate first exceeds the limit.
 
     Args:
-        rates: (R, M) at descending thresholds, such as false positives per volume.
-        values: (R, M), such as sensitivities.
+        rates: (R, M) at descending thresholds, of which the first marks nothing; NaN where undefined.
+        values: (R, M), such as sensitivities; NaN where undefined.
         limit: largest rate.
     """
     allowed = np.logical_and.accumulate(rates <= limit, axis=1).sum(axis=1)
-    padded = np.concatenate([np.where(np.isnan(values[:, :1]), np.nan, 0), values], axis=1)
-    return np.asarray(padded[np.arange(len(padded)), allowed])
+    found = values[np.arange(len(values)), np.maximum(allowed, 1) - 1]
+    return np.where(allowed > 0, found, np.nan)

@@ -104,9 +104,7 @@ def _f1_iou50_replicates(n: Any) -> Values:
         return np.where(n.lesions > 0, 2 * n.matched / (n.lesions + n.components), np.nan)
 
 
-def label_components(
-    mask: NDArray[np.bool_], smallest: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+def label_components(mask: NDArray[np.bool_], smallest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Number of the kept component at each voxel (-1: none), their sizes in voxels, and how many were dropped."""
     from scipy import ndimage
 

@@ -4,6 +4,7 @@ Metrics at a threshold, lesion metrics and surface metrics are defined next to t
 `surface`); metrics over all thresholds are defined here.
 """
 
+from uad_bench.metrics.alarms import PATIENT_ALARM_RATE, SLICE_ALARM_RATE
 from uad_bench.metrics.froc import FROC_SCORE, LESION_SENSITIVITY
 from uad_bench.metrics.lesion import LESION_FP, LESIONS
 from uad_bench.metrics.metric import Metric, by_name
@@ -80,6 +81,8 @@ METRICS = by_name(
     LESION_FP,
     LESION_SENSITIVITY,
     FROC_SCORE,
+    SLICE_ALARM_RATE,
+    PATIENT_ALARM_RATE,
     *_HEALTHY_SLICES,
     *SURFACES.values(),
     *_SLICES,

@@ -25,6 +25,7 @@ class MetricRow(Document):
             `p10` and `p90` for percentiles over patients.
         policy: how the threshold was chosen; None for metrics over all thresholds.
         group: the patients it was computed on, such as `size=small` or `sex=F`; None for all.
+        n_lesions: number of lesions that a lesion sensitivity is computed from.
         undefined: why there is no value.
     """
 
@@ -39,6 +40,7 @@ class MetricRow(Document):
     region: str = "brain"
     group: str | None = None
     n_subjects: int
+    n_lesions: int | None = None
     undefined: str | None = None
 
     @property
@@ -70,12 +72,14 @@ class Labels:
         region: evaluated voxels.
         n_subjects: number of patients, unless a metric is defined for fewer.
         group: the group of patients; None for all.
+        n_lesions: number of lesions, for their sensitivity.
     """
 
     chain: str
     region: str
     n_subjects: int
     group: str | None = None
+    n_lesions: int | None = None
 
     def row(
         self,
@@ -103,6 +107,7 @@ class Labels:
             region=self.region,
             group=self.group,
             n_subjects=n,
+            n_lesions=self.n_lesions,
         )
         return Estimate(metric, replicates if bounded else None)
 
