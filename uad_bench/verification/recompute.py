@@ -22,6 +22,27 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Places of a patient's voxels.
+
+    Attributes:
+        counted: (x, y, z) bool, true at each voxel.
+        spacing: voxel size in mm.
+        clear: (z,) bool, the lesion-free slices.
+    """
+
+    counted: NDArray[np.bool_]
+    spacing: tuple[float, float, float]
+    clear: NDArray[np.bool_]
+
+    def volume(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Values (V,) at their places, False elsewhere."""
+        whole = np.zeros(self.counted.shape, bool)
+        whole[self.counted] = values
+        return whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Patient:
     """The evaluated voxels of one patient.
 
@@ -30,6 +51,7 @@ class Patient:
         anomaly: (V,) bool.
         z: (V,) slice index of each voxel.
         anomaly_mm3: lesion volume in the reference, mm³.
+        grid: where the voxels are.
         intensity: (V,) input intensity; None if the task does not read its input, or a scan cannot be scaled.
     """
 
@@ -38,6 +60,7 @@ class Patient:
     anomaly: NDArray[np.bool_]
     z: NDArray[np.int64]
     anomaly_mm3: float
+    grid: Grid
     intensity: NDArray[np.float32] | None = None
 
     @property
@@ -54,10 +77,11 @@ class Patient:
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """One metric, NaN where undefined, and its number of patients."""
+    """One metric, NaN where undefined, and its numbers of patients and, for their sensitivity, of lesions."""
 
     value: float
     n_subjects: int
+    n_lesions: int | None = None
 
 
 def recompute(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> dict[str, Recomputed]:

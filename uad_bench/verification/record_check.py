@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.data.reference import Reference
-from uad_bench.errors import DataError
-from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
@@ -22,6 +19,8 @@ from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import ChosenOn, RunRecord
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
+from uad_bench.verification.detection import STRATA, Detection, detect
+from uad_bench.verification.patients import input_of, read_patient
 from uad_bench.verification.recompute import HEALTHY, NAN, Patient, Recomputed, recompute, recompute_thresholds
 from uad_bench.verification.replicates import (
     MOST_EDGES,
@@ -71,19 +70,17 @@ class RecordCheck:
         cases = cases_of(stored.run, stored.cohort, stored.split, protocol, report, cache=cache)
         slices = stored.cohort.task.slices
 
-        def read(subject: str, chosen: Protocol) -> Patient | None:
-            return _patient(cases.references[subject], read_map(stored.run.map(subject)), chosen, slices)
-
-        def read_all(subject: str) -> Patient | None:
-            score_map, given = read_map(stored.run.map(subject)), _input_of(cases, subject)
-            return _patient(cases.references[subject], score_map, protocol, slices, given)
+        def read(subject: str, chosen: Protocol, *, tested: bool = False) -> Patient | None:
+            score_map, given = read_map(stored.run.map(subject)), input_of(cases, subject) if tested else None
+            healthy = stored.cohort.healthy_slices(subject)
+            return read_patient(cases.references[subject], score_map, chosen, slices, healthy=healthy, given=given)
 
         val = sorted(validated(stored.run, stored.split))
         everything = [p for s in val if (p := read(s, load_protocol("volume")))]
         return cls(
             stored,
             protocol,
-            [p for s in sorted(stored.split.test) if (p := read_all(s))],
+            [p for s in sorted(stored.split.test) if (p := read(s, protocol, tested=True))],
             [p for s in val if (p := read(s, protocol))],
             np.concatenate([p.scores[p.healthy] for p in everything] or [np.empty(0, np.float32)]),
         )
@@ -99,7 +96,8 @@ class RecordCheck:
             *self._check_thresholds(thresholds, record.chosen_on),
             *self._check_rows(record.metrics, "", self.test, known),
             *(f for name, members in parts.items() for f in self._check_group(record.groups, name, members, known)),
-            *_further_groups(record.groups, parts),
+            *self._check_strata(record.groups),
+            *_further_groups(record.groups, {*parts, *STRATA}),
             *self._check_cuts(record.size_cuts_mm3),
             *self._check_replicates(record, replicates, known),
             *check_metrics(run.metrics, self.test, known),
@@ -132,6 +130,18 @@ class RecordCheck:
             key = row.model_copy(update={"group": None}).key
             yield from _check_interval(row, again.get(key), within=self._tolerance(key), may_lack=key in self._binned)
 
+    def _check_strata(self, stored: Sequence[MetricRow]) -> Iterator[Finding]:
+        """Check the sensitivity to lesions in each range of volumes."""
+        rows = {row.key: row for row in stored if row.group in STRATA}
+        again = {key: found for key, found in self._detection.items() if "#" in key}
+        if sorted(rows) != sorted(again):
+            yield Finding("record.json groups", "do not contain each range of lesion volumes once")
+            return
+        for key, row in rows.items():
+            yield from differs(f"record.json {key}", row.value, again[key].number.value)
+            yield from self._check_labels(key, row, again[key].number)
+            yield from _check_interval(row, again[key].replicates)
+
     def _check_rows(
         self, rows: Sequence[MetricRow], group: str, patients: Sequence[Patient], known: Mapping[str, float]
     ) -> Iterator[Finding]:
@@ -152,7 +162,9 @@ class RecordCheck:
     def _numbers(self, patients: Sequence[Patient], known: Mapping[str, float], group: str) -> dict[str, Recomputed]:
         """The expected rows; an undefined threshold has a single row, an undefined Dice."""
         policies = self.stored.record.thresholds
-        numbers = recompute(patients, known)
+        numbers = recompute(patients, known) | (
+            {} if group else {k: d.number for k, d in self._detection.items() if "#" not in k}
+        )
         lacking = [p for p, value in policies.items() if value is None and p != "oracle"]
         numbers |= {f"dice@{policy}/pooled": Recomputed(NAN, len(patients)) for policy in lacking}
         if "oracle" not in policies:
@@ -164,6 +176,7 @@ class RecordCheck:
     def _check_labels(self, key: str, row: MetricRow, number: Recomputed) -> Iterator[Finding]:
         meaning = {
             "n_subjects": number.n_subjects,
+            "n_lesions": number.n_lesions,
             "level": LEVEL,
             "region": self.protocol.region,
             "chain": self.protocol.chain_name,
@@ -198,7 +211,14 @@ class RecordCheck:
         curves = curve_replicates(patients, weights, group=group)
         if group:
             del curves[ORACLE]  # a group has no separate oracle: its Dice is at the threshold of all patients
-        return {**summed_replicates(patients, known, weights), **curves}
+        detected = {} if group else {key: found.replicates for key, found in self._detection.items()}
+        return {**summed_replicates(patients, known, weights), **curves, **detected}
+
+    @cached_property
+    def _detection(self) -> dict[str, Detection]:
+        """Lesion detection and alarms by key, of all lesions and of each range of volumes."""
+        known = {policy: value for policy, value in self.stored.record.thresholds.items() if value is not None}
+        return detect(self.test, known, times_drawn(self._draw(len(self.test))))
 
     @cached_property
     def _binned(self) -> frozenset[str]:
@@ -272,7 +292,7 @@ def _check_interval(
     yield from differs(f"{where} high", ends[1], high, within=within)
 
 
-def _further_groups(stored: Sequence[MetricRow], known: Mapping[str, object]) -> Iterator[Finding]:
+def _further_groups(stored: Sequence[MetricRow], known: Collection[str]) -> Iterator[Finding]:
     for group in sorted({str(row.group) for row in stored} - set(known)):
         yield Finding(f"record.json group {group}", "is not a group of these patients")
 
@@ -282,35 +302,3 @@ def _first_differing(key: str, stored: Values, again: Values, *, within: float) 
     same = np.isclose(stored, again, rtol=within, atol=within, equal_nan=True)
     for k in np.flatnonzero(~same)[:1]:
         yield from differs(f"replicates.npy row {k} {key}", stored[k], again[k], within=within)
-
-
-def _input_of(cases: Cases, subject: str) -> NDArray[np.float32] | None:
-    try:
-        return cases.inputs(subject) if cases.inputs else None
-    except DataError:  # a scan that cannot be scaled
-        return None
-
-
-def _patient(
-    reference: Reference,
-    score_map: NDArray[np.float32],
-    protocol: Protocol,
-    slices: tuple[int, int] | None,
-    given: NDArray[np.float32] | None = None,
-) -> Patient | None:
-    """The evaluated voxels of a patient; None if no slice is evaluated."""
-    low, high = reference.box
-    box = tuple(map(slice, low, high))
-    inside = np.asarray(score_map)[box]
-    z = np.broadcast_to(np.arange(low[2], high[2]), inside.shape)
-    first, last = slices or (0, reference.shape[2])
-    area = np.where((np.arange(low[2], high[2]) >= first) & (np.arange(low[2], high[2]) <= last), 1, 0)
-    if protocol.slices == "largest":
-        area = area * reference.anomaly.sum(axis=(0, 1))
-        area = (np.arange(area.size) == int(np.argmax(area))) * (area > 0)
-    if not area.any():
-        return None
-    counted = (reference.brain | reference.anomaly) & (area > 0)
-    volume = float((reference.anomaly & (area > 0)).sum() * np.prod(reference.spacing))
-    intensity = None if given is None else given[box][counted]
-    return Patient(reference.id, inside[counted], reference.anomaly[counted], z[counted], volume, intensity)

@@ -1,0 +1,174 @@
+"""Independent implementation of lesion detection and alarms: masks labelled by scipy at each threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from uad_bench.verification.recompute import Patient, Recomputed, pooled
+
+Values = NDArray[np.float64]
+RATES = 10 ** np.linspace(-5, -1, 129)  # false-positive rates of voxels at the thresholds
+FALSE = {"0.25FP": 0.25, "0.5FP": 0.5, "1FP": 1, "2FP": 2, "4FP": 4}
+STRATA = {
+    "lesion_ml=under 0.1": (0, 100),
+    "lesion_ml=0.1-1": (100, 1_000),
+    "lesion_ml=1-10": (1_000, 10_000),
+    "lesion_ml=over 10": (10_000, np.inf),
+}
+"""Range of lesion volumes, mm³, by group."""
+MM3, MM2 = 50, 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """One metric with its replicates (R,)."""
+
+    number: Recomputed
+    replicates: Values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Counts of one patient at T thresholds.
+
+    Attributes:
+        volumes: (L,) of the lesions, mm³.
+        detected: (T, L) bool.
+        false: (T,) components without a lesion.
+        alarms: (T,) slices with an alarm.
+        tp: (T,) anomalous voxels at or above each threshold; `marked` all voxels.
+        patient: (T,) whether any component is marked.
+    """
+
+    volumes: Values
+    detected: NDArray[np.bool_]
+    false: Values
+    alarms: Values
+    tp: Values
+    marked: Values
+    patient: NDArray[np.bool_]
+
+
+def detect(patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values) -> dict[str, Detection]:
+    """Metrics by key, with `#` and the range of volumes for those of some lesions.
+
+    Args:
+        patients: in the order of the weights' columns.
+        thresholds: by policy.
+        weights: (R, n), how often each patient occurs in each row.
+    """
+    levels = _levels(patients)
+    rows = np.concatenate([np.ones((1, len(patients))), weights])
+    found = [_count(patient, [*levels, *thresholds.values()]) for patient in patients]
+    numbers = {
+        key: Detection(Recomputed(float(v[0]), *n), v[1:])
+        for key, v, n in _at_levels(found, patients, rows, levels.size)
+    }
+    for k, policy in enumerate(thresholds, levels.size):
+        numbers |= {
+            key: Detection(Recomputed(float(v[0]), n), v[1:]) for key, v, n in _alarms(found, patients, rows, k, policy)
+        }
+    return numbers
+
+
+def _levels(patients: Sequence[Patient]) -> Values:
+    """Infinity, and the lowest score of a positive at or below each false-positive rate."""
+    curve = pooled(patients)
+    false = curve.marked - curve.tp
+    last = [np.flatnonzero(false <= rate * (curve.n - curve.n_positive))[-1:] for rate in RATES]
+    scores = np.unique(np.concatenate([curve.scores[k] for k in last]))[::-1]
+    return np.concatenate([[np.inf], scores]).astype(np.float64)
+
+
+def _count(patient: Patient, thresholds: Sequence[float]) -> _Found:
+    grid = patient.grid
+    x, y, z = grid.spacing
+    lesions, n = ndimage.label(grid.volume(patient.anomaly), np.ones((3, 3, 3)))
+    volumes = ndimage.sum_labels(np.ones(lesions.shape), lesions, np.arange(1, n + 1)).reshape(-1) * x * y * z
+    kept = np.flatnonzero(volumes >= MM3)
+    rows = []
+    for threshold in thresholds:
+        over = patient.scores >= threshold
+        mask = grid.volume(over)
+        components, _ = ndimage.label(mask, np.ones((3, 3, 3)))
+        large = np.flatnonzero(np.bincount(components.ravel())[1:] * (x * y * z) >= MM3) + 1
+        ill = np.isin(lesions, kept + 1)
+        inside = np.isin(components, large)
+        met = np.isin(kept + 1, np.unique(lesions[inside]))
+        false = large.size - np.isin(large, np.unique(components[ill])).sum()
+        slices = sum(_fires(mask[:, :, k], MM2 / (x * y)) for k in np.flatnonzero(grid.clear))
+        rows.append((met, false, slices, np.sum(patient.anomaly & over), over.sum(), large.size > 0))
+    detected, false, alarms, tp, marked, any_large = (np.array(column) for column in zip(*rows, strict=True))
+    return _Found(volumes[kept], detected.reshape(len(rows), -1), false, alarms, tp, marked, any_large)
+
+
+def _fires(plane: NDArray[np.bool_], smallest: float) -> bool:
+    labels, n = ndimage.label(plane, np.ones((3, 3)))
+    return bool(n) and int(np.bincount(labels.ravel())[1:].max()) >= ceil(smallest)
+
+
+def _at_levels(
+    found: Sequence[_Found], patients: Sequence[Patient], rows: Values, n_levels: int
+) -> Iterator[tuple[str, Values, tuple[int, ...]]]:
+    n, part = len(patients), slice(0, n_levels)
+    false = rows @ np.array([f.false[part] for f in found]) / rows.sum(axis=1, keepdims=True)
+    alarms = _divide(rows @ np.array([f.alarms[part] for f in found]), rows @ _clear(patients))
+    tp, marked = (rows @ np.array([getattr(f, name)[part] for f in found]) for name in ("tp", "marked"))
+    real = rows @ np.array([p.anomaly.sum() for p in patients], float)
+    dice = np.where(real[:, None] > 0, _divide(2 * tp, marked + real[:, None]), np.nan)
+    every, total, _ = _sensitivity(found, rows, part, (0, np.inf))
+    at = {policy: _before(false, every, limit) for policy, limit in FALSE.items()}
+    yield from ((f"lesion_sensitivity@{policy}/pooled", v, (n, total)) for policy, v in at.items())
+    yield "froc_score@all/pooled", np.array(list(at.values())).mean(axis=0), (n, total)
+    yield "lesion_sensitivity@alarm10/pooled", _before(alarms, every, 0.1), (n, total)
+    yield "dice@alarm10/pooled", _before(alarms, dice, 0.1), (n,)
+    for group, limits in STRATA.items():
+        some, count, ill = _sensitivity(found, rows, part, limits)
+        yield f"lesion_sensitivity@1FP/pooled#{group}", _before(false, some, 1), (ill, count)
+
+
+def _sensitivity(
+    found: Sequence[_Found], rows: Values, part: slice, limits: tuple[float, float]
+) -> tuple[Values, int, int]:
+    """Detected share (R, T) of the lesions with a volume in a range, their number, and that of their patients."""
+    chosen = [(f.volumes >= limits[0]) & (f.volumes < limits[1]) for f in found]
+    lesions = np.array([c.sum() for c in chosen], float)
+    detected = np.array([f.detected[part][:, c].sum(axis=1) for f, c in zip(found, chosen, strict=True)])
+    return _divide(rows @ detected, rows @ lesions), int(lesions.sum()), int(np.count_nonzero(lesions))
+
+
+def _alarms(
+    found: Sequence[_Found], patients: Sequence[Patient], rows: Values, k: int, policy: str
+) -> Iterator[tuple[str, Values, int]]:
+    fired = rows @ np.array([f.alarms[k] for f in found], float)
+    yield f"slice_alarm_rate@{policy}/pooled", _divide(fired, rows @ _clear(patients)), len(patients)
+    healthy = np.array([not p.anomaly.any() for p in patients], float)
+    if healthy.any():
+        fired = rows @ (np.array([f.patient[k] for f in found]) * healthy)
+        yield f"patient_alarm_rate@{policy}/pooled", _divide(fired, rows @ healthy), int(healthy.sum())
+
+
+def _clear(patients: Sequence[Patient]) -> Values:
+    """Lesion-free slices (n,) of each patient."""
+    return np.array([p.grid.clear.sum() for p in patients], float)
+
+
+def _before(rates: Values, values: Values, limit: float) -> Values:
+    """Value (R,) at the last threshold before the rate first exceeds the limit."""
+    found = []
+    for row, value in zip(rates, values, strict=True):
+        over = np.flatnonzero(row > limit)
+        found.append(np.nan if np.isnan(row[0]) else value[(over[0] if over.size else row.size) - 1])
+    return np.array(found)
+
+
+def _divide(part: Values, whole: Values) -> Values:
+    """`part / whole` for (R,) or (R, T), where the whole may be (R,); NaN where it is zero."""
+    whole = whole[:, None] if whole.ndim < part.ndim else whole
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
