@@ -126,7 +126,8 @@ def test_slices_with_anomaly_are_found_by_their_mean(scored: Scored):
 def test_every_defined_number_of_enough_patients_has_an_interval(scored: Scored):
     rows = scored.judge("noisy")["metrics"]
     bare = {row["name"] for row in rows if row["value"] is not None and "low" not in row}
-    assert bare <= {"fpr95", "fpr_healthy"}  # a percentile over patients has none
+    few_lesions = {"lesion_sensitivity", "froc_score"}  # two of them: many replicates have none
+    assert bare <= {"fpr95", "fpr_healthy", *few_lesions}  # a percentile over patients has none
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows if "low" in row and row["name"] == "auprc")
 
 
@@ -148,3 +149,58 @@ def test_the_gain_is_undefined_in_replicates_of_patients_without_a_healthy_voxel
     assert area.replicates is not None
     assert gain.metric.value is not None
     assert (gain.metric.low, gain.replicates is None or np.isfinite(gain.replicates).all()) == (None, True)
+
+
+def large(i: int) -> np.ndarray:
+    """A map of a patient with one lesion of 64 mm³ that is found, and in every second patient a false component."""
+    scores = np.random.default_rng(i).uniform(0, 0.1, SHAPE).astype(np.float32)
+    scores[1:5, 1:5, 2:6] = 3
+    scores[6:10, 6:10, 0:4] = 4 if i % 2 else 0
+    return scores
+
+
+def test_at_one_false_positive_per_two_volumes_all_lesions_are_found_and_at_a_quarter_none():
+    lesion = np.zeros(SHAPE, bool)
+    lesion[1:5, 1:5, 2:6] = True
+    references = {f"P{i}": reference_of(i, anomaly=lesion) for i in range(8)}
+    cases = Cases(references=references, read=lambda name: large(int(name[1:])), protocol=Protocol())
+    found = evaluate(cases, val=(), test=tuple(references), seed=0)
+    rows = {e.metric.key: e.metric for e in (*found.estimates, *found.groups)}
+    at = {k: rows[f"lesion_sensitivity@{k}FP/pooled"].value for k in ("0.25", "0.5", "1", "4")}
+    assert at == {"0.25": 0, "0.5": 1, "1": 1, "4": 1}
+    assert rows["froc_score@all/pooled"].value == 0.8
+    small, other = (rows[f"lesion_sensitivity@1FP/pooled#lesion_ml={name}"] for name in ("under 0.1", "1-10"))
+    assert (small.value, small.n_lesions, small.n_subjects) == (1, 8, 8)
+    assert (other.undefined, other.n_lesions) == ("no_lesion", 0)
+
+
+def test_half_of_the_lesion_free_slices_raise_an_alarm():
+    lesion = np.zeros(SHAPE, bool)
+    lesion[1:9, 1:9, 5] = True
+
+    def score(name: str) -> np.ndarray:
+        scores = np.random.default_rng(int(name[1:])).uniform(0, 0.1, SHAPE).astype(np.float32)
+        scores[1:9, 1:9, 5] = 2
+        scores[3:8, 3:8, [0, 1]] = 3
+        return scores
+
+    references = {f"P{i}": reference_of(i, anomaly=lesion) for i in range(3)}
+    cases = Cases(references=references, read=score, protocol=Protocol(), healthy_slices=lambda _: [0, 1, 2, 3])
+    rows = {e.metric.key: e.metric for e in evaluate(cases, val=(), test=tuple(references), seed=0).estimates}
+    assert rows["slice_alarm_rate@oracle/pooled"].value == 0.5
+    assert rows["dice@alarm10/pooled"].value == rows["lesion_sensitivity@alarm10/pooled"].value == 0
+    assert not any(key.startswith("patient_alarm_rate") for key in rows)
+
+
+def test_a_healthy_patient_raises_an_alarm_with_a_component_of_50_mm3():
+    references = {f"P{i}": reference_of(i, anomaly=lesion_of(i) & (i > 3)) for i in range(8)}
+
+    def score(name: str) -> np.ndarray:
+        scores = np.random.default_rng(int(name[1:])).uniform(0, 0.1, SHAPE).astype(np.float32)
+        scores[2:6, 2:6, :4] += 5 * (name == "P0")
+        return scores + lesion_of(int(name[1:])) * (name > "P3")
+
+    cases = Cases(references=references, read=score, protocol=Protocol())
+    rows = {e.metric.key: e.metric for e in evaluate(cases, val=(), test=tuple(references), seed=0).estimates}
+    found = rows["patient_alarm_rate@oracle/pooled"]
+    assert (found.value, found.n_subjects) == (0.25, 4)

@@ -184,14 +184,21 @@ RESULTS = (
     _column("AUPRC [95 % CI]", _metric("auprc", interval=True, best=True)),
     _optional("matched AUROC [95 % CI]", "matched_auroc", interval=True),
     _column("dice@hFPR5 [95 % CI]", _metric("dice", "hFPR5", interval=True)),
+    _optional("realised FPR@hFPR5", "fpr_healthy", "hFPR5"),
     _column("beats baselines?", _beats, numeric=False),
     _column("seeds", _seeds, numeric=False),
     _column("AUPRC gain", _metric("auprc_gain")),
+    _optional("dice@hFPR1", "dice", "hFPR1"),
+    _optional("realised FPR@hFPR1", "fpr_healthy", "hFPR1"),
     _column("dice@valDice", _metric("dice", "valDice")),
     _column("oracle Dice", _metric("dice", "oracle")),
     _column("seed SD", _spread),
 )
-LESIONS = (_optional("lesion F1", "lesion_f1_any", "hFPR5"),)
+LESIONS = (
+    _optional("lesion sensitivity@1FP [95 % CI]", "lesion_sensitivity", "1FP", interval=True),
+    _optional("slice alarm rate@hFPR5", "slice_alarm_rate", "hFPR5"),
+    _optional("patient alarm rate@hFPR5", "patient_alarm_rate", "hFPR5"),
+)
 COSTS = (
     _column("time per volume", _cost("score_s_per_volume")),
     _column("training", _cost("fit_s")),

@@ -21,7 +21,7 @@ from uad_bench.runs.cost import Cost
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Patients
 
-POLICY_METRICS = (*OVERLAP, "lesion_f1_any", "nsd2")
+POLICY_METRICS = (*OVERLAP, "slice_alarm_rate", "patient_alarm_rate", "lesion_f1_any", "nsd2")
 BAR = 20
 BARS = " ▏▎▍▌▋▊▉█"
 
@@ -43,7 +43,9 @@ class RunView:
         if self.record.status != "ok":
             yield Text(visible(f"FAILED({self.record.reason}): {self.record.message}"), style="red")
             return
-        yield TerminalView((_overall(self.record), _by_policy(self.record), *_by_patient(self.patients)))
+        yield TerminalView(
+            (_overall(self.record), _by_policy(self.record), *_detection(self.record), *_by_patient(self.patients))
+        )
         if self.reconstructions:
             yield TerminalView((reconstruction_sheet({self.record.method.name: self.reconstructions}),))
         for note in (*setting(self.record), POLICIES):
@@ -76,7 +78,7 @@ def _measured(cost: Cost) -> Iterator[str]:
 
 def _overall(record: RunRecord) -> Sheet:
     """Metrics that do not depend on a threshold."""
-    names = ("auprc", "auprc_gain", "auroc", "fpr95", "prevalence")
+    names = ("auprc", "auprc_gain", "auroc", "matched_auroc", "fpr95", "froc_score", "prevalence")
     metrics = [(METRICS[name].label, record.find(name)) for name in names]
     metrics.append(("mean per-patient AUPRC", record.find("auprc", aggregation="mean")))
     columns = (Column("metric", numeric=False), Column("value [95 % CI]"))
@@ -101,6 +103,29 @@ def _by_policy(record: RunRecord) -> Sheet:
         for policy, value in record.thresholds.items()
     )
     return Sheet("", columns, rows)
+
+
+def _detection(record: RunRecord) -> Iterator[Sheet]:
+    """Lesion sensitivity at each number of false positives per volume, and by the lesions' own volume."""
+    every = [m for m in (*record.metrics, *record.groups) if m.name == "lesion_sensitivity"]
+    if not every:
+        return
+    columns = (
+        Column("lesions", numeric=False, identity=True),
+        Column("at", numeric=False),
+        Column("Lesion sensitivity [95 % CI]"),
+        Column("n"),
+    )
+    rows = tuple(
+        (
+            Cell((m.group or "all").replace("lesion_ml=", "mL: ")),
+            Cell(m.policy or ""),
+            Cell(write_value(m, interval=True)),
+            Cell(str(m.n_lesions)),
+        )
+        for m in every
+    )
+    yield Sheet("", columns, rows)
 
 
 def _by_patient(patients: Patients) -> Iterator[Sheet]:

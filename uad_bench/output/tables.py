@@ -15,6 +15,7 @@ METRICS = (
     ("AUPRC [95 % CI]", "auprc", None, "pooled"),
     ("matched AUROC [95 % CI]", "matched_auroc", None, "pooled"),
     ("dice@hFPR5 [95 % CI]", "dice", "hFPR5", "pooled"),
+    ("lesion sensitivity@1FP", "lesion_sensitivity", "1FP", "pooled"),
     ("dice@valDice", "dice", "valDice", "pooled"),
     ("oracle Dice", "dice", "oracle", "pooled"),
     ("AUROC", "auroc", None, "pooled"),
