@@ -1,7 +1,7 @@
 """Components at 129 thresholds beside scipy's labeller called at each of them, on one volume in one process.
 
-`pytest tests/benchmarks/test_lesion_speed.py --benchmark-enable` prints the table; UAD_BENCH_BENCHMARK_SIDE=150 asks for
-a brain of the size of BraTS.
+`pytest tests/benchmarks/test_lesion_speed.py --benchmark-enable` prints the table; UAD_BENCH_BENCHMARK_SIDE=150 asks
+for a brain of the size of BraTS.
 """
 
 import os
