@@ -52,7 +52,7 @@ def test_a_system_error_below_the_data_folder_is_an_error_of_the_data():
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
-        (["bundle", "x", "-o", "/out/b.zip", "--runs", "/"], "-o"),
+        (["bundle", "make", "x", "-o", "/out/b.zip", "--runs", "/"], "-o"),
         (["report", "--figures=/out"], "--figures"),
         (["show", "x", "--runs", "/out"], "--runs"),
         (["show", "x", "--runs", "/other"], None),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import uad_bench
 from tests.tiny_bench import TinyBench, write_patients
 from uad_bench.errors import MethodError, UadBenchError
-from uad_bench.runs.folder import find_runs, open_run
+from uad_bench.runs.folder import find_runs
+from uad_bench.runs.opening import open_run
 
 PACKAGES = [Path(uad_bench.__file__).parent, Path(uad_bench.__file__).parents[1] / "methods" / "uad_methods"]
 SOURCES = [path for package in PACKAGES for path in sorted(package.rglob("*.py"))]

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TinyBench
-from uad_bench.errors import ConfigError
+from uad_bench.benchmark.score import Application, apply_run
+from uad_bench.console import reporting
+from uad_bench.errors import ConfigError, LeakError
 from uad_bench.runs.bundle import Levels, write_bundle
 from uad_bench.runs.bundle_check import check_bundle
 from uad_bench.runs.folder import Run
+from uad_bench.runs.opening import open_run
+from uad_bench.runs.origin import Origin
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def test_no_image_no_label_and_no_path_of_this_machine_is_in_it(run: Run, tmp_pa
         names = set(archive.namelist())
         texts = [archive.read(name) for name in names if not name.endswith(".npy")]
     tables = {"record.json", "experiment.json", "MANIFEST.json", "metrics.csv", "sweep.csv", "replicates.npy"}
-    assert {name for name in names if not name.startswith("maps/")} == {*tables, "bundle.json"}
+    assert {name for name in names if not name.startswith("maps/")} == {*tables, "events.jsonl", "bundle.json"}
     for place in (str(tmp_path), str(tiny_data), str(Path.home())):
         assert not any(place.encode() in text for text in texts)
 
@@ -89,3 +93,35 @@ def test_a_run_without_its_maps_can_be_shared_without_maps(run: Run, tmp_path: P
         write_bundle(run, tmp_path / "a.zip", maps=True)
     assert not (tmp_path / "a.zip").exists()
     write_bundle(run, tmp_path / "a.zip")
+
+
+def test_weights_are_packed_with_the_signatures_of_their_training_patients(run: Run, tmp_path: Path):
+    write_bundle(run, tmp_path / "a.zip", weights=True)
+    unpacked = open_run(tmp_path, str(tmp_path / "a.zip"))
+    origin = Origin.of(unpacked, further=False)
+    assert origin.weights == Origin.of(run, further=False).weights
+    assert set(origin.training_set) == set(run.read_record().subjects.train or ())
+
+
+def test_a_bundle_without_weights_says_how_to_ask_for_them(run: Run, tmp_path: Path):
+    write_bundle(run, tmp_path / "a.zip")
+    with pytest.raises(ConfigError, match="made with --weights"):
+        Origin.of(open_run(tmp_path, str(tmp_path / "a.zip")), further=False)
+
+
+def test_weights_that_went_missing_are_not_shared(run: Run, tmp_path: Path):
+    run.checkpoint.unlink()
+    with pytest.raises(ConfigError, match="without --weights"):
+        write_bundle(run, tmp_path / "a.zip", weights=True)
+
+
+def test_applying_the_weights_of_a_bundle_to_its_training_patients_is_refused(
+    run: Run, quick: TinyBench, tmp_path: Path, tiny_data: Path
+):
+    write_bundle(run, tmp_path / "a.zip", weights=True)
+    unpacked = open_run(tmp_path, str(tmp_path / "a.zip"))
+    asked = Application(
+        run=unpacked, data=tiny_data, plugins=(tmp_path / "plugins" / "shared.py",), runs=tmp_path / "other"
+    )
+    with reporting() as reporter, pytest.raises(LeakError, match="the checkpoint was trained on"):
+        apply_run(asked, reporter)

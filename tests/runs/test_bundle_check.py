@@ -32,7 +32,14 @@ def sound(tiny_cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path
         patch.setattr("uad_bench.benchmark.runner.WorkerProcess", SameProcess)
         tiny.run(entry)
     write_bundle(tiny.folder_of(entry), tiny.folder / "a.zip", maps=True)
+    write_bundle(tiny.folder_of(entry), tiny.folder / "weights.zip", weights=True)
     return tiny.folder / "a.zip"
+
+
+@pytest.fixture(scope="module")
+def sound_with_weights(sound: Path) -> Path:
+    """A sound bundle with weights."""
+    return sound.with_name("weights.zip")
 
 
 def rewritten(sound: Path, change: Callable[[Members], object], *, index: bool = True) -> Path:
@@ -100,8 +107,29 @@ FORGERIES: dict[str, tuple[str, Callable[[Members], object]]] = {
     "a map of another shape": ("16-bit", lambda m: m.update({first_map(m): npy(np.zeros((16, 6, 16), np.uint16))})),
     "a map with a tail": ("trailing data", lambda m: m.update({first_map(m): m[first_map(m)] + b"tail"})),
     "a map of nobody": ("P99", lambda m: m.update({"maps/P99.npy": m[first_map(m)]})),
-    "another format": ("format", edit("bundle.json", lambda b: b.update(format=2))),
+    "another format": ("format", edit("bundle.json", lambda b: b.update(format=3))),
 }
+
+
+def without_a_patient(members: Members) -> None:
+    edit("checkpoint.json", lambda facts: facts["training_set"].popitem())(members)
+
+
+WEIGHT_FORGERIES: dict[str, tuple[str, Callable[[Members], object]]] = {
+    "other weights": (
+        "checkpoint.safetensors does not match its digests",
+        lambda m: m.update({"checkpoint.safetensors": b"x"}),
+    ),
+    "a training patient that is kept quiet": ("lacks the signature of training patient", without_a_patient),
+    "a path in the log": ("path", lambda m: m.update({"events.jsonl": b'{"event": "start", "x": "/home/me"}\n'})),
+}
+
+
+@pytest.mark.parametrize("what", WEIGHT_FORGERIES)
+def test_forged_weights_and_logs_are_refused(sound_with_weights: Path, what: str):
+    says, change = WEIGHT_FORGERIES[what]
+    with pytest.raises(VerificationError, match=says):
+        check_bundle(rewritten(sound_with_weights, change))
 
 
 @pytest.mark.parametrize("what", FORGERIES)

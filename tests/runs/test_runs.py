@@ -12,7 +12,8 @@ from tests.made_results import made_record
 from uad_bench.errors import ConfigError
 from uad_bench.files import LONGEST_NAME, safe_name
 from uad_bench.runs.events import End, Fit, Stopped
-from uad_bench.runs.folder import Run, find_runs, open_run, run_at
+from uad_bench.runs.folder import Run, find_runs, run_at
+from uad_bench.runs.opening import open_run
 
 HOSTILE = [
     "", ".", "..", "../up", "/etc/passwd", "a/b", "a\\b", "a\0b", "a\nb", "-rf", ".hidden", "=cmd()", "<script>",

@@ -13,7 +13,8 @@ from uad_bench.benchmark.request import AdHocMethod, Request, run_request
 from uad_bench.errors import ConfigError, MethodError, unknown
 from uad_bench.execution.isolation import Limits
 from uad_bench.plugins import registry
-from uad_bench.runs.folder import Run, find_runs, open_run
+from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.opening import open_run
 
 RUNS = Path("runs")
 Device = Literal["auto", "cpu", "cuda"]
@@ -138,7 +139,7 @@ def score(
     """Apply a trained run to other patients, and store the result as a run.
 
     Args:
-        run: the result of `run`, or the name of a run; with cross-validation, of one of its folds.
+        run: the result of `run`, the name of a run, or a bundle with weights; with cross-validation, one of the folds.
         data: folder with the patients; not needed for tasks with embedded data.
         task: task that describes the data and the protocol; by default the run's.
         split: score only this split's validation and test patients; by default all.
@@ -265,7 +266,7 @@ def report(
     """Write an interactive HTML report on runs of a task: tables, figures, and slices with a threshold slider.
 
     Args:
-        results: results of `run`, or names of runs; by default all runs of `task`.
+        results: results of `run`, names of runs, or bundles; by default all runs of `task`.
         task: report all runs of this task.
         output: HTML file to write.
         figures: folder to also write every figure to, as PNG and SVG.
@@ -315,7 +316,7 @@ def _name_of(result: Result | str | Path) -> str:
 
 
 def _opened(result: Result | str | Path, runs: str | Path) -> Run:
-    return Run(result.path) if isinstance(result, Result) else open_run(Path(runs), str(result))
+    return Run(result.path) if isinstance(result, Result) else open_run(Path(runs), str(result), maps=True)
 
 
 def _ad_hoc_method(

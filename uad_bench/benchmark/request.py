@@ -21,9 +21,9 @@ from uad_bench.execution.isolation import Limits
 from uad_bench.execution.job import Job
 from uad_bench.plugins import registry
 from uad_bench.plugins.kinds import baseline_methods
-from uad_bench.runs.folder import open_run
 from uad_bench.runs.identity import changes_since, settings_of, was_finished
 from uad_bench.runs.local import remember_data
+from uad_bench.runs.opening import open_run
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
 

@@ -11,7 +11,11 @@ from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, 
 
 def score(
     run: Annotated[
-        str, typer.Argument(help="A trained run; with cross-validation, one of its folds.", autocompletion=complete_run)
+        str,
+        typer.Argument(
+            help="A trained run (with cross-validation, one of its folds), or a bundle with weights.",
+            autocompletion=complete_run,
+        ),
     ],
     data: Data = None,
     task: Annotated[
@@ -39,7 +43,7 @@ def score(
     from uad_bench.console import reporting, stderr, stdout
     from uad_bench.execution.isolation import Limits
     from uad_bench.output.tables import run_table
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
 
     asked = Application(
         run=open_run(runs, run),

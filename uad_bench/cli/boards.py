@@ -69,7 +69,7 @@ def add(
     """Add one run to a leaderboard; it replaces the run with the same method, settings and seed."""
     from uad_bench.console import stderr
     from uad_bench.output.publishing import add_run
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
 
     stderr().print(f"added to {add_run(open_run(Path(runs), run), output)}", markup=False)
 

@@ -37,7 +37,7 @@ def runs_rm(
     runs: Runs = RUNS,
 ) -> None:
     """Remove runs, with their weights and score maps. A run in progress is not removed."""
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
     from uad_bench.runs.removal import remove_run
 
     chosen = [open_run(runs, name) for name in names]

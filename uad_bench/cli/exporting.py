@@ -28,7 +28,7 @@ def export(
     from uad_bench.console import reporting, stderr
     from uad_bench.output.export import export_run
     from uad_bench.output.model_card import write_model_card
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
 
     if form == "hf-card":
         written = write_model_card(open_run(Path(runs), run), to)

@@ -23,7 +23,7 @@ Task = Annotated[
 RunName = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="A run: its folder, or task/method/seed0-1a2b3c4d.", autocompletion=complete_run
+        metavar="RUN", help="A run: its folder, a bundle, or task/method/seed0-1a2b3c4d.", autocompletion=complete_run
     ),
 ]
 Data = Annotated[

@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
+from uad_bench.cli.completion import complete_run
 from uad_bench.cli.options import RUNS, Data, Runs
 
 
 def report(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN…", help="Runs: folders, or task/method/seed0-1a2b3c4d.")
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN…", help="Runs: folders, bundles, or task/method/seed0-1a2b3c4d.", autocompletion=complete_run
+        ),
     ] = None,
     task: Annotated[str | None, typer.Option("--task", "-t", help="Report all runs of this task.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path("report.html"),
@@ -26,10 +30,11 @@ def report(
     from uad_bench.console import reporting, stderr
     from uad_bench.errors import ConfigError
     from uad_bench.output.report.building import write_report
-    from uad_bench.runs.folder import find_runs, open_run
+    from uad_bench.runs.folder import find_runs
+    from uad_bench.runs.opening import open_run
 
     root = Path(runs)
-    chosen = [open_run(root, name) for name in names or ()] or (find_runs(root, task) if task else [])
+    chosen = [open_run(root, name, maps=True) for name in names or ()] or (find_runs(root, task) if task else [])
     if not chosen:
         raise ConfigError(f"nothing to report in {root}: name runs, or all runs of a task with --task NAME")
     with reporting() as reporter:

@@ -25,10 +25,12 @@ def rescore(
     from uad_bench.console import reporting, stdout
     from uad_bench.evaluation.rescore import rescore as compute
     from uad_bench.output.metric_table import metric_table
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
 
     with reporting() as reporter:
-        document = compute(open_run(runs, run), data=data, protocol=protocol, chain=chain, by=by, report=reporter)
+        document = compute(
+            open_run(runs, run, maps=True), data=data, protocol=protocol, chain=chain, by=by, report=reporter
+        )
     if json:
         print_json(document.to_json())
     else:
@@ -50,9 +52,9 @@ def crosswalk(
     from uad_bench.evaluation.protocol import protocol_names
     from uad_bench.evaluation.rescore import crosswalk as compute
     from uad_bench.output.crosswalk_table import crosswalk_table
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
 
-    found = open_run(runs, run)
+    found = open_run(runs, run, maps=True)
     with reporting() as reporter:
         entries = compute(found, protocol or protocol_names(), data=data, report=reporter)
     if json:
@@ -124,7 +126,10 @@ def evaluate(
 
 def verify(
     target: Annotated[
-        str, typer.Argument(help="A run, a folder of runs, a leaderboard (.md file or folder), or a folder of them.")
+        str,
+        typer.Argument(
+            help="A run, a bundle, a folder of runs, a leaderboard (.md file or folder), or a folder of them."
+        ),
     ],
     data: Data = None,
     runs: Runs = RUNS,
@@ -161,7 +166,7 @@ def compare(
     from uad_bench.boards.comparison import compare as compute
     from uad_bench.console import stdout
     from uad_bench.output.comparison_table import comparison_tables
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
 
     comparison = compute([open_run(runs, name) for name in run], metric=metric)
     if json:

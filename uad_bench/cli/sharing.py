@@ -5,41 +5,47 @@ from typing import Annotated
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Runs, print_json
-from uad_bench.errors import ConfigError
+from uad_bench.cli.options import RUNS, AsJson, RunName, Runs, print_json
+
+bundle = typer.Typer(help="Pack a run for sharing, and check bundles of others.", no_args_is_help=True)
 
 
-def bundle(
-    run: Annotated[str, typer.Argument(help="A run, or the word [b]check[/b].")],
-    file: Annotated[Path | None, typer.Argument(help="The bundle to check.", show_default=False)] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle to write.")] = None,
+@bundle.command("make")
+def make(
+    run: RunName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write; its name ends in .zip.")],
     maps: Annotated[bool, typer.Option("--maps", help="Include the score maps, rounded to 16 bits.")] = False,
+    weights: Annotated[
+        bool,
+        typer.Option(
+            "--weights",
+            help="Include the trained weights and, so that these patients are recognised, digests and thumbnails "
+            "(12 x 12 x 12 grey values) of the training scans.",
+        ),
+    ] = False,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Pack a run for sharing, without images or local paths; or check a bundle without executing any of its content."""
-    if run == "check":
-        _check(file, json=json)
-        return
+    """Pack a run: record, tables, log and digests, but no images, labels or local paths."""
+    from uad_bench.output.bundle_readme import bundle_readme
     from uad_bench.runs.bundle import write_bundle
-    from uad_bench.runs.folder import open_run
+    from uad_bench.runs.opening import open_run
 
-    if output is None or file is not None:
-        raise ConfigError("no output file given: uad-bench bundle RUN -o FILE, or uad-bench bundle check FILE")
-    write_bundle(open_run(Path(runs), run), output, maps=maps)
+    found = open_run(Path(runs), run)
+    write_bundle(found, output, maps=maps, weights=weights, readme=bundle_readme(found))
     if json:
         print_json({"bundle": str(output), "bytes": output.stat().st_size})
     else:
         typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)
 
 
-def _check(file: Path | None, *, json: bool) -> None:
+@bundle.command("check")
+def check(file: Annotated[Path, typer.Argument(help="The bundle.")], json: AsJson = False) -> None:
+    """Check the format and all digests of a bundle, without unpacking it. The command [b]verify[/b] checks more."""
     from uad_bench.runs.bundle_check import check_bundle
 
-    if file is None:
-        raise ConfigError("no bundle given: uad-bench bundle check FILE")
     record = check_bundle(file)
     if json:
         print_json({"bundle": file.name, "sound": True, "run": record.run})
     else:
-        typer.echo(f"{file.name}: valid; contains {record.run}")
+        typer.echo(f"{file.name}: valid; contains {record.run}. Next: uad-bench show {file}, uad-bench verify {file}")

@@ -16,7 +16,7 @@ def show(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="A run: its folder, or task/method/seed0-1a2b3c4d. Or [b]method[/b] NAME, or [b]task[/b] NAME.",
+            help="A run: its folder, a bundle, or task/method/seed0-1a2b3c4d. Or [b]method[/b] NAME, [b]task[/b] NAME.",
         ),
     ],
     profile: Annotated[str | None, typer.Option(help="With a method: default or published.")] = None,
@@ -40,8 +40,8 @@ def _show_run(name: str, runs: Path, *, json: bool) -> None:
     from uad_bench.console import stdout
     from uad_bench.evaluation.reconstructions import read_reconstructions
     from uad_bench.output.run_view import RunView
-    from uad_bench.runs.folder import open_run
     from uad_bench.runs.integrity import untouched_record
+    from uad_bench.runs.opening import open_run
     from uad_bench.runs.tables import read_patients
 
     found = open_run(Path(runs), name)

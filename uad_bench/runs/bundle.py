@@ -1,8 +1,9 @@
-"""Pack a run for sharing: records, tables, digests and optionally maps, without images, labels or local paths.
+"""Pack a run for sharing: records, tables, log, digests, optionally maps and weights; no images, labels, local paths.
 
 A bundle is a zip file. `bundle.json` lists every other member with its SHA-256; `bundle_check` validates untrusted
 bundles. Maps are quantised to 65,536 levels per run, value = offset + step * code, which keeps the order of scores that
-differ by more than a step.
+differ by more than a step. Weights come with the signatures of their training patients: digests of the scans and grey
+values reduced to 12 x 12 x 12, without which the patients could not be recognised.
 """
 
 import hashlib
@@ -19,13 +20,15 @@ from numpy.typing import NDArray
 
 from uad_bench.errors import ConfigError
 from uad_bench.files import atomic, prepare_output, read_json
+from uad_bench.runs.checkpoints import is_intact, read_description
 from uad_bench.runs.folder import Run
 from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.redaction import hide_paths
 from uad_bench.version import VERSION
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "bundle.json"
+README = "README.md"
 LEVELS = 2**16 - 1
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same run gives the same bytes
 TABLES = ("metrics.csv", "sweep.csv", "replicates.npy")
@@ -55,18 +58,25 @@ class Levels:
         return (self.offset + self.step * codes.astype(np.float64)).astype(np.float32)
 
 
-def write_bundle(run: Run, file: Path, *, maps: bool = False) -> None:
+def write_bundle(run: Run, file: Path, *, maps: bool = False, weights: bool = False, readme: str = "") -> None:
     """Pack a finished run, with its folds.
 
+    Args:
+        run: the run.
+        file: the bundle to write.
+        maps: include the score maps, rounded to 16 bits.
+        weights: include the trained weights, and the signatures of their training patients.
+        readme: text of a `README.md` for people who open the bundle.
+
     Raises:
-        ConfigError: the run is not finished, its maps are missing, or the file cannot be written.
+        ConfigError: the run is not finished, its maps or weights are missing, or the file cannot be written.
     """
     if not run.finished:
         raise ConfigError(f"{run.path}: the run is not finished; only finished runs can be shared")
     levels: dict[str, Levels] = {}
     index: dict[str, Any] = {}
     with atomic(prepare_output(file)) as target, ZipFile(target, "w", ZIP_DEFLATED) as archive:
-        for name, data in _members(run, levels, maps=maps):
+        for name, data in _members(run, levels, maps=maps, weights=weights, readme=readme):
             index[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             archive.writestr(_regular(name), data)
         coding = {part: {"offset": level.offset, "step": level.step} for part, level in levels.items()}
@@ -74,12 +84,18 @@ def write_bundle(run: Run, file: Path, *, maps: bool = False) -> None:
         archive.writestr(_regular(INDEX), _json(about))
 
 
-def _members(run: Run, levels: dict[str, Levels], *, maps: bool) -> Iterator[tuple[str, bytes]]:
+def _members(
+    run: Run, levels: dict[str, Levels], *, maps: bool, weights: bool, readme: str
+) -> Iterator[tuple[str, bytes]]:
+    if readme:
+        yield README, hide_paths(readme).encode()
     for part in (run, *run.folds):
         prefix = "" if part is run else f"{part.path.name}/"
         yield f"{prefix}{run.record.name}", part.record.read_bytes()
         yield f"{prefix}{run.experiment.name}", _json(_without_paths(read_json(part.experiment)))
+        yield f"{prefix}{run.events.name}", _log(part)
         yield from ((f"{prefix}{name}", (part.path / name).read_bytes()) for name in _present(part))
+        yield from _weights(part, prefix) if weights and not (part is run and run.folds) else ()
         if part.manifest.exists():
             yield f"{prefix}{run.manifest.name}", part.manifest.read_bytes()
             yield from _maps(part, prefix, levels) if maps else ()
@@ -87,6 +103,19 @@ def _members(run: Run, levels: dict[str, Levels], *, maps: bool) -> Iterator[tup
 
 def _present(run: Run) -> list[str]:
     return [name for name in TABLES if (run.path / name).exists()]
+
+
+def _log(run: Run) -> bytes:
+    """The event log, without paths."""
+    events = (_without_paths(event.to_json()) for event in run.read_events())
+    return "".join(json.dumps(event, allow_nan=False, ensure_ascii=False) + "\n" for event in events).encode()
+
+
+def _weights(run: Run, prefix: str) -> Iterator[tuple[str, bytes]]:
+    if not is_intact(run.checkpoint):
+        raise ConfigError(f"{run.path}: its weights are missing or damaged; share the run without --weights")
+    yield f"{prefix}{run.checkpoint.name}", run.checkpoint.read_bytes()
+    yield f"{prefix}{run.checkpoint.with_suffix('.json').name}", _json(read_description(run.checkpoint).to_json())
 
 
 def _maps(run: Run, prefix: str, levels: dict[str, Levels]) -> Iterator[tuple[str, bytes]]:

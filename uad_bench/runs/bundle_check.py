@@ -1,4 +1,4 @@
-"""Validate an untrusted bundle: nothing is unpacked to disk or executed, and all sizes are bounded."""
+"""Validate an untrusted bundle before anything reaches the disk; nothing is executed, and all sizes are bounded."""
 
 import hashlib
 import io
@@ -7,6 +7,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -15,7 +16,8 @@ import numpy as np
 
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import parse_json, safe_name
-from uad_bench.runs.bundle import FORMAT, INDEX, TABLES
+from uad_bench.runs.bundle import FORMAT, INDEX, README, TABLES
+from uad_bench.runs.checkpoints import CheckpointFacts
 from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.record import RunRecord, record_digest
 from uad_bench.runs.redaction import hide_paths
@@ -24,7 +26,9 @@ MOST_MEMBERS = 100_000
 LARGEST_MEMBER = 1 << 30
 LARGEST_BUNDLE = 1 << 36
 FOLD = re.compile(r"fold\d{1,3}/")
-DOCUMENTS = ("record.json", "experiment.json", "MANIFEST.json")
+FORMATS = {1, FORMAT}  # 1 has no log and no weights
+EVENTS, WEIGHTS, TRAINED_ON = "events.jsonl", "checkpoint.safetensors", "checkpoint.json"
+DOCUMENTS = ("record.json", "experiment.json", "MANIFEST.json", EVENTS, WEIGHTS, TRAINED_ON)
 DIMENSIONS = 3
 BROKEN = (
     *(BadZipFile, NotImplementedError, RuntimeError, zlib.error, struct.error, OSError, EOFError),
@@ -40,24 +44,32 @@ def check_bundle(file: Path) -> RunRecord:
         ConfigError: the file cannot be opened.
         VerificationError: names the first member that is missing, unexpected, too large, or differs from its digest.
     """
+    with reading(file) as archive:
+        return check_archive(archive)[0]
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[ZipFile]:
+    """Open a bundle; every error that its content causes is a `VerificationError` that names the file."""
     try:
         stream = file.open("rb")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     try:
         with stream, ZipFile(stream) as archive:
-            return _check(archive)
+            yield archive
     except BROKEN as error:
         raise VerificationError(f"{file.name}: not a valid bundle: {error}") from error
     except VerificationError as error:
         raise VerificationError(f"{file.name}: {error}") from error
 
 
-def _check(archive: ZipFile) -> RunRecord:
+def check_archive(archive: ZipFile) -> tuple[RunRecord, dict[str, ZipInfo]]:
+    """The record of an open bundle, and its members by name, after checking all of them."""
     members = _inspect(archive)
-    _compare_digests(archive, members, _object(INDEX, _read(archive, members[INDEX])))
+    _compare_digests(archive, members, _object(INDEX, read_member(archive, members[INDEX])))
     whole, *_ = [_check_run(archive, members, prefix) for prefix in _prefixes(members)]
-    return whole
+    return whole, members
 
 
 def _inspect(archive: ZipFile) -> dict[str, ZipInfo]:
@@ -82,7 +94,7 @@ def _inspect(archive: ZipFile) -> dict[str, ZipInfo]:
 
 def _is_ours(name: str) -> bool:
     inner = FOLD.sub("", name, count=1) if FOLD.match(name) else name
-    if inner in {INDEX, *DOCUMENTS, *TABLES}:
+    if inner in {INDEX, README, *DOCUMENTS, *TABLES}:
         return True
     folder, _, subject = inner.partition("/")
     try:
@@ -91,7 +103,7 @@ def _is_ours(name: str) -> bool:
         return False
 
 
-def _read(archive: ZipFile, member: ZipInfo) -> bytes:
+def read_member(archive: ZipFile, member: ZipInfo) -> bytes:
     """Read a member, at most up to its stated size."""
     with archive.open(member) as stream:
         data = stream.read(member.file_size + 1)
@@ -101,14 +113,14 @@ def _read(archive: ZipFile, member: ZipInfo) -> bytes:
 
 
 def _compare_digests(archive: ZipFile, members: Mapping[str, ZipInfo], index: Mapping[str, Any]) -> None:
-    if index.get("format") != FORMAT:
+    if index.get("format") not in FORMATS:
         raise VerificationError(f"format {index.get('format')!r} is not supported by this version")
     listed = index["files"]
     if set(listed) != set(members) - {INDEX}:
         unmatched = sorted(set(listed) ^ (set(members) - {INDEX}))
         raise VerificationError(f"{unmatched[0]!r} is listed but absent, or present but not listed")
     for name, entry in listed.items():
-        if hashlib.sha256(_read(archive, members[name])).hexdigest() != entry["sha256"]:
+        if hashlib.sha256(read_member(archive, members[name])).hexdigest() != entry["sha256"]:
             raise VerificationError(f"member {name!r} does not match the index (SHA-256 differs)")
 
 
@@ -125,21 +137,45 @@ def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) ->
         raise VerificationError(f"{prefix}record.json was changed after it was sealed")
     record = RunRecord.model_validate(document)
     for name, digest in (record.files or {}).items():
-        if hashlib.sha256(_read(archive, members[f"{prefix}{name}"])).hexdigest() != digest:
+        if hashlib.sha256(read_member(archive, members[f"{prefix}{name}"])).hexdigest() != digest:
             raise VerificationError(f"{prefix}{name} does not match the digest in the record")
+    _check_log(archive, members, f"{prefix}{EVENTS}")
+    if {f"{prefix}{WEIGHTS}", f"{prefix}{TRAINED_ON}"} & set(members):
+        _check_weights(archive, members, prefix, record)
     maps = [name for name in members if name.startswith(f"{prefix}maps/")]
     if maps:
         stored = Manifest.model_validate(_document(archive, members, f"{prefix}MANIFEST.json")).maps
         for name in maps:
-            _check_map(name, _read(archive, members[name]), stored[name.rpartition("/")[2][:-4]].shape)
+            _check_map(name, read_member(archive, members[name]), stored[name.rpartition("/")[2][:-4]].shape)
     return record
 
 
+def _check_log(archive: ZipFile, members: Mapping[str, ZipInfo], name: str) -> None:
+    for line in read_member(archive, members[name]).splitlines() if name in members else ():
+        _require_no_path(name, _object(name, line))
+
+
+def _check_weights(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str, record: RunRecord) -> None:
+    """Check the weights against their digests, and that the signatures include every training patient."""
+    facts = _object(TRAINED_ON, read_member(archive, members[f"{prefix}{TRAINED_ON}"]))  # base64 may look like a path
+    described = CheckpointFacts.model_validate(facts)
+    digest = hashlib.sha256(read_member(archive, members[f"{prefix}{WEIGHTS}"])).hexdigest()
+    manifest = Manifest.model_validate(_document(archive, members, f"{prefix}MANIFEST.json"))
+    if not described.sha256 == digest == manifest.checkpoint:
+        raise VerificationError(f"{prefix}{WEIGHTS} does not match its digests")
+    if lacking := sorted({*(record.subjects.train or ())} - {*described.training_set}):
+        raise VerificationError(f"{prefix}{TRAINED_ON} lacks the signature of training patient {lacking[0]}")
+
+
 def _document(archive: ZipFile, members: Mapping[str, ZipInfo], name: str) -> dict[str, Any]:
-    document = _object(name, _read(archive, members[name]))
+    document = _object(name, read_member(archive, members[name]))
+    _require_no_path(name, document)
+    return document
+
+
+def _require_no_path(name: str, document: dict[str, Any]) -> None:
     if path := next((text for text in _texts(document) if hide_paths(text) != text), None):
         raise VerificationError(f"{name} contains a local path: {path[:80]!r}")
-    return document
 
 
 def _object(name: str, data: bytes) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Verification:
         unverifiable: why numbers could not be recomputed; empty otherwise.
         failed: whether the method failed, so that there are no numbers.
         unchecked: additional results that were not recomputed.
+        within: the tolerance, if the numbers were recomputed from rounded maps.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Verification:
     unverifiable: str = ""
     failed: bool = False
     unchecked: tuple[str, ...] = ()
+    within: float | None = None
 
     def __str__(self) -> str:
         return "\n".join([self._verdict(), *(f"{self.run}: {name}: not verified" for name in self.unchecked)])
@@ -50,6 +52,8 @@ class Verification:
             return f"{self.run}: unverifiable, {self.unverifiable}"
         if self.failed:
             return f"{self.run}: failed, no numbers to verify"
+        if self.within:
+            return f"{self.run}: {self.numbers} numbers verified to {self.within:g}, from maps rounded to 16 bits"
         return f"{self.run}: {f'{self.numbers} numbers verified' if self.numbers else 'unchanged since it was written'}"
 
     def to_json(self) -> dict[str, Any]:

@@ -256,21 +256,6 @@ def find_runs(root: Path, task: str | None = None) -> list[Run]:
     return [run for run in (Run(path.parent) for path in sorted(root.glob(pattern))) if run.finished or run.failed]
 
 
-def open_run(root: Path, name: str) -> Run:
-    """Find a run by the path of its folder, by `task/method/seed0-1a2b3c4d`, or by any unique part of that."""
-    for path in (Path(name), root / name):
-        if (path / "record.json").is_file():
-            return Run(path)
-    found = [run for run in find_runs(root) if name in str(run.path.relative_to(root))]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(str(run.path.relative_to(root)) for run in found[:5])
-    raise ConfigError(
-        f"no single run {name!r} in {root}: {'candidates are ' + listed if found else 'none matches'}; "
-        "see uad-bench list runs"
-    )
-
-
 def now() -> str:
     """The current time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -37,7 +37,9 @@ class Origin:
                 f"{run.path}: has folds with separate weights; name one fold, such as {run.folds[0].path}"
             )
         if not is_intact(run.checkpoint):
-            raise ConfigError(f"{run.path}: its weights are missing or damaged; run it again")
+            raise ConfigError(
+                f"{run.path}: its weights are missing or damaged; run it again, or ask for a bundle made with --weights"
+            )
         return cls(Run(run.path.resolve()), further)
 
     @property

@@ -146,7 +146,7 @@ class RecordCheck:
         self, rows: Sequence[MetricRow], group: str, patients: Sequence[Patient], known: Mapping[str, float]
     ) -> Iterator[Finding]:
         """Check that every metric of these patients occurs once, with its value and settings."""
-        again = self._numbers(patients, known, group)
+        again = self.numbers(patients, known, group)
         keys = [row.key for row in rows]
         for key in sorted(set(again) - set(keys)):
             yield Finding(f"record.json {key}", "is missing")
@@ -159,7 +159,9 @@ class RecordCheck:
             else:
                 yield Finding(f"record.json {key}", "is not a metric of this protocol")
 
-    def _numbers(self, patients: Sequence[Patient], known: Mapping[str, float], group: str) -> dict[str, Recomputed]:
+    def numbers(
+        self, patients: Sequence[Patient], known: Mapping[str, float], group: str = ""
+    ) -> dict[str, Recomputed]:
         """The expected rows; an undefined threshold has a single row, an undefined Dice."""
         policies = self.stored.record.thresholds
         numbers = recompute(patients, known) | (

@@ -13,9 +13,11 @@ from uad_bench.files import read_json
 from uad_bench.method import Progress
 from uad_bench.output.publishing import tables
 from uad_bench.runs.findings import Finding, Verification
-from uad_bench.runs.folder import Run, find_runs, open_run
+from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.opening import is_bundle, open_run
 from uad_bench.runs.record import record_digest
 from uad_bench.verification.verify import verify_run
+from uad_bench.verification.verify_bundle import verify_bundle
 
 Report = Callable[[Progress], None]
 SHOWN = 5  # lines of a table that are quoted
@@ -23,16 +25,18 @@ SAME = ("subjects", "thresholds", "metrics", "groups", "task", "status", "reason
 
 
 def verify(target: str, *, runs: Path, data: Path | None = None, report: Report = lambda _: None) -> list[Verification]:
-    """Verify a run, all runs of a folder, or a stored leaderboard.
+    """Verify a run, all runs of a folder, a bundle, or a stored leaderboard.
 
     Args:
-        target: a run as in `open_run`, a folder of runs, or a leaderboard: `leaderboards/<task>`,
+        target: a run or bundle as in `open_run`, a folder of runs, or a leaderboard: `leaderboards/<task>`,
             `leaderboards/<task>.md`, or the folder of them all.
         runs: folder with the leaderboard's runs.
         data: folder with the patients, if the task's data is not embedded.
         report: receives progress.
     """
     folder = Path(target)
+    if is_bundle(target):
+        return [verify_bundle(target, data=data, report=report)]
     if boards := _boards(folder):
         return [found for board in boards for found in _verify_board(board, runs, data, report)]
     if folder.is_dir() and not (folder / "record.json").exists() and (found := find_runs(folder)):
