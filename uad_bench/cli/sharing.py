@@ -40,7 +40,7 @@ def make(
 
 
 @bundle.command("check")
-def check(file: Annotated[Path, typer.Argument(help="The bundle.")], json: AsJson = False) -> None:
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle.")], json: AsJson = False) -> None:
     """Check the format and all digests of a bundle, without unpacking it. The command [b]verify[/b] checks more."""
     from uad_bench.runs.bundle_check import check_bundle
 
