@@ -7,7 +7,7 @@ from scipy import ndimage
 from uad_bench.evaluation.median import median_filter, merge
 
 
-@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("size", [3, 4, 5])
 @pytest.mark.parametrize("shape", [(7, 9, 6), (6, 70, 8), (5, 5, 1)])
 def test_medians_are_those_of_scipy_ties_and_edges_included(size: int, shape: tuple[int, int, int]):
     scores = np.random.default_rng(size).integers(-9, 9, shape).astype(np.float32)

@@ -13,6 +13,7 @@ from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.protocol import Protocol, load_protocol, protocol_names
 
 PAPERS = {"mmccd", "itermask2", "dae", "baur", "pddpm", "mediaanomaly", "andi", "anoddpm", "mood"}
+PAPERS |= {"reflect", "mad-ad", "disyre", "uad-imag", "uad-imag-best", "fae", "bmad", "patch2loc"}
 
 
 @pytest.mark.parametrize("name", protocol_names())

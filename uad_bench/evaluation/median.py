@@ -16,6 +16,9 @@ Scores = NDArray[np.float32]
 Wires = list[Scores]
 """Arrays of one shape, ascending voxel by voxel: wire i holds the i-th smallest of each window."""
 
+LARGEST = 5
+"""Largest window side; the network of comparisons is built for these."""
+
 _TILE = 1 << 15  # voxels of a plane processed at once, so that the wires of a window fit in the CPU cache
 
 
@@ -24,15 +27,16 @@ def median_filter(scores: Scores, *, size: int, dims: int = 3) -> Scores:
 
     Args:
         scores: (X, Y, Z) float32, finite.
-        size: voxels along a side of the window, 3 or 5.
+        size: voxels along a side of the window, 3 to 5; an even window reaches one voxel further down than up, and
+            its median is the upper one, as in scipy.
         dims: 3 for cubes, 2 for squares within axial slices.
     """
-    reach = size // 2
-    padded = np.pad(scores, [(reach, reach), (reach, reach), (reach * (dims == 3),) * 2], mode="symmetric")
+    reach = size // 2, (size - 1) // 2
+    padded = np.pad(scores, [reach, reach, reach if dims == 3 else (0, 0)], mode="symmetric")
     result = np.empty_like(scores)
     rows = max(4 * size, _TILE // max(1, scores.shape[2]))
     for start in range(0, scores.shape[1], rows):
-        strip = padded[:, start : start + rows + 2 * reach]
+        strip = padded[:, start : start + rows + size - 1]
         result[:, start : start + rows] = _strip(strip, size, dims)
     return result
 
@@ -114,6 +118,9 @@ def _interleaved(rank: int, even: Mapping[int, Scores], odd: Mapping[int, Scores
 
 def _median(pairs: Sequence[Wires], last: Wires) -> Scores:
     """Median of `size` sorted lists: the unions of neighbours in `pairs`, and the last list by itself."""
+    if len(pairs) == 3:  # a window of four planes
+        middle = len(pairs[0])
+        return _merge(pairs[0], pairs[2], range(middle, middle + 1))[middle]
     if len(pairs) == 2:
         return _select(dict(enumerate(pairs[0])), last, (len(pairs[0]) + len(last)) // 2)
     middle = (2 * len(pairs[0]) + len(last)) // 2

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from uad_bench.evaluation.median import median_filter
+from uad_bench.evaluation.median import LARGEST, median_filter
 
 Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -29,7 +29,7 @@ class Median:
     __pydantic_config__ = STRICT
 
     step: Literal["median"] = "median"
-    size: Literal[3, 5]
+    size: Literal[3, 4, 5, 7]
     dims: Literal[2, 3] = 3
 
     @property
@@ -39,6 +39,10 @@ class Median:
 
     def apply(self, scores: Scores, _: Mask) -> Scores:
         """Filter scores (X, Y, Z); the brain mask plays no part."""
+        if self.size > LARGEST:
+            from scipy import ndimage
+
+            return np.asarray(ndimage.median_filter(scores, (self.size, self.size, self.size if self.dims == 3 else 1)))
         return median_filter(scores, size=self.size, dims=self.dims)
 
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from uad_bench.config import read_toml, require_file, validate
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.postprocessing import Chain, Step, describe
-from uad_bench.evaluation.threshold_search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles, Yen
+from uad_bench.evaluation.threshold_search import EachUnit, Fixed, Grid, Halving, Linear, Quantiles, UpperQuantile, Yen
 from uad_bench.resources import resource_names, resource_path
 
 STRICT = ConfigDict(extra="forbid")
@@ -22,7 +22,9 @@ ATLAS_SLICES = 155  # slice ranges of papers are given on the BraTS grid
 Aggregation = Literal["pooled", "mean", "slices"]
 ReportedName = Annotated[str, Field(pattern=r"^[a-z0-9_]+/(pooled|mean|slices)$")]
 Policy = Literal["hFPR1", "hFPR5", "valDice", "oracle"]
-Search = Annotated[Grid | Linear | Quantiles | Halving | EachUnit | Yen | Fixed, Field(discriminator="kind")]
+Search = Annotated[
+    Grid | Linear | Quantiles | Halving | EachUnit | UpperQuantile | Yen | Fixed, Field(discriminator="kind")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +44,11 @@ class Published:
         strict: whether voxels exactly at the threshold are excluded from the prediction.
         assd: `mm` over all surface voxels, or `pixels` for the mean of both directions' means.
         precision_of_nothing: precision of an empty prediction; None excludes those slices or patients.
-        both_empty: Dice of a slice or patient with empty reference and prediction; None excludes those with an empty
-            reference.
+        both_empty: Dice of a slice or patient with empty reference and prediction, where any prediction then has
+            Dice 0; None excludes those with an empty reference.
+        sample: voxels drawn at random from each patient for metrics of voxels; None for all.
+        slice_score: how the scores of a slice become one: their `mean`, `max`, or the mean of those above their 90 %
+            quantile (`top10pct`).
         numbers: metrics reported by the paper, as `name/aggregation`: `pooled`, `mean` over patients or over `slices`.
         absent: metrics that cannot be computed from maps, with the reason.
         notes: differences from the paper's code.
@@ -63,6 +68,8 @@ class Published:
     assd: Literal["mm", "pixels"] = "mm"
     precision_of_nothing: float | None = None
     both_empty: float | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
+    slice_score: Literal["mean", "max", "top10pct"] = "mean"
     numbers: tuple[ReportedName, ...] = ()
     absent: dict[ReportedName, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ replicated as in the paper's code, and these metrics are never ranked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from uad_bench.evaluation.cases import Case, Cases
 from uad_bench.evaluation.protocol import Protocol, Published
-from uad_bench.evaluation.threshold_search import EachUnit, ThresholdObjective
+from uad_bench.evaluation.rescaled import RescaledCases, slices_of
+from uad_bench.evaluation.threshold_search import EachUnit, ThresholdObjective, UpperQuantile
 from uad_bench.metrics.overlap import OVERLAP, confusion_of
-from uad_bench.metrics.ranks import RankCounts, count_ranks, count_ranks_of
-from uad_bench.metrics.slicewise import slice_scores
+from uad_bench.metrics.ranks import RankCounts, Voxels, count_ranks, count_ranks_of
+from uad_bench.metrics.region_overlap import region_overlap
+from uad_bench.metrics.slicewise import SLICE_SCORES
 from uad_bench.metrics.surface import assd, mean_of_directions, surface_distances
 from uad_bench.metrics.value import MetricValue, undefined
-from uad_bench.metrics.voxel import auroc, average_precision
+from uad_bench.metrics.voxel import auroc, average_precision, best_dice
 from uad_bench.runs.metric_rows import MetricRow
 
 Mask = NDArray[np.bool_]
@@ -55,13 +57,18 @@ def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
     rules = cases.protocol.published
     assert rules is not None, f"protocol {cases.protocol.name} replays no paper"
     test = cases.present(test)
-    seen = _Rescaled.over(cases, test, rules)
-    chosen_on = test if rules.on == "test" else [s for s in cases.present(val) if cases.references[s].anomaly.any()]
-    threshold, refusal = _search(seen, chosen_on)
+    seen = RescaledCases.over(cases, test, rules)
+    threshold, refusal = _search(seen, test if rules.on == "test" else _chosen_on(cases, val, rules))
     replayed = _Replayed(seen, test, threshold, refusal)
     metrics = [replayed.metric(number) for number in rules.numbers]
     absent = [replayed.row(number, undefined(f"n/a ({why})"), 0) for number, why in rules.absent.items()]
     return Replay(cases.protocol.name, threshold, (*metrics, *absent))
+
+
+def _chosen_on(cases: Cases, val: Sequence[str], rules: Published) -> list[str]:
+    """Validation patients on whom the threshold is chosen: those with a lesion, unless only healthy voxels count."""
+    healthy = isinstance(rules.search, UpperQuantile) and rules.search.of == "healthy"
+    return [name for name in cases.present(val) if healthy or cases.references[name].anomaly.any()]
 
 
 def refused(protocol: Protocol, why: str) -> tuple[MetricRow, ...]:
@@ -85,89 +92,39 @@ def trapezoid_area(counts: RankCounts) -> MetricValue:
     return MetricValue(float(np.sum(at * (left + right)) / 2) / counts.n_positive)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rescaled:
-    """Cases with scores rescaled as in the paper's code.
-
-    Attributes:
-        low: score mapped to 0.
-        high: score mapped to 1.
-    """
-
-    cases: Cases
-    rules: Published
-    low: float = 0.0
-    high: float = 1.0
-
-    @classmethod
-    def over(cls, cases: Cases, test: Sequence[str], rules: Published) -> _Rescaled:
-        """Rescaling limits from all test patients jointly, if the paper uses them."""
-        if rules.rescale == "none" or not test:
-            return cls(cases, rules)
-        if rules.rescale == "unmasked-min-max":
-            raw = replace(cases, protocol=replace(cases.protocol, chain=()))
-            return replace(cls._spanning(raw, test, rules), cases=cases)
-        return cls._spanning(cases, test, rules)
-
-    @classmethod
-    def _spanning(cls, cases: Cases, test: Sequence[str], rules: Published) -> _Rescaled:
-        extremes = [(case.scores.min(), case.scores.max()) for case in cases(test)]
-        return cls(cases, rules, float(min(low for low, _ in extremes)), float(max(high for _, high in extremes)))
-
-    def __call__(self, subjects: Sequence[str]) -> Iterator[Case]:
-        """The rescaled cases of these patients."""
-        return (replace(case, scores=self._convert(case.scores)) for case in self.cases(subjects))
-
-    def units(self, subjects: Sequence[str], aggregation: str) -> Iterator[Case]:
-        """Slices for the aggregation `slices`, otherwise whole patients."""
-        for case in self(subjects):
-            yield from _slices(case) if aggregation == "slices" else (case,)
-
-    def mark(self, case: Case, threshold: float) -> Mask:
-        """Voxels above the threshold, small components dropped."""
-        marked = case.scores > threshold if self.rules.strict else case.scores >= threshold
-        return self.cases.protocol.steps.clean(marked & case.domain)
-
-    def _convert(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self.rules.rescale != "none":
-            lowest = scores == scores.min(initial=np.inf)
-            scores = ((scores - self.low) / ((self.high - self.low) or 1.0)).astype(np.float32)
-            if self.rules.rescale == "unmasked-min-max":
-                scores[lowest] = 0.0  # voxels masked out by the chain
-        return scores.astype(np.float16).astype(np.float32) if self.rules.half else scores
-
-
-def _slices(case: Case) -> Iterator[Case]:
-    for k in range(case.z.size):
-        cut = (slice(None), slice(None), slice(k, k + 1))
-        scores, anomaly, domain = case.scores[cut], case.anomaly[cut], case.domain[cut]
-        yield replace(case, z=case.z[k : k + 1], scores=scores, anomaly=anomaly, domain=domain)
-
-
-def _search(seen: _Rescaled, subjects: Sequence[str]) -> tuple[float, str | None]:
+def _search(seen: RescaledCases, subjects: Sequence[str]) -> tuple[float, str | None]:
     """The threshold, or why there is none."""
     search = seen.rules.search
     if search is None:
         return float("nan"), "n/a (the protocol has no threshold)"
     if not subjects:
-        return float("nan"), "n/a (no patient with a lesion to choose the threshold on)"
-    objective = ThresholdObjective(partial(_objective, seen, subjects), _scores(seen, subjects))
+        return float("nan"), "n/a (no patient to choose the threshold on)"
+    of = search.of if isinstance(search, UpperQuantile) else "all"
+    objective = ThresholdObjective(partial(_objective, seen, subjects), _scores(seen, subjects, of))
+    if not objective.scores.size:
+        return float("nan"), "n/a (no healthy voxel to choose the threshold on)"
     if why := search.refusal(objective):
         return float("nan"), f"n/a ({why})"
     return (float("nan") if isinstance(search, EachUnit) else search.find(objective)), None
 
 
-def _scores(seen: _Rescaled, subjects: Sequence[str]) -> NDArray[np.float32]:
-    """Scores of the domain, ascending; subsampled evenly if there are more than `SAMPLE`."""
+def _scores(seen: RescaledCases, subjects: Sequence[str], of: str = "all") -> NDArray[np.float32]:
+    """Scores, ascending; subsampled evenly if there are more than `SAMPLE`.
+
+    Args:
+        seen: the rescaled cases.
+        subjects: whose scores.
+        of: `all` voxels of the domain, its `negatives`, or `healthy` voxels before post-processing.
+    """
     most = max(1, SAMPLE // len(subjects))
     kept = []
-    for case in seen(subjects):
-        scores = np.sort(case.voxels[0])
+    for values in seen.healthy(subjects) if of == "healthy" else map(_VOXELS[of], seen.drawn(subjects)):
+        scores = np.sort(values)
         kept.append(scores if scores.size <= most else scores[np.linspace(0, scores.size - 1, most).astype(np.int64)])
     return np.sort(np.concatenate(kept))
 
 
-def _objective(seen: _Rescaled, subjects: Sequence[str], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _objective(seen: RescaledCases, subjects: Sequence[str], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     """The Dice (T,) that the paper maximises, without dropping small components."""
     aggregation = seen.rules.objective
     counted = [_dice_parts(unit, thresholds, seen.rules.strict) for unit in seen.units(subjects, aggregation)]
@@ -176,6 +133,9 @@ def _objective(seen: _Rescaled, subjects: Sequence[str], thresholds: NDArray[np.
         tp, marked, positive = (part.sum(axis=0, keepdims=True) for part in (tp, marked, positive))
     with np.errstate(invalid="ignore"):
         each = np.where(positive > 0, 2 * tp / (marked + positive), np.nan)
+    if (both_empty := seen.rules.both_empty) is not None:
+        each = np.where(positive > 0, each, np.where(marked > 0, 0.0, both_empty))
+        return np.asarray(each.mean(axis=0))
     return np.asarray(np.nanmean(each, axis=0) if np.any(positive > 0) else np.zeros(thresholds.size))
 
 
@@ -196,7 +156,7 @@ def _dice_parts(
 class _Replayed:
     """Metrics at the threshold that was found."""
 
-    seen: _Rescaled
+    seen: RescaledCases
     test: Sequence[str]
     threshold: float
     refusal: str | None
@@ -225,16 +185,15 @@ class _Replayed:
 
     def _pooled(self, name: str) -> MetricValue:
         if name in OVERLAP:
-            pairs = ((self.seen.mark(case, self.threshold), case) for case in self.seen(self.test))
+            pairs = ((self.seen.mark(case, self.threshold), case) for case in self.seen.drawn(self.test))
             found = [confusion_of(mask[case.domain], case.anomaly[case.domain]) for mask, case in pairs]
             return OVERLAP[name](sum(found[1:], found[0]))
+        if name == "aupro":
+            return region_overlap(self.seen(self.test), _scores(self.seen, self.test, "negatives"))
         if name.startswith("slice_"):
-            slices = [
-                slice_scores(case.scores, case.anomaly, domain=case.domain).voxels("mean_brain")
-                for case in self.seen(self.test)
-            ]
+            slices = [_slice_voxels(case, self.seen.rules.slice_score) for case in self.seen(self.test)]
             return _CURVES[name.removeprefix("slice_")](count_ranks(partial(iter, slices)))
-        counts = count_ranks(lambda: (case.voxels for case in self.seen(self.test)), names=self.test)
+        counts = count_ranks(lambda: (case.voxels for case in self.seen.drawn(self.test)), names=self.test)
         trapezoid = name == "auprc" and self.seen.rules.area == "trapezoid"
         return trapezoid_area(counts) if trapezoid else _CURVES[name](counts)
 
@@ -246,7 +205,8 @@ class _Replayed:
             found = confusion_of(mask[unit.domain], unit.anomaly[unit.domain])
             marked = found.tp + found.fp
             empty = {"precision": self.seen.rules.precision_of_nothing if not marked else None}
-            empty["dice"] = self.seen.rules.both_empty if not marked + found.fn else None
+            if found.tp + found.fn == 0 and self.seen.rules.both_empty is not None:
+                empty["dice"] = 0.0 if marked else self.seen.rules.both_empty
             value = empty.get(name)
             return OVERLAP[name](found) if value is None else MetricValue(value)
 
@@ -288,6 +248,21 @@ def _ranked(of: Callable[..., MetricValue]) -> Callable[[Case], MetricValue]:
     return lambda unit: of(count_ranks_of(*unit.voxels, name=unit.subject))
 
 
+def _slice_voxels(case: Case, score: str) -> Voxels:
+    """One score and one label per slice with evaluated voxels."""
+    units = [unit for unit in slices_of(case) if unit.domain.any()]
+    scores = np.array([SLICE_SCORES[score](unit.voxels[0]) for unit in units], np.float32)
+    return scores, np.array([unit.anomaly.any() for unit in units], bool)
+
+
+_VOXELS: Mapping[str, Callable[[Case], NDArray[np.float32]]] = {
+    "all": lambda case: case.voxels[0],
+    "negatives": lambda case: case.scores[case.domain & ~case.anomaly],
+}
 _AT_THRESHOLD = {*OVERLAP, "assd"}
-_CURVES: Mapping[str, Callable[..., MetricValue]] = {"auprc": average_precision, "auroc": auroc}
+_CURVES: Mapping[str, Callable[..., MetricValue]] = {
+    "auprc": average_precision,
+    "auroc": auroc,
+    "max_dice": lambda counts: best_dice(counts).dice,
+}
 _RANKED = {name: _ranked(of) for name, of in _CURVES.items()}

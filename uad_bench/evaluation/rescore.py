@@ -66,6 +66,7 @@ class Crossing(Document):
         threshold: kind of threshold search, on the patients `chosen_on`; None if there is none.
         values: the threshold found in each fold, in the unit of the paper's scores.
         at_end: whether a threshold is the last of its grid, so that a higher one might be better.
+        published: whether the protocol replicates a paper's own code.
         notes: differences from the paper's code.
     """
 
@@ -78,6 +79,7 @@ class Crossing(Document):
     chosen_on: str | None
     values: tuple[float, ...] = ()
     at_end: bool = False
+    published: bool = False
     notes: tuple[str, ...]
     metrics: tuple[MetricRow, ...]
 
@@ -196,6 +198,7 @@ def _crossing(parts: Sequence[Stored], protocol: Protocol, report: Report) -> Cr
         chosen_on=(published.on if search else None) if published else "val",
         values=values,
         at_end=search is not None and any(map(search.ends_at, values)),
+        published=published is not None,
         notes=tuple(published.notes) if published else (),
         metrics=merged.metrics,
     )

@@ -162,6 +162,25 @@ class EachUnit(AdaptiveSearch):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpperQuantile(AdaptiveSearch):
+    """The quantile that a share `rate` of scores exceeds.
+
+    Attributes:
+        of: `healthy` brain voxels in slices without anomaly, before post-processing; or all `negatives`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    kind: Literal["quantile"] = "quantile"
+    rate: Annotated[float, Field(gt=0, lt=1)]
+    of: Literal["healthy", "negatives"]
+
+    def find(self, seen: ThresholdObjective) -> float:
+        """The quantile of the scores, interpolated linearly."""
+        return float(np.quantile(seen.scores.astype(np.float64), 1 - self.rate))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fixed:
     """A threshold given in the paper, in the unit of its scores."""
 

@@ -32,6 +32,21 @@ REDUCTIONS: Mapping[str, Callable[[NDArray[np.float32]], float]] = {
 }
 
 
+def _top10pct(scores: NDArray[np.float32]) -> float:
+    """Mean of the voxels (V,) above the 90 % quantile; the quantile itself if none is."""
+    quantile = np.quantile(scores, 0.9)
+    above = scores[scores > quantile]
+    return float(np.mean(above, dtype=np.float64)) if above.size else float(quantile)
+
+
+SLICE_SCORES: Mapping[str, Callable[[NDArray[np.float32]], float]] = {
+    "mean": mean_brain,
+    "max": lambda scores: float(scores.max()),
+    "top10pct": _top10pct,
+}
+"""Scores of a slice (V,) in published papers."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceScores:
     """The slices of one patient that contain brain.

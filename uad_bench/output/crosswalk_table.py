@@ -30,7 +30,7 @@ def cells(entry: Crossing) -> list[str]:
         (m for p, a in DICE if (m := find_row(entry.metrics, "dice", p, aggregation=a, chain=entry.chain))), None
     )
     shown = {"dice", "auprc", "auroc"}
-    others = [m for m in entry.metrics if m.policy == "published" and m.name not in shown]
+    others = [m for m in entry.metrics if entry.published and m.name not in shown]
     second = [m for m in entry.metrics if m.name == "dice" and m.policy == "published" and m is not dice]
     extra = [f"{m.name} {_write(m)}" for m in others]
     return [
