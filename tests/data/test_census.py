@@ -192,6 +192,17 @@ def test_a_changed_file_is_read_again(cohort, cache_root):
     assert after["P1"] == before["P1"]
 
 
+def test_a_replaced_file_of_the_same_size_and_date_is_read_again(patients, cache_root):
+    path = patients.add("P0", 0) / "P0_flair.nii"
+    (patients.root / "P0" / "P0_flair.nii.gz").unlink()
+    patients.save(path, patients.texture(1))
+    before, state = patients.census(cache_root)["P0"], path.stat()
+    patients.save(path, patients.texture(2))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert path.stat().st_size == state.st_size
+    assert patients.census(cache_root)["P0"].digests["flair"] != before.digests["flair"]
+
+
 def test_recompression_and_another_type_leave_the_digest(patients, cache_root):
     folder = patients.add("P0", 0)
     before = patients.census(cache_root)["P0"].digests

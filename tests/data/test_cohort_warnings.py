@@ -1,6 +1,7 @@
 """What is odd about a cohort is counted by kind, and said in a sentence that names patients."""
 
 from uad_bench.data.cohort_warnings import find_cohort_warnings
+from uad_bench.data.gate import DuplicatePair
 
 
 def test_a_sound_cohort_has_none(make_facts):
@@ -28,3 +29,23 @@ def test_each_kind_is_counted_and_its_first_patients_are_named(make_facts):
     }
     assert found["undeclared_label_values"].message.endswith("does not declare (7, 9)")
     assert found["anomaly_outside_brain"].message.startswith("4 of 10 patients (out0, out1, out2, ...)")
+
+
+def test_ids_that_differ_in_a_last_part_are_named_unless_a_column_names_the_patients(make_facts):
+    ids = ("P001_1", "P001_2", "P002_1", "P003-20010302")
+    (warning,) = find_cohort_warnings([make_facts(id=id_, patient=id_) for id_ in ids])
+    assert (warning.kind, warning.count) == ("similar_ids", 2)
+    assert "(P001_1 and P001_2)" in warning.message
+    assert find_cohort_warnings([make_facts(id=id_, patient=f"person {id_}") for id_ in ids]) == []
+
+
+def test_numbers_of_patients_are_not_taken_for_visits(make_facts):
+    for ids in (("BraTS2021_00002", "BraTS2021_00003"), ("case_1", "case_2"), ("P0", "P10"), ("s1_1", "s1_2")):
+        assert find_cohort_warnings([make_facts(id=id_, patient=id_) for id_ in ids]) == []
+
+
+def test_near_duplicates_are_one_warning(make_facts):
+    pair = DuplicatePair("a", "b", "flair", 0.85, mirrored=True)
+    (warning,) = find_cohort_warnings([make_facts()], [pair])
+    assert (warning.kind, warning.count) == ("similar_scans", 1)
+    assert "a and b: mirrored near-duplicates (correlation 0.8500)" in warning.message

@@ -1,58 +1,103 @@
-"""Fingerprints that a re-saved scan keeps and another patient does not have."""
+"""Thumbnails that a changed copy of a scan keeps and another patient does not have."""
+
+import base64
+import zlib
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from uad_bench.data.likeness import (
-    ALONG_X,
-    correlation,
-    difference_hash,
-    hamming,
-    mirror_hash,
-    mirror_thumbnail,
-    thumbnail,
-)
+from uad_bench.data.likeness import SHAPE, decode, registered_correlation, resemblance, thumbnail
+
+MM = (1.0, 1.0, 1.0)
 
 
-def scan(patients, seed):
-    return patients.texture(seed, (40, 44, 36))
+def scan(patients, seed, shape=(60, 72, 60)):
+    """Smooth blobs, shaped like a brain, above zero inside it."""
+    volume = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 4)
+    return np.where(patients.brain(shape), volume - volume.min() + 0.05, 0)
 
 
-@pytest.mark.parametrize(
-    "resave",
-    [lambda v: v * 3 + 7, lambda v: v // 4, lambda v: v + np.random.default_rng(1).normal(0, 20, v.shape)],
-    ids=["rescaled", "fewer greys", "noise"],
-)
-def test_a_resaved_scan_is_near(patients, resave):
-    volume = scan(patients, 0).astype(float)
-    again = resave(volume)
-    assert hamming(difference_hash(volume), difference_hash(again)) <= 4
-    assert correlation([thumbnail(volume), thumbnail(again)])[0, 1] > 0.995
+def cells(volume, spacing=MM):
+    return decode([thumbnail(volume, volume != 0, spacing)])[0]
 
 
-def test_another_scan_is_far(patients):
-    first, second = scan(patients, 0), scan(patients, 1)
-    assert hamming(difference_hash(first), difference_hash(second)) > 4
-    assert correlation([thumbnail(first), thumbnail(second)])[0, 1] < 0.98
+def noisy(volume):
+    noise = np.random.default_rng(9).normal(0, 0.1 * volume.max(), volume.shape)
+    return np.where(volume != 0, np.abs(volume + noise) + 1e-6, 0)
 
 
-def test_the_hash_has_64_bits_of_which_a_ramp_sets_those_that_grow():
-    ramp = np.broadcast_to(np.arange(20)[:, None, None], (20, 20, 20))
-    assert difference_hash(ramp).bit_count() == 6 * 4 + 5 * 4  # axial and coronal slices grow along x, sagittal not
-    assert difference_hash(ramp) < 2**64
+def biased(volume):
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in volume.shape), indexing="ij")
+    return volume * np.exp(0.3 * (x + y - z))
 
 
-def test_a_thumbnail_is_the_average_over_blocks_of_the_box():
-    import base64
-
-    volume = np.kron(np.arange(12**3).reshape(12, 12, 12), np.ones((2, 2, 2)))
-    grey = np.frombuffer(base64.b64decode(thumbnail(volume)), np.uint8).reshape(12, 12, 12)
-    assert (grey == np.round(255 * np.arange(12**3) / (12**3 - 1)).reshape(12, 12, 12)).all()
+def rotated(volume, axes=(0, 1)):
+    turned = ndimage.rotate(volume, 5, axes=axes, order=1)
+    return np.where(turned > 0.04, turned, 0)
 
 
-def test_hash_and_thumbnail_of_a_mirrored_scan_follow_from_those_of_the_scan(patients):
+CHANGES = {
+    "rescaled": lambda v: 3 * v + 7 * (v != 0),
+    "inverted": lambda v: np.where(v != 0, v.max() + 0.1 - v, 0),
+    "gamma": np.square,
+    "noise": noisy,
+    "bias field": biased,
+    "cut below": lambda v: v[:, :, 9:],
+    "cut above": lambda v: v[:, :, :-9],
+    "padded": lambda v: np.pad(v, ((3, 0), (0, 5), (7, 1))),
+    "mirrored": lambda v: v[::-1],
+    "turned in plane": rotated,
+    "turned forwards": lambda v: rotated(v, (1, 2)),
+    "resampled without a header": lambda v: np.where((w := ndimage.zoom(v, 0.7, order=1)) > 0.04, w, 0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_correlates_highly_after_registration(patients, change):
     volume = scan(patients, 0)
-    mirrored = volume[::-1]
-    differing = (mirror_hash(difference_hash(volume)) ^ difference_hash(mirrored)) & int(ALONG_X)
-    assert differing.bit_count() <= 1
-    assert correlation([mirror_thumbnail(thumbnail(volume)), thumbnail(mirrored)])[0, 1] > 0.9999
+    correlation, mirrored = registered_correlation(cells(volume), cells(CHANGES[change](volume)))
+    assert correlation > 0.9
+    assert mirrored == (change == "mirrored")
+
+
+def test_another_scan_does_not_correlate_even_after_registration(patients):
+    brains = np.stack([cells(scan(patients, seed)) for seed in range(6)])
+    assert np.triu(resemblance(brains, brains), 1).max() < 0.45
+    assert max(registered_correlation(brains[0], other)[0] for other in brains[1:]) < 0.6
+
+
+def test_the_resemblance_of_each_pair_is_the_largest_over_displacements_and_mirroring(patients):
+    first = cells(scan(patients, 0))
+    moved = np.zeros_like(first)
+    moved[..., 2:] = -first[::-1, :, :-2]
+    assert resemblance(first[None], np.stack([first, moved]))[0] == pytest.approx([1, 1], abs=0.02)
+
+
+def test_voxel_size_counts_in_each_direction(patients):
+    volume = scan(patients, 0)
+    thick = volume[:, :, ::2] + volume[:, :, 1::2]
+    assert registered_correlation(cells(volume), cells(thick, (1, 1, 2)))[0] > 0.9
+
+
+def test_local_contrast_is_zero_outside_the_brain_and_in_an_even_brain(patients):
+    volume = scan(patients, 0)
+    assert (cells(volume)[0] == 0).all()
+    assert np.abs(cells(np.where(volume > 0, 5.0, 0))).max() <= 1
+
+
+def test_a_scan_of_few_slices_has_a_thumbnail(patients):
+    volume = scan(patients, 0)[:, :, 27:33]
+    assert (cells(volume) != 0).mean() > 0.1
+    assert registered_correlation(cells(volume), cells(noisy(volume)))[0] > 0.85
+
+
+@pytest.mark.parametrize("size", [0, int(np.prod(SHAPE)) - 1, 10**7], ids=["none", "short", "bomb"])
+def test_a_thumbnail_of_another_size_is_refused(size):
+    with pytest.raises(ValueError, match="thumbnail"):
+        decode([base64.b64encode(zlib.compress(bytes(size))).decode()])
+
+
+def test_damaged_text_is_refused():
+    with pytest.raises(ValueError, match="incorrect header"):
+        decode([base64.b64encode(b"no zlib at all").decode()])

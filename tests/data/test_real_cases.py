@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from uad_bench.data.census import take_census
-from uad_bench.data.gate import check_split
+from uad_bench.data.gate import check_splits
 from uad_bench.data.preparation import Preprocessing
 from uad_bench.data.reference import build_references
 from uad_bench.data.slices import scored_slices
@@ -20,7 +20,7 @@ def test_distinct_patients_pass_the_gate_and_lesions_are_found_where_the_label_s
     subjects = Brats(real_cases / "lgg").subjects()[:9]
     census = take_census(subjects, ("flair", "t1"), cache=cache_root)
     for split in fold_splits(census, 3):
-        assert check_split(split, census) == ()
+        assert check_splits([split], census) == ()
     assert all(facts.anomaly_voxels for facts in census.values())
 
 

@@ -63,6 +63,14 @@ def test_scans_of_one_patient_stay_together():
         assert len(split.role(role)) == 3 * len({id_[:-4] for id_ in split.role(role)})
 
 
+def test_scans_of_one_named_patient_stay_together():
+    scans = [f"scan{i:02}" for i in range(40)]
+    patients = {scan: f"person{i // 2}" for i, scan in enumerate(scans)}
+    for split in (hash_split(scans, labelled=scans, patients=patients), *fold_splits(scans, 4, patients=patients)):
+        for role in ROLES:
+            assert len(split.role(role)) == 2 * len({patients[id_] for id_ in split.role(role)})
+
+
 def test_four_patients_are_too_few_and_folds_are_offered():
     with pytest.raises(DataError, match=r"4 labelled patients are too few.*--folds"):
         hash_split(FEW[:4], labelled=FEW[:4])

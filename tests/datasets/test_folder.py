@@ -36,6 +36,13 @@ def test_labels_and_brain_masks_have_patterns_too(root, write):
     assert subject.anomaly_values == (1,)
 
 
+def test_the_word_patient_names_the_patient_of_a_scan(root, write):
+    for id_ in ("a", "b"):
+        write(root / f"Smith/{id_}/flair.nii.gz")
+    scans = Folder(root, images={"flair": "{patient}/{id}/flair.nii.gz"}).subjects()
+    assert [(scan.id, scan.patient) for scan in scans] == [("a", "Smith"), ("b", "Smith")]
+
+
 def test_a_description_beside_the_data_is_enough(root, write):
     write("p1/flair.nii")
     (root / "dataset.toml").write_text('healthy = true\n[images]\nflair = "{id}/flair.nii"\n')

@@ -16,3 +16,13 @@ def test_any_encoding_and_separator_of_a_spreadsheet_is_read(tmp_path, encoding,
 def test_a_comma_inside_quotes_separates_nothing(tmp_path):
     (tmp_path / "patients.csv").write_text('id,site\nP1,"Basel, CH"\n')
     assert read_attributes(tmp_path) == {"P1": {"site": "Basel, CH"}}
+
+
+def test_a_column_patient_beside_an_id_names_the_patient_of_each_scan(tmp_path):
+    (tmp_path / "patients.csv").write_text("patient,id\nSmith,scan1\nSmith,scan2\n")
+    assert read_attributes(tmp_path) == {"scan1": {"patient": "Smith"}, "scan2": {"patient": "Smith"}}
+
+
+def test_a_column_patient_alone_is_the_id(tmp_path):
+    (tmp_path / "patients.csv").write_text("patient,age\nP1,60\n")
+    assert read_attributes(tmp_path) == {"P1": {"age": "60"}}

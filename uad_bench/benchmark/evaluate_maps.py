@@ -14,7 +14,7 @@ from uad_bench.config import Experiment, Task, change_task, exclude_patients, lo
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
-from uad_bench.data.gate import check_split
+from uad_bench.data.gate import check_splits
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, MethodError
@@ -178,8 +178,8 @@ def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort
         raise ConfigError("every labelled patient has a threshold map, so no test patient is left")
     census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
     whole = Split("all labelled", (), val, test)
-    check_split(whole, census)
-    return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census))
+    near = check_splits([whole], census)
+    return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census), near)
 
 
 def _split_name(task: Task, asked: str | None) -> str | None:

@@ -118,7 +118,7 @@ def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> Metho
 
 
 def _cohort_warnings(job: Job) -> list[RunWarning]:
-    found = find_cohort_warnings(job.cohort.census.values())
+    found = find_cohort_warnings(job.cohort.census.values(), job.cohort.near)
     return [RunWarning(kind=warning.kind, count=warning.count, message=warning.message) for warning in found]
 
 

@@ -167,7 +167,7 @@ def say_warnings(record: RunRecord, reporter: Reporter) -> None:
 
 def say_cohort_warnings(cohort: Cohort, reporter: Reporter) -> None:
     """Print one line per kind of warning about the cohort; the records repeat them."""
-    for warning in find_cohort_warnings(cohort.census.values()):
+    for warning in find_cohort_warnings(cohort.census.values(), cohort.near):
         reporter.say(f"warning: {warning.message}")
 
 

@@ -15,7 +15,7 @@ from uad_bench.console import Reporter
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
-from uad_bench.data.gate import check_split
+from uad_bench.data.gate import check_splits
 from uad_bench.data.splits import Split, unseen_split
 from uad_bench.data.subject import Subject
 from uad_bench.errors import ConfigError
@@ -107,10 +107,11 @@ def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
     subjects = _judged(find_subjects(task, dataset), reporter)
     census = take_census(subjects, task.modalities, cache=cache_root(), report=reporter)
     labelled = [s.id for s in subjects if census[s.id].labelled]
-    split = unseen_split(labelled) if labelled else Split("unlabelled", (), (), tuple(census))
-    check_split(split, census)
+    patients = {subject.id: subject.patient for subject in subjects}
+    split = unseen_split(labelled, patients) if labelled else Split("unlabelled", (), (), tuple(census))
+    near = check_splits([split], census)
     by_id, counterfactual = {s.id: s for s in subjects}, getattr(dataset, "counterfactual", None)
-    return Cohort(task, by_id, census, (split,), data_digest(census), counterfactual)
+    return Cohort(task, by_id, census, (split,), data_digest(census), counterfactual, near)
 
 
 def _judged(subjects: Sequence[Subject], reporter: Reporter) -> list[Subject]:

@@ -1,4 +1,4 @@
-"""Reads and measures every volume of a cohort; results are cached until the size or date of a file changes."""
+"""Reads and measures every volume of a cohort; results are cached until a file changes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from uad_bench.method import Modality, Progress
 
 __all__ = ["Problem", "SubjectFacts", "Survey", "data_digest", "survey", "take_census"]
 
-VERSION = 1  # increase it when the meaning of a fact changes, so that cached entries are recomputed
+VERSION = 2  # increase it when the meaning of a fact changes, so that cached entries are recomputed
 SHOWN_PROBLEMS = 20
 
 Report = Callable[[Progress], None]
@@ -101,15 +101,17 @@ def _cached_inspection(subject: Subject, modalities: Sequence[Modality], kept: C
 def _key(subject: Subject, modalities: Sequence[Modality]) -> str:
     files = {**{m: subject.images.get(m) for m in modalities}, "=label": subject.label, "=brain": subject.brain_mask}
     reading = [subject.anomaly_values, subject.declared_values, subject.healthy]
-    return digest_json([VERSION, subject.id, *reading, {role: _stamp(file) for role, file in files.items()}])[:32]
+    return digest_json(
+        [VERSION, subject.id, subject.patient, *reading, {role: _stamp(file) for role, file in files.items()}]
+    )[:32]
 
 
 def _stamp(file: ImageFile | None) -> list[Any] | None:
-    """Values that change whenever the file is modified."""
+    """Values that change whenever the file is modified; a copy that keeps size and date has another change time."""
     if file is None or not file.path.exists():
         return None
     state = file.path.stat()
-    return [str(file.path.resolve()), file.channel, state.st_size, state.st_mtime_ns]
+    return [str(file.path.resolve()), file.channel, state.st_size, state.st_mtime_ns, state.st_ctime_ns]
 
 
 def _duplicate_ids(subjects: Sequence[Subject]) -> list[Problem]:

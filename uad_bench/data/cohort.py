@@ -14,7 +14,7 @@ from pydantic import create_model
 from uad_bench.config import STRICT, Task, validate
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
-from uad_bench.data.gate import check_split
+from uad_bench.data.gate import DuplicatePair, check_splits
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split
 from uad_bench.data.store import SliceStore
@@ -39,6 +39,7 @@ class Cohort:
         digest: SHA-256 of ids and decoded voxels.
         counterfactual: for datasets that know it, the file of a patient's scan without the lesion. Only the evaluation
             reads it.
+        near: different patients whose brains are suspiciously alike, though not enough to refuse the split.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class Cohort:
     splits: tuple[Split, ...]
     digest: str
     counterfactual: Callable[[str, Modality], ImageFile] | None = None
+    near: tuple[DuplicatePair, ...] = ()
 
     def train_slices(self, split: Split) -> dict[str, list[int]]:
         """The z indices of the healthy slices of each training patient."""
@@ -91,9 +93,9 @@ def divide(
     census = {name: facts for name, facts in census.items() if name in used}
     for split in splits:
         _require_test(split)
-        check_split(split, census)
+    near = check_splits(splits, census)
     by_id = {subject.id: subject for subject in subjects}
-    return Cohort(task, by_id, census, splits, data_digest(census), getattr(dataset, "counterfactual", None))
+    return Cohort(task, by_id, census, splits, data_digest(census), getattr(dataset, "counterfactual", None), near)
 
 
 def find_subjects(task: Task, dataset: Any) -> list[Subject]:
@@ -103,14 +105,14 @@ def find_subjects(task: Task, dataset: Any) -> list[Subject]:
         ConfigError: an excluded patient is not there.
     """
     subjects: list[Subject] = dataset.subjects()
-    known = {name for subject in subjects for name in (subject.id, patient_id(subject.id))}
+    known = {name for subject in subjects for name in (subject.id, subject.patient)}
     if strange := [name for name in task.exclude if name not in known]:
         raise ConfigError(f"exclude: no patient {strange[0]!r} in the data, which has {subjects[0].id} and others")
-    return [subject for subject in subjects if not _is_excluded(subject.id, task)]
+    return [subject for subject in subjects if not _is_excluded(subject.id, subject.patient, task)]
 
 
-def _is_excluded(subject: str, task: Task) -> bool:
-    return not {subject, patient_id(subject)}.isdisjoint(task.exclude)
+def _is_excluded(subject: str, patient: str | None, task: Task) -> bool:
+    return not {subject, patient or patient_id(subject)}.isdisjoint(task.exclude)
 
 
 def healthy_rule(task: Task) -> HealthyRule:
@@ -196,15 +198,16 @@ def _require_test(split: Split) -> None:
 
 def _splits(task: Task, dataset: Any, census: Mapping[str, SubjectFacts], folds: int) -> tuple[Split, ...]:
     labelled = [name for name, facts in census.items() if facts.labelled]
+    patients = {name: facts.patient for name, facts in census.items()}
     if folds:
-        return tuple(fold_splits(labelled, folds))
+        return tuple(fold_splits(labelled, folds, patients=patients))
     if task.split == "hash":
-        return (hash_split(list(census), labelled=labelled),)
+        return (hash_split(list(census), labelled=labelled, patients=patients),)
     if task.split == "dataset":
         if not hasattr(dataset, "roles"):
             raise ConfigError(f"dataset {task.dataset} ships no split; use --split hash or a named one")
         whole = Split(name=task.name, **dataset.roles())
     else:
         whole = load_split(task.split)
-    left = whole.only(name for name in whole.subjects if not _is_excluded(name, task))
+    left = whole.only(name for name in whole.subjects if not _is_excluded(name, patients.get(name), task))
     return (left if task.split == "dataset" else apply_split(left, list(census), subset=task.subset),)

@@ -14,12 +14,12 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.census import survey
 from uad_bench.data.checks import check_cohort
 from uad_bench.data.cohort import divide, find_subjects, healthy_rule, open_dataset
-from uad_bench.data.cohort_warnings import has_empty_label, skull_state
+from uad_bench.data.cohort_warnings import find_similar_ids, has_empty_label, skull_state
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import LISTED, REFUSED, DuplicatePair, equal_scans, near_scans
 from uad_bench.data.inspection import Problem
 from uad_bench.data.slices import HealthyRule, count_slices, healthy_keys, scored_slices
-from uad_bench.data.subject import Subject, patient_id
+from uad_bench.data.subject import Subject
 from uad_bench.errors import UadBenchError
 from uad_bench.method import Modality, Progress
 
@@ -98,12 +98,20 @@ def examine(
         return _document((), (), {}, (), [Finding("refused", "", str(error))], rule)
     wanted = tuple(modalities or usual_modalities(subjects))
     found = survey(subjects, wanted, cache=cache, report=report)
-    findings = [*_refusals(found.problems), *_warnings(found.facts, rule), *_spare(subjects, modalities, wanted)]
+    pairs = _duplicate_pairs(list(found.facts.values()))
+    findings = [
+        *_refusals(found.problems),
+        *(finding for fact in found.facts.values() for finding in _patient_warnings(fact, rule)),
+        *(Finding("warning", "", warning.message) for warning in find_similar_ids(found.facts.values())),
+        *map(_duplicate_finding, pairs),
+        *_spare(subjects, modalities, wanted),
+    ]
     if bad := sorted({f.subject for f in findings if f.level == "refused" and f.subject}):
         findings.append(Finding("note", "", f"to leave these patients out: exclude = {json.dumps(bad)} in the task"))
     elif not any(finding.level == "refused" for finding in findings):
         findings += _refusal_of_run(admit, subjects, found.facts)
-    return _document(subjects, wanted, found.facts, found.problems, findings, rule)
+    document = _document(subjects, wanted, found.facts, found.problems, findings, rule)
+    return {**document, "duplicates": [asdict(pair) for pair in pairs]}
 
 
 def usual_modalities(subjects: Sequence[Subject]) -> tuple[Modality, ...]:
@@ -123,11 +131,6 @@ def _refusal_of_run(
         admit(subjects, facts)
     except UadBenchError as error:
         yield Finding("refused", "", str(error))
-
-
-def _warnings(facts: Mapping[str, SubjectFacts], rule: HealthyRule) -> list[Finding]:
-    found = [finding for fact in facts.values() for finding in _patient_warnings(fact, rule)]
-    return [*found, *(_duplicate_finding(pair) for pair in _duplicate_pairs(facts.values()))]
 
 
 def _spare(
@@ -154,8 +157,7 @@ def _patient_warnings(fact: SubjectFacts, rule: HealthyRule) -> list[Finding]:
     return [Finding("warning", fact.id, f"{fact.id}: {note}") for note, holds in notes.items() if holds]
 
 
-def _duplicate_pairs(facts: Iterable[SubjectFacts]) -> list[DuplicatePair]:
-    known = list(facts)
+def _duplicate_pairs(known: Sequence[SubjectFacts]) -> list[DuplicatePair]:
     equal = list(equal_scans(known))
     pairs = {(pair.first, pair.second) for pair in equal}
     return [*equal, *(pair for pair in near_scans(known) if (pair.first, pair.second) not in pairs)]
@@ -181,7 +183,7 @@ def _document(
         "patients": [_row(subject, facts.get(subject.id), problems, rule) for subject in subjects],
         "summary": _summary(subjects, facts),
         "slices": asdict(count_slices(facts.values(), rule)),
-        "duplicates": [asdict(pair) for pair in _duplicate_pairs(facts.values())],
+        "duplicates": [],
         "findings": [asdict(finding) for finding in ordered],
         "rules": {"healthy": asdict(rule), "near_duplicate": {"listed": LISTED, "refused": REFUSED}},
     }
@@ -189,7 +191,7 @@ def _document(
 
 def _row(subject: Subject, fact: SubjectFacts | None, problems: Sequence[Problem], rule: HealthyRule) -> dict[str, Any]:
     faults = [problem.message for problem in problems if problem.subject == subject.id]
-    row: dict[str, Any] = {"id": subject.id, "patient": patient_id(subject.id), "modalities": sorted(subject.images)}
+    row: dict[str, Any] = {"id": subject.id, "patient": subject.patient, "modalities": sorted(subject.images)}
     row |= {"labelled": subject.label is not None or subject.healthy, "attributes": dict(subject.attributes)}
     return {**row, **(_measured(fact, rule) if fact else {}), "left_out": fact is None, "problems": faults}
 

@@ -17,6 +17,7 @@ class SubjectFacts:
 
     Attributes:
         id: id of the subject.
+        patient: id of the patient, which several scans share.
         shape: shape of every volume, (X, Y, Z) voxels.
         spacing: voxel size in mm.
         affine: rows of the 4x4 matrix, voxel -> mm.
@@ -35,12 +36,12 @@ class SubjectFacts:
         label_orientation: codes of the label's stored axes; None without a label.
         label_rounding: largest distance of a stored label value from the whole number that it was rounded to.
         outside_brain: anomaly voxels outside the brain.
-        difference_hashes: 64 bits of each modality, in hex.
-        thumbnails: 12 x 12 x 12 grey values of each modality, base64.
+        thumbnails: local contrast of each modality in coarse cells, see `uad_bench.data.likeness`.
         file_sizes: size of each file in bytes, by modality (and `label`, `brain_mask`).
     """
 
     id: str
+    patient: str
     shape: Triple
     spacing: tuple[float, float, float]
     affine: tuple[tuple[float, ...], ...]
@@ -57,7 +58,6 @@ class SubjectFacts:
     label_values: tuple[int, ...]
     undeclared_values: tuple[int, ...]
     outside_brain: int
-    difference_hashes: Mapping[Modality, str]
     thumbnails: Mapping[Modality, str]
     file_sizes: Mapping[str, int]
     label_orientation: str | None = None

@@ -1,7 +1,7 @@
 """Check for data leakage before training: no test patient may be part of the training data, whatever its id.
 
-Measured on real gliomas: 10 % noise, a different intensity scale, blurring or a shift by half a voxel change 0 to 4
-bits of the hash, with a correlation above 0.998; different patients differ in at least 7 bits and correlate below 0.97.
+Near-duplicates are found by `uad_bench.data.likeness`; `docs/leaks.md` has the detections by transformation and the
+correlations between different patients from which the two limits below were chosen.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,19 +10,24 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import AfterValidator
 
 from uad_bench.config import validate
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.likeness import ALONG_X, THUMBNAIL, correlation, mirror_hash, mirror_thumbnail
+from uad_bench.data.likeness import decode, registered_correlation, resemblance
 from uad_bench.data.split import ROLES, Split
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError, LeakError
 from uad_bench.method import Modality
 
-THUMBNAIL_TEXT = 4 * THUMBNAIL**3 // 3  # characters of a thumbnail in base64
-NEAR_BITS = 4  # of the 64 bits of the difference hash that may differ
-LISTED, REFUSED = 0.98, 0.995  # normalised cross-correlation of the brains
+CANDIDATE = 0.45  # resemblance above which two thumbnails are registered
+PARTNERS = 3  # most candidates of a patient
+LISTED, REFUSED = 0.8, 0.9  # correlation of the registered thumbnails
+
+
+def _decodable(text: str) -> str:
+    decode([text])
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +35,15 @@ class Signature:
     """What of a patient finds the same brain elsewhere, as a checkpoint keeps it of those it was trained on.
 
     Attributes:
+        patient: id of the patient, which several scans share.
         digests: SHA-256 of each modality's decoded voxels.
-        difference_hashes: 64 bits of each modality, in hex.
-        thumbnails: 12 x 12 x 12 grey values of each modality, base64.
+        thumbnails: of each modality, see `uad_bench.data.likeness`.
     """
 
     id: str
+    patient: str
     digests: tuple[str, ...]
-    difference_hashes: Mapping[Modality, Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]]
-    thumbnails: Mapping[Modality, Annotated[str, Field(pattern=rf"^[A-Za-z0-9+/]{{{THUMBNAIL_TEXT}}}$")]]
+    thumbnails: Mapping[Modality, Annotated[str, AfterValidator(_decodable)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class DuplicatePair:
         first: id of one subject.
         second: id of the other subject.
         modality: the modality with the highest correlation.
-        correlation: normalised cross-correlation of the brains reduced to 12 x 12 x 12; 1 for equal voxels.
+        correlation: absolute correlation of the registered thumbnails; 1 for equal voxels.
         equal: whether all decoded voxels of that modality are equal.
         mirrored: whether the scans match after one is mirrored left to right.
     """
@@ -69,29 +74,30 @@ class DuplicatePair:
         return f"{'mirrored ' if self.mirrored else ''}near-duplicates (correlation {self.correlation:.4f})"
 
 
-def check_split(split: Split, census: Mapping[str, SubjectFacts]) -> tuple[DuplicatePair, ...]:
-    """Refuse a split with duplicate scans. Labels are ignored, since different patients may have equal, empty labels.
+def check_splits(splits: Sequence[Split], census: Mapping[str, SubjectFacts]) -> tuple[DuplicatePair, ...]:
+    """Refuse splits with duplicate scans. Labels are ignored, since different patients may have equal, empty labels.
 
     Args:
-        split: split to check; every `Split` is already free of overlapping ids.
-        census: facts of at least the patients of the split.
+        splits: splits to check, such as folds; every `Split` is already free of overlapping ids.
+        census: facts of at least the patients of the splits.
 
     Returns:
-        near-duplicates in different roles whose similarity is too low to refuse the split but should be reviewed.
+        near-duplicates that should be reviewed: in different roles, but not similar enough to refuse the split, or in
+        the same role.
 
     Raises:
-        LeakError: identical or near-identical images under two ids in different roles.
+        LeakError: scans of one patient, or identical or near-identical images under two ids, in different roles.
         DataError: identical images under two ids in the same role, or a patient without facts.
     """
-    facts = _facts_of(split, census)
-    role = {id_: name for name in ROLES for id_ in split.role(name)}
-    for pair in equal_scans(facts):
-        raise _refusal(split, pair, role)
-    near = tuple(pair for pair in near_scans(facts) if role[pair.first] != role[pair.second])
-    for pair in near:
-        if pair.correlation > REFUSED:
-            raise _refusal(split, pair, role)
-    return near
+    facts = {fact.id: fact for split in splits for fact in _facts_of(split, census)}
+    equal, near = list(equal_scans(facts.values())), near_scans(list(facts.values()))
+    for split in splits:
+        role = _roles(split)
+        _refuse_shared_patients(split, [facts[id_] for id_ in role])
+        for pair in (*equal, *(pair for pair in near if pair.correlation > REFUSED)):
+            if {pair.first, pair.second} <= role.keys() and (pair.equal or role[pair.first] != role[pair.second]):
+                raise _refusal(split, pair, role)
+    return tuple(near)
 
 
 def equal_scans(facts: Iterable[SubjectFacts]) -> Iterator[DuplicatePair]:
@@ -105,15 +111,19 @@ def equal_scans(facts: Iterable[SubjectFacts]) -> Iterator[DuplicatePair]:
                 break
 
 
-def near_scans(facts: Iterable[SubjectFacts | Signature]) -> list[DuplicatePair]:
-    """Pairs of different patients, one entry each, whose hashes differ in few bits and whose brains correlate."""
-    known = list(facts)
-    best: dict[tuple[str, str], DuplicatePair] = {}
-    for modality in sorted({m for fact in known for m in fact.difference_hashes}):
-        for pair in _near_in(modality, [fact for fact in known if modality in fact.difference_hashes]):
-            ids = (pair.first, pair.second)
-            best[ids] = max(best.get(ids, pair), pair, key=lambda one: one.correlation)
-    return sorted(best.values(), key=lambda one: -one.correlation)
+def near_scans(
+    first: Sequence[SubjectFacts | Signature], second: Sequence[SubjectFacts | Signature] | None = None
+) -> list[DuplicatePair]:
+    """Pairs of different patients whose brains correlate, most similar first: of the first with the second, if given.
+
+    The best partners of each patient, by the resemblance of any modality, are registered.
+    """
+    others = first if second is None else second
+    best, modality_of = _resemblances(first, others)
+    best[[[one.patient == other.patient for other in others] for one in first]] = 0
+    candidates = _candidates(best) if second is not None else {(min(pair), max(pair)) for pair in _candidates(best)}
+    pairs = [_compared(first[i], others[j], str(modality_of[i, j])) for i, j in candidates]
+    return sorted((pair for pair in pairs if pair.correlation > LISTED), key=lambda pair: -pair.correlation)
 
 
 def training_manifest(split: Split, census: Mapping[str, SubjectFacts]) -> dict[str, dict[str, Any]]:
@@ -134,38 +144,53 @@ def check_checkpoint(training: Mapping[str, Any], split: Split, census: Mapping[
         LeakError: a training patient, its voxels or all but the same brain under another name, is to be scored.
     """
     trained = [_signature(id_, value) for id_, value in training.items()]
-    patients = {patient_id(id_) for id_ in training}
+    patients = {patient for signature in trained for patient in (signature.patient, patient_id(signature.id))}
     seen = {digest for signature in trained for digest in signature.digests}
     for role in ("test", "val"):
         for id_ in split.role(role):
-            same_voxels = seen & {*census[id_].digests.values(), census[id_].digest} if id_ in census else set()
-            if patient_id(id_) in patients or same_voxels:
+            fact = census.get(id_)
+            same_voxels = seen & {*fact.digests.values(), fact.digest} if fact else set()
+            if {patient_id(id_), fact.patient if fact else id_} & patients or same_voxels:
                 raise LeakError(f"the checkpoint was trained on {id_}, a {role} patient of split {split.name}")
     _refuse_near(trained, [census[id_] for id_ in (*split.val, *split.test) if id_ in census])
 
 
 def _refuse_near(trained: Sequence[Signature], judged: Sequence[SubjectFacts]) -> None:
-    own = {fact.id for fact in judged}
-    for pair in near_scans([*trained, *judged]):
-        if pair.correlation > REFUSED and pair.first not in own and pair.second in own:
+    for pair in near_scans(trained, judged):
+        if pair.correlation > REFUSED:
             raise LeakError(
                 f"the checkpoint was trained on {pair.first}: {pair.modality} of it and of {pair.second} are "
                 f"{pair.similarity}; leave {pair.second} out"
             )
 
 
+def _refuse_shared_patients(split: Split, facts: Iterable[SubjectFacts]) -> None:
+    role = _roles(split)
+    owners: dict[str, SubjectFacts] = {}
+    for fact in facts:
+        owner = owners.setdefault(fact.patient, fact)
+        if role[owner.id] != role[fact.id]:
+            raise LeakError(
+                f"split {split.name}: {owner.id} ({role[owner.id]}) and {fact.id} ({role[fact.id]}) are scans of "
+                f"patient {fact.patient}; put them into one role"
+            )
+
+
 def _signature_fields(fact: SubjectFacts) -> dict[str, Any]:
-    return {
-        "digests": sorted(fact.digests.values()),
-        "difference_hashes": dict(fact.difference_hashes),
-        "thumbnails": dict(fact.thumbnails),
-    }
+    digests = sorted(fact.digests.values())
+    return {"patient": fact.patient, "digests": digests, "thumbnails": dict(fact.thumbnails)}
 
 
 def _signature(id_: str, value: Any) -> Signature:
     fields = value if isinstance(value, Mapping) else {"digests": [value] if isinstance(value, str) else value}
-    absent: dict[str, Any] = {"difference_hashes": {}, "thumbnails": {}}
+    if "difference_hashes" in fields:  # an older checkpoint, whose thumbnails are of another kind
+        fields = {"digests": fields.get("digests")}
+    absent: dict[str, Any] = {"patient": patient_id(id_), "thumbnails": {}}
     return validate(Signature, {**absent, **fields, "id": id_}, f"training set of a checkpoint, {id_}")
+
+
+def _roles(split: Split) -> dict[str, str]:
+    return {id_: name for name in ROLES for id_ in split.role(name)}
 
 
 def _facts_of(split: Split, census: Mapping[str, SubjectFacts]) -> list[SubjectFacts]:
@@ -175,24 +200,33 @@ def _facts_of(split: Split, census: Mapping[str, SubjectFacts]) -> list[SubjectF
     return [census[id_] for id_ in split.subjects]
 
 
-def _near_in(modality: Modality, facts: list[SubjectFacts | Signature]) -> Iterator[DuplicatePair]:
-    hashes = [int(fact.difference_hashes[modality], 16) for fact in facts]
-    straight, mirrored = (np.array(values, np.uint64) for values in (hashes, [mirror_hash(h) for h in hashes]))
-    yield from _alike(modality, facts, np.bitwise_count(straight[:, None] ^ straight), mirrored=False)
-    yield from _alike(modality, facts, np.bitwise_count((straight[:, None] ^ mirrored) & ALONG_X), mirrored=True)
+def _resemblances(
+    first: Sequence[SubjectFacts | Signature], second: Sequence[SubjectFacts | Signature]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.str_]]:
+    """Resemblance of each pair (N, M) in the modality in which it is largest, and that modality."""
+    shape = (len(first), len(second))
+    best, which = np.zeros(shape, np.float32), np.full(shape, "", dtype="<U64")
+    for modality in sorted({m for fact in first for m in fact.thumbnails} & {m for f in second for m in f.thumbnails}):
+        rows, columns = ([i for i, f in enumerate(group) if modality in f.thumbnails] for group in (first, second))
+        cells = [
+            decode([group[i].thumbnails[modality] for i in those])
+            for group, those in ((first, rows), (second, columns))
+        ]
+        found, place = resemblance(*cells), np.ix_(rows, columns)
+        which[place] = np.where(found > best[place], modality, which[place])
+        best[place] = np.maximum(best[place], found)
+    return best, which
 
 
-def _alike(
-    modality: Modality, facts: list[SubjectFacts | Signature], bits: npt.NDArray[np.uint8], *, mirrored: bool
-) -> Iterator[DuplicatePair]:
-    """Pairs with highly correlated brains, among those whose hashes differ in few bits (N, N)."""
-    for i, j in np.argwhere(np.triu(bits <= NEAR_BITS, 1)):
-        first, second = facts[i], facts[j]
-        small = second.thumbnails[modality]
-        other = mirror_thumbnail(small) if mirrored else small
-        alike = float(correlation([first.thumbnails[modality], other])[0, 1])
-        if alike > LISTED and patient_id(first.id) != patient_id(second.id):
-            yield DuplicatePair(first.id, second.id, modality, alike, mirrored=mirrored)
+def _candidates(best: npt.NDArray[np.float32]) -> set[tuple[int, int]]:
+    """Places of the largest resemblances of each row, as far as they are above the limit."""
+    columns = np.argsort(-best, axis=1, kind="stable")[:, :PARTNERS]
+    return {(i, int(j)) for i, row in enumerate(columns) for j in row if best[i, j] > CANDIDATE}
+
+
+def _compared(one: SubjectFacts | Signature, other: SubjectFacts | Signature, modality: Modality) -> DuplicatePair:
+    alike, mirrored = registered_correlation(*decode([one.thumbnails[modality], other.thumbnails[modality]]))
+    return DuplicatePair(one.id, other.id, modality, alike, mirrored=mirrored)
 
 
 def _refusal(split: Split, pair: DuplicatePair, role: Mapping[str, str]) -> DataError:

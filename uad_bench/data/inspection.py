@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uad_bench.data.facts import PERCENTILES, SubjectFacts, Triple
-from uad_bench.data.likeness import difference_hash, thumbnail
+from uad_bench.data.likeness import thumbnail
 from uad_bench.data.subject import ImageFile, Subject
 from uad_bench.data.volume import Affine, PatientReader, Volume
 from uad_bench.errors import DataError
@@ -177,6 +177,7 @@ def _facts(subject: Subject, images: Mapping[str, Volume], brain: Mask, label: V
     first, box = next(iter(images.values())), bounding_box(brain)
     return SubjectFacts(
         id=subject.id,
+        patient=subject.patient,
         shape=_triple(brain.shape),
         spacing=first.spacing,
         affine=tuple(tuple(map(float, row)) for row in first.affine),
@@ -187,8 +188,7 @@ def _facts(subject: Subject, images: Mapping[str, Volume], brain: Mask, label: V
         box=box,
         border=_border(brain_mask(image.array for image in images.values())),
         percentiles={name: _percentiles(image.array[brain]) for name, image in images.items()},
-        difference_hashes={n: f"{difference_hash(inside(i.array, box)):016x}" for n, i in images.items()},
-        thumbnails={name: thumbnail(inside(image.array, box)) for name, image in images.items()},
+        thumbnails={n: thumbnail(inside(i.array, box), inside(brain, box), first.spacing) for n, i in images.items()},
         file_sizes=_file_sizes(subject, images),
         **_label_facts(subject, brain, label),
     )

@@ -1,77 +1,178 @@
-"""Difference hashes and thumbnails of a brain, used to find near-duplicates without reading the volumes again.
+"""Thumbnails of a brain, used to find the same brain in another scan without reading the volumes again.
 
-Both are computed inside the brain's bounding box, so they do not depend on padding or cropping of the background.
+A thumbnail holds local contrast: grey values in cells of about 8 mm, each less the mean of its surroundings and divided
+by their standard deviation. Intensity scale, inversion and slow bias fields change it little. It is centred on the
+brain and measured in units of the brain's width, so padding, cropping and resampling change it little either.
 """
 
 import base64
+import zlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from uad_bench.data.resampling import area_weights
+from uad_bench.data.resampling import area_weights, one_thread
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
 
-THUMBNAIL = 12  # voxels along each side
-AXIAL, CORONAL, SAGITTAL = (6, 4), (5, 4), (5, 4)  # differences in each of the three centre slices: 24 + 20 + 20 bits
+SHAPE = (20, 24, 20)  # cells along X, Y, Z
+ACROSS = 16  # cells along the side of a square with the area of the brain's largest axial section
+THINNEST = 8  # fewest cells along Z, for scans of few slices
+SURROUNDINGS = 1.5  # cells, standard deviation of the Gaussian window of the local mean
+STEPS = 42  # grey levels per local standard deviation, clipped at three
+SHIFTS = (0, 1, 2)  # cells along Z that one brain may be displaced against the other, in either direction
 
-FLIPPED = str.maketrans("01", "10")
-ALONG_X = ~np.uint64((1 << SAGITTAL[0] * SAGITTAL[1]) - 1)  # mirroring may shift the centre slice by one
-
-
-def difference_hash(box: Array) -> int:
-    """64-bit hash of (X, Y, Z) inside the box: signs of differences between neighbouring patches of centre slices."""
-    x, y, z = (n // 2 for n in box.shape)
-    slices = ((box[:, :, z], AXIAL), (box[:, y, :], CORONAL), (box[x, :, :], SAGITTAL))
-    bits = np.concatenate([_brightening(image, grid) for image, grid in slices])
-    return int("".join("1" if bit else "0" for bit in bits), 2)
-
-
-def mirror_hash(bits: int) -> int:
-    """Hash of the brain mirrored left to right: patches along x in reverse order, signs inverted."""
-    text = f"{bits:064b}"
-    mirrored, start = "", 0
-    for wide, high in (AXIAL, CORONAL):
-        rows = [text[start + x * high : start + (x + 1) * high] for x in range(wide)]
-        mirrored += "".join(reversed(rows)).translate(FLIPPED)
-        start += wide * high
-    return int(mirrored + text[start:], 2)
+BLUR_TO_REGISTER, BLUR_TO_COMPARE = 1.0, 0.5  # cells
+ITERATIONS = 5
+FEWEST = 50  # cells that two brains must share to be registered
+OVERLAP = 0.4  # of the smaller brain that must be shared for a correlation
 
 
-def mirror_thumbnail(image: str) -> str:
-    """Thumbnail of the brain mirrored left to right."""
-    grey = np.frombuffer(base64.b64decode(image), np.uint8).reshape(THUMBNAIL, -1)
-    return base64.b64encode(grey[::-1].tobytes()).decode()
+def thumbnail(volume: Array, brain: Array, spacing: Sequence[float]) -> str:
+    """Local contrast of a volume (X, Y, Z) inside its brain mask, (20, 24, 20) int8, compressed, base64.
+
+    Args:
+        volume: intensities.
+        brain: brain mask on the same grid.
+        spacing: size of a voxel in mm along X, Y, Z.
+    """
+    weight = brain.astype(np.float32)
+    grey = np.where(brain, volume, 0).astype(np.float32)
+    cell = float(np.sqrt(brain.sum((0, 1)).max() * spacing[0] * spacing[1])) / ACROSS
+    sides = [cell / mm for mm in spacing]
+    sides[2] = min(sides[2], int(brain.any((0, 1)).sum()) / THINNEST)
+    windows = [_window(brain, axis, sides[axis]) for axis in range(3)]
+    with one_thread():
+        for weights in windows:  # shrink the first axis and move it to the end, three times
+            grey, weight = (np.tensordot(part, weights, axes=(0, 1)) for part in (grey, weight))
+    levels = np.round(np.clip(_local_contrast(grey, weight), -3, 3) * STEPS).astype(np.int8)
+    return base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode()
 
 
-def hamming(first: int, second: int) -> int:
-    """Number of bits that differ."""
-    return (first ^ second).bit_count()
+def decode(thumbnails: Sequence[str]) -> Floats:
+    """The cells of N thumbnails, (N, 20, 24, 20), zero outside the brain.
+
+    Raises:
+        ValueError: a thumbnail is damaged.
+    """
+    return np.stack([_cells(text) for text in thumbnails]).astype(np.float32)
 
 
-def thumbnail(box: Array) -> str:
-    """The volume inside the box averaged to 12 x 12 x 12, as base64-encoded 8-bit grey values."""
-    small: Array = box.astype(np.float32)
-    for _ in range(3):  # shrink the first axis, then bring the next one to the front
-        small = np.tensordot(small, _shrink(small.shape[0], THUMBNAIL), axes=(0, 1))
-    grey = np.round(255 * (small - small.min()) / max(float(np.ptp(small)), 1e-12)).astype(np.uint8)
-    return base64.b64encode(grey.tobytes()).decode()
+def resemblance(first: Floats, second: Floats) -> Floats:
+    """Largest absolute correlation (N, M) over mirroring and displacement along Z of thumbnails (N, ...) and (M, ...).
+
+    It is fast and finds candidates; `registered_correlation` decides.
+    """
+    rows = _unit(first)
+    best = np.zeros((len(first), len(second)), np.float32)
+    for pose in _poses(second):
+        np.maximum(best, np.abs(rows @ _unit(pose).T), out=best)
+    return best
 
 
-def correlation(thumbnails: list[str]) -> npt.NDArray[np.float32]:
-    """Normalised cross-correlation of every pair: (N, N) from N thumbnails."""
-    rows = np.stack([np.frombuffer(base64.b64decode(t), np.uint8).astype(np.float32) for t in thumbnails])
-    rows -= rows.mean(1, keepdims=True)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return rows @ rows.T
+def registered_correlation(first: Floats, second: Floats) -> tuple[float, bool]:
+    """Absolute correlation of two thumbnails, the second moved rigidly onto the first, and whether it was mirrored."""
+    row = _unit(first[None])[0]
+    poses = [pose[0] for pose in _poses(second[None])]
+    values = [float(row @ _unit(pose[None])[0]) for pose in poses]
+    place = int(np.argmax(np.abs(values)))
+    moved = _rigid_correlation(first, np.sign(values[place]) * poses[place])
+    return max(abs(values[place]), moved), place >= len(poses) // 2
 
 
-def _brightening(image: Array, grid: tuple[int, int]) -> Array:
-    wide, high = grid
-    small = _shrink(image.shape[0], wide + 1) @ image.astype(np.float32) @ _shrink(image.shape[1], high).T
-    return (np.diff(small, axis=0) > 0).ravel()
+def _window(brain: Array, axis: int, side: float) -> Floats:
+    """Weights that sum the voxels in each cell; the cells are centred on the brain."""
+    profile = brain.sum(tuple(other for other in range(3) if other != axis))
+    centre = float((profile * (np.arange(len(profile)) + 0.5)).sum() / profile.sum())
+    half = SHAPE[axis] / 2 * side
+    return area_weights(len(profile), centre - half, centre + half, SHAPE[axis])
 
 
-def _shrink(length: int, size: int) -> npt.NDArray[np.float32]:
-    return area_weights(length, 0, length, size)
+def _local_contrast(grey: Floats, weight: Floats) -> Floats:
+    """Difference of each cell from its surroundings in standard deviations; zero where less than half is brain."""
+    inside = weight > 0.5
+    share = np.maximum(_blur(weight, SURROUNDINGS), 1e-6)
+    difference = np.where(inside, grey / np.maximum(weight, 1e-6) - _blur(grey, SURROUNDINGS) / share, 0)
+    deviation = np.sqrt(_blur(difference**2 * weight, SURROUNDINGS) / share)
+    smallest = 1e-4 * max(float(np.abs(grey).max()), 1e-12)
+    return np.asarray(difference / np.maximum(deviation, smallest), np.float32)
+
+
+def _cells(text: str) -> npt.NDArray[np.int8]:
+    size = int(np.prod(SHAPE))
+    try:
+        levels = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(levels) != size:
+        raise ValueError(f"a thumbnail has {size} cells, not {len(levels)}")
+    return np.frombuffer(levels, np.int8).reshape(SHAPE)
+
+
+def _poses(cells: Floats) -> Iterator[Floats]:
+    """Thumbnails (N, ...) displaced along Z, as they are and then mirrored."""
+    for flipped in (cells, cells[:, ::-1]):
+        yield flipped
+        for cut in SHIFTS[1:]:
+            for up in (True, False):
+                moved = np.zeros_like(flipped)
+                target, source = (slice(cut, None), slice(None, -cut)) if up else (slice(None, -cut), slice(cut, None))
+                moved[..., target] = flipped[..., source]
+                yield moved
+
+
+def _unit(cells: Floats) -> Floats:
+    rows = cells.reshape(len(cells), -1)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def _rigid_correlation(fixed: Floats, moving: Floats) -> float:
+    """Correlation after a rigid registration by Gauss-Newton steps on the difference of the standardised maps."""
+    from scipy.ndimage import map_coordinates
+
+    centre = (np.array(SHAPE)[:, None] - 1) / 2
+    points = np.indices(SHAPE).reshape(3, -1) - centre
+    points = points[:, fixed.ravel() != 0]
+    target, source = _blur(fixed, BLUR_TO_REGISTER), _blur(moving, BLUR_TO_REGISTER)
+    slopes, present = list(np.gradient(source)), (moving != 0).astype(np.float32)
+    turn, shift = np.eye(3), np.zeros((3, 1))
+
+    def sample(volume: Floats) -> Floats:
+        return np.asarray(map_coordinates(volume, turn @ points + shift + centre, order=1))
+
+    def kept(volume: Floats) -> Floats:
+        return np.asarray(volume[fixed != 0])
+
+    for _ in range(ITERATIONS):
+        shared = sample(present) > 0.5
+        if shared.sum() < FEWEST:
+            return 0.0
+        seen, goal = sample(source)[shared], kept(target)[shared]
+        spread = max(float(seen.std()), 1e-6)
+        missing = (goal - goal.mean()) / max(float(goal.std()), 1e-6) - (seen - seen.mean()) / spread
+        slope = turn.T @ np.stack([sample(part)[shared] for part in slopes]) / spread
+        jacobian = np.concatenate([np.cross(points[:, shared], slope, axis=0), slope])
+        normal = jacobian @ jacobian.T
+        step = np.linalg.solve(normal + (1e-3 * np.trace(normal) / 6 + 1e-9) * np.eye(6), jacobian @ missing)
+        shift = shift + turn @ step[3:, None]
+        turn = turn @ _rotation(step[:3])
+    shared = sample(present) > 0.5
+    if shared.sum() < OVERLAP * min(len(points[0]), int(present.sum())):
+        return 0.0
+    pair = kept(_blur(fixed, BLUR_TO_COMPARE))[shared], sample(_blur(moving, BLUR_TO_COMPARE))[shared]
+    return float(np.corrcoef(*pair)[0, 1]) if min(part.std() for part in pair) else 0.0
+
+
+def _rotation(angles: Array) -> Array:
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_rotvec(angles).as_matrix())
+
+
+def _blur(volume: Floats, width: float) -> Floats:
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(volume, width, mode="constant"))

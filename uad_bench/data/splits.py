@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from uad_bench.data.split import ROLES, Split
 from uad_bench.data.split_lists import Disagreement, apply_split, disagreement, load_split, named_split, split_names
@@ -30,16 +30,24 @@ EVERYBODY = "everybody"  # name of a split without training patients
 SALT, FOLD_SALT = "uad-bench-split-1", "uad-bench-fold-1"
 
 
-def hash_split(ids: Iterable[str], *, labelled: Collection[str], salt: str = SALT) -> Split:
+def hash_split(
+    ids: Iterable[str], *, labelled: Collection[str], salt: str = SALT, patients: Mapping[str, str] | None = None
+) -> Split:
     """Assign 20 % to test and 5 % to validation by a salted hash of the patient, so that added patients move no other.
 
     Patients without a label are only used for training. With fewer than 200 labelled patients, roles are assigned by
     the rank of the hash, with at least 2 patients each, as the note states; then an added patient can move another.
 
+    Args:
+        ids: ids of scans.
+        labelled: those that have a label.
+        salt: of the hash.
+        patients: patient of each scan; by default its id says so, see `patient_id`.
+
     Raises:
         DataError: fewer than 5 labelled patients.
     """
-    groups = _by_patient(ids)
+    groups = _by_patient(ids, patients)
     ranked = _ranked(groups, labelled, salt)
     small = len(ranked) < SMALL_COHORT
     roles = _roles_by_rank(ranked) if small else {p: _role_by_hash(unit_hash(p, salt)) for p in ranked}
@@ -47,19 +55,24 @@ def hash_split(ids: Iterable[str], *, labelled: Collection[str], salt: str = SAL
     return _assign("hash", groups, lambda patient: roles.get(patient, "train"), note)
 
 
-def unseen_split(ids: Collection[str]) -> Split:
+def unseen_split(ids: Collection[str], patients: Mapping[str, str] | None = None) -> Split:
     """Split for pretrained weights: no training; validation as in the hash split, all other patients are tested.
 
     With up to 4 patients there is no validation either.
     """
-    if len(set(map(patient_id, ids))) <= 2 * FEWEST:
+    if len(_by_patient(ids, patients)) <= 2 * FEWEST:
         return Split(EVERYBODY, (), (), tuple(sorted(ids)), "too few patients to choose thresholds on")
-    roles = hash_split(ids, labelled=ids)
+    roles = hash_split(ids, labelled=ids, patients=patients)
     return Split(EVERYBODY, (), roles.val, tuple(sorted((*roles.train, *roles.test))), roles.note)
 
 
 def fold_splits(
-    ids: Iterable[str], k: int, *, labelled: Collection[str] | None = None, salt: str = FOLD_SALT
+    ids: Iterable[str],
+    k: int,
+    *,
+    labelled: Collection[str] | None = None,
+    salt: str = FOLD_SALT,
+    patients: Mapping[str, str] | None = None,
 ) -> list[Split]:
     """K-fold cross-validation: every labelled patient is tested once; validation patients are taken from training.
 
@@ -68,7 +81,7 @@ def fold_splits(
     Raises:
         DataError: k is less than 2 or greater than the number of labelled patients, or there are fewer than 3.
     """
-    groups = _by_patient(ids)
+    groups = _by_patient(ids, patients)
     ranked = _ranked(groups, labelled, salt)
     if not 2 <= k <= len(ranked) or len(ranked) < 3:
         raise DataError(
@@ -85,17 +98,18 @@ def unit_hash(patient: str, salt: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _by_patient(ids: Iterable[str]) -> dict[str, list[str]]:
+def _by_patient(ids: Iterable[str], patients: Mapping[str, str] | None) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for id_ in sorted(ids):
-        groups[patient_id(id_)].append(id_)
+        groups[(patients or {}).get(id_) or patient_id(id_)].append(id_)
     return groups
 
 
 def _ranked(groups: dict[str, list[str]], labelled: Collection[str] | None, salt: str) -> list[str]:
     """Labelled patients, sorted by their hash."""
-    known = groups.keys() if labelled is None else set(map(patient_id, labelled))
-    return sorted((p for p in groups if p in known), key=lambda p: unit_hash(p, salt))
+    wanted = None if labelled is None else set(labelled)
+    known = [patient for patient, ids in groups.items() if wanted is None or not wanted.isdisjoint(ids)]
+    return sorted(known, key=lambda patient: unit_hash(patient, salt))
 
 
 def _role_by_hash(u: float) -> str:

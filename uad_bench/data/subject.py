@@ -7,8 +7,20 @@ from pathlib import Path
 
 from uad_bench.method import Modality
 
-# BraTS names scans by patient and time point since 2023; BIDS by subject and session.
-SEVERAL_SCANS = (re.compile(r"(BraTS-[A-Za-z]+-\d+)-\d{3}"), re.compile(r"(sub-[A-Za-z0-9]+)_ses-[A-Za-z0-9]+"))
+# Ids made of a patient and a session, visit or time point.
+SEVERAL_SCANS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(BraTS-[A-Z]+-\d+)-\d{3}",  # BraTS since 2023
+        r"(sub-[A-Z0-9]+)_ses-.+",  # BIDS
+        r"(UPENN-GBM-\d+)_\d{2}",
+        r"(OAS[123]\d*(?:_\d+)?)_(?:MR|CT|PET|UDS|ses).*",  # OASIS-1 to -3
+        r"(\D*\d.*?)[_-](?:timepoint|time|tp|visit|session|ses|scan|week|month|day|year|v)[_-]?\d\w*",
+        r"(\D*\d.*?)[_-](?:fu|follow-?up)\d*[a-z]?",
+        r"(\D*\d.*?)[_-](?:baseline|bl|pre-?op|post-?op)",
+    )
+)
+PATIENT = "patient"  # attribute that names the patient of a scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +45,8 @@ class Subject:
         images: one file per modality.
         label: anomaly mask; None if there is no label.
         brain_mask: brain mask of the dataset; without one, brain is where any of the task's modalities is non-zero.
-        attributes: columns of the cohort's `patients.csv` (age, sex, site, ...), used in subgroup tables.
+        attributes: columns of the cohort's `patients.csv` (age, sex, site, ...), used in subgroup tables; `patient`
+            names the patient of a scan.
         anomaly_values: label values that count as anomaly; None means any value above 0. A slice with any other
             value above 0 is not healthy either.
         declared_values: label values above 0 that the dataset documents; others cause a warning. Empty if unknown.
@@ -51,9 +64,14 @@ class Subject:
     healthy: bool = False
     sources: tuple[Path, ...] = ()
 
+    @property
+    def patient(self) -> str:
+        """The patient of the scan: the attribute `patient` if there is one, else by the id; see `patient_id`."""
+        return self.attributes.get(PATIENT) or patient_id(self.id)
+
 
 def patient_id(subject_id: str) -> str:
-    """The patient of a scan: `BraTS-GLI-00005` for `BraTS-GLI-00005-101`, `sub-7` for `sub-7_ses-2`.
+    """The patient of a scan by its id: `sub-7` for `sub-7_ses-2`, `P3` for `P3_FU`, `P3_visit-2` or `P3_timepoint_1`.
 
     Scans of one patient must not be in different roles of a split.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uad_bench.data.splits import unit_hash
-from uad_bench.data.subject import Subject, patient_id
+from uad_bench.data.subject import Subject
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.plugins import registry
 
@@ -42,23 +42,23 @@ class TwoCohorts:
             DataError: a cohort is empty, or a patient is in both.
         """
         train, test = self._cohort("train"), self._cohort("test")
-        common = {patient_id(s.id) for s in train} & {patient_id(s.id) for s in test}
+        common = {s.patient for s in train} & {s.patient for s in test}
         if common:
             raise DataError(f"{self.root}: patient {min(common)} is in both cohorts; remove one")
         return [*train, *test]
 
     def roles(self) -> dict[str, tuple[str, ...]]:
         """All subjects of the first cohort for training; labelled patients of the second for validation and test."""
-        labelled = [s.id for s in self._cohort("test") if s.label or s.healthy]
-        ranked = sorted(labelled, key=lambda id_: (unit_hash(patient_id(id_), SALT), id_))
-        patients = list(dict.fromkeys(map(patient_id, ranked)))
+        labelled = [s for s in self._cohort("test") if s.label or s.healthy]
+        ranked = sorted(labelled, key=lambda s: (unit_hash(s.patient, SALT), s.id))
+        patients = list(dict.fromkeys(s.patient for s in ranked))
         if len(patients) <= FEWEST:
             raise DataError(
                 f"{self.root}: validation and test need at least 3 labelled patients, found {len(patients)}"
             )
         chosen = set(patients[: max(FEWEST, round(self.val_share * len(patients)))])
-        val = tuple(sorted(id_ for id_ in labelled if patient_id(id_) in chosen))
-        test = tuple(sorted(set(labelled) - set(val)))
+        val = tuple(sorted(s.id for s in labelled if s.patient in chosen))
+        test = tuple(sorted({s.id for s in labelled} - set(val)))
         return {"train": tuple(s.id for s in self._cohort("train")), "val": val, "test": test}
 
     def _cohort(self, role: str) -> list[Subject]:

@@ -12,7 +12,7 @@ from uad_bench.errors import DataError
 
 NIFTI = (".nii", ".nii.gz")
 RESCUED = "lost+found"
-ID_COLUMNS = ("id", "subject", "patient", "participant_id", "subject_id", "patient_id")
+ID_COLUMNS = ("id", "subject", "participant_id", "subject_id", "patient_id", "patient")  # the first that is there
 
 
 @runtime_checkable
@@ -111,7 +111,8 @@ def _walk(folder: Path, suffixes: tuple[str, ...], seen: set[Path]) -> Iterator[
 
 
 def _by_id(path: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
-    column = next((c for c in (rows[0] if rows else ID_COLUMNS) if c and c.lower() in ID_COLUMNS), None)
+    columns = {c.lower(): c for c in (rows[0] if rows else ID_COLUMNS) if c}
+    column = next((columns[name] for name in ID_COLUMNS if name in columns), None)
     if column is None:
         raise DataError(f"{path}: no column with patient ids; name it {', '.join(ID_COLUMNS[:-1])} or {ID_COLUMNS[-1]}")
     table: dict[str, dict[str, str]] = {}
