@@ -179,7 +179,7 @@ def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort
     census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
     whole = Split("all labelled", (), val, test)
     near = check_splits([whole], census)
-    return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census), near)
+    return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census), near=near)
 
 
 def _split_name(task: Task, asked: str | None) -> str | None:
