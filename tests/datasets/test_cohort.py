@@ -43,7 +43,7 @@ def test_patients_without_a_label_are_neither_validated_nor_tested(both, root):
 
 
 def test_a_cohort_needs_a_dataset_and_a_folder(root):
-    with pytest.raises(ConfigError, match="cohort train needs the keys dataset and folder, found folder"):
+    with pytest.raises(ConfigError, match="cohort train needs the keys folder and cohort or dataset, found folder"):
         TwoCohorts(root, train={"folder": "ixi"}, test=TUMOURS).subjects()
 
 

@@ -137,6 +137,29 @@ def test_a_rank_that_is_killed_fails_the_run_with_a_reason_and_the_same_command_
     assert [event["resumed"] for event in together.events(entry, "start")] == [False, True]
 
 
+@pytest.mark.slow
+def test_the_same_command_on_two_machines_gives_the_result_of_one(tmp_path):
+    command = [sys.executable, "-m", "uad_bench", "run", "dae", "--task=phantom-tiny", "--no-baselines", "--json"]
+    shared = {**os.environ, "UAD_BENCH_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    meeting = {"UAD_BENCH_MEETING": f"127.0.0.1:{free_port()}", "GLOO_SOCKET_IFNAME": "lo"}
+    alone = subprocess.run([*command, f"--runs={tmp_path / 'alone'}"], env=shared, stdout=subprocess.PIPE, check=True)
+    machines = [
+        subprocess.Popen(
+            [*command, "--nodes=2", f"--runs={tmp_path / 'together'}"],
+            env={**shared, **meeting, "UAD_BENCH_NODE": str(number)},
+            stdout=subprocess.PIPE,
+        )
+        for number in (0, 1)
+    ]
+    (first, _), (second, _) = (machine.communicate() for machine in machines)
+    assert second == b""
+    expected, record = (
+        {key: row["value"] for row in json.loads(text)["metrics"] if (key := row["name"]) in {"auprc", "auroc"}}
+        for text in (alone.stdout, first)
+    )
+    assert record == pytest.approx(expected, abs=1e-4)
+
+
 def on_ranks(tiny: TinyBench, ranks: int) -> TinyBench:
     """The same bench with so many processes a run, and a runs folder of its own."""
     other = TinyBench(tiny.cohort, tiny.folder)

@@ -8,6 +8,7 @@ from typing import Any
 
 from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.benchmark.estimate import announce
+from uad_bench.benchmark.nodes import follow, require_node
 from uad_bench.benchmark.preflight import check_modalities, check_protocol, check_reconstructs
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
@@ -48,6 +49,7 @@ class Request:
     start_from: str | None = None
     device: str = "auto"
     gpus: int = 1
+    nodes: int = 1
     baselines: bool = True
     runs: Path = Path("runs")
     limits: Limits = field(default_factory=Limits)
@@ -76,6 +78,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
     origin = resolve_origin(request)
     check_protocol(main.task)
     device = resolve_device(request.device)
+    node = require_node(request.nodes, folds=request.folds)
     runner = Runner(
         root=request.runs,
         device=device,
@@ -95,14 +98,16 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
             runner.plan(compose(name, replace(main.task, budget=task.budget), seed=request.seed), entries[name], cohort)
             for name in trivial
         ]
-        if not all(job.run.finished for job in jobs):
-            for split in cohort.splits:
-                check_healthy(cohort, split)
+        _check_trainable(jobs, cohort)
+        ranks = resolve_ranks(request.gpus, device)
         data, job = data_folder(main.task, request.data), runner.plan(main, entry, cohort, origin)
+        if not node.leads:
+            follow(job, node, ranks=ranks, reporter=reporter)
+            return []
         if expected := announce(job, request.runs):
             reporter.say(f"{request.method}: {expected}")
         records = [_run(runner, one, data, reporter) for one in jobs]
-        records.append(_run(replace(runner, ranks=resolve_ranks(request.gpus, device)), job, data, reporter, started))
+        records.append(_run(replace(runner, ranks=ranks, node=node), job, data, reporter, started))
     if request.check_determinism and records[-1].status == "ok":
         reporter.say(check_determinism(runner, job))
     return records
@@ -116,12 +121,19 @@ def _check_needs(request: Request, main: Experiment, entry: registry.Entry, star
         check_modalities(main.method, started.modalities, main.task.modalities)
 
 
+def _check_trainable(jobs: list[Job], cohort: Cohort) -> None:
+    """Refuse a split without healthy slices before any job starts, unless all are finished."""
+    if not all(job.run.finished for job in jobs):
+        for split in cohort.splits:
+            check_healthy(cohort, split)
+
+
 @contextlib.contextmanager
 def _started(
     request: Request, main: Experiment, entry: registry.Entry, origin: Origin | None, reporter: Reporter
 ) -> Iterator[StartedMethod | None]:
-    """The method's process; None if a run with the same settings is finished and probably nothing is left to do."""
-    if was_finished(request.runs, settings_of(main, entry, main.task, origin)):
+    """The method's process; None on several machines, and if a run with the same settings is finished."""
+    if request.nodes > 1 or was_finished(request.runs, settings_of(main, entry, main.task, origin)):
         yield None
         return
     reporter.start(main.method)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uad_bench.benchmark.nodes import ALONE, Node
 from uad_bench.benchmark.preflight import check_modalities
 from uad_bench.benchmark.reconstructing import described, lacks_reconstructions, reconstructs, stored_parts
 from uad_bench.benchmark.recording import make_record
@@ -51,7 +52,8 @@ class Runner:
     Attributes:
         root: the runs folder.
         device: `"cpu"` or `"cuda"`.
-        ranks: processes that share each training and scoring, on CUDA one per GPU.
+        ranks: processes per machine that share each training and scoring, on CUDA one per GPU.
+        node: this machine, of those that share it.
         limits: time and memory of each method's process.
         reconstructions: whether to also store and evaluate pseudo-healthy images, if the method computes them.
         report: receives progress.
@@ -60,6 +62,7 @@ class Runner:
     root: Path
     device: str = "cpu"
     ranks: int = 1
+    node: Node = ALONE
     limits: Limits = field(default_factory=Limits)
     reconstructions: bool = False
     report: Report = lambda _: None
@@ -209,9 +212,8 @@ class Runner:
         return InProcess(job.entry, note, job.run.log)
 
     def _access(self, job: Job) -> AccessPolicy:
-        return access_for(
-            job.experiment, job.entry, job.cohort.subjects.values(), root=self.root, folder=job.run.path.resolve()
-        )
+        subjects, folder = job.cohort.subjects.values(), job.run.path.resolve()
+        return access_for(job.experiment, job.entry, subjects, root=self.root, folder=folder)
 
     def _assign(self, job: Job, needs: Described, left: list[str], images: list[str]) -> Assignment:
         cohort, task = job.cohort, job.cohort.task
@@ -236,19 +238,16 @@ class Runner:
             seed=job.experiment.seed,
             device=job.device,
             ranks=self.ranks,
+            nodes=self.node.total,
+            meeting=self.node.meeting,
             masks=self._masks(job, store, train) if bound else {},
         )
 
     def _masks(self, job: Job, store: SliceStore, train: dict[str, list[int]]) -> dict[str, str]:
         """Labels of training patients, which only supervised upper bounds receive."""
         cohort, cache = job.cohort, cache_root().resolve()
-        references = build_references(
-            [cohort.subjects[name] for name in train],
-            cohort.census,
-            modalities=cohort.task.modalities,
-            cache=cache,
-            report=self.report,
-        )
+        subjects, modalities = [cohort.subjects[name] for name in train], cohort.task.modalities
+        references = build_references(subjects, cohort.census, modalities=modalities, cache=cache, report=self.report)
         return prepare_masks(store, references, cohort.census, cache=cache)
 
     def _prepare(self, cohort: Cohort, names: list[str], modalities: tuple[str, ...], *, native: bool) -> SliceStore:
@@ -260,9 +259,8 @@ class Runner:
             field_of_view=task.field_of_view,
         )
         subjects = [cohort.subjects[name] for name in names]
-        return SliceStore.prepare(
-            subjects, cohort.census, preprocessing, cache=cache_root().resolve(), report=self.report
-        )
+        cache = cache_root().resolve()
+        return SliceStore.prepare(subjects, cohort.census, preprocessing, cache=cache, report=self.report)
 
     def _note(self, run: Run, event: Event) -> None:
         """Log an event; progress is only displayed."""

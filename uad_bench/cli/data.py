@@ -1,6 +1,7 @@
 """`uad-bench data`: inspect, prepare and split a dataset, and manage the cache."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,15 +23,23 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the pat
 
 @data.command("doctor")
 def doctor(folder: Folder, task: Task = "brats", exclude: Exclude = None, json: AsJson = False) -> int:
-    """Say what is in a folder, what is broken, and what a run would leave out. Exit code 3 if it would be refused."""
-    from uad_bench.config import exclude_patients, load_task
+    """Say what is in a folder, which published cohort it is, what is broken, and what a run would leave out.
+
+    Exit code 3 if a run would be refused.
+    """
+    from uad_bench.config import change_task, exclude_patients, load_task
     from uad_bench.console import reporting, stdout
     from uad_bench.data.doctor import examine_task
+    from uad_bench.datasets.published import recognise
     from uad_bench.output.doctor_page import doctor_page
 
     chosen = exclude_patients(load_task(task), exclude or ())
+    known = recognise(folder) if task == "brats" and folder.is_dir() else []
+    if known:
+        chosen = change_task(chosen, {"dataset": known[0].dataset, "options": known[0].options})
     with reporting() as reporter:
         document = examine_task(chosen, folder, any_modalities=task == "brats", report=reporter)
+    document["cohorts"] = [asdict(cohort) for cohort in known]
     if json:
         print_json(document)
     else:

@@ -7,7 +7,7 @@ import typer
 
 from uad_bench.cli.options import RUNS, AsJson, Plugins, Runs, print_json
 
-Kind = Literal["methods", "datasets", "tasks", "protocols", "splits", "runs"]
+Kind = Literal["methods", "datasets", "cohorts", "tasks", "protocols", "splits", "runs"]
 
 
 def list_(

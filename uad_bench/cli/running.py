@@ -1,5 +1,6 @@
 """`uad-bench run`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,8 @@ def run(
         typer.Option("--from", metavar="RUN", help="Continue training from this run's weights.", show_default=False),
     ] = None,
     device: Device = "auto",
-    gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs for training and scoring.")] = 1,
+    gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs (per machine) for training and scoring.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Number of machines; outside a job, submits one to Slurm.")] = 1,
     baselines: Annotated[bool, typer.Option(help="Also run the untrained baselines.")] = True,
     time_limit: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="Stop a method after this many seconds per stage.")
@@ -65,6 +67,7 @@ def run(
     json: AsJson = False,
 ) -> int:
     """Train a method on healthy slices, evaluate it, and compare it with untrained baselines."""
+    from uad_bench.benchmark.nodes import this_node
     from uad_bench.benchmark.request import Request, run_request
     from uad_bench.console import reporting, stderr, stdout
     from uad_bench.execution.isolation import Limits
@@ -90,14 +93,23 @@ def run(
         start_from=start_from,
         device=device,
         gpus=gpus,
+        nodes=nodes,
         baselines=baselines,
         runs=Path(runs),
         limits=Limits(time_limit, memory_limit),
         check_determinism=check_determinism,
         reconstructions=reconstructions,
     )
+    if nodes > 1 and this_node(nodes) is None:
+        from uad_bench.suites.slurm import submit_run
+
+        job = submit_run(sys.argv[1:], folder=Path(runs) / ".suites" / "run", nodes=nodes, gpus=gpus)
+        stderr().print(f"queued as Slurm job {job} on {nodes} machines; log: {runs}/.suites/run/slurm/{job}_0_log.out")
+        return 0
     with reporting() as reporter:
         records = run_request(request, reporter, ad_hoc=_command_method(command, chosen))
+    if not records:
+        return 0  # another machine evaluates and reports
     if json:
         print_json(records[-1].to_json())
     else:

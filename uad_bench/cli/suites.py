@@ -93,12 +93,12 @@ def _execute(
 ) -> None:
     from uad_bench.console import stderr
     from uad_bench.suites.control import run_locally
-    from uad_bench.suites.slurm import submit
+    from uad_bench.suites.slurm import several_machines, submit
 
     if executor == "local":
         run_locally(places, left, title=chosen.name, jobs=jobs, folder=folder)
         return
-    ids = submit(left, folder=folder, options=chosen.slurm)
+    ids = submit(left, folder=folder, options={**several_machines(chosen.nodes), **chosen.slurm})
     stderr().print(f"{len(ids)} runs queued as Slurm array {next(iter(ids.values())).partition('_')[0]}")
 
 

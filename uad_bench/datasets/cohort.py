@@ -10,6 +10,7 @@ from typing import Any
 
 from uad_bench.data.splits import unit_hash
 from uad_bench.data.subject import Subject
+from uad_bench.datasets.published import resolved
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.plugins import registry
 
@@ -24,7 +25,8 @@ class TwoCohorts:
 
     Attributes:
         root: folder that contains both cohorts.
-        train: `dataset` (a registered name), `folder` below the root, and the options of that dataset.
+        train: `folder` below the root; `dataset` (a registered name) with its options, or `cohort` (a name of
+            `uad_bench.datasets.published`).
         test: the same for the cohort used for validation and test.
         val_share: fraction of the test cohort's labelled patients used to choose thresholds, selected by a hash of the
             id; at least 2 patients.
@@ -62,9 +64,11 @@ class TwoCohorts:
         return {"train": tuple(s.id for s in self._cohort("train")), "val": val, "test": test}
 
     def _cohort(self, role: str) -> list[Subject]:
-        options = dict(self.train if role == "train" else self.test)
+        options = resolved(self.train if role == "train" else self.test)
         if not {"dataset", "folder"} <= options.keys():
-            raise ConfigError(f"cohort {role} needs the keys dataset and folder, found {', '.join(options) or 'none'}")
+            raise ConfigError(
+                f"cohort {role} needs the keys folder and cohort or dataset, found {', '.join(options) or 'none'}"
+            )
         entry = registry.find("dataset", options.pop("dataset"), registry.datasets())
         subjects: list[Subject] = entry.load()(self.root / options.pop("folder"), **options).subjects()
         return [replace(s, attributes={**s.attributes, COHORT: role}) for s in subjects]

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from itertools import count
@@ -68,20 +68,24 @@ def launch(run_rank: RunRank, asked: dict[str, Any], assignment: Assignment, emi
         rdzv_backend="c10d",
         rdzv_endpoint=f"{host}:{port}",
         rdzv_configs={"is_host": leads, "timeout": PATIENCE.total_seconds()},
-        local_addr=host if host == LOOPBACK else None,
+        local_addr=f"127.0.0.{assignment.node + 1}" if host == LOOPBACK else None,  # launchers are told apart by it
         max_restarts=0,
     )
+    failure: Event | None = None
     try:
         elastic_launch(config, _start_rank)(run_rank, asked, host, store.port)
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        ended = f"rank {rank} ended early with exit code {failure.exitcode} (negative: by that signal)"
-        _fail(store, Failure(kind="MethodError", message=f"{ended}; the same command resumes the run", reason="crash"))
+        rank, ended = error.get_first_failure()
+        message = f"rank {rank} ended early with exit code {ended.exitcode} (negative: by that signal)"
+        failure = Failure(kind="MethodError", message=f"{message}; the same command resumes the run", reason="crash")
+        with suppress(RuntimeError):  # the first machine is gone
+            _fail(store, failure)
+            failure = parse_message(store.get(FAILURE))
     if leads:
         _send(store, LAST)
         relay.join()  # the last events may still be in the store
-    if store.check([FAILURE]):
-        emit(parse_message(store.get(FAILURE)))
+    if failure:
+        emit(failure)
 
 
 def _start_rank(run_rank: RunRank, asked: dict[str, Any], host: str, port: int) -> None:

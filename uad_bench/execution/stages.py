@@ -56,14 +56,14 @@ class Assignment:
     """
 
     run: str
-    store: dict[str, Any]
-    train: dict[str, list[int]]
-    score: dict[str, list[int]]
-    reconstruct: dict[str, list[int]]
-    training_set: dict[str, Any]
-    budget: dict[str, int]
-    seed: int
     device: str
+    store: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, list[int]] = field(default_factory=dict)
+    score: dict[str, list[int]] = field(default_factory=dict)
+    reconstruct: dict[str, list[int]] = field(default_factory=dict)
+    training_set: dict[str, Any] = field(default_factory=dict)
+    budget: dict[str, int] = field(default_factory=dict)
+    seed: int = 0
     ranks: int = 1
     rank: int = 0
     nodes: int = 1

@@ -23,6 +23,7 @@ STYLES = {"refused": "bold red", "warning": "yellow", "note": "dim"}
 def doctor_page(document: Mapping[str, Any]) -> Iterator[RenderableType]:
     """Parts of the page, from top to bottom."""
     yield _verdict(document)
+    yield from map(_cohort, document.get("cohorts", ())[:1])
     if document["patients"]:
         yield _summary(document)
         yield _slices(document["slices"])
@@ -35,6 +36,17 @@ def _verdict(document: Mapping[str, Any]) -> str:
     if document["usable"]:
         return f"[bold green]usable[/]: {summary['sound']} patients, {summary['labelled']} labelled"
     return f"[bold red]a run would be refused[/]: {summary['sound']} of {summary['patients']} patients are valid"
+
+
+def _cohort(known: Mapping[str, Any]) -> Table:
+    """What the folder was recognised as, with the steps before a run and the task to use."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("cohort", f"{known['title']}: {known['summary']}")
+    for title in ("labels", "before", "note", "licence", "citation"):
+        lines = [known[title]] if isinstance(known[title], str) else known[title]
+        table.add_row(title, escape("\n".join(lines)))
+    table.add_row("task", f"--task {known['task']}" if known["task"] else "none shipped; see uad-bench list cohorts")
+    return table
 
 
 def _summary(document: Mapping[str, Any]) -> Table:

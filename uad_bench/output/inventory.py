@@ -1,6 +1,7 @@
 """Lists of methods, datasets, tasks, protocols, splits and runs, made without importing their code."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from uad_bench.boards.method_scores import setting_name
 from uad_bench.config import load_task, read_toml
+from uad_bench.datasets.published import published, published_names
 from uad_bench.output.tables import write_value
 from uad_bench.plugins import registry
 from uad_bench.plugins.availability import docstring_of, problem_of, source_file
@@ -54,6 +56,11 @@ def list_tasks(_: Path, __: Sequence[Path]) -> Rows:
     ]
 
 
+def list_cohorts(_: Path, __: Sequence[Path]) -> Rows:
+    """Published cohorts with a description."""
+    return [asdict(published(name)) for name in published_names()]
+
+
 def list_protocols(_: Path, __: Sequence[Path]) -> Rows:
     """The shipped evaluation protocols."""
     names = resource_names("configs/protocols", ".toml")
@@ -90,6 +97,7 @@ INVENTORY: dict[str, Callable[[Path, Sequence[Path]], Rows]] = {
     "methods": list_methods,
     "datasets": list_datasets,
     "tasks": list_tasks,
+    "cohorts": list_cohorts,
     "protocols": list_protocols,
     "splits": list_splits,
     "runs": list_runs,

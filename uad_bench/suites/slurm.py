@@ -75,6 +75,30 @@ def submit(places: Sequence[Place], *, folder: Path, options: Mapping[str, Any])
     return ids
 
 
+def several_machines(nodes: int) -> dict[str, int]:
+    """Options for jobs with one task per machine."""
+    return {"nodes": nodes, "tasks_per_node": 1} if nodes > 1 else {}
+
+
+def submit_run(arguments: Sequence[str], *, folder: Path, nodes: int, gpus: int) -> str:
+    """Queue one `uad-bench run` on several machines, with one task each; returns the job's id.
+
+    Args:
+        arguments: of `uad-bench`, as given.
+        folder: for scripts and logs.
+        nodes: number of machines.
+        gpus: number of GPUs per machine.
+
+    Raises:
+        ConfigError: submitit or Slurm is missing, or Slurm refuses the job; `sbatch` reads SBATCH_PARTITION and others.
+    """
+    executor = _executor(folder, {**several_machines(nodes), "slurm_gpus_per_node": gpus})
+    try:
+        return str(executor.submit(CellJob([sys.executable, "-m", "uad_bench", *arguments])).job_id)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        raise ConfigError(f"Slurm refused the job: {error}") from error
+
+
 def submitted(folder: Path) -> dict[str, str]:
     """Latest job id of each cell that was ever queued."""
     path = folder / JOBS

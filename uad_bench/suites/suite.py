@@ -34,7 +34,8 @@ class Suite:
         folds: number of cross-validation folds per cell; 0 uses the task's split.
         split: as with `run --split`.
         baselines: whether to add the trivial baselines once per task and pair.
-        gpus: number of GPUs that share each training.
+        gpus: number of GPUs per machine that share each training.
+        nodes: number of machines that share each training; more than one needs Slurm.
         settings: `KEY=VALUE`, as with `run --set`.
         data: folder with the patients of each task; relative ones to the suite's file.
         plugins: plugin files to add; paths are relative to the suite's file.
@@ -57,6 +58,7 @@ class Suite:
     plugins: list[Path] = field(default_factory=list)
     baselines: bool = True
     gpus: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1)] = 1
     slurm: dict[str, Any] = field(default_factory=dict)
 
 
@@ -88,6 +90,7 @@ class Cell:
             "--profile": asked.profile,
             "--device": asked.device,
             "--gpus": asked.gpus if asked.gpus > 1 else None,
+            "--nodes": asked.nodes if asked.nodes > 1 else None,
             "--runs": asked.runs,
             "--seed": asked.seed,
             "--folds": asked.folds,
@@ -135,7 +138,7 @@ def cells_of(suite: Suite, common: Request) -> list[Cell]:
 
 
 def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
-    asked = replace(common, profile=suite.profile, settings=tuple(suite.settings), gpus=suite.gpus)
+    asked = replace(common, profile=suite.profile, settings=tuple(suite.settings), gpus=suite.gpus, nodes=suite.nodes)
     for task, pair, method, seed in product(suite.tasks, _pairs(suite), suite.methods, suite.seeds):
         yield _cell(suite, replace(asked, method=method, task=task, pair=pair, seed=seed))
 
