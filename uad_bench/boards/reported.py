@@ -1,6 +1,10 @@
-"""Results quoted from papers, shown with their source in tables of their own and never ranked with measured ones."""
+"""Results quoted from papers, shown with their source in tables of their own and never ranked with measured ones.
 
-from dataclasses import dataclass
+A table that names a protocol and its metrics is also shown beside a cross-walk of the same method.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +13,8 @@ from pydantic import ConfigDict, Field
 from uad_bench.boards.sheet import Cell, Column, Sheet
 from uad_bench.config import read_toml, validate
 from uad_bench.errors import ConfigError
+from uad_bench.evaluation.rescore import Crossing, ReportedNumber
+from uad_bench.runs.record import RunRecord
 
 STRICT = ConfigDict(extra="forbid")
 Value = float | str
@@ -21,7 +27,12 @@ class Table:
     Attributes:
         source: the publication.
         caption: how the numbers were obtained, as far as the source states it.
+        protocol: the protocol under which `crosswalk` computes the same metrics; None if there is none.
+        task: the shipped task with the same patients and split; None if there is none.
+        input: modality given at test; None if there are several.
         columns: names of the numbers.
+        metrics: the metric of each column in the protocol, as `dice/mean`; empty if tasks are not of the same kind.
+        methods: our name of a method by its name in `rows`.
         rows: the method's name, followed by its numbers in the order of `columns`.
     """
 
@@ -30,7 +41,12 @@ class Table:
     title: str
     source: str
     caption: str
+    protocol: str | None = None
+    task: str | None = None
+    input: str | None = None
     columns: Annotated[tuple[str, ...], Field(min_length=1)]
+    metrics: tuple[str, ...] = ()
+    methods: dict[str, str] = field(default_factory=dict)
     rows: tuple[tuple[Value, ...], ...]
 
 
@@ -49,16 +65,56 @@ def read_reported(path: Path) -> tuple[Sheet, ...]:
     Raises:
         ConfigError: the file is invalid.
     """
+    return tuple(map(_sheet, read_tables(path)))
+
+
+def read_tables(path: Path) -> tuple[Table, ...]:
+    """The tables of `reported.toml`; see `read_reported`."""
     if not path.exists():
         return ()
     raw: dict[str, Any] = read_toml(path)
     tables = validate(Reported, raw, path.name).tables
     for table in tables:
+        expected = 1 + len(table.columns)
         for row in table.rows:
-            if len(row) != 1 + len(table.columns):
-                expected = f"expected the name and {len(table.columns)} numbers"
-                raise ConfigError(f"{path.name}: {table.title}: row {row[0]!r} has {len(row)} values, {expected}")
-    return tuple(map(_sheet, tables))
+            if len(row) != expected:
+                wanted = f"expected the name and {len(table.columns)} numbers"
+                raise ConfigError(f"{path.name}: {table.title}: row {row[0]!r} has {len(row)} values, {wanted}")
+        if table.metrics and len(table.metrics) != len(table.columns):
+            raise ConfigError(f"{path.name}: {table.title}: metrics must have one entry per column")
+    return tables
+
+
+def beside_reported(entries: Sequence[Crossing], record: RunRecord, tables: Sequence[Table]) -> list[Crossing]:
+    """The entries of a cross-walk, each with the numbers that papers report for its method under its protocol."""
+    return [
+        entry.model_copy(
+            update={"reported": tuple(n for t in tables if t.protocol == entry.protocol for n in _numbers(t, record))}
+        )
+        for entry in entries
+    ]
+
+
+def _numbers(table: Table, record: RunRecord) -> Iterator[ReportedNumber]:
+    """The numbers of the record's method for its input."""
+    if table.input not in {None, record.task.pair[0]}:
+        return
+    for name, *values in table.rows:
+        if table.methods.get(str(name)) != record.method.name:
+            continue
+        for metric, value in zip(table.metrics, values, strict=False):
+            if isinstance(value, float):
+                yield ReportedNumber(
+                    method=str(name), metric=metric, value=value, table=table.title, differs=_differs(table, record)
+                )
+
+
+def _differs(table: Table, record: RunRecord) -> tuple[str, ...]:
+    """What keeps a published number from being compared with the record's."""
+    trained = record.method.fit is None or bool(record.method.fit)
+    budget = ["training budget"] if trained and record.method.profile != "published" else []
+    cohort = ["cohort"] if table.task != record.task.name else []
+    return (*budget, *cohort, *(["input modalities"] if table.input is None else []))
 
 
 def _sheet(table: Table) -> Sheet:
@@ -70,5 +126,6 @@ def _sheet(table: Table) -> Sheet:
     notes = (
         f"Reported, not measured here; never ranked with measured rows. {table.caption}",
         f"Source: {table.source}",
+        *([f"Protocol: {table.protocol}, as in uad-bench crosswalk."] if table.protocol else []),
     )
     return Sheet(f"Reported: {table.title}", columns, rows, notes)

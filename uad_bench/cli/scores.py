@@ -47,16 +47,16 @@ def crosswalk(
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> None:
-    """Show what published evaluation protocols would report for the same maps."""
+    """Show what published evaluation protocols would report for the same maps, beside the papers' own numbers."""
     from uad_bench.console import reporting, stdout
     from uad_bench.evaluation.protocol import protocol_names
-    from uad_bench.evaluation.rescore import crosswalk as compute
     from uad_bench.output.crosswalk_table import crosswalk_table
+    from uad_bench.output.publishing import crosswalk_run
     from uad_bench.runs.opening import open_run
 
     found = open_run(runs, run, maps=True)
     with reporting() as reporter:
-        entries = compute(found, protocol or protocol_names(), data=data, report=reporter)
+        entries = crosswalk_run(found, protocol or protocol_names(), data=data, report=reporter)
     if json:
         print_json({"run": str(found.path), "protocols": [entry.to_json() for entry in entries]})
     else:

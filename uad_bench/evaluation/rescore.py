@@ -59,6 +59,23 @@ class Rescoring(Numbers, Rules):
     digest: str | None = None
 
 
+class ReportedNumber(Document):
+    """A number that a paper reports for the same method under the same protocol.
+
+    Attributes:
+        method: its name in the paper.
+        metric: as `name/aggregation`.
+        table: title of the table of reported results.
+        differs: why the two are not comparable, such as `training budget`; empty if they are.
+    """
+
+    method: str
+    metric: str
+    value: float
+    table: str
+    differs: tuple[str, ...] = ()
+
+
 class Crossing(Document):
     """Metrics of a run's maps under one protocol of a cross-walk.
 
@@ -68,6 +85,7 @@ class Crossing(Document):
         at_end: whether a threshold is the last of its grid, so that a higher one might be better.
         published: whether the protocol replicates a paper's own code.
         notes: differences from the paper's code.
+        reported: numbers from papers, added by `boards.reported`.
     """
 
     protocol: str
@@ -82,6 +100,7 @@ class Crossing(Document):
     published: bool = False
     notes: tuple[str, ...]
     metrics: tuple[MetricRow, ...]
+    reported: tuple[ReportedNumber, ...] = ()
 
 
 def rescore(

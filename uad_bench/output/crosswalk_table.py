@@ -16,7 +16,7 @@ OVER = {"pooled": "all voxels", "mean": "patients", "slices": "slices"}
 def crosswalk_table(entries: Sequence[Crossing], *, run: str) -> Table:
     """One row per protocol; the caption explains values that cannot be computed from score maps."""
     table = Table(title=escape(f"{run} under {len(entries)} protocols"), title_justify="left", caption_justify="left")
-    for heading in ("protocol", "slices", "Dice", "Dice over", "threshold", "AUPRC", "AUROC", "other"):
+    for heading in ("protocol", "slices", "Dice", "Dice over", "threshold", "AUPRC", "AUROC", "other", "published"):
         table.add_column(heading, justify="right" if heading in {"Dice", "AUPRC", "AUROC"} else "left")
     for entry in entries:
         table.add_row(*map(escape, cells(entry)))
@@ -42,6 +42,7 @@ def cells(entry: Crossing) -> list[str]:
         _write(_first(entry, "auprc")),
         _write(_first(entry, "auroc")),
         ", ".join([*extra, *(f"Dice over {OVER[m.aggregation]} {_write(m)}" for m in second)]),
+        ", ".join(f"{number.metric.partition('/')[0]} {number.value:.3f}" for number in entry.reported),
     ]
 
 
@@ -69,6 +70,9 @@ def _reasons(entries: Sequence[Crossing]) -> list[str]:
         "only volume and largest-slice are ranked; the others reproduce papers, including their use of test labels"
     ]
     for entry in entries:
+        for method, table, differs in dict.fromkeys((n.method, n.table, n.differs) for n in entry.reported):
+            verdict = f"not comparable: {', '.join(differs)}" if differs else "comparable"
+            lines.append(f"{entry.protocol}: published numbers of {method} ({table}); {verdict}")
         absent = [m for m in entry.metrics if (m.undefined or "").startswith("n/a")]
         lines += [f"{entry.protocol}: {m.name} {m.undefined}" for m in absent]
         if entry.at_end:

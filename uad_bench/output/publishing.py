@@ -9,13 +9,14 @@ from uad_bench.boards.assembly import assemble_boards, choose_groups, name_left_
 from uad_bench.boards.board import Board
 from uad_bench.boards.comparable import require_comparable
 from uad_bench.boards.overall import Overall, compare_over_tasks
-from uad_bench.boards.reported import read_reported
+from uad_bench.boards.reported import beside_reported, read_reported, read_tables
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import Report, read_result, read_results
 from uad_bench.boards.run_folder import complete as complete_run
 from uad_bench.boards.sheet import Sheet
 from uad_bench.boards.storage import read_stored, store_results
 from uad_bench.errors import ConfigError
+from uad_bench.evaluation.rescore import Crossing, crosswalk
 from uad_bench.files import safe_name, write_json, write_text
 from uad_bench.output.formats.markdown import escape, markdown_text
 from uad_bench.output.render import board_sheets
@@ -85,6 +86,15 @@ def all_sheets(
     """Measured tables first, then those reported in papers."""
     measured = [sheet for board in boards for sheet in board_sheets(board, apart=apart, further=further)]
     return (*measured, *read_reported(folder / "reported.toml"))
+
+
+def crosswalk_run(
+    run: Run, protocols: Sequence[str], *, data: Path | None = None, report: Report = lambda _: None
+) -> list[Crossing]:
+    """The cross-walk of a run, beside the numbers that papers report for its method under the same protocols."""
+    files = sorted(resource_path(SHIPPED).glob("*/reported.toml"))
+    tables = [table for path in files for table in read_tables(path)]
+    return beside_reported(crosswalk(run, protocols, data=data, report=report), run.read_record(), tables)
 
 
 def build_board(
