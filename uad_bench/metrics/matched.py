@@ -7,6 +7,7 @@ each bin, and averaged over bins weighted by lesion voxels. A bin with fewer tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,26 +74,25 @@ class MatchedCounts:
             return undefined("no_equal_intensity")
         counts, (_, healthy) = self.exact, self._in_bins(self._once)
         at = np.diff(counts.tp, prepend=0)[None]
-        return MetricValue(float(self._area(at, counts.fp[None], counts.tied[None], counts.scores, healthy)[0]))
+        return MetricValue(float(self._area(at, (counts.tied / 2 - counts.fp)[None], counts.scores, healthy)[0]))
 
     def replicates(self, resamples: Resamples) -> Values:
         """Values (R,) for rows of resampled patients, corrected for the effect of binning on the exact value."""
-        return in_blocks(self._binned, resamples.weights) + (self.value().value - self._binned(self._once))
+        fp = self.patients.voxels - self.patients.positives  # (n, K)
+        at, tied = (np.diff(counts, axis=1, prepend=0) for counts in (self.patients.positives, fp))
+        binned = partial(self._binned, at.astype(np.float64), tied / 2 - fp)
+        return in_blocks(binned, resamples.weights) + (self.value().value - binned(self._once))
 
-    def _binned(self, weights: Values) -> Values:
+    def _binned(self, at: Values, lower: Values, weights: Values) -> Values:
         """The metric (R,) for rows of weights, with scores between two shared keys treated as tied."""
-        lesions = weights @ self.patients.positives
-        fp = weights @ self.patients.voxels - lesions
-        at, tied = (np.diff(counts, axis=1, prepend=0) for counts in (lesions, fp))
-        return self._area(at, fp, tied, self.patients.thresholds, self._in_bins(weights)[1])
+        return self._area(weights @ at, weights @ lower, self.patients.thresholds, self._in_bins(weights)[1])
 
-    def _area(self, at: Any, fp: Any, tied: Any, keys: NDArray[np.floating[Any]], healthy: Values) -> Values:
+    def _area(self, at: Any, lower: Any, keys: NDArray[np.floating[Any]], healthy: Values) -> Values:
         """Mean share (R,) of the healthy voxels of its bin that a lesion voxel exceeds, ties counted one half.
 
         Args:
             at: (R, K) lesion voxels at each key, highest key first.
-            fp: (R, K) healthy voxels at or above each key, over all bins.
-            tied: (R, K) healthy voxels at each key.
+            lower: (R, K) minus the healthy voxels at or above each key, over all bins, and half of those at it.
             keys: (K,).
             healthy: (R, B) healthy voxels of each bin.
         """
@@ -101,7 +101,7 @@ class MatchedCounts:
         of_bins = bins[starts]
         lesions, within = np.add.reduceat(at, starts, axis=1), healthy[:, of_bins]
         higher = (np.cumsum(healthy[:, ::-1], axis=1)[:, ::-1] - healthy)[:, of_bins]
-        exceeded = np.add.reduceat(at * (tied / 2 - fp), starts, axis=1) + lesions * (within + higher)
+        exceeded = np.add.reduceat(at * lower, starts, axis=1) + lesions * (within + higher)
         counted = self._usable[of_bins] & (within > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             mean: Values = np.where(counted, exceeded / within, 0).sum(axis=1) / (lesions * counted).sum(axis=1)
