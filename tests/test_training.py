@@ -136,7 +136,7 @@ def test_a_lost_loss_is_a_failure_with_a_reason():
 def test_progress_ends_at_the_budget():
     reports = []
     fit(30, compute=Compute(report=reports.append))
-    assert (reports[-1].stage, reports[-1].step, reports[-1].total) == ("line", 30, 30)
+    assert (reports[-1].stage, reports[-1].step, reports[-1].total) == ("training line", 30, 30)
     assert reports[-1].loss > 0
     assert reports[-1].slices_per_s > 0
 
@@ -176,9 +176,9 @@ def test_processor_flags_are_read_and_may_be_missing(tmp_path):
     assert cpu_flags(tmp_path / "absent") == frozenset()
 
 
-def test_networks_are_channels_last_on_a_gpu_alone():
-    assert training._memory_format(Compute("cuda:1")) is torch.channels_last
-    assert training._memory_format(Compute("cpu")) is torch.contiguous_format
+def test_a_network_is_channels_last_on_a_gpu_and_keeps_its_format_on_a_processor():
+    assert training._memory_format(Compute("cuda:1")) == {"memory_format": torch.channels_last}
+    assert training._memory_format(Compute("cpu")) == {}
 
 
 def test_the_random_state_that_is_put_back_is_that_of_the_gpu_in_use():

@@ -69,7 +69,6 @@ class NetworkMethod(ABC):
             optimisation=self.optimisation,
             stage=stage,
         )
-        self.networks_[name].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def pass_size(self) -> int:

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from uad_methods.nn.group_norm import GroupNorm
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UNetShape:
@@ -207,7 +209,7 @@ class _TimeEmbedding(nn.Module):
 
 
 def _norm(channels: int, shape: UNetShape) -> nn.Module:
-    return nn.GroupNorm(shape.groups, channels) if shape.groups else nn.BatchNorm2d(channels)
+    return GroupNorm(shape.groups, channels) if shape.groups else nn.BatchNorm2d(channels)
 
 
 _halve = nn.AvgPool2d(2)
