@@ -30,7 +30,7 @@ class _ChannelsLast(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, rstd = ctx.saved_tensors
         n, channels, height, width = x.shape
         groups, size = mean.shape[1], channels // mean.shape[1]
