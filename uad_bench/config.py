@@ -74,6 +74,7 @@ class Task:
         split: `hash`, `dataset`, a shipped list (`list splits`), or the path of a list.
         subset: accept that some patients of the list are absent.
         exclude: ids of patients, or of single scans of theirs, that are left out of everything.
+        perturb: change every scan, such as `noise:severe`; see `uad_bench.data.perturbation`.
         whole_head: run although most scans are not skull-stripped, so that the skull counts as brain.
         protocol: evaluation protocol (`list protocols`), or the path of its TOML file.
         budget: optimiser steps, and slices per step.
@@ -96,6 +97,7 @@ class Task:
     split: str = "hash"
     subset: bool = False
     exclude: tuple[str, ...] = ()
+    perturb: str | None = None
     whole_head: bool = False
     protocol: str = "volume"
     budget: Annotated[Budget, AfterValidator(_trained)]

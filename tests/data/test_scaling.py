@@ -16,6 +16,13 @@ def test_p90_sends_zero_to_minus_3_and_the_percentile_to_3():
     assert scaled == pytest.approx([-3, 3])
 
 
+@pytest.mark.parametrize("gain", [0.25, 1, 4, 3.7])
+def test_p90_does_not_see_the_gain_of_the_scanner(gain):
+    changed = VOLUME * gain
+    scaled = scale_for("p90", changed, BRAIN)(changed)
+    assert np.allclose(scaled, scale_for("p90", VOLUME, BRAIN)(VOLUME), rtol=1e-6, atol=1e-6)
+
+
 def test_p90_is_not_clipped():
     assert scale_for("p90", VOLUME, BRAIN)(np.array([10000])) > 100
 

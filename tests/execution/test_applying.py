@@ -222,3 +222,15 @@ def test_the_verb_of_python_scores_as_the_function_does(asked: Application) -> N
 
 def find_auprc(record: RunRecord) -> float | None:
     return record.value("auprc")
+
+
+def test_perturbed_scans_of_the_same_test_patients_are_another_run(quick: TinyBench, trained: Entry, tiny_data: Path):
+    run = quick.folder_of(trained)
+    asked = Application(
+        run=run, data=tiny_data, perturb="noise:severe", runs=quick.runner.root, plugins=(trained.file,), device="cpu"
+    )
+    record, clean = apply_run(asked, Reporter(Console(quiet=True))), run.read_record()
+    assert record.status == "ok"
+    assert record.subjects.test == clean.subjects.test
+    assert record.task.perturb == "noise:severe"
+    assert (record.run, record.task.data_digest) != (clean.run, clean.task.data_digest)

@@ -88,7 +88,7 @@ def _task(job: Job) -> TaskFacts:
         scaling=task.scaling,
         field_of_view=task.field_of_view,
         margin=task.margin,
-        **_given(exclude=task.exclude or None, protocol_digest=job.identity.get("protocol")),
+        **_given(exclude=task.exclude or None, perturb=task.perturb, protocol_digest=job.identity.get("protocol")),
         protocol=task.protocol,
         data_digest=job.cohort.digest,
         split=SplitFacts(name=split.name, digest=split.digest, note=split.note),

@@ -39,6 +39,8 @@ class Application:
         task: how they lie there, which slices are scored, and the protocol; by default the run's own.
         split: whose validation and test patients are scored; by default everybody is.
         exclude: ids of patients left out, beside those of the task.
+        perturb: simulated artefact of all scans, such as `noise:severe`. Without `task` and `split`, the run's own
+            validation and test patients are scored.
         plugins: files that hold the method, if it is not installed.
     """
 
@@ -47,6 +49,7 @@ class Application:
     task: str | None = None
     split: str | None = None
     exclude: tuple[str, ...] = ()
+    perturb: str | None = None
     plugins: tuple[Path, ...] = ()
     device: str = "auto"
     runs: Path = Path("runs")
@@ -62,6 +65,7 @@ def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
     """
     origin = Origin.of(asked.run, further=False)
     before = origin.asked
+    asked = _with_own_split(asked, before.task)
     entries = registry.methods(asked.plugins)
     entry = registry.find("method", before.method, entries)
     task = _task(asked, before.task, reporter)
@@ -95,8 +99,18 @@ def _task(asked: Application, learned: Task, reporter: Reporter) -> Task:
     for name, value in kept.items():
         if (other := getattr(wanted, name)) != value and name != "budget":
             reporter.say(f"{name} is {value}, as in training, not {other} as in task {wanted.name}")
-    split = {"split": asked.split} if asked.split else {}
-    return exclude_patients(change_task(wanted, {**kept, **split}, asdict(learned.budget)), asked.exclude)
+    changes = {"split": asked.split, "perturb": asked.perturb}
+    given = {name: value for name, value in changes.items() if value is not None}
+    return exclude_patients(change_task(wanted, {**kept, **given}, asdict(learned.budget)), asked.exclude)
+
+
+def _with_own_split(asked: Application, learned: Task) -> Application:
+    """With the run's own split for perturbed scans of its own task."""
+    if asked.perturb is None or asked.task or asked.split:
+        return asked
+    if asked.run.read_record().fold is not None:
+        raise ConfigError(f"{asked.run.path.name} is one of several folds; add --split with the patients to perturb")
+    return replace(asked, split=learned.split)
 
 
 def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
@@ -104,7 +118,7 @@ def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
     if asked.split:
         return gather(task, asked.data, report=reporter)
     dataset = open_dataset(task, asked.data, report=reporter)
-    subjects = _judged(find_subjects(task, dataset), reporter)
+    subjects = _judged(find_subjects(task, dataset, report=reporter), reporter)
     census = take_census(subjects, task.modalities, cache=cache_root(), report=reporter)
     labelled = [s.id for s in subjects if census[s.id].labelled]
     patients = {subject.id: subject.patient for subject in subjects}

@@ -1,5 +1,7 @@
 """`uad-bench score`."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +9,7 @@ import typer
 
 from uad_bench.cli.completion import complete_run
 from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, print_json
+from uad_bench.runs.record import RunRecord
 
 
 def score(
@@ -24,6 +27,14 @@ def score(
     ] = None,
     split: Annotated[str | None, typer.Option(help="Score its validation and test patients; by default all.")] = None,
     exclude: Exclude = None,
+    perturb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:LEVEL]",
+            help="Simulate an artefact in all scans and print the change of the metrics: bias-field, noise, gamma, "
+            "resolution or ghosting; mild, moderate or severe. Repeatable; 'all' takes every kind and level.",
+        ),
+    ] = None,
     plugin: Plugins = None,
     device: Device = "auto",
     time_limit: Annotated[
@@ -57,7 +68,12 @@ def score(
         limits=Limits(time_limit, memory_limit),
     )
     with reporting() as reporter:
-        record = apply_run(asked, reporter)
+        if perturb:
+            records = [apply_run(replace(asked, perturb=each), reporter) for each in _perturbations(perturb)]
+        else:
+            record = apply_run(asked, reporter)
+    if perturb:
+        return _show_shift(asked.run.read_record(), records, json=json)
     if json:
         print_json(record.to_json())
     elif record.status == "ok":
@@ -71,3 +87,21 @@ def score(
             f"{len(record.subjects.test)} score maps in {maps}; no reference labels found, metrics not computed"
         )
     return 0
+
+
+def _perturbations(asked: Sequence[str]) -> list[str]:
+    from uad_bench.data.perturbation import LEVELS, PERTURBATIONS, Perturbation
+
+    every = [f"{kind}:{level}" for kind in PERTURBATIONS for level in LEVELS]
+    return every if "all" in asked else [str(Perturbation.parse(text)) for text in asked]
+
+
+def _show_shift(clean: RunRecord, perturbed: Sequence[RunRecord], *, json: bool) -> int:
+    from uad_bench.console import stdout
+    from uad_bench.output.shift_table import shift_table
+
+    if json:
+        print_json([record.to_json() for record in perturbed])
+    else:
+        stdout().print(shift_table(clean, perturbed))
+    return 2 if any(record.status == "failed" for record in perturbed) else 0

@@ -36,6 +36,7 @@ KINDS = {
     "supervision": "anomaly masks of training patients, for methods trained with labels",
     "filtered": "score maps after post-processing",
     "stacked": "volumes stacked from slices",
+    "perturbed": "scans with simulated artefacts",
     "datasets": "generated phantoms",
 }
 LIMITS = {"filtered": 16 << 30}

@@ -15,6 +15,7 @@ from uad_bench.config import STRICT, Task, validate
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import DuplicatePair, check_splits
+from uad_bench.data.perturbation import Perturbation, perturb_subjects
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split
 from uad_bench.data.store import SliceStore
@@ -74,7 +75,7 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     if folds == 1:
         raise ConfigError("--folds 1 leaves no training patients; use 0 for a single split, or 2 or more")
     dataset = open_dataset(task, data, report=report)
-    subjects = find_subjects(task, dataset)
+    subjects = find_subjects(task, dataset, report=report)
     census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
     return divide(task, dataset, subjects, census, folds=folds)
 
@@ -98,17 +99,20 @@ def divide(
     return Cohort(task, by_id, census, splits, data_digest(census), getattr(dataset, "counterfactual", None), near)
 
 
-def find_subjects(task: Task, dataset: Any) -> list[Subject]:
-    """The data set's patients without those whom the task excludes.
+def find_subjects(task: Task, dataset: Any, *, report: Report = lambda _: None) -> list[Subject]:
+    """The data set's patients without those whom the task excludes, their scans perturbed if the task asks for it.
 
     Raises:
-        ConfigError: an excluded patient is not there.
+        ConfigError: an excluded patient is not there, or the perturbation is unknown.
     """
     subjects: list[Subject] = dataset.subjects()
     known = {name for subject in subjects for name in (subject.id, subject.patient)}
     if strange := [name for name in task.exclude if name not in known]:
         raise ConfigError(f"exclude: no patient {strange[0]!r} in the data, which has {subjects[0].id} and others")
-    return [subject for subject in subjects if not _is_excluded(subject.id, subject.patient, task)]
+    kept = [subject for subject in subjects if not _is_excluded(subject.id, subject.patient, task)]
+    if task.perturb is None:
+        return kept
+    return perturb_subjects(kept, task.modalities, Perturbation.parse(task.perturb), cache=cache_root(), report=report)
 
 
 def _is_excluded(subject: str, patient: str | None, task: Task) -> bool:

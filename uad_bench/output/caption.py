@@ -53,7 +53,8 @@ def _validation(record: RunRecord) -> str:
 
 
 def _excluded(record: RunRecord) -> str:
-    return f", {len(record.task.exclude)} excluded" if record.task.exclude else ""
+    excluded = f", {len(record.task.exclude)} excluded" if record.task.exclude else ""
+    return f"{excluded}, scans perturbed ({record.task.perturb})" if record.task.perturb else excluded
 
 
 def _maps(chain: str) -> str:

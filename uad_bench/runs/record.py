@@ -46,6 +46,7 @@ class TaskFacts(Document):
     Attributes:
         protocol_digest: of the protocol's file; None for a shipped protocol.
         exclude: ids that the task leaves out; None where it leaves out nobody.
+        perturb: simulated artefact, such as `noise:severe`; None for the scans as they are.
     """
 
     name: str
@@ -58,6 +59,7 @@ class TaskFacts(Document):
     field_of_view: float | None = None
     margin: int | None = None
     exclude: tuple[str, ...] | None = None
+    perturb: str | None = None
     protocol: str
     protocol_digest: str | None = None
     data_digest: str

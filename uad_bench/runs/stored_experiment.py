@@ -16,8 +16,8 @@ TOML = ".toml"
 
 
 def identifying_fields(task: Task) -> dict[str, Any]:
-    """Fields that define a run: all except the summary; `whole_head` and `exclude` only if they are set."""
-    optional = {"whole_head": task.whole_head, "exclude": task.exclude}
+    """Fields that define a run: all except the summary; `whole_head`, `exclude` and `perturb` only if they are set."""
+    optional = {"whole_head": task.whole_head, "exclude": task.exclude, "perturb": task.perturb}
     unused = {"summary", *(name for name, given in optional.items() if not given)}
     return {key: value for key, value in asdict(task).items() if key not in unused}
 
