@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from uad_bench.evaluation.thresholds import best_dice_threshold, healthy_fpr_threshold
+from tests.scored import SHAPE, lesion_of, noisy, reference_of
+from uad_bench.evaluation.cases import Cases
+from uad_bench.evaluation.protocol import Protocol
+from uad_bench.evaluation.thresholds import (
+    best_dice_threshold,
+    choose_thresholds,
+    conformal_thresholds,
+    healthy_fpr_threshold,
+    patient_alarms,
+)
 from uad_bench.metrics.ranks import count_ranks_of
 
 
@@ -48,3 +57,40 @@ def test_the_best_dice_threshold_is_the_highest_score_that_reaches_it():
     scores = np.array([3, 2, 1, 0], np.float32)
     threshold = best_dice_threshold(count_ranks_of(scores, np.array([True, False, True, False])), "oracle")
     assert (threshold.value, threshold.realised) == (1.0, pytest.approx(0.8))
+
+
+def cases_of(anomalies, score, **options):
+    references = {f"P{i}": reference_of(i, anomaly=anomaly) for i, anomaly in enumerate(anomalies)}
+    return Cases(references=references, read=lambda name: score(int(name[1:])), protocol=Protocol(), **options)
+
+
+def block(i: int) -> np.ndarray:
+    """A component of 36 pixels in slice 0 and one of 80 mm³ in slices 0 to 4, of scores that grow with the patient."""
+    scores = np.zeros(SHAPE, np.float32)
+    scores[2:6, 2:6, :5] = i + 1
+    scores[2:8, 2:8, 0] += i + 1
+    return scores
+
+
+def test_healthy_patients_choose_alone_where_there_are_some():
+    cases = cases_of([lesion_of(0), *[np.zeros(SHAPE, bool)] * 4], block)
+    assert patient_alarms(cases, sorted(cases.references)).tolist() == [2, 3, 4, 5]
+
+
+def test_without_healthy_patients_the_worst_lesion_free_slice_of_each_counts():
+    cases = cases_of([lesion_of(0)] * 3, block)
+    assert patient_alarms(cases, sorted(cases.references)).tolist() == [1, 2, 3]
+    margin = cases_of([lesion_of(0)] * 3, block, healthy_slices=lambda _: [5])
+    assert patient_alarms(margin, sorted(cases.references)).tolist() == [0, 0, 0]
+
+
+def test_a_conformal_threshold_lies_above_the_scores_it_was_chosen_on_as_far_as_it_promises():
+    twenty, ten, five = conformal_thresholds(np.arange(9.0))
+    assert (ten.value > 8, ten.realised, five.undefined) == (True, 0, "too_few_patients")
+    assert (twenty.value, twenty.realised) == (np.nextafter(np.float32(7), np.float32(8)), 1 / 9)
+
+
+def test_a_threshold_that_came_with_the_weights_stands_beside_those_of_the_cohort():
+    cases = cases_of([lesion_of(0)], noisy, carried={"hFPR5-origin": 1.25})
+    found = choose_thresholds(cases, (), count_ranks_of(np.arange(2, dtype=np.float32), np.array([False, True])))
+    assert (found["hFPR5-origin"].value, found["hFPR5"].undefined) == (1.25, "no_validation")

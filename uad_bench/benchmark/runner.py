@@ -36,7 +36,7 @@ from uad_bench.runs.checkpoints import read_description
 from uad_bench.runs.events import Advance, Described, Event, Failed, Isolated, Start, Stopped
 from uad_bench.runs.folder import Run
 from uad_bench.runs.origin import Origin
-from uad_bench.runs.record import RunRecord
+from uad_bench.runs.record import RunRecord, carried_thresholds
 from uad_bench.runs.trust import damaged, repair, unreconstructed, unscored, write_manifest
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ class Runner:
                 record = job.run.read_record()
                 job.run.finish(record)
                 return record
-            result = judge(job.run, job.cohort, job.split, self.report) if job.labelled else None
+            carried = carried_thresholds(job.origin.named_weights if job.origin else None)
+            result = judge(job.run, job.cohort, job.split, self.report, carried=carried) if job.labelled else None
             record = make_record(job, needs=needs, result=result)
         except MethodError as error:
             notes = tuple(getattr(error, "__notes__", ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,7 @@ class Cases:
         filtered: cache of post-processed maps, because a 3-D median takes seconds per patient.
         inputs: returns a subject's input intensities, (X, Y, Z) float32; None if the task does not read its input.
         healthy_slices: returns the task's healthy slices of a subject; None means all slices without anomaly.
+        carried: thresholds by policy that come with the weights.
     """
 
     references: Mapping[str, Reference]
@@ -106,6 +107,7 @@ class Cases:
     filtered: Cache | None = None
     inputs: Callable[[str], ScoreMap] | None = None
     healthy_slices: Callable[[str], Sequence[int]] | None = None
+    carried: Mapping[str, float] = field(default_factory=dict)
 
     def __getitem__(self, subject: str) -> Case:
         """The patient under this protocol.

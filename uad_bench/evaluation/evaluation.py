@@ -16,7 +16,7 @@ from uad_bench.evaluation.detection import alarm_rates, by_volume, operating_poi
 from uad_bench.evaluation.groups import Grouping, size_groups
 from uad_bench.evaluation.matching import matched_auroc
 from uad_bench.evaluation.measurement import SubjectResult, measure_subject
-from uad_bench.evaluation.thresholds import HEALTHY_RATES, Threshold, choose_thresholds
+from uad_bench.evaluation.thresholds import NOMINAL_RATES, Threshold, choose_thresholds
 from uad_bench.metrics.froc import froc_thresholds
 from uad_bench.metrics.lesion import LESIONS
 from uad_bench.metrics.overlap import OVERLAP, fpr
@@ -247,7 +247,7 @@ def _means(inputs: _EstimateInputs) -> Iterator[Estimate]:
 
 def _on_healthy_slices(inputs: _EstimateInputs) -> Iterator[Estimate]:
     """Realised false-positive rate on test slices without anomaly: overall, and percentiles over patients."""
-    for policy, nominal in HEALTHY_RATES.items():
+    for policy, nominal in NOMINAL_RATES.items():
         threshold, row = inputs.thresholds.get(policy), inputs.labels.row
         if threshold is None or threshold.undefined:
             continue

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,11 +25,23 @@ from uad_bench.runs.manifest import Manifest
 Report = Callable[[Progress], None]
 
 
-def judge(run: Run, cohort: Cohort, split: Split, report: Report) -> Evaluation:
-    """Compare the stored maps with the references under the task's protocol, on raw maps."""
+def judge(
+    run: Run, cohort: Cohort, split: Split, report: Report, *, carried: Mapping[str, float] = MappingProxyType({})
+) -> Evaluation:
+    """Compare the stored maps with the references under the task's protocol, on raw maps.
+
+    Args:
+        run: holds the maps.
+        cohort: patients.
+        split: validation and test patients.
+        report: receives progress.
+        carried: thresholds by policy that come with the weights.
+    """
     cases = cases_of(run, cohort, split, load_protocol(cohort.task.protocol), report)
+    cases = replace(cases, carried=carried)
     report(Progress("evaluating", 0, 1))
-    result = evaluate(cases, val=validated(run, split), test=split.test, seed=bootstrap_seed(split.test))
+    seed = bootstrap_seed(split.test)
+    result = evaluate(cases, val=validated(run, split), test=split.test, seed=seed)
     report(Progress("evaluating", 1, 1))
     return result
 

@@ -1,5 +1,7 @@
 """Convert an evaluation to the metrics section of a run record."""
 
+from math import isnan
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,4 +31,4 @@ def _chosen(threshold: Threshold) -> ChosenOn:
     """The rate or Dice of a threshold on the patients it was chosen on, or why it is undefined."""
     if threshold.undefined:
         return ChosenOn(undefined=threshold.undefined)
-    return ChosenOn(realised=threshold.realised)
+    return ChosenOn(realised=None if isnan(threshold.realised) else threshold.realised)

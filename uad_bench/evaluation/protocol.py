@@ -21,7 +21,7 @@ ATLAS_SLICES = 155  # slice ranges of papers are given on the BraTS grid
 
 Aggregation = Literal["pooled", "mean", "slices"]
 ReportedName = Annotated[str, Field(pattern=r"^[a-z0-9_]+/(pooled|mean|slices)$")]
-Policy = Literal["hFPR1", "hFPR5", "valDice", "oracle"]
+Policy = Literal["hFPR1", "hFPR5", "conformal20", "conformal10", "conformal5", "valDice", "oracle"]
 Search = Annotated[
     Grid | Linear | Quantiles | Halving | EachUnit | UpperQuantile | Yen | Fixed, Field(discriminator="kind")
 ]

@@ -25,7 +25,14 @@ from uad_bench.method import Progress
 from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import MetricRow
-from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, Numbers, record_digest
+from uad_bench.runs.record import (
+    METRICS_VERSION,
+    NO_NUMBERS,
+    SCHEMA,
+    Numbers,
+    carried_thresholds,
+    record_digest,
+)
 from uad_bench.runs.reopen import Stored, open_stored
 from uad_bench.runs.replicates import mean_of_folds, read_columns, write_columns
 
@@ -229,6 +236,8 @@ def _numbers(
     cases = cases_of(part.run, part.cohort, part.split, protocol, report, cache=cache)
     if protocol.published:
         return _replayed(replay(cases, val=validated(part.run, part.split), test=part.split.test)), {}
+    if not protocol.chain:  # a threshold of raw maps
+        cases = replace(cases, carried=carried_thresholds(part.record.method.weights))
     groupings = [column_groups([part.cohort.subjects[s] for s in part.split.test], by)] if by else []
     result: Evaluation = evaluate(
         cases,

@@ -59,8 +59,13 @@ class Origin:
 
     @property
     def named_weights(self) -> WeightsOfRun:
-        """The weights with the name of their run."""
-        return WeightsOfRun(run=self.run.name, **dict(self.weights))
+        """The weights with the name of their run and, if they are applied unchanged, its threshold hFPR5."""
+        named = WeightsOfRun(run=self.run.name, **dict(self.weights))
+        return named if self.further or self._hfpr5 is None else named.model_copy(update={"hfpr5": self._hfpr5})
+
+    @property
+    def _hfpr5(self) -> float | None:
+        return self.run.read_record().thresholds.get("hFPR5") if self.run.record.exists() else None
 
     def copy_to(self, run: Run) -> None:
         """Copy the weights to the folder of `run`, unless it has its own."""

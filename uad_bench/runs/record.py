@@ -79,9 +79,10 @@ class Weights(Document):
 
 
 class WeightsOfRun(Weights):
-    """Weights with the name of the run that trained them."""
+    """Weights with the name of the run that trained them, and its threshold hFPR5 if they are applied unchanged."""
 
     run: str
+    hfpr5: HexFloat | None = None
 
 
 class MethodFacts(Document):
@@ -217,6 +218,11 @@ class RunRecord(Numbers, RunFacts):
     fold_validation: tuple[int, ...] | None = None
     files: dict[str, str] | None = None
     digest: str | None = None
+
+
+def carried_thresholds(weights: WeightsOfRun | None) -> dict[str, float]:
+    """Thresholds by policy that come with weights from another run."""
+    return {} if weights is None or weights.hfpr5 is None else {"hFPR5-origin": weights.hfpr5}
 
 
 NO_NUMBERS = Numbers(bootstrap=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -77,6 +78,27 @@ def detect(patients: Sequence[Patient], thresholds: Mapping[str, float], weights
     return numbers
 
 
+def alarm_scores(patients: Sequence[Patient]) -> list[float]:
+    """Highest threshold with an alarm, of each healthy patient or, without any, of each one's lesion-free slices."""
+    healthy = [patient for patient in patients if not patient.anomaly.any()]
+    chosen = healthy or [patient for patient in patients if patient.grid.clear.any()]
+    return [_alarm_score(patient, whole=bool(healthy)) for patient in chosen]
+
+
+def _alarm_score(patient: Patient, *, whole: bool) -> float:
+    grid, scores = patient.grid, np.unique(patient.scores)
+    x, y, z = grid.spacing
+
+    def silent(k: int) -> bool:
+        mask = grid.volume(patient.scores >= scores[k])
+        if whole:
+            return not _fires(mask, MM3 / (x * y * z))
+        return not any(_fires(mask[:, :, i], MM2 / (x * y)) for i in np.flatnonzero(grid.clear))
+
+    above = bisect_left(range(scores.size), True, key=silent)
+    return float(scores[above - 1]) if above else -np.inf
+
+
 def _levels(patients: Sequence[Patient]) -> Values:
     """Infinity, and the lowest score of a positive at or below each false-positive rate."""
     curve = pooled(patients)
@@ -109,7 +131,7 @@ def _count(patient: Patient, thresholds: Sequence[float]) -> _Found:
 
 
 def _fires(plane: NDArray[np.bool_], smallest: float) -> bool:
-    labels, n = ndimage.label(plane, np.ones((3, 3)))
+    labels, n = ndimage.label(plane, np.ones((3,) * plane.ndim))
     return bool(n) and int(np.bincount(labels.ravel())[1:].max()) >= ceil(smallest)
 
 

@@ -18,6 +18,8 @@ from uad_bench.metrics.overlap import OVERLAP, Confusion
 
 Values = NDArray[np.float64]
 HEALTHY = {"hFPR1": 0.01, "hFPR5": 0.05}
+NOMINAL = {**HEALTHY, "hFPR5-origin": 0.05}
+CONFORMAL = {"conformal20": 20, "conformal10": 10, "conformal5": 5}
 NAN = float("nan")
 
 
@@ -94,7 +96,7 @@ def recompute(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> d
     }
     numbers = {key: Recomputed(value, len(patients)) for key, value in pooled_values.items()}
     numbers |= _means([recompute_patient(patient, thresholds) for patient in patients])
-    for policy in HEALTHY.keys() & thresholds.keys():
+    for policy in NOMINAL.keys() & thresholds.keys():
         numbers |= _healthy(patients, policy, thresholds[policy])
     return numbers
 
@@ -113,12 +115,29 @@ def recompute_patient(patient: Patient, thresholds: Mapping[str, float]) -> dict
 
 
 def recompute_thresholds(
-    val: Sequence[Patient], healthy: NDArray[np.float32], test: Sequence[Patient]
+    val: Sequence[Patient], healthy: NDArray[np.float32], test: Sequence[Patient], alarms: Sequence[float]
 ) -> dict[str, float]:
-    """Thresholds by policy, NaN where undefined."""
+    """Thresholds by policy, NaN where undefined.
+
+    Args:
+        val: validation patients.
+        healthy: scores of their lesion-free slices.
+        test: test patients.
+        alarms: alarm score of each healthy validation patient, or of each patient's lesion-free slices.
+    """
     ill = [patient for patient in val if patient.anomaly.any()]
     chosen = {policy: smallest_allowed(healthy, rate) if val else NAN for policy, rate in HEALTHY.items()}
+    chosen |= {policy: conformal(alarms, percent) for policy, percent in CONFORMAL.items()}
     return {**chosen, "valDice": pooled(ill).best_threshold if ill else NAN, "oracle": pooled(test).best_threshold}
+
+
+def conformal(alarms: Sequence[float], percent: int) -> float:
+    """The next float32 above the score that all but the allowed share of n + 1 patients stay at or below."""
+    ordered = sorted(alarms)
+    for place, score in enumerate(ordered, 1):
+        if 100 * place >= (len(ordered) + 1) * (100 - percent):
+            return float(np.nextafter(np.float32(score), np.float32(np.inf)))
+    return NAN
 
 
 def smallest_allowed(healthy: NDArray[np.float32], rate: float) -> float:
@@ -271,7 +290,7 @@ def _healthy(patients: Sequence[Patient], policy: str, threshold: float) -> dict
     ends = {percent: _quantile(known, percent / 100) for percent in (10, 90)}
     return {
         f"fpr_healthy@{policy}/pooled": Recomputed(rate, len(patients)),
-        f"fpr_healthy_ratio@{policy}/pooled": Recomputed(rate / HEALTHY[policy], len(patients)),
+        f"fpr_healthy_ratio@{policy}/pooled": Recomputed(rate / NOMINAL[policy], len(patients)),
         **{f"fpr_healthy@{policy}/p{percent}": Recomputed(value, known.size) for percent, value in ends.items()},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,21 @@ from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
 from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
-from uad_bench.runs.record import ChosenOn, RunRecord
+from uad_bench.runs.record import ChosenOn, RunRecord, carried_thresholds
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
-from uad_bench.verification.detection import STRATA, Detection, detect
+from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect
+from uad_bench.verification.differences import first_differing, further_groups
 from uad_bench.verification.patients import input_of, read_patient
-from uad_bench.verification.recompute import HEALTHY, NAN, Patient, Recomputed, recompute, recompute_thresholds
+from uad_bench.verification.recompute import (
+    CONFORMAL,
+    HEALTHY,
+    NAN,
+    Patient,
+    Recomputed,
+    recompute,
+    recompute_thresholds,
+)
 from uad_bench.verification.replicates import (
     MOST_EDGES,
     Values,
@@ -54,14 +63,14 @@ class RecordCheck:
     """Comparison of a stored run with the metrics recomputed from its patients.
 
     Attributes:
-        healthy: scores (V,) in slices without anomaly of the validation patients.
+        everything: validation patients in all slices of the task.
     """
 
     stored: Stored
     protocol: Protocol
     test: Sequence[Patient]
     val: Sequence[Patient]
-    healthy: NDArray[np.float32]
+    everything: Sequence[Patient]
 
     @classmethod
     def of(cls, stored: Stored, report: Report, *, cache: Path) -> RecordCheck:
@@ -76,14 +85,18 @@ class RecordCheck:
             return read_patient(cases.references[subject], score_map, chosen, slices, healthy=healthy, given=given)
 
         val = sorted(validated(stored.run, stored.split))
-        everything = [p for s in val if (p := read(s, load_protocol("volume")))]
         return cls(
             stored,
             protocol,
             [p for s in sorted(stored.split.test) if (p := read(s, protocol, tested=True))],
             [p for s in val if (p := read(s, protocol))],
-            np.concatenate([p.scores[p.healthy] for p in everything] or [np.empty(0, np.float32)]),
+            [p for s in val if (p := read(s, load_protocol("volume")))],
         )
+
+    @cached_property
+    def healthy(self) -> NDArray[np.float32]:
+        """Scores (V,) in slices without anomaly of the validation patients."""
+        return np.concatenate([p.scores[p.healthy] for p in self.everything] or [np.empty(0, np.float32)])
 
     def compare(self) -> tuple[int, list[Finding]]:
         """The number of recomputed values, and the differences found."""
@@ -97,7 +110,7 @@ class RecordCheck:
             *self._check_rows(record.metrics, "", self.test, known),
             *(f for name, members in parts.items() for f in self._check_group(record.groups, name, members, known)),
             *self._check_strata(record.groups),
-            *_further_groups(record.groups, {*parts, *STRATA}),
+            *further_groups(record.groups, {*parts, *STRATA}),
             *self._check_cuts(record.size_cuts_mm3),
             *self._check_replicates(record, replicates, known),
             *check_metrics(run.metrics, self.test, known),
@@ -109,14 +122,18 @@ class RecordCheck:
     def _check_thresholds(
         self, stored: Mapping[str, float | None], chosen: Mapping[str, ChosenOn]
     ) -> Iterator[Finding]:
-        if set(stored) != set(self.protocol.thresholds):
+        carried = carried_thresholds(self.stored.record.method.weights)
+        if set(stored) != {*self.protocol.thresholds, *carried}:
             yield Finding("record.json thresholds", f"are {sorted(stored)}, not the policies of the task's protocol")
-        for policy, value in recompute_thresholds(self.val, self.healthy, self.test).items():
+        alarms = alarm_scores(self.everything)
+        again = recompute_thresholds(self.val, self.healthy, self.test, alarms) | carried
+        for policy, value in again.items():
             if policy in stored:
                 yield from differs(f"record.json threshold {policy}", stored[policy], value)
+        chosen_by = {**dict.fromkeys(HEALTHY, self.healthy), **dict.fromkeys(CONFORMAL, np.array(alarms))}
         for policy, threshold in stored.items():
-            if policy in HEALTHY and threshold is not None:
-                realised = float(np.mean(self.healthy >= threshold))
+            if policy in chosen_by and threshold is not None:
+                realised = float(np.mean(chosen_by[policy] >= threshold))
                 recorded = chosen[policy].realised if policy in chosen else None
                 yield from differs(f"record.json chosen_on {policy}", recorded, realised)
 
@@ -204,7 +221,7 @@ class RecordCheck:
             elif values.shape != again[key].shape:
                 yield Finding(f"replicates.npy {key}", f"has {values.size} rows, expected {again[key].size}")
             else:
-                yield from _first_differing(key, values, again[key], within=self._tolerance(key))
+                yield from first_differing(key, values, again[key], within=self._tolerance(key))
 
     def _replicates(
         self, patients: Sequence[Patient], known: Mapping[str, float], *, group: bool = False
@@ -292,15 +309,3 @@ def _check_interval(
         yield Finding(where, "has no replicates")
     yield from differs(f"{where} low", ends[0], low, within=within)
     yield from differs(f"{where} high", ends[1], high, within=within)
-
-
-def _further_groups(stored: Sequence[MetricRow], known: Collection[str]) -> Iterator[Finding]:
-    for group in sorted({str(row.group) for row in stored} - set(known)):
-        yield Finding(f"record.json group {group}", "is not a group of these patients")
-
-
-def _first_differing(key: str, stored: Values, again: Values, *, within: float) -> Iterator[Finding]:
-    """The first row of replicates that differs, if any."""
-    same = np.isclose(stored, again, rtol=within, atol=within, equal_nan=True)
-    for k in np.flatnonzero(~same)[:1]:
-        yield from differs(f"replicates.npy row {k} {key}", stored[k], again[k], within=within)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.overlap import OVERLAP, Confusion
-from uad_bench.verification.recompute import HEALTHY, NAN, Curve, Patient, bins_of_intensity, recompute_patient
+from uad_bench.verification.recompute import NAN, NOMINAL, Curve, Patient, bins_of_intensity, recompute_patient
 
 Values = NDArray[np.float64]
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
@@ -49,12 +49,12 @@ def summed_replicates(
         counts: Any = {"tp": hit, "fp": marked - hit, "fn": real - hit, "tn": voxels - real - marked + hit}
         found = {name: metric.replicates(Confusion(**counts)) for name, metric in OVERLAP.items()}
         replicates |= {f"{name}@{policy}/pooled": values for name, values in found.items()}
-        if policy in HEALTHY:
+        if policy in NOMINAL:
             healthy = [p.scores[p.healthy] for p in patients]
             alarms = weights @ np.array([np.sum(s >= threshold) for s in healthy], float)
             rate = _divide(alarms, weights @ np.array([s.size for s in healthy], float))
             replicates[f"fpr_healthy@{policy}/pooled"] = rate
-            replicates[f"fpr_healthy_ratio@{policy}/pooled"] = rate / HEALTHY[policy]
+            replicates[f"fpr_healthy_ratio@{policy}/pooled"] = rate / NOMINAL[policy]
     return replicates
 
 

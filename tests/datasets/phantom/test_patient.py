@@ -75,6 +75,13 @@ def test_the_healthy_cohort_has_no_lesion():
     assert not make_patient("phantom-healthy", 0, 0).seg.any()
 
 
+def test_half_of_the_tested_patients_of_the_mixed_cohort_are_healthy():
+    settings = VARIANTS["phantom-mixed"]
+    kinds = [lesion_kind("phantom-mixed", 0, index) for index in range(settings.patients)]
+    assert kinds[-settings.test :].count("none") == settings.test / 2
+    assert kinds[settings.train : -settings.test].count("none") >= 9  # enough for conformal10
+
+
 def test_every_role_meets_the_common_kinds():
     for variant in ("phantom", "phantom-full"):
         settings = VARIANTS[variant]

@@ -53,5 +53,13 @@ VARIANTS: Mapping[str, Variant] = {
         kinds={"mismatch": 0.4, "infiltrating": 0.3, "plaques": 0.3},
     ),
     "phantom-full": Variant(grid=BRATS, factors=(1, 1, 1), train=72, val=8, test=24),
+    "phantom-mixed": Variant(
+        grid=SMALL,
+        factors=(1, 1, 2),
+        train=24,
+        val=24,
+        test=24,
+        kinds={"none": 1.0, **GLIOMAS},  # half of the patients are healthy, exactly half of those tested
+    ),
     "phantom-healthy": Variant(grid=SMALL, factors=(1, 1, 2), train=24, val=4, test=12, kinds={"none": 1.0}),
 }
