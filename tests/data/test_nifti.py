@@ -117,6 +117,13 @@ def test_colours_are_no_intensities(tmp_path):
     refused(path, "are not supported")
 
 
+def test_axes_that_all_but_coincide_are_refused(tmp_path):
+    sheared = np.eye(4)
+    sheared[0, 1] = 1e17
+    (tmp_path / "case.nii").write_bytes(nib.Nifti1Image(ARRAY, sheared).to_bytes())
+    refused(tmp_path / "case.nii", "cannot be inverted")
+
+
 def test_a_flat_affine_is_refused(tmp_path):
     path = tmp_path / "case.nii"
     image = nib.Nifti1Image(ARRAY, np.eye(4))

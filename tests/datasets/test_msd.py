@@ -48,6 +48,14 @@ def test_the_folder_above_will_do(root, describe):
     assert len(MsdBrainTumour(root.parent).subjects()) == 1
 
 
+def test_images_linked_from_another_disk_are_read(root, describe, tmp_path):
+    describe()
+    (root / "imagesTr").rename(tmp_path / "elsewhere")
+    (root / "imagesTr").symlink_to(tmp_path / "elsewhere")
+    (subject,) = MsdBrainTumour(root).subjects()
+    assert read_volume(subject.images["flair"]).array[0, 0, 1] == 4
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

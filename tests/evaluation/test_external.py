@@ -26,6 +26,15 @@ def test_a_folder_becomes_a_finished_run_and_is_never_judged_twice(scored: Score
     assert scored.judge("mine") == record
 
 
+def test_a_record_that_was_changed_is_evaluated_again(scored: Scored):
+    record = scored.judge("noisy")
+    path = scored.run_of(record).record
+    path.write_text(path.read_text().replace(record["created"], "2001-01-01T00:00:00Z"))
+    again = scored.judge("noisy")
+    assert again["created"] != "2001-01-01T00:00:00Z"
+    assert again["metrics"] == record["metrics"]
+
+
 def test_maps_in_another_orientation_are_turned_back(scored: Scored):
     def write(folder: Path, numbers: range) -> Path:
         folder.mkdir()

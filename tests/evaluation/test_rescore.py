@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 
 from tests.scored import Scored, brain_of, lesion_of, noisy, values
 from uad_bench.cli.app import _run
-from uad_bench.errors import ConfigError
+from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.evaluation.rescore import crosswalk, read_rescored, rescore
 from uad_bench.runs.folder import Run
 
@@ -42,6 +42,14 @@ def test_the_common_chain_filters_before_the_threshold_and_drops_small_component
     hit = sum((m & lesion_of(i)).sum() for m, i in zip(marked, TEST, strict=True))
     total = sum(m.sum() + lesion_of(i).sum() for m, i in zip(marked, TEST, strict=True))
     assert values(document)["dice@hFPR5/pooled"] == pytest.approx(2 * hit / total)
+
+
+@pytest.mark.parametrize("compute", [rescore, lambda run, data: crosswalk(run, ["volume"], data=data)])
+def test_maps_that_were_changed_after_scoring_are_refused(run: Run, scored: Scored, compute):
+    scores = np.load(run.map("P4"))
+    np.save(run.map("P4"), -scores)
+    with pytest.raises(VerificationError, match=r"P4\.npy: was changed after it was scored"):
+        compute(run, data=scored.data)
 
 
 def test_a_perfect_map_has_perfect_lesions_and_surfaces(scored: Scored):

@@ -29,6 +29,7 @@ from uad_bench.runs.events import Failed, Imported, Remark, Start
 from uad_bench.runs.local import remember_data
 from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.record import RunRecord
+from uad_bench.runs.trust import damaged, repair
 
 Report = Callable[[Progress], None]
 ORIGIN = "external maps"
@@ -100,10 +101,10 @@ def evaluate_maps(given: Submission, *, runs: Path = Path("runs"), report: Repor
     if given.npy_orientation:
         facts["npy_orientation"] = given.npy_orientation
     job = Job.plan(experiment, entry, cohort, root=runs, facts=facts)
-    if job.run.finished:
+    if job.run.finished and not damaged(job.run):
         return job.run.read_record()
     with job.run.lock():
-        job.run.append(Start(resumed=False, repaired=()))
+        job.run.append(Start(resumed=False, repaired=tuple(repair(job.run))))
         write_json(job.run.experiment, dict(job.identity))
         record = _judged(job, maps, given.npy_orientation or "ras", report)
     remember_data(job.run, data_folder(cohort.task, given.data))

@@ -1,5 +1,6 @@
 """Medical Segmentation Decathlon `Task01_BrainTumour`: 4-D files of four scans, in the order of `dataset.json`."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,8 @@ def _subject(
 
 
 def _inside(home: Path, name: str) -> Path:
-    path = (home / name).resolve()
-    if not path.is_relative_to(home.resolve()):
+    """The path of a listed file; links below the folder are followed, as users keep images on other disks."""
+    path = Path(os.path.normpath(home / name))
+    if not path.is_relative_to(os.path.normpath(home)):
         raise DataError(f"{home / DESCRIPTION}: {name!r} is located outside the folder")
     return path

@@ -37,13 +37,14 @@ Message = Annotated[
 
 
 def parse_message(line: bytes | str) -> Event:
-    """Parse one line; NaN and infinity, which are not valid JSON, become None.
+    """Parse one line; NaN and infinity, which are not valid JSON, become None, and half characters question marks.
 
     Raises:
         ValueError: the line is not a valid message.
     """
     try:
         value: Any = json.loads(line, parse_constant=lambda _: None)
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return _messages().validate_python(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
@@ -58,6 +58,21 @@ def untouched_record(run: Run) -> RunRecord:
         if finding := next(check_numbers(part, record := part.read_record()), None):
             raise VerificationError(f"{part.path}: {finding}; remove the run and repeat it")
     return record
+
+
+def require_stored_maps(run: Run, subjects: Iterable[str] | None = None) -> None:
+    """Require that the run's maps, by default all that exist, are those that were scored.
+
+    Raises:
+        VerificationError: names the first map that was changed.
+    """
+    if not run.manifest.exists():
+        return
+    maps = Manifest.read(run.manifest).maps
+    for subject in maps if subjects is None else subjects:
+        path = run.map(subject)
+        if path.exists() and (subject not in maps or digest_file(path) != maps[subject].sha256):
+            raise VerificationError(f"{path}: was changed after it was scored; remove the run and repeat it")
 
 
 def check_roles(run: Run, record: RunRecord) -> Iterator[Finding]:

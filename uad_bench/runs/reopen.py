@@ -14,6 +14,7 @@ from uad_bench.data.splits import Split
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Progress
 from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import require_stored_maps
 from uad_bench.runs.local import remembered_data
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.stored_experiment import StoredExperiment, digest_protocol
@@ -37,7 +38,7 @@ class Stored:
 
 
 def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | None = None) -> tuple[Stored, ...]:
-    """Reopen a run, or each of its folds, with its patients.
+    """Reopen a run, or each of its folds, with its patients, after checking that its maps are unchanged.
 
     Args:
         run: a finished run.
@@ -47,8 +48,11 @@ def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | No
 
     Raises:
         DataError: the data is not found, or differs from the data of the run.
+        VerificationError: a score map was changed after it was scored.
     """
     runs = run.folds or (run,)
+    for one in runs:
+        require_stored_maps(one)
     records = [one.read_record() for one in runs]
     cohort = gather_again(runs[0], records, data or remembered_data(run), report, cache=cache)
     parts = (one.path.name if run.folds else "" for one in runs)

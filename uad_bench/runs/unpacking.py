@@ -7,11 +7,13 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
+from uad_bench.digests import digest_file
 from uad_bench.errors import VerificationError
-from uad_bench.files import atomic, parse_json, safe_name, write_text
+from uad_bench.files import atomic, parse_json, safe_name, write_json, write_text
 from uad_bench.runs.bundle import INDEX, README, Levels
 from uad_bench.runs.bundle_check import check_archive, read_member, reading
 from uad_bench.runs.folder import Run
+from uad_bench.runs.manifest import Manifest
 
 MAPS = "maps"
 
@@ -50,7 +52,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _decode(archive: ZipFile, members: Mapping[str, ZipInfo], run: Run) -> None:
-    """Replace the 16-bit codes of the maps by scores."""
+    """Replace the 16-bit codes of the maps by scores, and their digests in the manifest by those of the scores."""
     levels = parse_json(read_member(archive, members[INDEX]).decode())["levels"]
     for part in (run, *run.folds):
         prefix = "" if part is run else f"{part.path.name}/"
@@ -58,3 +60,11 @@ def _decode(archive: ZipFile, members: Mapping[str, ZipInfo], run: Run) -> None:
             scores = Levels(**levels[prefix]).decode(np.load(BytesIO(path.read_bytes()), allow_pickle=False))
             with atomic(path) as target:
                 np.save(target, scores, allow_pickle=False)
+        if part.manifest.exists():
+            stored = Manifest.read(part.manifest)
+            maps = {
+                name: entry.model_copy(update={"sha256": digest_file(part.map(name))})
+                for name, entry in stored.maps.items()
+                if part.map(name).exists()
+            }
+            write_json(part.manifest, stored.model_copy(update={"maps": {**stored.maps, **maps}}).to_json())

@@ -18,6 +18,7 @@ from uad_bench.output.report.findings import Finding, find_errors
 from uad_bench.output.report.levels import OUTSIDE, Levels, count_levels, make_levels
 from uad_bench.output.report.radiology import to_grey, turn
 from uad_bench.output.report.report_data import MethodData, Part
+from uad_bench.runs.integrity import require_stored_maps
 
 POLICY = "hFPR5"
 LONGEST_SIDE = 192  # pixels of a shown slice; larger slices are subsampled
@@ -80,6 +81,7 @@ def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], coho
     image = reference.crop(read_volume(subject.images[cohort.task.pair[0]]).array)
     levels, findings = [], []
     for part, thresholds in zip(parts, scale, strict=True):
+        require_stored_maps(part.run, [case.subject])
         scores = reference.crop(np.load(part.run.map(case.subject), mmap_mode="r", allow_pickle=False))
         marks = np.where(reference.brain | reference.anomaly, thresholds.quantise(scores), OUTSIDE)
         levels.append(marks.astype(np.uint8))
