@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 python := .venv/bin/python
 
-.PHONY: help install lint types test test-all bench docs clean
+.PHONY: help install lint types test test-all bench gpu-check docs clean
 
 help: ## show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test-all: ## run all tests, the slow ones too
 
 bench: ## print ratios against the peers, side by side
 	$(python) -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-group-by=group -m "slow or not slow"
+
+gpu-check: ## check and measure this machine's GPU, under eight minutes (OPTIONS=--rehearse: on the CPU, tiny)
+	PYTHONPATH=. $(python) tests/gpu/check.py $(OPTIONS)
 
 docs: ## build the documentation into site/
 	$(python) -m mkdocs build --strict
