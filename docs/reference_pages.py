@@ -76,9 +76,7 @@ def _commands(command: Any, names: list[str]) -> Iterator[str]:
     if not inner:
         context = typer.Context(command, info_name=names[-1])
         records = [record for p in command.get_params(context) if (record := p.get_help_record(context))]
-        rows = [
-            (f"`{name}`", _plain(text).replace("<", "&lt;")) for name, text in records if not name.startswith("-h,")
-        ]
+        rows = [(f"`{name}`", _plain(text).replace("<", "&lt;")) for name, text in records if "--help" not in name]
         yield "\n\n".join([f"## {' '.join(names)}", _plain(command.help or ""), _table(("argument", "meaning"), rows)])
     for name, sub in inner.items():
         yield from _commands(sub, [*names, name])

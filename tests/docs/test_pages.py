@@ -76,7 +76,7 @@ def test_the_reference_names_every_command_and_every_field():
     commands, configuration = pages["commands.md"], pages["configuration-files.md"]
     headings = {"run", "show", "bundle make", "runs prune", "suite run", "leaderboard show", "data cache ls"}
     assert {f"## uad-bench {name}" for name in headings} <= set(commands.splitlines())
-    assert "`-d, --data <path>`" in commands
+    assert "`--runs <path>`" in commands
     assert "[b]" not in commands
     described = [f.name for cls in (Task, Suite, Protocol, Layout) for f in fields_of(cls)]
     assert [name for name in described if f"| `{name}` |" not in configuration] == []
