@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.files import atomic, read_json, write_json
 
@@ -107,11 +108,18 @@ class Cache:
         loaded: Array = np.load(self.file(key, suffix), mmap_mode="r" if mapped else None, allow_pickle=False)
         return loaded
 
-    def holds(self, key: str) -> bool:
-        """Whether the entry exists and its arrays have their original file sizes; counts as a use of the entry."""
+    def holds(self, key: str, *, unchanged: bool = False) -> bool:
+        """Whether the entry exists and its arrays have their original file sizes; counts as a use of the entry.
+
+        Args:
+            key: key of the entry.
+            unchanged: also compare the arrays' SHA-256, which reads them whole.
+        """
         try:
-            sizes = self.read(key)["bytes"]
+            described = self.read(key)
+            sizes, digests = described["bytes"], described["sha256"] if unchanged else {}
             whole = all(self.file(key, suffix).stat().st_size == size for suffix, size in sizes.items())
+            whole = whole and all(digest_file(self.file(key, suffix)) == digest for suffix, digest in digests.items())
         except (ConfigError, OSError, KeyError, TypeError, AttributeError):
             return False
         touch(self.file(key, DESCRIPTION))
@@ -123,7 +131,8 @@ class Cache:
         Args:
             key: key of the entry.
             arrays: arrays by file suffix, such as `".brain.npy"`.
-            description: JSON-serialisable values; file sizes are added as `bytes`. None for an entry of one array.
+            description: JSON-serialisable values; file sizes and digests are added as `bytes` and `sha256`. None for
+                an entry of one array.
 
         Raises:
             ConfigError: the cache cannot be written.
@@ -134,8 +143,10 @@ class Cache:
                 with atomic(self.file(key, suffix), WAY_OUT) as file:
                     np.save(file, np.ascontiguousarray(array), allow_pickle=False)
             if description is not None:
-                sizes = {suffix: self.file(key, suffix).stat().st_size for suffix in arrays}
-                whole = {**description, "bytes": sizes} if arrays else dict(description)
+                files = {suffix: self.file(key, suffix) for suffix in arrays}
+                sizes = {suffix: file.stat().st_size for suffix, file in files.items()}
+                digests = {suffix: digest_file(file) for suffix, file in files.items()}
+                whole = {**description, "bytes": sizes, "sha256": digests} if arrays else dict(description)
                 write_json(self.file(key, DESCRIPTION), whole, WAY_OUT)
         self._trim()
 

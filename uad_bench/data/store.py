@@ -208,8 +208,8 @@ def _key(facts: SubjectFacts, preprocessing: Preprocessing) -> str:
 
 
 def _ensure(subject: Subject, facts: SubjectFacts, preprocessing: Preprocessing, kept: Cache, key: str) -> None:
-    """Prepare one patient unless a complete entry exists."""
-    if kept.holds(key):
+    """Prepare one patient unless an entry exists that is as it was written."""
+    if kept.holds(key, unchanged=True):
         return
     arrays, brain = read_scans(subject, facts, preprocessing.modalities)
     try:
