@@ -126,6 +126,19 @@ def test_a_damaged_entry_is_made_again(prepare, cache_root, suffix):
     assert torch.equal(prepare().batch(KEYS).image, whole)
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".brain.npy", ".native.npy"])
+def test_an_entry_with_one_changed_byte_is_made_again(prepare, cache_root, suffix):
+    store = prepare()
+    whole = store.batch(KEYS).image
+    path = cache_root / "slices" / (store.entries["P0"] + suffix)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    store_module._images.cache_clear()
+    assert torch.equal(prepare().batch(KEYS).image, whole)
+    assert path.read_bytes() != bytes(data)
+
+
 def test_changed_voxels_get_an_entry_of_their_own(prepare, cohort):
     before = prepare()
     cohort.save(cohort.root / "P0/P0_flair.nii.gz", cohort.texture(77))

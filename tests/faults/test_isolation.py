@@ -156,6 +156,24 @@ def test_labels_are_out_of_reach_and_attempts_from_python_are_noted(tiny: TinyBe
     assert [w["kind"] for w in record["warnings"]] == ["label_access"]
 
 
+BUILDS = """
+import torch
+def double(x):
+    return 2 * x + 1
+x = torch.arange(6.0)
+assert torch.equal(torch.compile(double)(x), double(x))
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x), num_workers=2)
+assert torch.equal(torch.cat([batch for (batch,) in loader]), x)
+"""
+
+
+@pytest.mark.slow
+def test_compiled_code_and_loader_processes_work_in_isolation(tiny: TinyBench):
+    record = tiny.run(tiny.write("builder", fit=BUILDS))
+    assert record["status"] == "ok", record["message"]
+    assert record["environment"]["isolation"] == isolation_available()
+
+
 @pytest.mark.slow
 def test_the_harness_follows_no_link_that_a_method_leaves(tiny: TinyBench, tmp_path: Path):
     (secret := tmp_path / "secret").write_text("kept")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from uad_bench.cli.completion import complete_run
-from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, print_json, root_of
 from uad_bench.runs.record import RunRecord
 
 
@@ -58,7 +58,7 @@ def score(
 
     asked = Application(
         run=open_run(runs, run),
-        data=data,
+        data=root_of(data),
         task=task,
         split=split,
         exclude=tuple(exclude or ()),

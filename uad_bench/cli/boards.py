@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, RunName, Task, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, RunName, Task, print_json, root_of
 
 leaderboard = typer.Typer(
     help="Compare all runs of a task: rank ranges, confidence intervals and costs.", no_args_is_help=True
@@ -54,7 +54,7 @@ def build(
     from uad_bench.output.publishing import build_board, left_out
 
     with reporting() as reporter:
-        written = build_board(Path(runs), task, output, data=data, complete=complete, report=reporter)
+        written = build_board(Path(runs), task, output, data=root_of(data), complete=complete, report=reporter)
     if sentence := left_out(Path(runs), task):
         stderr().print(sentence, markup=False)
     stderr().print(f"{len(written) - 2} rows, {written[0]}", markup=False)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from uad_bench.cli.options import AsJson, Data, Exclude, Task, print_json
+from uad_bench.cli.options import AsJson, Data, Exclude, Task, print_json, root_of
 
 data = typer.Typer(help="Inspect, prepare and split a dataset.", no_args_is_help=True)
 cache = typer.Typer(
@@ -100,7 +100,9 @@ def split(
     else:
         with reporting() as reporter:
             chosen = exclude_patients(change_task(load_task(task), {"split": split}), exclude or ())
-            document = {"splits": [s.to_json() for s in gather(chosen, data, folds=folds, report=reporter).splits]}
+            document = {
+                "splits": [s.to_json() for s in gather(chosen, root_of(data), folds=folds, report=reporter).splits]
+            }
     if json:
         print_json(document)
         return

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, Data, RunName, Runs
+from uad_bench.cli.options import RUNS, Data, RunName, Runs, root_of
 
 
 def export(
@@ -35,5 +35,5 @@ def export(
     else:
         with reporting() as reporter:
             stored = open_run(Path(runs), run)
-            written = export_run(stored, to, data=data, policy=policy, layout=form, report=reporter)
+            written = export_run(stored, to, data=root_of(data), policy=policy, layout=form, report=reporter)
     stderr().print(f"{len(written)} files in {to}", markup=False)

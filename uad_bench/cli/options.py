@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,24 +28,25 @@ RunName = Annotated[
 ]
 
 
-def _data_root(given: list[str] | None) -> Path | None:
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DIR | NAME=DIR",
+        help="Folder with the patients, by default that of UAD_BENCH_DATA; NAME=DIR for each of several cohorts.",
+        show_default=False,
+    ),
+]
+
+
+def root_of(data: list[str] | None) -> Path | None:
+    """The data folder of `--data`."""
     from uad_bench.data.joined import data_root
 
-    return data_root(given or ())
+    return data_root(data or ())
 
 
-_DATA = typer.Option(
-    "--data",
-    "-d",
-    metavar="DIR | NAME=DIR",
-    callback=_data_root,
-    help="Folder with the patients, by default that of UAD_BENCH_DATA; NAME=DIR for each of several cohorts.",
-    show_default=False,
-)
-if TYPE_CHECKING:
-    Data = Annotated[Path | None, _DATA]  # what the callback returns, which typer hands to the command
-else:
-    Data = Annotated[list[str] | None, _DATA]
 Exclude = Annotated[
     list[str] | None,
     typer.Option("--exclude", metavar="ID", help="Leave this patient out; may be repeated.", show_default=False),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from uad_bench.cli.completion import complete_run
-from uad_bench.cli.options import RUNS, Data, Runs
+from uad_bench.cli.options import RUNS, Data, Runs, root_of
 
 
 def report(
@@ -38,5 +38,5 @@ def report(
     if not chosen:
         raise ConfigError(f"nothing to report in {root}: name runs, or all runs of a task with --task NAME")
     with reporting() as reporter:
-        write_report(chosen, output, data=data, images=images, figures=figures, report=reporter)
+        write_report(chosen, output, data=root_of(data), images=images, figures=figures, report=reporter)
     stderr().print(f"{output} ({output.stat().st_size / 1e6:.1f} MB)", markup=False)

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uad_bench.cli.completion import complete_method
-from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, Settings, Task, print_json
+from uad_bench.cli.options import (
+    RUNS,
+    AsJson,
+    Data,
+    Device,
+    Exclude,
+    Plugins,
+    Runs,
+    Settings,
+    Task,
+    print_json,
+    root_of,
+)
 from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,7 +93,7 @@ def run(
     request = Request(
         method=chosen,
         task=task,
-        data=data,
+        data=root_of(data),
         pair=pair,
         split=split,
         folds=folds,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, RunName, Runs, Task, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, RunName, Runs, Task, print_json, root_of
 
 
 def rescore(
@@ -29,7 +29,7 @@ def rescore(
 
     with reporting() as reporter:
         document = compute(
-            open_run(runs, run, maps=True), data=data, protocol=protocol, chain=chain, by=by, report=reporter
+            open_run(runs, run, maps=True), data=root_of(data), protocol=protocol, chain=chain, by=by, report=reporter
         )
     if json:
         print_json(document.to_json())
@@ -56,7 +56,7 @@ def crosswalk(
 
     found = open_run(runs, run, maps=True)
     with reporting() as reporter:
-        entries = crosswalk_run(found, protocol or protocol_names(), data=data, report=reporter)
+        entries = crosswalk_run(found, protocol or protocol_names(), data=root_of(data), report=reporter)
     if json:
         print_json({"run": str(found.path), "protocols": [entry.to_json() for entry in entries]})
     else:
@@ -101,7 +101,7 @@ def evaluate(
         folder=maps,
         name=name,
         task=task,
-        data=data,
+        data=root_of(data),
         split=split,
         exclude=tuple(exclude or ()),
         threshold_maps=threshold_maps,
@@ -145,7 +145,7 @@ def verify(
     from uad_bench.verification.verify_board import verify as compute
 
     with reporting() as reporter:
-        results = compute(target, runs=runs, data=data, report=reporter)
+        results = compute(target, runs=runs, data=root_of(data), report=reporter)
     if json:
         print_json({"results": [result.to_json() for result in results]})
     else:

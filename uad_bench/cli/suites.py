@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Device, Plugins, Runs, print_json
+from uad_bench.cli.options import RUNS, AsJson, Data, Device, Plugins, Runs, print_json, root_of
 
 if TYPE_CHECKING:
     from uad_bench.suites.states import Place, Standing
@@ -34,7 +34,7 @@ def suite_run(
     from uad_bench.suites.slurm import queued
     from uad_bench.suites.states import State, survey
 
-    chosen, places = _open(name, data, device, plugin, runs)
+    chosen, places = _open(name, root_of(data), device, plugin, runs)
     folder = _folder(runs, chosen)
     untouched, waiting = {State.DONE, *([] if retry_failed else [State.FAILED])}, queued(folder)
     left = [s.place for s in survey(places) if s.state not in untouched and s.name not in waiting]
@@ -56,7 +56,7 @@ def suite_status(
     from uad_bench.suites.slurm import queued
     from uad_bench.suites.states import survey
 
-    chosen, places = _open(name, data, "auto", plugin, runs)
+    chosen, places = _open(name, root_of(data), "auto", plugin, runs)
     folder = _folder(runs, chosen)
     _show(chosen, survey(places, queued=queued(folder)), folder, json=json)
 
