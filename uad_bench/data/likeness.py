@@ -22,6 +22,7 @@ SHAPE = (20, 24, 20)  # cells along X, Y, Z
 ACROSS = 16  # cells along the side of a square with the area of the brain's largest axial section
 THINNEST = 8  # fewest cells along Z, for scans of few slices
 SURROUNDINGS = 1.5  # cells, standard deviation of the Gaussian window of the local mean
+EVEN = 1e-4  # deviation, relative to the largest grey value, below which a region has no contrast
 STEPS = 42  # grey levels per local standard deviation, clipped at three
 SHIFTS = (0, 1, 2)  # cells along Z that one brain may be displaced against the other, in either direction
 
@@ -40,7 +41,9 @@ def thumbnail(volume: Array, brain: Array, spacing: Sequence[float]) -> str:
         spacing: size of a voxel in mm along X, Y, Z.
     """
     weight = brain.astype(np.float32)
-    grey = np.where(brain, volume, 0).astype(np.float32)
+    inside = volume[brain]
+    largest = max(abs(float(inside.min())), abs(float(inside.max()))) or 1.0
+    grey = (np.where(brain, volume, 0) / largest).astype(np.float32)  # squares of large values would overflow
     cell = float(np.sqrt(brain.sum((0, 1)).max() * spacing[0] * spacing[1])) / ACROSS
     sides = [cell / mm for mm in spacing]
     sides[2] = min(sides[2], int(brain.any((0, 1)).sum()) / THINNEST)
@@ -97,8 +100,7 @@ def _local_contrast(grey: Floats, weight: Floats) -> Floats:
     share = np.maximum(_blur(weight, SURROUNDINGS), 1e-6)
     difference = np.where(inside, grey / np.maximum(weight, 1e-6) - _blur(grey, SURROUNDINGS) / share, 0)
     deviation = np.sqrt(_blur(difference**2 * weight, SURROUNDINGS) / share)
-    smallest = 1e-4 * max(float(np.abs(grey).max()), 1e-12)
-    return np.asarray(difference / np.maximum(deviation, smallest), np.float32)
+    return np.asarray(difference / np.maximum(deviation, EVEN), np.float32)
 
 
 def _cells(text: str) -> npt.NDArray[np.int8]:
