@@ -174,6 +174,19 @@ def test_at_one_false_positive_per_two_volumes_all_lesions_are_found_and_at_a_qu
     assert (other.undefined, other.n_lesions) == ("no_lesion", 0)
 
 
+def test_every_lesion_and_false_positive_is_listed_with_its_place_and_scores():
+    lesion = np.zeros(SHAPE, bool)
+    lesion[1:5, 1:5, 2:6] = True
+    references = {f"P{i}": reference_of(i, anomaly=lesion) for i in range(4)}
+    cases = Cases(references=references, read=lambda name: large(int(name[1:])), protocol=Protocol())
+    found = evaluate(cases, val=(), test=tuple(references), seed=0).components
+    assert [(row.subject, row.number, row.detected) for row in found.lesions] == [(f"P{i}", 1, True) for i in range(4)]
+    assert (found.lesions[0].volume_mm3, found.lesions[0].mean_score, found.lesions[0].shares) == (64, 3, {"oracle": 1})
+    assert [row.subject for row in found.false_positives] == ["P1", "P3"]
+    one = found.false_positives[0]
+    assert (one.volume_mm3, one.x_mm, one.y_mm, one.z_mm, one.slice, one.max_score) == (64, 7.5, 7.5, 1.5, 2, 4)
+
+
 def test_half_of_the_lesion_free_slices_raise_an_alarm():
     lesion = np.zeros(SHAPE, bool)
     lesion[1:9, 1:9, 5] = True

@@ -41,8 +41,9 @@ def test_no_image_no_label_and_no_path_of_this_machine_is_in_it(run: Run, tmp_pa
     with ZipFile(tmp_path / "a.zip") as archive:
         names = set(archive.namelist())
         texts = [archive.read(name) for name in names if not name.endswith(".npy")]
-    tables = {"record.json", "experiment.json", "MANIFEST.json", "metrics.csv", "sweep.csv", "replicates.npy"}
-    assert {name for name in names if not name.startswith("maps/")} == {*tables, "events.jsonl", "bundle.json"}
+    documents = {"record.json", "experiment.json", "MANIFEST.json", "events.jsonl", "bundle.json"}
+    tables = {"metrics.csv", "sweep.csv", "lesions.csv", "false_positives.csv", "replicates.npy"}
+    assert {name for name in names if not name.startswith("maps/")} == {*documents, *tables}
     for place in (str(tmp_path), str(tiny_data), str(Path.home())):
         assert not any(place.encode() in text for text in texts)
 

@@ -69,6 +69,10 @@ def change_the_last_digit_of_the_sweep(run: Run) -> None:
     run.sweep.write_text(text[:-2] + str((int(text[-2]) + 1) % 10) + "\n")
 
 
+def hide_a_missed_lesion(run: Run) -> None:
+    run.lesions.write_text(run.lesions.read_text().replace("P4,1,", "P3,1,"))
+
+
 def change_a_replicate(run: Run) -> None:
     values = np.load(run.replicates)
     values[7, 0] += 1e-6
@@ -88,6 +92,7 @@ def change_the_manifest(run: Run) -> None:
         (change_a_digit_of_the_record, "record.json"),
         (change_a_digit_of_the_table, "metrics.csv"),
         (change_the_last_digit_of_the_sweep, "sweep.csv"),
+        (hide_a_missed_lesion, "lesions.csv"),
         (change_a_replicate, "replicates.npy"),
         (change_the_manifest, "MANIFEST.json"),
     ],

@@ -3,12 +3,13 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.errors import MethodError
 from uad_bench.evaluation.evaluation import Evaluation
+from uad_bench.evaluation.lesion_list import ComponentRow, LesionRow
 from uad_bench.evaluation.measurement import SubjectResult
 from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.execution.job import Job
@@ -70,10 +71,13 @@ def make_record(
 
 
 def write_tables(run: Run, result: Evaluation) -> None:
-    """Write metrics.csv (one row per test patient), sweep.csv (one per threshold) and the bootstrap replicates."""
+    """Write the tables of test patients, thresholds, lesions and false positives, and the bootstrap replicates."""
     save_replicates(run, replicates_of(result))
     write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
     write_text(run.sweep, _csv(_sweep_rows(result)))
+    components = result.components
+    write_text(run.lesions, _csv([_lesion_row(lesion) for lesion in components.lesions], LesionRow))
+    write_text(run.false_positives, _csv([asdict(one) for one in components.false_positives], ComponentRow))
 
 
 def _task(job: Job) -> TaskFacts:
@@ -129,14 +133,22 @@ def _row(subject: SubjectResult) -> dict[str, Any]:
     return row
 
 
+def _lesion_row(lesion: LesionRow) -> dict[str, Any]:
+    row = asdict(lesion)
+    shares = row.pop("shares")
+    return {**row, "detected": int(lesion.detected), **{f"share@{policy}": share for policy, share in shares.items()}}
+
+
 def _sweep_rows(result: Evaluation) -> list[dict[str, float]]:
     curve = asdict(sweep(result.counts))
     return [dict(zip(curve, map(float, row), strict=True)) for row in zip(*curve.values(), strict=True)]
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def _csv(rows: Sequence[Mapping[str, Any]], kind: type[ComponentRow] | None = None) -> str:
+    """The rows as text; without any, the head names the fields of their kind."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    head = list(rows[0]) if rows else [field.name for field in fields(kind)] if kind else []
+    writer = csv.DictWriter(text, fieldnames=head, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -35,6 +35,7 @@ class Case:
         anomaly: bool.
         domain: bool, the evaluated voxels.
         spacing: voxel size in mm.
+        corner: x and y of the first voxel in the scan.
     """
 
     subject: str
@@ -43,6 +44,7 @@ class Case:
     anomaly: Mask
     domain: Mask
     spacing: tuple[float, float, float]
+    corner: tuple[int, int]
 
     @property
     def voxels(self) -> Voxels:
@@ -127,7 +129,7 @@ class Cases:
         volumes = volumes.cut((of_all, of_all, of_all if chain.planar else z - low[2]))
         counted = volumes.brain | volumes.anomaly | (self.protocol.region == "all")
         spacing = _spacing(reference, self._side)
-        return Case(subject, z, volumes.scores, volumes.anomaly, counted, spacing)
+        return Case(subject, z, volumes.scores, volumes.anomaly, counted, spacing, (low[0], low[1]))
 
     def __call__(self, subjects: Sequence[str]) -> Iterator[Case]:
         """Each of these patients, in this order."""

@@ -86,6 +86,13 @@ def operating_points(subjects: Sequence[SubjectResult], resamples: Resamples, la
     yield _row(whole, "dice", up_to(curves.alarms, curves.dice, ALARM_RATE), reason, policy=ALARM)
 
 
+def one_false_positive(subjects: Sequence[SubjectResult]) -> float:
+    """The threshold of the estimate at one false positive per volume; infinite if nothing may be marked."""
+    curves = DetectionCurves.of(subjects, np.ones((1, len(subjects))))
+    levels = subjects[0].curve.thresholds
+    return float(up_to(curves.false, levels[None].astype(np.float64), FALSE_POSITIVES["1FP"])[0])
+
+
 def by_volume(subjects: Sequence[SubjectResult], resamples: Resamples, labels: Labels) -> Iterator[Estimate]:
     """Lesion sensitivity at one false positive per volume, for lesions in each range of volumes."""
     curves = _curves(subjects, resamples)

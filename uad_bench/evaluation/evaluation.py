@@ -14,6 +14,7 @@ from uad_bench.errors import DataError
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.detection import alarm_rates, by_volume, operating_points
 from uad_bench.evaluation.groups import Grouping, size_groups
+from uad_bench.evaluation.lesion_list import LesionList, list_components
 from uad_bench.evaluation.matching import matched_auroc
 from uad_bench.evaluation.measurement import SubjectResult, measure_subject
 from uad_bench.evaluation.thresholds import NOMINAL_RATES, Threshold, choose_thresholds
@@ -56,6 +57,7 @@ class Evaluation:
         counts: exact counts of the pooled test voxels, used for curves.
         rows: digest of the bootstrap rows; runs with the same rows are compared pairwise.
         size_cuts_mm3: tertile limits of the reference volume; empty with fewer than three patients with a lesion.
+        components: lesions and false positives at one false positive per volume.
     """
 
     estimates: tuple[Estimate, ...]
@@ -65,6 +67,7 @@ class Evaluation:
     counts: RankCounts
     rows: str
     size_cuts_mm3: tuple[float, ...]
+    components: LesionList
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +137,7 @@ def evaluate(
         counts,
         inputs.resamples.digest,
         sizes.cuts,
+        list_components(cases, test, subjects, thresholds),
     )
 
 

@@ -56,8 +56,10 @@ class _Found:
     patient: NDArray[np.bool_]
 
 
-def detect(patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values) -> dict[str, Detection]:
-    """Metrics by key, with `#` and the range of volumes for those of some lesions.
+def detect(
+    patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values
+) -> tuple[dict[str, Detection], float]:
+    """Metrics by key, with `#` and the range of volumes for those of some lesions, and the threshold of 1FP.
 
     Args:
         patients: in the order of the weights' columns.
@@ -75,7 +77,8 @@ def detect(patients: Sequence[Patient], thresholds: Mapping[str, float], weights
         numbers |= {
             key: Detection(Recomputed(float(v[0]), n), v[1:]) for key, v, n in _alarms(found, patients, rows, k, policy)
         }
-    return numbers
+    false = rows[:1] @ np.array([f.false[: levels.size] for f in found]) / len(patients)
+    return numbers, float(_before(false, levels[None], 1)[0])
 
 
 def alarm_scores(patients: Sequence[Patient]) -> list[float]:

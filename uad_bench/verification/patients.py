@@ -56,5 +56,6 @@ def read_patient(
     volume = float((reference.anomaly & (area > 0)).sum() * np.prod(reference.spacing))
     intensity = None if given is None else given[box][counted]
     clear = np.isin(np.arange(low[2], high[2]), healthy) & ~reference.anomaly.any(axis=(0, 1))
-    grid = Grid(counted, reference.spacing, counted.any(axis=(0, 1)) & clear)
+    clear &= counted.any(axis=(0, 1))
+    grid = Grid(counted, reference.spacing, clear, low, np.array(reference.affine))
     return Patient(reference.id, inside[counted], reference.anomaly[counted], z[counted], volume, grid, intensity)

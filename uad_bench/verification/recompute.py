@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +32,19 @@ class Grid:
         counted: (x, y, z) bool, true at each voxel.
         spacing: voxel size in mm.
         clear: (z,) bool, the lesion-free slices.
+        low: index of the first voxel in the scan.
+        affine: (4, 4), voxel -> mm.
     """
 
     counted: NDArray[np.bool_]
     spacing: tuple[float, float, float]
     clear: NDArray[np.bool_]
+    low: tuple[int, int, int]
+    affine: NDArray[np.float64]
 
-    def volume(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Values (V,) at their places, False elsewhere."""
-        whole = np.zeros(self.counted.shape, bool)
+    def volume(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values (V,) at their places, 0 elsewhere."""
+        whole = np.zeros(self.counted.shape, values.dtype)
         whole[self.counted] = values
         return whole
 

@@ -21,6 +21,7 @@ from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect
 from uad_bench.verification.differences import first_differing, further_groups
+from uad_bench.verification.lesion_tables import check_lesions
 from uad_bench.verification.patients import input_of, read_patient
 from uad_bench.verification.recompute import (
     CONFORMAL,
@@ -115,6 +116,7 @@ class RecordCheck:
             *self._check_replicates(record, replicates, known),
             *check_metrics(run.metrics, self.test, known),
             *check_sweep(run.sweep, self.test),
+            *check_lesions(run.lesions, run.false_positives, self.test, known, at=self._detected[1]),
         ]
         rows = len(record.metrics) + len(record.groups)
         return rows + len(known) + count_cells(run.metrics), found
@@ -234,10 +236,14 @@ class RecordCheck:
         return {**summed_replicates(patients, known, weights), **curves, **detected}
 
     @cached_property
-    def _detection(self) -> dict[str, Detection]:
-        """Lesion detection and alarms by key, of all lesions and of each range of volumes."""
+    def _detected(self) -> tuple[dict[str, Detection], float]:
+        """Lesion detection and alarms by key, and the threshold with one false positive per volume."""
         known = {policy: value for policy, value in self.stored.record.thresholds.items() if value is not None}
         return detect(self.test, known, times_drawn(self._draw(len(self.test))))
+
+    @property
+    def _detection(self) -> dict[str, Detection]:
+        return self._detected[0]
 
     @cached_property
     def _binned(self) -> frozenset[str]:

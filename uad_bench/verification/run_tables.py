@@ -16,7 +16,7 @@ POINTS = 1_000  # of a sweep
 
 def check_metrics(path: Path, test: Sequence[Patient], thresholds: Mapping[str, float]) -> Iterator[Finding]:
     """Check that there is one row per test patient with exactly the expected metrics."""
-    header, rows = _read(path)
+    header, rows = read_table(path)
     known = [recompute_patient(patient, thresholds) for patient in test]
     if [row.get("subject") for row in rows] != [p.name for p in test]:
         yield Finding("metrics.csv", "does not contain exactly the test patients")
@@ -31,7 +31,7 @@ def check_metrics(path: Path, test: Sequence[Patient], thresholds: Mapping[str, 
 
 def check_sweep(path: Path, test: Sequence[Patient]) -> Iterator[Finding]:
     """Check every threshold of the sweep and the metrics at it."""
-    header, rows = _read(path)
+    header, rows = read_table(path)
     again = list(_sweep(pooled(test)))
     if len(rows) != len(again):
         yield Finding("sweep.csv", f"has {len(rows)} rows, expected {len(again)}")
@@ -46,7 +46,7 @@ def check_sweep(path: Path, test: Sequence[Patient]) -> Iterator[Finding]:
 
 def count_cells(path: Path) -> int:
     """Number of table cells with a value or the reason why it is undefined."""
-    header, rows = _read(path)
+    header, rows = read_table(path)
     return len(rows) * (len(header) - 1)
 
 
@@ -80,7 +80,8 @@ def _number(text: str | None) -> float | None:
         return None  # the reason of an undefined value
 
 
-def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Head and rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         return list(reader.fieldnames or ()), list(reader)
