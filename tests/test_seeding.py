@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uad_bench.method import SliceKey
-from uad_bench.seeding import derive, generator, seed_globals, slice_noise
+from uad_bench.seeding import derive, generator, host_generator, seed_globals, slice_noise
 
 KEYS = [SliceKey("a", 1), SliceKey("a", 2), SliceKey("b", 1)]
 
@@ -29,6 +29,11 @@ def test_noise_of_a_slice_is_the_same_in_any_batch_and_order():
     alone = [slice_noise([key], (2, 3), "x", seed=0)[0] for key in reversed(KEYS)]
     assert torch.equal(together, torch.stack(alone[::-1]))
     assert not torch.equal(together[0], together[1])
+
+
+def test_numbers_for_the_host_come_from_a_generator_of_a_processor():
+    own = torch.Generator().manual_seed(3)
+    assert host_generator(own) is own
 
 
 def test_a_generator_repeats_itself():

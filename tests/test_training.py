@@ -64,6 +64,11 @@ def fit(steps=40, *, snapshots=None, compute=None, seed=0, **changes):
     return network
 
 
+def save_every_step(patch):
+    patch.setattr(training, "SNAPSHOT_SECONDS", -1)
+    patch.setattr(training, "SNAPSHOT_SHARE", math.inf)
+
+
 def weights(network):
     return torch.cat([w.detach().flatten() for w in network.parameters()])
 
@@ -101,12 +106,29 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
 
 @pytest.mark.parametrize("stop", [1, 7, 39])
 def test_an_interrupted_training_ends_in_the_same_bytes(monkeypatch, stop):
-    monkeypatch.setattr(training, "SNAPSHOT_SECONDS", -1)
+    save_every_step(monkeypatch)
     snapshots = Memory(stop)
     with pytest.raises(KeyboardInterrupt):
         fit(snapshots=snapshots)
     assert int(snapshots.kept["line"]["step"]) == stop
     assert torch.equal(weights(fit(snapshots=snapshots)), weights(fit()))
+
+
+def test_saving_takes_a_fiftieth_of_the_time_however_large_the_state(monkeypatch):
+    clock = {"now": 0.0}
+    monkeypatch.setattr(training.time, "monotonic", lambda: clock["now"])
+
+    class Slow(Memory):
+        """Needs 10 s to save; 30 s pass between steps."""
+
+        def save(self, name, state):
+            clock["now"] += 10
+            super().save(name, state)
+
+    snapshots = Slow()
+    monkeypatch.setattr(training.Optimisation, "ema_at", lambda *_: clock.update(now=clock["now"] + 30) or 0.0)
+    fit(100, snapshots=snapshots)
+    assert snapshots.saves == 1 + 3000 // 510 + 1  # after 30 s, then 500 s after each save, and at the end
 
 
 def test_a_finished_training_is_not_repeated():
@@ -150,7 +172,7 @@ def test_the_kept_weights_are_their_running_average():
             super().save(name, state)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "SNAPSHOT_SECONDS", -1)
+        save_every_step(patch)
         kept = fit(4, snapshots=Watch(), ema=0.9)
     last = fit(4, ema=0.0)[0].bias
     expected = fit(0)[0].bias.detach()
@@ -189,3 +211,11 @@ def test_the_random_state_that_is_put_back_is_that_of_the_gpu_in_use():
 def test_nothing_is_compiled_on_a_processor(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda _: pytest.fail("compiled"))
     fit(2, compile=True)
+
+
+def test_the_network_is_compiled_without_the_loss_and_restored_afterwards(monkeypatch):
+    compiled, network = [], nn.Linear(1, 1)
+    monkeypatch.setattr(torch, "compile", lambda forward: compiled.append(forward) or forward)
+    with training._compiled(network, Compute("cuda"), Optimisation(compile=True)):
+        assert compiled == [network.forward]
+    assert "forward" not in vars(network)

@@ -64,7 +64,8 @@ class Written:
 METHODS = {{"{name}": Written}}
 """
 TRAINED = {
-    "top": "import torch\nfrom uad_bench import training\ntraining.SNAPSHOT_SECONDS = 0.0",
+    "top": "import math, torch\nfrom uad_bench import training\n"
+    "training.SNAPSHOT_SECONDS, training.SNAPSHOT_SHARE = 0.0, math.inf",
     "fit": """
         self.net_ = torch.nn.Conv2d(1, 1, 3, padding=1)
         training.train(

@@ -27,14 +27,28 @@ def generator(seed: int, *names: object, device: torch.device | str = "cpu") -> 
     return torch.Generator(device=device).manual_seed(derive(seed, *names))
 
 
-def slice_noise(keys: Sequence[SliceKey], shape: Sequence[int], *names: object, seed: int) -> Tensor:
-    """Standard normal noise (N, *shape) on the CPU, drawn independently for each slice key.
+def host_generator(generator: torch.Generator) -> torch.Generator:
+    """A generator for numbers that the host needs: drawing them on a GPU would wait for all of its pending work.
+
+    The generator itself on a processor, else a new one with the same seed.
+    """
+    import torch
+
+    cpu = generator.device.type == "cpu"
+    return generator if cpu else torch.Generator().manual_seed(generator.initial_seed())
+
+
+def slice_noise(
+    keys: Sequence[SliceKey], shape: Sequence[int], *names: object, seed: int, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Standard normal noise (N, *shape), drawn on the device independently for each slice key.
 
     The noise of a slice does not depend on the batch, order or process in which the slice is scored.
     """
     import torch
 
-    return torch.stack([torch.randn(*shape, generator=generator(seed, *names, *key)) for key in keys])
+    draws = (generator(seed, *names, *key, device=device) for key in keys)
+    return torch.stack([torch.randn(*shape, generator=draw, device=device) for draw in draws])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from uad_bench.precision import autocast
 from uad_bench.seeding import derive, generator
 
 SNAPSHOT_SECONDS = 30.0
+SNAPSHOT_SHARE = 0.02  # of the time, at most, is spent on saving
 REPORT_SECONDS = 0.25
 
 Loss = Callable[[SliceBatch, torch.Generator], Tensor]
@@ -102,6 +104,7 @@ def train(  # noqa: PLR0913 - three objects and four keywords
     if training.step < budget.steps:
         with (
             torch.random.fork_rng(_cuda_devices(compute)),
+            _compiled(network, compute, optimisation),
             distributed(network, loss, batch_size=budget.batch_size) as step_loss,
         ):
             _run(training, step_loss, data)
@@ -135,7 +138,7 @@ class _Training:
     optimisation: Optimisation
     step: int = 0
     stage: str = ""
-    saved_at: float = field(default_factory=time.monotonic)
+    next_save: float = field(default_factory=lambda: time.monotonic() + SNAPSHOT_SECONDS)
 
     @classmethod
     def start(
@@ -177,12 +180,14 @@ class _Training:
         """Save the state; after the last step only the weights, which marks training as finished."""
         if self.compute.snapshots is None:
             return
+        started = time.monotonic()
         state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         if self.step < self.budget.steps:
             state |= {f"average.{i}": value for i, value in enumerate(self.average)}
             state |= _flatten(self.optimiser)
         self.compute.snapshots.save(self.name, {"step": torch.tensor(self.step), **state})
-        self.saved_at = time.monotonic()
+        saved = time.monotonic()
+        self.next_save = saved + max(SNAPSHOT_SECONDS, (saved - started) / SNAPSHOT_SHARE)
 
     def load(self) -> None:
         """Resume from the snapshot, if there is one."""
@@ -201,18 +206,15 @@ class _Training:
 def _run(training: _Training, loss: Step, data: SliceDataset) -> None:
     """Run the remaining training steps."""
     report = _Reporter(training)
-    cuda = torch.device(training.compute.device).type == "cuda"
-    compiled = training.optimisation.compile and cuda and current_group().size == 1  # ranks communicate in the network
-    step_loss = torch.compile(loss) if compiled else loss
     for batch in _read_ahead(training, data):
         seed = derive(training.compute.seed, training.name, "step", training.step)
         torch.manual_seed(seed)  # dropout draws from the global generator, which the caller has forked
         noise = torch.Generator(training.compute.device).manual_seed(seed)
         with autocast(training.compute):
-            value = step_loss(batch, noise)
+            value = loss(batch, noise)
         training.update(value)
         report(value)
-        if time.monotonic() - training.saved_at > SNAPSHOT_SECONDS and training.step < training.budget.steps:
+        if time.monotonic() > training.next_save and training.step < training.budget.steps:
             training.save()
 
 
@@ -278,6 +280,20 @@ def _unflatten(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) ->
 
 def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+@contextmanager
+def _compiled(network: nn.Module, compute: Compute, optimisation: Optimisation) -> Iterator[None]:
+    """Context with the network compiled, but not the loss around it, if the settings ask for it on one GPU."""
+    cuda = torch.device(compute.device).type == "cuda"
+    if not (optimisation.compile and cuda) or current_group().size > 1:  # ranks communicate in the network
+        yield
+        return
+    network.forward = torch.compile(network.forward)
+    try:
+        yield
+    finally:
+        del network.forward
 
 
 def _memory_format(compute: Compute) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class ANDi(NetworkMethod):
     def _disagreement(self, batch: SliceBatch, t: int) -> Tensor:
         """Residual (N, H, W) of the true step's mean from x_t to x_{t-1} and the predicted one's."""
         x_0, alpha_bar = batch.image, (float(ALPHA_BAR[t]), float(ALPHA_BAR[t - 1]))
-        eps = slice_noise(batch.keys, x_0.shape[1:], "noise", t, seed=self.compute_.seed).to(x_0.device)
+        eps = slice_noise(batch.keys, x_0.shape[1:], "noise", t, seed=self.compute_.seed, device=x_0.device)
         x_t = q_sample(x_0, eps, alpha_bar[0])
         prediction = self.predict("denoiser", x_t, t)
         x_0_hat = prediction if self.predicts == "x0" else predict_x_0(x_t, prediction, alpha_bar[0])

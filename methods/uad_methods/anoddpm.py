@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from uad_bench.method import SliceKey
-from uad_bench.seeding import derive
+from uad_bench.seeding import derive, host_generator
 from uad_methods.ddpm import DDPM
 from uad_methods.simplex import simplex_noise, simplex_std
 
@@ -36,8 +36,7 @@ class AnoDDPM(DDPM):
     unit_variance: bool = False
 
     def draw_noise(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        seeds = torch.randint(2**62, (len(x),), generator=generator, device=generator.device)
-        return self._fields(x, seeds.tolist())
+        return self._fields(x, torch.randint(2**62, (len(x),), generator=host_generator(generator)).tolist())
 
     def draw_slice_noise(self, x: Tensor, keys: Sequence[SliceKey], purpose: str, t: int) -> Tensor:
         return self._fields(x, [derive(self.compute_.seed, purpose, t, *key) for key in keys])

@@ -92,7 +92,7 @@ class DDPM(ResidualMethod):
 
     def draw_slice_noise(self, x: Tensor, keys: Sequence[SliceKey], purpose: str, t: int) -> Tensor:
         """Noise like x for scoring at time t, drawn for each slice apart."""
-        return slice_noise(keys, x.shape[1:], purpose, t, seed=self.compute_.seed).to(x.device)
+        return slice_noise(keys, x.shape[1:], purpose, t, seed=self.compute_.seed, device=x.device)
 
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Mean squared error of the predicted image or noise. Ho et al. (2020), Eq. 14."""

@@ -34,7 +34,7 @@ def cumulative_alphas(betas: Tensor) -> Tensor:
 
 def at(alpha_bar: Tensor, t: Tensor) -> Tensor:
     """alpha_bar at times t (N,), as (N, 1, 1, 1) float32 on t's device."""
-    return alpha_bar.to(t.device)[t].float()[:, None, None, None]
+    return alpha_bar.to(t.device, non_blocking=True)[t].float()[:, None, None, None]
 
 
 def times(T: int, steps: int, *, spacing: Spacing) -> list[int]:

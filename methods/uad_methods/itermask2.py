@@ -106,7 +106,7 @@ class IterMask2(ResidualMethod):
 
     def _rebuild(self, x: Tensor, mask: Tensor, keys: Sequence[SliceKey], n: int | str) -> Tensor:
         """What the network makes of slices x (N, 1, H, W) without what the mask hides."""
-        noise = slice_noise(keys, x.shape[1:], "mask", n, seed=self.compute_.seed).to(x.device)
+        noise = slice_noise(keys, x.shape[1:], "mask", n, seed=self.compute_.seed, device=x.device)
         return self.predict("masked", self._masked(x, mask, noise))
 
     def _masked(self, x: Tensor, mask: Tensor, noise: Tensor) -> Tensor:

@@ -112,7 +112,7 @@ class MMCCD(ReconstructingMethod):
         device = generator.device
         if self.train_times == "all":
             return torch.randint(T, (n,), generator=generator, device=device)
-        visited = torch.tensor(self._visited, device=device)
+        visited = torch.tensor(self._visited).to(device, non_blocking=True)
         return visited[torch.randint(len(visited), (n,), generator=generator, device=device)]
 
     def _translation_loss(self, batch: SliceBatch, _: torch.Generator) -> Tensor:
@@ -120,10 +120,13 @@ class MMCCD(ReconstructingMethod):
         return F.mse_loss(self.networks_["backward"](y), x)
 
     def _masks(self, batch: SliceBatch) -> Tensor:
-        masks = stripe_masks(
-            _size(batch.image), width=self.stripe_width, stride=self.stripe_stride, per_mask=self.stripes_per_pass
+        return stripe_masks(
+            _size(batch.image),
+            width=self.stripe_width,
+            stride=self.stripe_stride,
+            per_mask=self.stripes_per_pass,
+            device=batch.image.device,
         )
-        return masks.to(batch.image.device)
 
     def _score_slices(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> tuple[Tensor, Tensor]:
         """Score maps and images (n, H, W) of slices x (n, 1, H, W) from masks (R, 1, H, W)."""
@@ -135,10 +138,10 @@ class MMCCD(ReconstructingMethod):
     def _imagine(self, x: Tensor, keys: Sequence[SliceKey], masks: Tensor) -> Tensor:
         """DDIM from one noise per slice to y_hat (nR, 1, H, W); the hiding noise is fresh at every step."""
         shape, seed = x.shape[1:], self.compute_.seed
-        start = slice_noise(keys, shape, "start", seed=seed).to(x.device)  # (n, 1, H, W)
+        start = slice_noise(keys, shape, "start", seed=seed, device=x.device)  # (n, 1, H, W)
         y_t = start.repeat_interleave(len(masks), dim=0)  # (nR, 1, H, W)
         for t, s in zip(self._visited, [*self._visited[1:], None], strict=True):
-            hiding = slice_noise(keys, (len(masks), *shape), "hiding", t, seed=seed).to(x.device)
+            hiding = slice_noise(keys, (len(masks), *shape), "hiding", t, seed=seed, device=x.device)
             condition = torch.where(masks, hiding, x[:, None]).flatten(0, 1)
             y_0 = self.predict("forward", torch.cat([y_t, condition], dim=1), t)
             y_t = y_0 if s is None else ddim_step(y_t, y_0, float(ALPHA_BAR[t]), float(ALPHA_BAR[s]))

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uad_bench.seeding import host_generator
+
 
 def coarse_noise(shape: Sequence[int], *, grid: int, generator: torch.Generator) -> Tensor:
     """Normal noise (N, C, H, W) from a grid x grid lattice, enlarged bilinearly and shifted in a circle at random.
@@ -38,7 +40,7 @@ def pyramid_noise(shape: Sequence[int], *, discount: float, generator: torch.Gen
     discount^i, until the grid is one pixel; level 0 counts twice. As ANDi has it (Frotscher et al., 2023).
     """
     n, channels, height, width = shape
-    device = generator.device
+    device, factors = generator.device, host_generator(generator)
     noise, size, i = torch.randn(*shape, generator=generator, device=device), (height, width), 0
     while True:
         level = torch.randn(n, channels, *size, generator=generator, device=device)
@@ -46,5 +48,5 @@ def pyramid_noise(shape: Sequence[int], *, discount: float, generator: torch.Gen
         if min(size) == 1:
             return noise / noise.std()
         i += 1
-        coarser = float(2 + 2 * torch.rand(1, generator=generator, device=device)) ** i
+        coarser = float(2 + 2 * torch.rand(1, generator=factors)) ** i
         size = (max(1, int(size[0] / coarser)), max(1, int(size[1] / coarser)))

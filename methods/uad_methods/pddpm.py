@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
-from uad_bench.seeding import derive
+from uad_bench.seeding import derive, host_generator
 from uad_methods.diffusion import at, cosine_betas, cumulative_alphas, q_sample
 from uad_methods.networks import Size
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
@@ -69,10 +69,10 @@ class PDDPM(ResidualMethod):
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Absolute error of the predicted image inside one patch of each slice, where the noise is."""
         x, device = batch.image, generator.device
-        patches = grid_patches(_size(x), self.grid).to(device)
+        patches = grid_patches(_size(x), self.grid).to(device, non_blocking=True)
         patch = patches[torch.randint(len(patches), (len(x),), generator=generator, device=device)]
         t = torch.randint(T, (len(x),), generator=generator, device=device)
-        noise = self._simplex(torch.randint(2**62, (len(x),), generator=generator, device=device).tolist(), x)
+        noise = self._simplex(torch.randint(2**62, (len(x),), generator=host_generator(generator)).tolist(), x)
         x_t = torch.where(patch, q_sample(x, noise, at(ALPHA_BAR, t)), x)
         error: Tensor = (self.networks_["denoiser"](x_t, t) - x).abs() * patch
         return error.sum() / patch.sum()

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from uad_bench.seeding import host_generator
+
 REACH = 0.5  # squared distance, in wavelengths, at which the influence of a lattice point ends; more would leave seams
 OCTAVE_STD = 0.31  # standard deviation of one octave, as measured of the source's generator
 PEAK = 60.8  # brings an octave to that
@@ -43,12 +45,12 @@ def simplex_noise(
     margin = math.ceil(wavelength)
     large = (size[0] + margin, size[1] + margin)
     lattice = _lattice(large, str(device), octaves=octaves, persistence=persistence, wavelength=wavelength)
-    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+    draws = [torch.Generator(device).manual_seed(seed) for seed in seeds]
     choices = _choices(draws, lattice.points)
-    cuts = [tuple(torch.randint(margin + 1, (2,), generator=draw).tolist()) for draw in draws]
+    cuts = [tuple(torch.randint(margin + 1, (2,), generator=host_generator(draw)).tolist()) for draw in draws]
     if has_numba() and torch.device(device).type == "cpu":
         return _compiled_planes(lattice, choices, large, cuts, size)
-    planes = _planes(lattice, choices.to(device)).view(len(draws), *large)
+    planes = _planes(lattice, choices).view(len(draws), *large)
     return torch.stack([plane[y : y + size[0], x : x + size[1]] for plane, (y, x) in zip(planes, cuts, strict=True)])
 
 
@@ -65,7 +67,7 @@ def has_numba() -> bool:
 
 def _choices(draws: Sequence[torch.Generator], points: int) -> Tensor:
     """16 random bits (as int16) for each lattice point, (N, at least points)."""
-    words = torch.empty(len(draws), -(-points // WORD), dtype=torch.int64)
+    words = torch.empty(len(draws), -(-points // WORD), dtype=torch.int64, device=draws[0].device)
     for row, draw in zip(words, draws, strict=True):
         row.random_(-(2**63), None, generator=draw)
     return words.view(torch.int16)

@@ -11,7 +11,9 @@ REFERENCE = 128
 
 
 @lru_cache(maxsize=8)
-def stripe_masks(size: tuple[int, int], *, width: int, stride: int, per_mask: int = 1) -> Tensor:
+def stripe_masks(
+    size: tuple[int, int], *, width: int, stride: int, per_mask: int = 1, device: torch.device | str = "cpu"
+) -> Tensor:
     """Bool masks (R, 1, H, W), True where hidden: stripes at 0, stride, 2 stride ... of columns, then of rows.
 
     With several stripes per mask, those of one direction that are farthest apart share one. A voxel away from the low
@@ -21,12 +23,12 @@ def stripe_masks(size: tuple[int, int], *, width: int, stride: int, per_mask: in
     height, breadth = size
     columns = _share(_intervals(breadth, width=width, stride=stride), per_mask)[:, None, None, :]
     rows = _share(_intervals(height, width=width, stride=stride), per_mask)[:, None, :, None]
-    return torch.cat([columns.expand(-1, 1, height, -1), rows.expand(-1, 1, -1, breadth)])
+    return torch.cat([columns.expand(-1, 1, height, -1), rows.expand(-1, 1, -1, breadth)]).to(device)
 
 
 def random_stripes(n: int, size: tuple[int, int], *, width: int, generator: torch.Generator) -> Tensor:
     """Masks (n, 1, H, W), each drawn from the stripes that start at even pixels."""
-    masks = stripe_masks(size, width=width, stride=2).to(generator.device)
+    masks = stripe_masks(size, width=width, stride=2, device=generator.device)
     return masks[torch.randint(len(masks), (n,), generator=generator, device=generator.device)]
 
 

@@ -14,7 +14,8 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.origin import Origin
 
 NETWORK = {
-    "top": "import torch\nfrom uad_bench import training\ntraining.SNAPSHOT_SECONDS = 0.0",
+    "top": "import math, torch\nfrom uad_bench import training\n"
+    "training.SNAPSHOT_SECONDS, training.SNAPSHOT_SHARE = 0.0, math.inf",
     "fit": """
         self.networks_ = {"net": torch.nn.Conv2d(1, 1, 3, padding=1)}
         training.train(

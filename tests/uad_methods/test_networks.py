@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from uad_bench.execution.scoring import BATCH
 from uad_bench.method import Compute
 from uad_methods.dae import DAE
+from uad_methods.networks import PASS_SIZE
 from uad_methods.nn.unet import UNetShape
 from uad_methods.units import Units
 
@@ -51,3 +53,15 @@ def test_the_size_that_fits_is_remembered():
 def test_a_slice_that_does_not_fit_alone_is_an_error():
     with pytest.raises(torch.OutOfMemoryError):
         method(0).predict("denoiser", torch.randn(2, 1, 16, 16))
+
+
+@pytest.mark.parametrize("slices", [64, 100, 155, 240])
+def test_the_calls_for_a_patient_on_a_gpu_are_filled_up_by_less_than_one_call(slices, monkeypatch):
+    per_call = PASS_SIZE["cuda"]
+    monkeypatch.setitem(PASS_SIZE, "cpu", per_call)
+    patient = method(per_call)
+    for part in torch.randn(slices, 1, 2, 2).split(BATCH["cuda"]):
+        patient.predict("denoiser", part)
+    seen = patient.networks_["denoiser"].seen
+    assert set(seen) == {per_call}
+    assert sum(seen) < slices + per_call

@@ -22,7 +22,8 @@ def announce(job: Job, root: Path) -> str:
         scoring = (record.cost.score_s_per_volume or 0.0) * patients
         expected = ((record.cost.fit_s or 0.0) + scoring) * max(1, len(job.folds))
         made = record.environment
-        machine = f"{made.cpu or 'another machine'}, {made.cores or '?'} cores" if made.device == "cpu" else made.gpu[0]
+        processor = f"{made.cpu or 'another machine'}, {made.cores or '?'} cores"
+        machine = processor if made.device == "cpu" else "".join(made.gpu[:1]) or "a GPU"
         return f"expected: about {_duration(expected)} (measured on {machine})" if expected >= LONG_S else ""
     return ""
 

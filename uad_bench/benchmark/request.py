@@ -28,6 +28,9 @@ from uad_bench.runs.opening import open_run
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
 
+GPU_DRIVERS = (Path("/proc/driver/nvidia"), Path("/dev/dxg"), Path("/dev/kfd"))
+"""Of NVIDIA on Linux, of any GPU in the Windows Subsystem for Linux, and of AMD."""
+
 WARNINGS = {"label_access": "tried to read labels or source images", "constant": "the same score in a whole map"}
 
 
@@ -239,7 +242,7 @@ def resolve_ranks(gpus: int, device: str) -> int:
 
 def resolve_device(name: str) -> str:
     """Resolve `auto` to the GPU if there is one. Torch is imported only if a driver exists, because that is slow."""
-    if name == "cpu" or (name == "auto" and not Path("/proc/driver/nvidia").exists()):
+    if name == "cpu" or (name == "auto" and not any(map(Path.exists, GPU_DRIVERS))):
         return "cpu"
     import torch
 

@@ -4,10 +4,11 @@ One entry per patient and preprocessing: `KEY.npy` (images), `KEY.brain.npy`, `K
 The key is derived from content and files are written atomically, so concurrent runs can share entries safely.
 """
 
+import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,7 +34,7 @@ Array = npt.NDArray[Any]
 Report = Callable[[Progress], None]
 
 FOLDER = "slices"
-OPEN_FILES = 256  # memory maps kept open; each costs a file descriptor
+OPEN_PATIENTS = 4096  # whose memory maps are kept open; each has two, and each of these a file descriptor
 IMAGES, BRAIN, NATIVE = ".npy", ".brain.npy", ".native.npy"
 
 
@@ -97,7 +98,7 @@ class SliceStore:
 
     def depth(self, subject: str) -> range:
         """The z indices of the stored slices; all other slices are background."""
-        return _images(self.folder, self._key(subject))[2].depth
+        return _mapped()(self.folder, self._key(subject))[2].depth
 
     def batch(self, keys: Sequence[SliceKey], modalities: Sequence[Modality] | None = None) -> SliceBatch:
         """Load slices as one batch in the order of `keys`, with the requested channels (by default all).
@@ -154,7 +155,7 @@ class SliceStore:
 
     def _slice(self, key: SliceKey, channels: list[int]) -> tuple[Array, Array, Array]:
         """Image (C, h, w), brain (h, w) and background (C) of one slice; native slices cover the scan's whole plane."""
-        images, brain, geometry = _images(self.folder, self._key(key[0]))
+        images, brain, geometry = _mapped()(self.folder, self._key(key[0]))
         background = np.asarray(geometry.background, np.float32)[channels]
         plane = (geometry.size, geometry.size) if geometry.size else geometry.shape[:2]
         image = np.broadcast_to(background[:, None, None], (len(channels), *plane))
@@ -247,7 +248,21 @@ def _geometry(folder: Path, key: str) -> SliceGeometry:
     return SliceGeometry.from_json(values, bits.reshape(shape).astype(bool))
 
 
-@lru_cache(maxsize=OPEN_FILES)
+def raise_file_limit() -> None:
+    """Let this process open as many files as `OPEN_PATIENTS` need, or as many as the system permits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * OPEN_PATIENTS if hard == resource.RLIM_INFINITY else min(hard, 4 * OPEN_PATIENTS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@cache
+def _mapped() -> Callable[[Path, str], tuple[Array, Array, SliceGeometry]]:
+    """Maps a patient's files, and keeps as many patients mapped as half of the files that may be open allow."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return lru_cache(maxsize=min(OPEN_PATIENTS, soft // 4))(_images)
+
+
 def _images(folder: Path, key: str) -> tuple[Array, Array, SliceGeometry]:
     """Memory maps of the images and the brain mask, and the geometry without its brain mask."""
     kept = Cache(folder)

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 Outputs = Mapping[str, "Tensor"]
 """What a method computed for one batch, each (N, H, W), by the name of the member that returns it."""
-BATCH = 16
+BATCH = {"cpu": 16, "cuda": 256}
+"""Slices that a method receives at once; on a GPU all of a patient's, so that it can fill its network calls."""
 RECONSTRUCT = "reconstruct"
 CONSTANT = "constant"
 ROUNDED = "distinct float64 scores became equal in float32"
 
 
 def score_subject(
-    method: Method, store: SliceStore, keys: Sequence[SliceKey], *, device: str, batch_size: int = BATCH
+    method: Method, store: SliceStore, keys: Sequence[SliceKey], *, device: str, batch_size: int | None = None
 ) -> tuple[NDArray[np.float32], list[str]]:
     """Score one subject's slices, in a fixed partition into batches.
 
@@ -78,8 +79,7 @@ def _in_batches(
     batch_size: int,
 ) -> tuple[dict[str, NDArray[np.float32]], set[str]]:
     """The outputs (N, H, W) of a method for one subject, by name, and remarks on the scores."""
-    if getattr(method, "whole_volume", False):
-        batch_size = len(keys)
+    batch_size = len(keys) if getattr(method, "whole_volume", False) else batch_size or BATCH[device.partition(":")[0]]
     starts = range(0, len(keys), batch_size)
     return _joined([_one_batch(compute, method, store, keys[i : i + batch_size], device) for i in starts])
 

@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from typing import IO, Any
 
+from uad_bench.data.store import raise_file_limit
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.audit_hook import AuditHook
@@ -30,6 +31,7 @@ def main(pipe: int) -> None:
     os.set_inheritable(pipe, False)
     requests = os.fdopen(os.dup(0), "rb")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides when to stop
+    raise_file_limit()
     emit = _emitter(os.fdopen(pipe, "wb", buffering=0))
     try:
         _answer(requests, emit)
