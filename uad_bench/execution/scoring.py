@@ -50,7 +50,7 @@ def reconstruct_subject(
     Raises:
         MethodError: the method did not return one finite value per pixel.
     """
-    found, _ = _in_batches(lambda batch: {RECONSTRUCT: method.reconstruct(batch)}, method, store, keys, device, BATCH)
+    found, _ = _in_batches(lambda batch: {RECONSTRUCT: method.reconstruct(batch)}, method, store, keys, device)
     return found[RECONSTRUCT]
 
 
@@ -62,7 +62,7 @@ def score_and_reconstruct_subject(
     def compute(batch: SliceBatch) -> Outputs:
         return dict(zip(("score", RECONSTRUCT), method.score_and_reconstruct(batch), strict=True))
 
-    found, remarks = _in_batches(compute, method, store, keys, device, BATCH)
+    found, remarks = _in_batches(compute, method, store, keys, device)
     return found["score"], found[RECONSTRUCT], _remarks(found["score"], remarks)
 
 
@@ -76,7 +76,7 @@ def _in_batches(
     store: SliceStore,
     keys: Sequence[SliceKey],
     device: str,
-    batch_size: int,
+    batch_size: int | None = None,
 ) -> tuple[dict[str, NDArray[np.float32]], set[str]]:
     """The outputs (N, H, W) of a method for one subject, by name, and remarks on the scores."""
     batch_size = len(keys) if getattr(method, "whole_volume", False) else batch_size or BATCH[device.partition(":")[0]]
