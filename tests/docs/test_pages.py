@@ -10,6 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from uad_bench.config import Task
+from uad_bench.datasets.layout import Layout
+from uad_bench.evaluation.protocol import Protocol
+from uad_bench.schema import fields_of
+from uad_bench.suites.suite import Suite
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FENCE = r"^```(?P<language>\w+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<text>.*?)^```$"
@@ -63,6 +69,17 @@ def test_the_site_builds_without_a_warning(tmp_path):
     type_in(f"cd {ROOT} && {sys.executable} -m mkdocs build --strict --quiet --site-dir {tmp_path / 'site'}")
     assert (tmp_path / "site" / "leaderboards" / "phantom" / "index.html").is_file()
     assert (tmp_path / "site" / "methods" / "index.html").is_file()
+
+
+def test_the_reference_names_every_command_and_every_field():
+    pages = runpy.run_path(str(DOCS / "reference_pages.py"))["pages"]()
+    commands, configuration = pages["commands.md"], pages["configuration-files.md"]
+    headings = {"run", "show", "bundle make", "runs prune", "suite run", "leaderboard show", "data cache ls"}
+    assert {f"## uad-bench {name}" for name in headings} <= set(commands.splitlines())
+    assert "`--runs <path>`" in commands
+    assert "[b]" not in commands
+    described = [f.name for cls in (Task, Suite, Protocol, Layout) for f in fields_of(cls)]
+    assert [name for name in described if f"| `{name}` |" not in configuration] == []
 
 
 def test_every_page_is_in_the_menu():

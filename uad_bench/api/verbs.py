@@ -1,39 +1,20 @@
 """Functions of the Python interface."""
 
-import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal
 
 from uad_bench import console
+from uad_bench.api.arguments import ad_hoc_method, as_path, as_text, name_of, named_method, near_names, opened
 from uad_bench.api.results import Board, Comparison, OverallBoard, ReportPage, Result
-from uad_bench.benchmark.request import AdHocMethod, Request, run_request
-from uad_bench.errors import ConfigError, MethodError, unknown
+from uad_bench.benchmark.request import Request, run_request
+from uad_bench.errors import ConfigError, MethodError
 from uad_bench.execution.isolation import Limits
-from uad_bench.plugins import registry
 from uad_bench.runs.folder import Run, find_runs
-from uad_bench.runs.opening import open_run
 
 RUNS = Path("runs")
 Device = Literal["auto", "cpu", "cuda"]
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def near_names(verb: Callable[P, T]) -> Callable[P, T]:
-    """Refuse a misspelt keyword with the nearest one, as the command line does."""
-    known = [p.name for p in inspect.signature(verb).parameters.values() if p.kind is not p.VAR_POSITIONAL]
-
-    @wraps(verb)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        for name in kwargs:
-            if name not in known:
-                raise unknown(f"parameter of {verb.__name__}", name, known)
-        return verb(*args, **kwargs)
-
-    return checked
 
 
 @near_names
@@ -92,21 +73,21 @@ def run(
         MethodError: the method failed; its output and traceback are in `method.log` of the run folder.
         UadBenchError: the request or the data is invalid.
     """
-    ad_hoc = _ad_hoc_method(method, name, command, settings or {})
+    ad_hoc = ad_hoc_method(method, name, command, settings or {})
     files = [Path(path) for path in plugins]
     chosen = ad_hoc.entry.name if ad_hoc else named_method(str(method), files)
     request = Request(
         method=chosen,
         task=str(task),
-        data=_path(data),
+        data=as_path(data),
         pair=pair,
-        split=_text(split),
+        split=as_text(split),
         folds=folds,
         seed=seed,
         profile=profile,
         settings=tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()),
         plugins=tuple(files),
-        start_from=None if start_from is None else _name_of(start_from),
+        start_from=None if start_from is None else name_of(start_from),
         device=device,
         gpus=gpus,
         baselines=baselines,
@@ -156,10 +137,10 @@ def score(
     from uad_bench.benchmark.score import Application, apply_run
 
     asked = Application(
-        run=_opened(run, runs),
-        data=_path(data),
-        task=_text(task),
-        split=_text(split),
+        run=opened(run, runs),
+        data=as_path(data),
+        task=as_text(task),
+        split=as_text(split),
         plugins=tuple(map(Path, plugins)),
         device=device,
         runs=Path(runs),
@@ -205,9 +186,9 @@ def evaluate(
         folder=Path(maps),
         name=name,
         task=str(task),
-        data=_path(data),
-        split=_text(split),
-        threshold_maps=_path(threshold_maps),
+        data=as_path(data),
+        split=as_text(split),
+        threshold_maps=as_path(threshold_maps),
         npy_orientation=npy_orientation,
     )
     with console.reporting() as reporter:
@@ -228,7 +209,7 @@ def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Pa
     """
     from uad_bench.boards.comparison import compare as compute
 
-    return Comparison(compute([_opened(result, runs) for result in results], metric=metric))
+    return Comparison(compute([opened(result, runs) for result in results], metric=metric))
 
 
 @near_names
@@ -280,57 +261,9 @@ def report(
     from uad_bench.output.report.building import write_report
 
     root = Path(runs)
-    chosen = [_opened(result, root) for result in results] or (find_runs(root, task) if task else [])
+    chosen = [opened(result, root) for result in results] or (find_runs(root, task) if task else [])
     if not chosen:
         raise ConfigError(f"nothing to report in {root}: name runs, or a task that has runs")
     with console.reporting() as reporter:
-        write_report(chosen, Path(output), data=_path(data), images=images, figures=_path(figures), report=reporter)
+        write_report(chosen, Path(output), data=as_path(data), images=images, figures=as_path(figures), report=reporter)
     return ReportPage(Path(output))
-
-
-def named_method(method: str, plugins: list[Path]) -> str:
-    """The name of a registered method, or of the only method in a file, which is added to `plugins`.
-
-    Raises:
-        ConfigError: the file contains several methods.
-    """
-    if not method.endswith(".py"):
-        return method
-    plugins.append(Path(method))
-    names = [entry.name for entry in registry.methods([Path(method)]).values() if entry.file]
-    if len(names) > 1:
-        raise ConfigError(f"{method} contains {', '.join(names)}; add it as a plugin and choose one of these methods")
-    return names[0]
-
-
-def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
-def _text(given: str | Path | None) -> str | None:
-    return None if given is None else str(given)
-
-
-def _name_of(result: Result | str | Path) -> str:
-    return str(result.path if isinstance(result, Result) else result)
-
-
-def _opened(result: Result | str | Path, runs: str | Path) -> Run:
-    return Run(result.path) if isinstance(result, Result) else open_run(Path(runs), str(result), maps=True)
-
-
-def _ad_hoc_method(
-    method: Any, name: str | None, command: str | None, settings: Mapping[str, Any]
-) -> AdHocMethod | None:
-    if command is not None:
-        from uad_bench.execution.external_command import command_entry
-
-        return AdHocMethod(command_entry(command, str(method)))
-    if isinstance(method, str | Path):
-        return None
-    from uad_bench.execution.live import live_entry, live_params
-
-    own = [key for key in settings if "." not in key]
-    if own and not isinstance(method, type):
-        raise ConfigError(f"settings {', '.join(own)}: set the hyperparameters of an object when creating it")
-    return AdHocMethod(live_entry(method, name), live_params(method))

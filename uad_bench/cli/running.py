@@ -134,7 +134,7 @@ def run(
 
 def _only(methods: list[str], plugins: list[Path]) -> str:
     """The name of the only method given; if it is given as a file, the file is added to the plugins."""
-    from uad_bench.api.verbs import named_method
+    from uad_bench.api.arguments import named_method
 
     if len(methods) > 1:
         raise ConfigError(f"{len(methods)} methods given ({', '.join(methods)}): give one, or use a suite for several")

@@ -53,7 +53,7 @@ def _show_run(name: str, runs: Path, *, json: bool) -> None:
 
 
 def _show_method(name: str, profile: str | None, plugins: list[Path], *, json: bool) -> None:
-    from uad_bench.api.verbs import named_method
+    from uad_bench.api.arguments import named_method
     from uad_bench.output.configuration import method_configuration
 
     shown = method_configuration(named_method(name, plugins), profile, plugins)

@@ -9,6 +9,7 @@ from uad_bench.boards.row import Row, SeedMean
 from uad_bench.boards.sheet import Cell, Column, Tone
 from uad_bench.errors import unknown
 from uad_bench.metrics.registry import METRICS
+from uad_bench.runs.metric_rows import MetricRow
 
 Fill = Callable[[Board, Row], Cell]
 
@@ -52,6 +53,14 @@ def number_text(number: SeedMean, *, digits: int = 3, interval: bool = False) ->
     if interval and number.low is not None and number.high is not None:
         return f"{text} [{_fixed(number.low, digits)}, {_fixed(number.high, digits)}]"
     return text
+
+
+def write_value(metric: MetricRow | None, *, digits: int = 3, interval: bool = False) -> str:
+    """`0.612 [0.551, 0.660]`, the reason code of an undefined metric, or a dash for one that was not computed."""
+    if metric is None:
+        return DASH
+    number = SeedMean(metric.value, metric.low, metric.high, undefined=metric.undefined)
+    return number_text(number, digits=digits, interval=interval)
 
 
 def _fixed(value: float, digits: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from uad_bench.boards.sheet import Cell, Column, Sheet
 from uad_bench.evaluation.reconstructions import Reconstructions
 from uad_bench.metrics.reconstruction import RECONSTRUCTION
-from uad_bench.output.tables import write_value
+from uad_bench.output.columns import write_value
 
 NOTE = (
     "Pooled over voxels, in the task's units of intensity. Lesion left: error inside lesions against the healthy "

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from uad_bench.boards.row import SeedMean
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
 from uad_bench.output.caption import POLICIES, setting
-from uad_bench.output.columns import DASH, number_text, seconds
+from uad_bench.output.columns import DASH, seconds, write_value
 from uad_bench.output.formats.terminal import TerminalView
-from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
 
 METRICS = (
@@ -44,14 +42,6 @@ def by_auprc(records: Sequence[RunRecord]) -> list[RunRecord]:
         return value is None, -(value or 0.0), record.method.name
 
     return sorted(records, key=key)
-
-
-def write_value(metric: MetricRow | None, *, digits: int = 3, interval: bool = False) -> str:
-    """`0.612 [0.551, 0.660]`, the reason code of an undefined metric, or a dash for one that was not computed."""
-    if metric is None:
-        return DASH
-    number = SeedMean(metric.value, metric.low, metric.high, undefined=metric.undefined)
-    return number_text(number, digits=digits, interval=interval)
 
 
 def _row(record: RunRecord, main: bool) -> tuple[Cell, ...]:

@@ -7,8 +7,7 @@ from statistics import fmean
 from rich.markup import escape
 from rich.table import Table
 
-from uad_bench.output.columns import DASH, seconds
-from uad_bench.output.tables import write_value
+from uad_bench.output.columns import DASH, seconds, write_value
 from uad_bench.suites.states import Standing, State
 
 STYLES = {

@@ -44,7 +44,7 @@ class Suite:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    name: str
+    name: str = ""
     summary: str = ""
     methods: list[str]
     tasks: list[str]

@@ -37,7 +37,7 @@ def test_a_page_loads_nothing_from_anywhere(many_runs, tmp_path):
 
 def test_hostile_names_stay_words(many_runs, tmp_path):
     text = page(many_runs, tmp_path, images=False)
-    assert "script" not in Outline(text).tags
+    assert Outline(text).tags.count("script") == 2  # the shipped one, and the numbers of the table of patients
     assert "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt; a_b $x^2$ =cmd()" in text
 
 

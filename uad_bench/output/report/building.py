@@ -7,12 +7,17 @@ from typing import Any
 
 from markupsafe import Markup
 
+from uad_bench.boards.sheet import Sheet
 from uad_bench.data.cache import cache_root
+from uad_bench.evaluation.reconstructions import read_reconstructions
 from uad_bench.files import prepare_output, write_text
 from uad_bench.method import Progress
+from uad_bench.output.headline import headline
+from uad_bench.output.reconstruction_table import reconstruction_sheet
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.cases import ChosenCase, case_sheet, choose_cases
 from uad_bench.output.report.figures import inline_figures, save_figures
+from uad_bench.output.report.patients import patient_table
 from uad_bench.output.report.permission import may_show
 from uad_bench.output.report.pictures import browser_payload
 from uad_bench.output.report.report_data import MethodData, ReportData, gather_report_data
@@ -22,6 +27,7 @@ from uad_bench.runs.reopen import open_stored
 
 Report = Callable[[Progress], None]
 COLUMN = "dice@hFPR5"
+MOST_VIEWS = 160  # patients times methods in the case browser
 
 
 def write_report(
@@ -60,9 +66,14 @@ def report_page(report_data: ReportData, payload: dict[str, Any] | None) -> str:
     """The HTML of the report; without a payload there is no case browser."""
     table, methods = report_data.by_patient(COLUMN), [method.name for method in report_data.sound]
     chosen = _chosen(report_data)
+    patients = patient_table(report_data, [case["name"] for case in payload["cases"]] if payload else ())
     return render(
         "report.html.j2",
         record=report_data.board.record,
+        headline=headline(report_data.board),
+        reconstructions=_reconstructions(report_data),
+        patients=patients,
+        patients_payload=_script_json({"cells": patients.cells}) if patients else "",
         boards=[sheet for board in report_data.boards for sheet in board_sheets(board, apart=True)],
         pictures=inline_figures(report_data),
         methods=report_data.sound,
@@ -76,7 +87,7 @@ def report_page(report_data: ReportData, payload: dict[str, Any] | None) -> str:
 
 def _payload(report_data: ReportData, data: Path | None, show: bool, report: Report) -> dict[str, Any] | None:
     """Data of the case browser, or None if images may not be shown or score maps are missing."""
-    cases = _chosen(report_data)
+    cases = [*_chosen(report_data), *_further_cases(report_data)]
     methods = [method for method in report_data.sound if _has_maps(method, cases)]
     if not show or not cases or not methods or methods[0].run is None:
         return None
@@ -94,6 +105,24 @@ def _chosen(report_data: ReportData) -> list[ChosenCase]:
     return choose_cases(
         report_data.patients, report_data.by_patient(COLUMN), [method.name for method in report_data.sound]
     )
+
+
+def _further_cases(report_data: ReportData) -> list[ChosenCase]:
+    """The other patients, as many as can be shown in reasonable time; each takes seconds per method."""
+    chosen = {case.subject for case in _chosen(report_data)}
+    others = [name for name in report_data.patients if name not in chosen]
+    most = MOST_VIEWS // max(len(report_data.sound), 1) - len(chosen)
+    return [ChosenCase(name, ()) for name in others[: max(0, most)]]
+
+
+def _reconstructions(report_data: ReportData) -> list[Sheet]:
+    """The table of pseudo-healthy images, if a run has some."""
+    found = {
+        method.name: images
+        for method in report_data.sound
+        if method.run and (images := read_reconstructions(method.run)) and images.metrics
+    }
+    return [reconstruction_sheet(found)] if found else []
 
 
 def _training(report_data: ReportData) -> str:

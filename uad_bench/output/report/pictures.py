@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.config import Task
 from uad_bench.data.cohort import Cohort
 from uad_bench.data.reference import Reference, build_references
+from uad_bench.data.scaling import scale_for
 from uad_bench.data.volume import read_volume
 from uad_bench.metrics.overlap import smallest_float32
 from uad_bench.output.report.cases import ChosenCase
@@ -23,7 +25,7 @@ from uad_bench.runs.integrity import require_stored_maps
 POLICY = "hFPR5"
 LONGEST_SIDE = 192  # pixels of a shown slice; larger slices are subsampled
 MOST_BYTES = 10_000_000  # of all images before compression
-SLICES = (6, 48)  # fewest and most per patient
+SLICES = (4, 48)  # fewest and most per patient
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,7 @@ class Viewed:
     Attributes:
         fold: the fold that tested the patient; empty without folds.
         image: grey values, 0 to 255.
+        restored: grey values of the pseudo-healthy image per method, None where there is none.
         levels: score levels per method.
         findings: missed lesions and false positives per method.
     """
@@ -41,6 +44,7 @@ class Viewed:
     fold: str
     reference: Reference
     image: NDArray[np.uint8]
+    restored: tuple[NDArray[np.uint8] | None, ...]
     levels: tuple[NDArray[np.uint8], ...]
     findings: tuple[list[Finding], ...]
 
@@ -79,6 +83,7 @@ def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], coho
     subject = cohort.subjects[case.subject]
     reference = build_references([subject], cohort.census, modalities=cohort.task.modalities, cache=cache)[case.subject]
     image = reference.crop(read_volume(subject.images[cohort.task.pair[0]]).array)
+    restored = tuple(_restored(part, reference, image, cohort.task) for part in parts)
     levels, findings = [], []
     for part, thresholds in zip(parts, scale, strict=True):
         require_stored_maps(part.run, [case.subject])
@@ -86,7 +91,19 @@ def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], coho
         marks = np.where(reference.brain | reference.anomaly, thresholds.quantise(scores), OUTSIDE)
         levels.append(marks.astype(np.uint8))
         findings.append(_findings(scores, reference, part.record.thresholds.get(POLICY)))
-    return Viewed(case, parts[0].name, reference, to_grey(image, reference.brain), tuple(levels), tuple(findings))
+    grey = to_grey(image, reference.brain)
+    return Viewed(case, parts[0].name, reference, grey, restored, tuple(levels), tuple(findings))
+
+
+def _restored(part: Part, reference: Reference, image: NDArray[Any], task: Task) -> NDArray[np.uint8] | None:
+    """The pseudo-healthy image of the input modality in the scan's grey values, if the run has it."""
+    path = part.run.reconstruction(reference.id)
+    if not path.exists() or part.record.method.score is None or part.record.method.score[0] != task.pair[0]:
+        return None
+    scaling = scale_for(task.scaling, image, reference.brain)
+    values = reference.crop(np.load(path, mmap_mode="r", allow_pickle=False))
+    intensities = np.where(reference.brain, (values - scaling.intercept) / scaling.slope, 0)
+    return to_grey(intensities, reference.brain, as_in=image)
 
 
 def _findings(scores: NDArray[np.float32], reference: Reference, threshold: float | None) -> list[Finding]:
@@ -122,6 +139,7 @@ def _case(viewed: Viewed, most: int) -> dict[str, Any]:
         "aspect": round(float(shape[2] * spacing[0] / (shape[1] * spacing[1])), 4),
         "image": pack(turn(viewed.image[::step, ::step, chosen])),
         "anomaly": pack(turn(reference.anomaly[::step, ::step, chosen].astype(np.uint8))),
+        "restored": [r if r is None else pack(turn(r[::step, ::step, chosen])) for r in viewed.restored],
         "levels": [pack(turn(levels[::step, ::step, chosen])) for levels in viewed.levels],
         "counts": [pack(_counts(viewed, levels, chosen)) for levels in viewed.levels],
         "findings": [[_finding(f, chosen, viewed, step) for f in found] for found in viewed.findings],

@@ -27,6 +27,7 @@
       opened.set(index, {
         image: await unpack(one.image, Uint8Array),
         anomaly: await unpack(one.anomaly, Uint8Array),
+        restored: await Promise.all(one.restored.map((text) => text && unpack(text, Uint8Array))),
         levels: await Promise.all(one.levels.map((text) => unpack(text, Uint8Array))),
         counts: await Promise.all(one.counts.map((text) => unpack(text, Uint32Array))),
       });
@@ -45,23 +46,26 @@
     return positives ? (2 * hits / (positives + marked)).toFixed(3) : marked ? "no lesion" : "–";
   }
 
-  function paint(canvas, one, arrays, scored) {
-    const { width, height } = one, size = width * height, start = state.slice * size;
-    const scale = Math.max(1, Math.round(720 / width));
+  // Draws one slice: an image, and on it the score levels of a method ("scored"), the reference ("filled") or nothing.
+  function paint(canvas, one, arrays, { image = arrays.image, over = "", method = state.method, level = state.level, side = 720 } = {}) {
+    const { width, height } = one, size = width * height, start = state.slice * size, scored = over === "scored";
+    const scale = Math.max(1, Math.round(side / width));
     canvas.width = width * scale;
     canvas.height = Math.round(canvas.width / one.aspect);
     const target = canvas.getContext("2d");
-    const grey = layer(width, height, (i) => [...Array(3).fill(arrays.image[start + i]), 255]);
+    const grey = layer(width, height, (i) => [...Array(3).fill(image[start + i]), 255]);
     target.imageSmoothingQuality = "high";
     target.drawImage(grey, 0, 0, canvas.width, canvas.height);
-    if (scored) {
-      const levels = arrays.levels[state.method], steps = scaleOf(state).thresholds.length;
-      const tints = layer(width, height, (i) => tint(levels[start + i], arrays.anomaly[start + i], steps));
+    if (over) {
+      const levels = arrays.levels[method], steps = scaleOf({ ...state, method }).thresholds.length;
+      const tints = layer(width, height, scored
+        ? (i) => tint(levels[start + i], arrays.anomaly[start + i], steps, level)
+        : (i) => arrays.anomaly[start + i] ? [86, 180, 233, 200] : [0, 0, 0, 0]);
       target.imageSmoothingEnabled = false;  // every voxel is marked or not
       target.drawImage(tints, 0, 0, canvas.width, canvas.height);
     }
     if (state.outline) outline(target, one, arrays.anomaly, start, canvas);
-    if (scored && state.finding && state.finding.slice === state.slice) ring(target, one, canvas);
+    if (scored && method === state.method && state.finding && state.finding.slice === state.slice) ring(target, one, canvas);
   }
 
   function layer(width, height, colourOf) {
@@ -73,14 +77,14 @@
     return canvas;
   }
 
-  function tint(level, sick, steps) {
-    const marked = level >= state.level;
+  function tint(level, sick, steps, least) {
+    const marked = level >= least;
     if (state.errors) {
       const colour = marked ? (sick ? colours.hit : colours.alarm) : sick ? colours.miss : null;
       return colour ? [...colour, 165] : [0, 0, 0, 0];
     }
     if (!marked) return [0, 0, 0, 0];
-    const above = steps > state.level ? (level - state.level) / (steps - state.level) : 1;
+    const above = steps > least ? (level - least) / (steps - least) : 1;
     return [...colours.low.map((value, c) => value + above * (colours.high[c] - value)), 175];
   }
 
@@ -118,12 +122,20 @@
     const fold = payload.scales[one.scale].fold;
     const arrays = await open(state.case);
     state.slice = Math.min(state.slice, one.slices.length - 1);
-    paint(byId("plain"), one, arrays, false);
-    paint(byId("scored"), one, arrays, true);
+    const restored = arrays.restored[state.method];
+    paint(byId("plain"), one, arrays);
+    paint(byId("scored"), one, arrays, { over: "scored" });
+    for (const id of ["restored", "reference"]) byId(id).parentElement.hidden = !restored;
+    if (restored) {
+      paint(byId("restored"), one, arrays, { image: restored });
+      paint(byId("reference"), one, arrays, { over: "filled" });
+    }
+    gallery(one, arrays);
     const slice = diceOf(arrays.counts[state.method], state.slice, state.level);
     const patient = diceOf(arrays.counts[state.method], one.slices.length, state.level);
     const pooled = scale.dice[state.level - 1].toFixed(3);
     byId("dice-slice").textContent = slice;
+    byId("dice-slice").classList.toggle("words", slice === "no lesion");
     byId("dice-patient").textContent = patient;
     byId("dice-pooled").textContent = pooled;
     byId("pooled-name").textContent = fold ? `test set of ${fold}` : "test set";
@@ -136,16 +148,42 @@
     byId("threshold-name").textContent =
       `score ≥ ${scale.thresholds[state.level - 1]}, marks ${percent(scale.fpr[state.level - 1])} % of healthy voxels`;
     byId("threshold").setAttribute("aria-valuetext", `score ${scale.thresholds[state.level - 1]}, Dice of the patient ${patient}`);
-    byId("why").textContent = `${one.reasons.join("; ")}; anomaly ${one.ml} ml${fold ? `; tested in ${fold}` : ""}`;
+    byId("why").textContent = `${[...one.reasons, ""].join("; ")}anomaly ${one.ml} ml${fold ? `; tested in ${fold}` : ""}`;
     byId("plain-caption").textContent = "image";
     byId("scored-caption").textContent = method.name;
     const shown = `${one.name}, slice ${one.slices[state.slice]}`;
     byId("plain").setAttribute("aria-label", `${shown}: image, anomaly outlined`);
+    byId("restored").setAttribute("aria-label", `${shown}: pseudo-healthy image of ${method.name}`);
+    byId("reference").setAttribute("aria-label", `${shown}: reference anomaly`);
     byId("scored").setAttribute("aria-label", `${shown}: ${method.name} at threshold ${scale.thresholds[state.level - 1]}; Dice of the slice ${slice}, of the patient ${patient}`);
     spark(scale, method.colour);
     key();
     remember();
     browser.dataset.ready = "yes";
+  }
+
+  // The same slice under every method, each at its own threshold of the current policy (or nearest false-positive rate).
+  function gallery(one, arrays) {
+    const own = scaleOf(state), policy = Object.keys(own.policies).find((name) => own.policies[name] === state.level);
+    byId("gallery-level").textContent = policy ?? `a false-positive rate of ${percent(own.fpr[state.level - 1])} %`;
+    payload.methods.forEach((method, index) => {
+      const scale = scaleOf({ ...state, method: index }), button = byId("gallery").children[index];
+      const level = index === state.method ? state.level : scale.policies[policy] ?? nearest(scale.fpr, own.fpr[state.level - 1]);
+      paint(button.querySelector("canvas"), one, arrays, { over: "scored", method: index, level, side: 260 });
+      const dice = diceOf(arrays.counts[index], state.slice, level);
+      button.querySelector("span").textContent = `${method.name} · ${dice}`;
+      button.setAttribute("aria-pressed", index === state.method);
+    });
+  }
+
+  function fillGallery() {
+    byId("gallery").replaceChildren(...payload.methods.map((method, index) => {
+      const button = document.createElement("button"), name = document.createElement("span");
+      button.type = "button";
+      button.append(document.createElement("canvas"), name);
+      button.addEventListener("click", () => set({ method: index }));
+      return button;
+    }));
   }
 
   function spark(scale, colour) {
@@ -251,13 +289,19 @@
     byId("threshold").addEventListener("input", (event) => set({ level: Number(event.target.value) }));
     byId("outline").addEventListener("click", () => set({ outline: !state.outline }));
     byId("errors").addEventListener("click", () => set({ errors: !state.errors }));
-    for (const id of ["plain", "scored"]) {
+    for (const id of ["plain", "scored", "restored", "reference"]) {
       byId(id).addEventListener("wheel", (event) => {
         event.preventDefault();
         set({ slice: state.slice + Math.sign(event.deltaY), finding: null });
       }, { passive: false });
     }
     browser.addEventListener("keydown", onKey);
+    browser.addEventListener("show", ({ detail }) => {  // from another part of the page
+      const method = payload.methods.findIndex((one) => one.name === detail.method);
+      set({ case: detail.case, ...(method < 0 ? {} : { method }) });
+      browser.scrollIntoView();
+      byId("scored").focus({ preventScroll: true });
+    });
   }
 
   function onKey(event) {
@@ -280,6 +324,7 @@
   function begin() {
     fill(byId("case"), payload.cases.map((one) => one.name));
     fill(byId("method"), payload.methods.map((method) => method.name));
+    fillGallery();
     wire();
     const asked = new URLSearchParams(location.hash.slice(1));
     const number = (name, otherwise) => asked.has(name) ? Number(asked.get(name)) || 0 : otherwise;

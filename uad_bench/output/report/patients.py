@@ -1,0 +1,86 @@
+"""Table of all test patients: volumes, overlap and false positives per method, sortable, with links to the slices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from uad_bench.output.report.report_data import ReportData
+
+OF_PATIENT = ("lesion_ml", "lesion (mL)")
+OF_METHOD = (
+    ("dice@hFPR5", "Dice", 3),
+    ("sensitivity@hFPR5", "sensitivity", 3),
+    ("false_positive_ml@hFPR5", "false positives (mL)", 2),
+    ("fpr_healthy@hFPR5", "realised FPR (%)", 2),
+)
+PERCENT = frozenset({"fpr_healthy@hFPR5"})
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRow:
+    """One patient.
+
+    Attributes:
+        case: position in the case browser; None if it has no slices there.
+        cells: text by method and column.
+    """
+
+    subject: str
+    case: int | None
+    lesion_ml: str
+    cells: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientTable:
+    """All patients under all methods; one method is displayed at a time."""
+
+    methods: tuple[str, ...]
+    headings: tuple[str, ...]
+    rows: tuple[PatientRow, ...]
+    volumes: bool
+
+    @property
+    def cells(self) -> list[list[tuple[str, ...]]]:
+        """Text by patient, method and column, for the script that switches methods."""
+        return [list(row.cells) for row in self.rows]
+
+
+def patient_table(report_data: ReportData, shown: Sequence[str]) -> PatientTable | None:
+    """The table; None without results.
+
+    Args:
+        report_data: the methods, and their metrics per patient.
+        shown: patients in the case browser, in its order.
+    """
+    if not report_data.sound:
+        return None
+    columns = [column for column in OF_METHOD if np.isfinite(report_data.by_patient(column[0])).any()]
+    tables = {key: report_data.by_patient(key) for key, _, _ in columns}
+    volumes = report_data.by_patient(OF_PATIENT[0])[0]
+    place = {name: number for number, name in enumerate(shown)}
+    rows = tuple(
+        PatientRow(
+            subject=name,
+            case=place.get(name),
+            lesion_ml=_text(volumes[i], 2),
+            cells=tuple(
+                tuple(_text(_scaled(tables[key][m, i], key), digits) for key, _, digits in columns)
+                for m in range(len(report_data.sound))
+            ),
+        )
+        for i, name in enumerate(report_data.patients)
+    )
+    headings = tuple(heading for _, heading, _ in columns)
+    names = tuple(method.name for method in report_data.sound)
+    return PatientTable(names, headings, rows, bool(np.isfinite(volumes).any()))
+
+
+def _scaled(value: Any, key: str) -> float:
+    return float(value) * (100 if key in PERCENT else 1)
+
+
+def _text(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
