@@ -1,6 +1,7 @@
 """`uad-bench run`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ from uad_bench.cli.options import (
 from uad_bench.errors import ConfigError
 
 if TYPE_CHECKING:
-    from uad_bench.benchmark.request import AdHocMethod
+    from uad_bench.benchmark.request import AdHocMethod, Request
 
 
 def run(
@@ -75,6 +76,12 @@ def run(
     reconstructions: Annotated[
         bool, typer.Option("--reconstructions", help="Also store and evaluate pseudo-healthy images.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only time twenty steps, and say what the run would take.")
+    ] = False,
+    difference: Annotated[
+        float, typer.Option(min=0.001, max=1, help="Difference in AUPRC that --plan is to make visible.")
+    ] = 0.05,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:
@@ -112,6 +119,9 @@ def run(
         check_determinism=check_determinism,
         reconstructions=reconstructions,
     )
+    if plan:
+        _plan(request, difference, as_json=json)
+        return 0
     if nodes > 1 and this_node(nodes) is None:
         from uad_bench.suites.slurm import submit_run
 
@@ -130,6 +140,19 @@ def run(
             stdout().print(answer, markup=False)
         stderr().print(f"Next: uad-bench report --task {records[-1].task.name} -o report.html", markup=False)
     return 2 if any(record.status != "ok" for record in records) else 0
+
+
+def _plan(request: "Request", difference: float, *, as_json: bool) -> None:
+    from uad_bench.console import reporting, stdout
+    from uad_bench.suites.plan import plan_run, sentences
+
+    with reporting() as reporter:
+        planned = plan_run(request, reporter, difference=difference)
+    if as_json:
+        print_json({**asdict(planned), "fit_s": planned.fit_s, "total_s": planned.total_s})
+        return
+    for line in sentences(planned):
+        stdout().print(line, markup=False)
 
 
 def _only(methods: list[str], plugins: list[Path]) -> str:

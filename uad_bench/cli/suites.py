@@ -1,5 +1,6 @@
 """`uad-bench suite`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -59,6 +60,34 @@ def suite_status(
     chosen, places = _open(name, root_of(data), "auto", plugin, runs)
     folder = _folder(runs, chosen)
     _show(chosen, survey(places, queued=queued(folder)), folder, json=json)
+
+
+@suite.command("plan")
+def suite_plan(
+    name: Name,
+    data: Data = None,
+    device: Device = "auto",
+    plugin: Plugins = None,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> None:
+    """Time twenty steps of each method on each task, and say what the runs that are left would take."""
+    from uad_bench.console import reporting, stdout
+    from uad_bench.suites.plan import duration, plan_suite, sentences
+    from uad_bench.suites.states import State, survey
+
+    _, places = _open(name, data, device, plugin, runs)
+    with reporting() as reporter:
+        left = [s.place.cell for s in survey(places) if s.state is not State.DONE]
+        plans = plan_suite(left, reporter)
+    total = sum(plan.total_s * count for plan, count in plans)
+    if json:
+        print_json({"total_s": total, "plans": [{**asdict(plan), "runs": count} for plan, count in plans]})
+        return
+    for plan, count in plans:
+        stdout().print(f"{count} x {next(sentences(plan))}", markup=False)
+    disk = sum(plan.disk_mb * count for plan, count in plans) / 1e3
+    stdout().print(f"{sum(count for _, count in plans)} runs: {duration(total)} one after another, {disk:.1f} GB")
 
 
 @suite.command("cancel")
