@@ -76,7 +76,7 @@ def suite_plan(
     from uad_bench.suites.plan import duration, plan_suite, sentences
     from uad_bench.suites.states import State, survey
 
-    _, places = _open(name, data, device, plugin, runs)
+    _, places = _open(name, root_of(data), device, plugin, runs)
     with reporting() as reporter:
         left = [s.place.cell for s in survey(places) if s.state is not State.DONE]
         plans = plan_suite(left, reporter)
