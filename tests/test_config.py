@@ -103,3 +103,16 @@ def test_a_task_file_of_ones_own_is_read_by_path(tmp_path: Path):
 
 def test_changing_a_task_leaves_the_original_alone():
     assert (change_task(PHANTOM, {"size": 32}).size, PHANTOM.size) == (32, 64)
+
+
+def test_published_profiles_compute_in_float32_as_their_sources():
+    assert compose("mmccd", load_task("phantom"), profile="published").precision == "float32"
+    assert compose("mmccd", load_task("phantom")).precision == "auto"
+
+
+def test_the_precision_is_a_setting_of_the_run_and_not_of_the_method():
+    chosen = compose("mmccd", load_task("phantom"), ["precision=bfloat16"])
+    assert chosen.precision == "bfloat16"
+    assert "precision" not in chosen.params
+    with pytest.raises(ConfigError, match="precision"):
+        compose("mmccd", load_task("phantom"), ["precision=float64"])

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.files import read_text
-from uad_bench.method import Budget, Modality
+from uad_bench.method import Budget, Modality, Precision
 from uad_bench.resources import resource_names, resource_path
 
 log = logging.getLogger(__name__)
@@ -105,13 +105,14 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Named configuration of a method: its hyperparameters and its changes to the task."""
+    """Named configuration of a method: its hyperparameters, its changes to the task, and its precision."""
 
     __pydantic_config__ = STRICT
 
     params: dict[str, Any] = field(default_factory=dict)
     budget: dict[str, int] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
+    precision: Precision = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ class Experiment:
         params: arguments of the method's constructor.
         task: task with the changes of the profile and the command line applied.
         seed: seed of weight initialisation, data order and noise.
+        precision: number format of networks; "auto" is bfloat16 where the hardware has instructions for it.
         plugins: files that were added to the registry.
     """
 
@@ -132,6 +134,7 @@ class Experiment:
     params: Mapping[str, Any]
     task: Task
     seed: int = 0
+    precision: Precision = "auto"
     plugins: tuple[Path, ...] = ()
 
 
@@ -161,12 +164,13 @@ def compose(
     seed: int = 0,
     plugins: Iterable[Path] = (),
 ) -> Experiment:
-    """Apply the profile and then each `KEY=VALUE` setting to the task and the method's parameters."""
+    """Apply the profile and then each `KEY=VALUE` setting to the task, the precision and the method's parameters."""
     profile_name, chosen = load_profile(method, profile)
     params, budget, changes = dict(chosen.params), dict(chosen.budget), dict(chosen.task)
+    precision: dict[str, Any] = {"precision": chosen.precision}
     for key, value in map(parse_setting, settings):
         where, _, rest = key.rpartition(".")
-        target = {"": params, "budget": budget, "task": changes}.get(where)
+        target = precision if key in precision else {"": params, "budget": budget, "task": changes}.get(where)
         if target is None:
             raise ConfigError(
                 f"--set {key}: only 'task' or 'budget' may precede the dot; set a hyperparameter of the method with "
@@ -178,6 +182,7 @@ def compose(
         profile=profile_name,
         params=params,
         seed=seed,
+        precision=validate(Profile, precision, "--set").precision,
         plugins=tuple(plugins),
         task=change_task(task, changes, budget),
     )

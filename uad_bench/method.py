@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 Modality = str
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class SliceKey(NamedTuple):
@@ -110,7 +111,7 @@ class Compute:
     Attributes:
         device: `"cpu"` or `"cuda"` (or `"cuda:1"`).
         seed: the run's seed; all randomness derives from it (see `uad_bench.seeding`).
-        mixed_precision: use bfloat16 autocast where the hardware supports it.
+        mixed_precision: compute networks under bfloat16 autocast.
         report: called with `Progress`.
         snapshots: stores training state; `None` means that nothing is stored.
     """

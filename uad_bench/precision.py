@@ -7,9 +7,22 @@ from pathlib import Path
 
 import torch
 
-from uad_bench.method import Compute
+from uad_bench.errors import ConfigError
+from uad_bench.method import Compute, Precision
 
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # the last one is used by ARM processors
+
+
+def uses_bfloat16(asked: Precision, device: str) -> bool:
+    """Whether networks compute in bfloat16 on the device; "auto" does where the hardware has instructions for it.
+
+    Raises:
+        ConfigError: bfloat16 is asked for where there are none.
+    """
+    found = asked != "float32" and has_bfloat16(device.partition(":")[0])
+    if asked == "bfloat16" and not found:
+        raise ConfigError(f"precision bfloat16: {device} has no instructions for it; use float32 or auto")
+    return found
 
 
 def autocast(compute: Compute) -> torch.autocast:

@@ -98,3 +98,12 @@ def test_a_setting_that_has_no_json_form_is_refused(tiny_cohort: Cohort, tiny: T
     identity = identify(replace(tiny.experiment("method"), params={"scale": value}), entry, tiny_cohort)
     with pytest.raises(ConfigError, match="method method: a setting cannot be recorded"):
         run_of(tiny.folder, identity)
+
+
+def test_a_precision_other_than_the_default_names_another_run(tiny: TinyBench):
+    entry, experiment = tiny.write("method"), tiny.experiment("method")
+    plain, exact = (
+        tiny.runner.plan(replace(experiment, precision=precision), entry, tiny.cohort).run
+        for precision in ("auto", "float32")
+    )
+    assert plain.path != exact.path

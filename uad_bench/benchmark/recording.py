@@ -16,8 +16,8 @@ from uad_bench.execution.job import Job
 from uad_bench.files import write_text
 from uad_bench.metrics.sweep import sweep
 from uad_bench.runs.cost import cost_of
-from uad_bench.runs.environment import environment
-from uad_bench.runs.events import Described, Event, Fitted, isolation_of
+from uad_bench.runs.environment import Environment, environment
+from uad_bench.runs.events import Described, Event, fitted_of, isolation_of
 from uad_bench.runs.folder import Run, now
 from uad_bench.runs.record import (
     METRICS_VERSION,
@@ -64,7 +64,7 @@ def make_record(
         **dict(numbers(result) if result else NO_NUMBERS),
         warnings=(*_cohort_warnings(job), *event_warnings(events)),
         cost=cost_of(events),
-        environment=environment(job.device).model_copy(update={"isolation": isolation_of(events)}),
+        environment=_environment(job, events),
         created=now(),
     )
     return run.seal(record)
@@ -99,13 +99,19 @@ def _task(job: Job) -> TaskFacts:
     )
 
 
+def _environment(job: Job, events: Sequence[Event]) -> Environment:
+    """Of this process, with what the method's process reported about its own."""
+    noted = {"isolation": isolation_of(events), "precision": fitted_of(events).precision}
+    return environment(job.device).model_copy(update=noted)
+
+
 def _given(**fields: Any) -> dict[str, Any]:
     """Those that are not None, which a record would hold as null."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> MethodFacts:
-    fitted = next((event for event in reversed(events) if isinstance(event, Fitted)), Fitted())
+    fitted = fitted_of(events)
     return MethodFacts(
         name=job.experiment.method,
         profile=job.experiment.profile,

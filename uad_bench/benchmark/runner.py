@@ -238,6 +238,7 @@ class Runner:
             budget=asdict(task.budget),
             seed=job.experiment.seed,
             device=job.device,
+            precision=job.experiment.precision,
             ranks=self.ranks,
             nodes=self.node.total,
             meeting=self.node.meeting,

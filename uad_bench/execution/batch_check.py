@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from uad_bench.execution.scoring import score_subject
-from uad_bench.method import Method, SliceKey
+from uad_bench.method import Method, Precision, SliceKey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Sample:
         chosen = np.unique(np.linspace(0, len(keys) - 1, SLICES).astype(int))
         return cls(tuple(keys[i] for i in chosen), scores[chosen], float(np.ptp(scores)))
 
-    def remark(self, method: Method, store: SliceStore, *, device: str) -> str | None:
+    def remark(self, method: Method, store: SliceStore, *, device: str, precision: Precision = "auto") -> str | None:
         """Score the slices again; returns a remark if the scores differ by more than rounding.
 
         Raises:
@@ -55,14 +55,13 @@ class Sample:
         """
         again, _ = score_subject(method, store, self.keys, device=device, batch_size=1)
         difference = float(np.abs(again - self.scores).max()) / max(self.spread, float(np.finfo(np.float32).tiny))
-        if difference <= tolerance(device):
+        if difference <= tolerance(device, precision):
             return None
         return f"{DEPENDS} (difference {difference:.2g} of the map's range)"
 
 
-def tolerance(device: str) -> float:
+def tolerance(device: str, precision: Precision = "auto") -> float:
     """Largest difference due to rounding in the device's network precision, as a fraction of the map's range."""
-    from uad_bench.precision import has_bfloat16
+    from uad_bench.precision import uses_bfloat16
 
-    kind = device.partition(":")[0]
-    return CLOSE_IN_BFLOAT16[kind] if has_bfloat16(kind) else CLOSE
+    return CLOSE_IN_BFLOAT16[device.partition(":")[0]] if uses_bfloat16(precision, device) else CLOSE

@@ -19,7 +19,7 @@ from uad_bench.execution.meter import Meter
 from uad_bench.execution.scoring import reconstruct_subject, score_and_reconstruct_subject, score_subject
 from uad_bench.execution.warm_start import starting_from
 from uad_bench.files import atomic
-from uad_bench.method import Budget, Compute, Method, Progress, SliceKey
+from uad_bench.method import Budget, Compute, Method, Precision, Progress, SliceKey
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
@@ -57,6 +57,7 @@ class Assignment:
 
     run: str
     device: str
+    precision: Precision = "auto"
     store: dict[str, Any] = field(default_factory=dict)
     train: dict[str, list[int]] = field(default_factory=dict)
     score: dict[str, list[int]] = field(default_factory=dict)
@@ -107,7 +108,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
         _load(method, assignment, emit)
     if group.leads:
         DiskSnapshots(run.snapshots).clear()
-        emit(_fitted(method, run, ranks=group.size))
+        emit(_fitted(method, assignment, ranks=group.size))
     group.wait()  # maps must be logged after `Fitted`; earlier ones belong to an earlier training
     first = _score(method, store, assignment, emit, meter, group)
     _reconstruct(method, store, assignment, emit, group)
@@ -205,7 +206,7 @@ def _score_again(method: Method, store: SliceStore, assignment: Assignment, emit
     seed_globals(assignment.seed, "score", subject)
     try:
         with _calling("score"):
-            remark = first.remark(method, store, device=assignment.device)
+            remark = first.remark(method, store, device=assignment.device, precision=assignment.precision)
     except MethodError as error:
         remark = f"{DEPENDS} ({error})"[:LONGEST_REMARK]
     if remark:
@@ -226,7 +227,7 @@ def lacks_memory(error: Exception) -> bool:
 
 
 def _compute(assignment: Assignment, emit: Emit) -> Compute:
-    from uad_bench.precision import has_bfloat16
+    from uad_bench.precision import uses_bfloat16
 
     def report(progress: Progress) -> None:
         emit(Advance(**asdict(progress)))
@@ -236,17 +237,20 @@ def _compute(assignment: Assignment, emit: Emit) -> Compute:
         seed=assignment.seed,
         report=report,
         snapshots=DiskSnapshots(Run(Path(assignment.run)).snapshots, writable=assignment.rank == 0),
-        mixed_precision=has_bfloat16(assignment.device.partition(":")[0]),
+        mixed_precision=uses_bfloat16(assignment.precision, assignment.device),
     )
 
 
-def _fitted(method: Method, run: Run, *, ranks: int) -> Fitted:
+def _fitted(method: Method, assignment: Assignment, *, ranks: int) -> Fitted:
     """The event for a fitted method, with its number of parameters and network calls."""
+    from uad_bench.precision import uses_bfloat16
+
     calls = getattr(method, "network_calls_per_slice", None)
     return Fitted(
         parameters=sum(tensor.numel() for tensor in method.state_dict().values()),
         network_calls_per_slice=calls if isinstance(calls, int | float) else None,
-        checkpoint=digest_file(run.checkpoint),
+        checkpoint=digest_file(Run(Path(assignment.run)).checkpoint),
+        precision="bfloat16" if uses_bfloat16(assignment.precision, assignment.device) else "float32",
         ranks=ranks,
     )
 

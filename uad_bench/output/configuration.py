@@ -80,7 +80,7 @@ def method_configuration(name: str, profile: str | None = None, plugins: Sequenc
     head = (
         f"{name} ({entry.origin}): {summary}",
         *(f"{key}: {about[key]}" for key in ("paper", "code") if about.get(key)),
-        f"Profile {chosen}, of {profiles}. Change a value with --set KEY=VALUE.",
+        f"Profile {chosen}, of {profiles}; precision {settings.precision}. Change a value with --set KEY=VALUE.",
     )
     return Configuration(
         head, fields_of(cls), hyperparameters(method), {"budget": settings.budget, "task": settings.task}

@@ -57,8 +57,9 @@ def _facts(record: RunRecord) -> Iterator[str]:
     budget = f"{record.budget.steps} steps of {record.budget.batch_size} slices"
     yield f"{method.name} ({method.origin}), profile {method.profile}{parameters}, budget {budget}"
     memory = "" if cost.peak_rss_mib is None else f", {cost.peak_rss_mib:.0f} MiB"
+    precision = f" in {made.precision}" if made.precision else ""
     spent = f"training {seconds(cost.fit_s)}, scoring {seconds(cost.score_s_per_volume)} per volume{memory}"
-    yield f"{spent}; {made.device or '?'}, {made.cpu or '?'}; uad-bench {made.uad_bench or '?'}"
+    yield f"{spent}; {made.device or '?'}{precision}, {made.cpu or '?'}; uad-bench {made.uad_bench or '?'}"
     yield from _measured(cost)
     yield f"seed {record.seed}, {record.created}, isolation {made.isolation or 'unknown'}"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 
 from uad_bench.runs.document import Document
-from uad_bench.runs.events import Event, Fit, Fitted, Scored, Spent, Start
+from uad_bench.runs.events import Event, Fit, Scored, Spent, Start, fitted_of
 
 
 class Calibration(Document):
@@ -50,7 +50,6 @@ def cost_of(events: Sequence[Event]) -> Cost:
     warm = list(_warm(events)) or list(scored.values())
     slices = sum(event.slices for event in warm)
     work = [*fits, *scored.values()]
-    fitted = next((event for event in reversed(events) if isinstance(event, Fitted)), Fitted())
     return Cost(
         fit_s=fits[0].seconds if fits else None,
         score_s_per_slice=sum(event.seconds for event in warm) / slices if slices else None,
@@ -59,7 +58,7 @@ def cost_of(events: Sequence[Event]) -> Cost:
         gpu_s=_gpu_seconds(work),
         peak_rss_mib=_largest(event.peak_rss_mib for event in work),
         peak_cuda_mib=_largest(event.peak_cuda_mib for event in work),
-        ranks=fitted.ranks,
+        ranks=fitted_of(events).ranks,
         resumed=sum(isinstance(event, Start) for event in events) > 1,
     )
 

@@ -41,6 +41,7 @@ class Environment(Document):
         driver: version of the GPU driver.
         settings: environment variables that may affect results, if set.
         command: the command line, without local paths.
+        precision: number format in which networks compute, `float32` or `bfloat16`.
         isolation: mechanism that prevented the method from reading labels.
     """
 
@@ -54,6 +55,7 @@ class Environment(Document):
     cores: int | None = None
     memory_mib: int | None = None
     device: str | None = None
+    precision: str | None = None
     gpu: tuple[str, ...] = ()
     driver: str | None = None
     settings: dict[str, str] = Field(default_factory=dict)

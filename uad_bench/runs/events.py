@@ -1,6 +1,6 @@
 """The events of a run, as logged and as reported by a method's process."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -111,6 +111,7 @@ class Fitted(Event):
 
     Attributes:
         checkpoint: SHA-256 of their file.
+        precision: number format in which networks compute, `float32` or `bfloat16`.
         ranks: processes that share the work.
     """
 
@@ -118,6 +119,7 @@ class Fitted(Event):
     parameters: int | None = None
     network_calls_per_slice: int | float | None = None
     checkpoint: str | None = None
+    precision: str | None = None
     ranks: int = 1
 
 
@@ -243,6 +245,11 @@ def parse_line(line: bytes) -> Event | None:
         return _events().validate_json(line)
     except ValidationError:
         return None
+
+
+def fitted_of(events: Sequence[Event]) -> Fitted:
+    """The last time that weights became available; without any, an event without facts."""
+    return next((event for event in reversed(events) if isinstance(event, Fitted)), Fitted())
 
 
 def isolation_of(events: Iterable[Event]) -> Isolation | None:

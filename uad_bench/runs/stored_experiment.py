@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 from uad_bench.config import Task, read_toml
 from uad_bench.digests import digest_json
+from uad_bench.method import Precision
 from uad_bench.runs.document import Document
 from uad_bench.runs.record import Weights
 
@@ -62,6 +63,7 @@ class StoredExperiment(Document):
     data: str | None = None
     splits: tuple[str, ...]
     seed: int
+    precision: Precision = "auto"
     protocol: str | None = None
     weights: Weights | None = None
     maps: str | None = None
