@@ -4,9 +4,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from uad_bench.api import compare, evaluate, leaderboard, overall, report, run, score
+    from uad_bench.api import combine, compare, evaluate, leaderboard, overall, report, run, score
 
-__all__ = ["__version__", "compare", "evaluate", "leaderboard", "overall", "report", "run", "score"]
+__all__ = ["__version__", "combine", "compare", "evaluate", "leaderboard", "overall", "report", "run", "score"]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 

@@ -5,7 +5,7 @@ convert to a pandas data frame with `to_frame()`.
 """
 
 from uad_bench.api.results import Board, Comparison, OverallBoard, ReportPage, Result
-from uad_bench.api.verbs import compare, evaluate, leaderboard, overall, report, run, score
+from uad_bench.api.verbs import combine, compare, evaluate, leaderboard, overall, report, run, score
 
 __all__ = [
     "Board",
@@ -13,6 +13,7 @@ __all__ = [
     "OverallBoard",
     "ReportPage",
     "Result",
+    "combine",
     "compare",
     "evaluate",
     "leaderboard",

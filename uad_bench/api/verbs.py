@@ -199,6 +199,26 @@ def evaluate(
 
 
 @near_names
+def combine(
+    *results: Result | str | Path, name: str = "ensemble", data: str | Path | None = None, runs: str | Path = RUNS
+) -> Result:
+    """Average the ranks of several runs' score maps, and store the result as a run of its own, without training.
+
+    Args:
+        results: results of `run`, or names of runs, of one task and split; methods, settings or seeds may differ.
+        name: name of the row in tables.
+        data: folder with the patients, if the task's data is not embedded.
+        runs: the folder of runs, to which the new run is added.
+    """
+    from uad_bench.benchmark.combine import combine as compute
+
+    members = [_opened(result, runs) for result in results]
+    with console.reporting() as reporter:
+        record = compute(members, name=name, data=_path(data), root=Path(runs), report=reporter)
+    return Result((record,), Path(runs))
+
+
+@near_names
 def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Path = RUNS) -> Comparison:
     """Test whether methods differ significantly: difference, confidence interval, p-value and required sample size.
 

@@ -24,6 +24,8 @@ def command_of(result: Result) -> str:
 
 
 def _words(result: Result) -> list[str]:
+    if result.experiment and result.experiment.members:
+        return ["uad-bench", "combine", *result.experiment.members, "--name", result.method]
     weights = result.record.method.weights
     if weights and not weights.further:
         return ["uad-bench", "score", weights.run, *_applied(result)]

@@ -1,4 +1,4 @@
-"""Commands on existing score maps: `rescore`, `crosswalk`, `evaluate`, `compare` and `verify`."""
+"""Commands on existing score maps: `rescore`, `crosswalk`, `evaluate`, `combine`, `compare` and `verify`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -122,6 +122,31 @@ def evaluate(
         stderr().print(f"FAILED({record.reason}): {record.message}", markup=False)
         return 2
     return 0
+
+
+def combine(
+    run: Annotated[list[str], typer.Argument(help="Two or more runs of one task and split.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the row in tables.")] = "ensemble",
+    data: Data = None,
+    runs: Runs = RUNS,
+    json: AsJson = False,
+) -> None:
+    """Average the ranks of several runs' score maps into a run of its own, without training.
+
+    Ranks are taken over all patients of a run, so that one threshold holds for all of them.
+    """
+    from uad_bench.benchmark.combine import combine as compute
+    from uad_bench.console import reporting, stdout
+    from uad_bench.output.metric_table import metric_table
+    from uad_bench.runs.opening import open_run
+
+    members = [open_run(runs, each) for each in run]
+    with reporting() as reporter:
+        record = compute(members, name=name, data=data, root=runs, report=reporter)
+    if json:
+        print_json(record.to_json())
+    else:
+        stdout().print(metric_table(record, run=record.run, protocol=record.task.protocol, chain="none"))
 
 
 def verify(

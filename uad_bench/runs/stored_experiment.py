@@ -53,6 +53,7 @@ class StoredExperiment(Document):
         protocol: digest of the protocol's file, if it is given by path.
         weights: of another run, if it starts from them.
         maps: digest of imported score maps; `npy_orientation` gives the orientation of their axes.
+        members: digest of the score maps of each run that was combined, by its name.
     """
 
     method: str
@@ -68,3 +69,4 @@ class StoredExperiment(Document):
     weights: Weights | None = None
     maps: str | None = None
     npy_orientation: str | None = None
+    members: dict[str, str] | None = None

@@ -20,6 +20,7 @@ from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import open_stored
 from uad_bench.runs.replicates import load_replicates, mean_of_folds
 from uad_bench.verification.claims import check_claims
+from uad_bench.verification.combination_check import check_combination, unchecked_members
 from uad_bench.verification.form import check_form
 from uad_bench.verification.recompute import NAN
 from uad_bench.verification.reconstruction_check import check_reconstructions, unchecked_reconstructions
@@ -61,7 +62,8 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
     if missing := [subject for part in parts for subject in _missing_maps(part)]:
         return Verification(name, 0, (), f"{len(missing)} score maps are missing, first {missing[0]}")
     count, found = _recompute(run, data, report)
-    return Verification(name, count, tuple(found), unchecked=(*outdated_files(run), *unchecked_reconstructions(run)))
+    unchecked = (*outdated_files(run), *unchecked_reconstructions(run), *unchecked_members(run))
+    return Verification(name, count, tuple(found), unchecked=unchecked)
 
 
 def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[Finding]]:
@@ -75,6 +77,7 @@ def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[F
             report(Progress(f"recomputing {stored.part}".strip(), 0, 1))
             numbers, differing = RecordCheck.of(stored, report, cache=Path(folder)).compare()
             found, count = [*found, *_named(differing, stored.part)], count + numbers
+        found += check_combination(run, parts, Path(folder))
         for path in rescored_files(run):
             report(Progress(f"recomputing {path.stem}", 0, 1))
             found += check_rescored(path, parts, Path(folder), report)
