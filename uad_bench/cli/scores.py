@@ -142,7 +142,7 @@ def combine(
 
     members = [open_run(runs, each) for each in run]
     with reporting() as reporter:
-        record = compute(members, name=name, data=data, root=runs, report=reporter)
+        record = compute(members, name=name, data=root_of(data), root=runs, report=reporter)
     if json:
         print_json(record.to_json())
     else:
