@@ -212,9 +212,9 @@ def combine(
     """
     from uad_bench.benchmark.combine import combine as compute
 
-    members = [_opened(result, runs) for result in results]
+    members = [opened(result, runs) for result in results]
     with console.reporting() as reporter:
-        record = compute(members, name=name, data=_path(data), root=Path(runs), report=reporter)
+        record = compute(members, name=name, data=as_path(data), root=Path(runs), report=reporter)
     return Result((record,), Path(runs))
 
 
