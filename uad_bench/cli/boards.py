@@ -80,6 +80,11 @@ def export(
     format_: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = "table",
     runs: Source = RUNS,
     column: Further = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Only these columns, such as rank,method,auprc,beats.", show_default=False),
+    ] = None,
+    caption: Annotated[Literal["full", "short"], typer.Option(help="All notes, or one sentence for a paper.")] = "full",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; by default standard output.")
     ] = None,
@@ -88,8 +93,18 @@ def export(
     from uad_bench.files import prepare_output, write_text
     from uad_bench.output.formats import FORMATS
     from uad_bench.output.publishing import find_sheets
+    from uad_bench.output.selection import further_metrics, select_columns, split_names
 
-    sheets, _ = find_sheets(Path(runs), task, apart=format_ in {"md", "latex", "html"}, further=column or ())
+    names = split_names(columns or "")
+    sheets, _ = find_sheets(
+        Path(runs),
+        task,
+        apart=format_ in {"md", "latex", "html"} and not names,
+        further=[*(column or ()), *further_metrics(names)],
+        short=caption == "short",
+    )
+    if names:
+        sheets = select_columns(sheets, names)
     text = FORMATS[format_](sheets)
     if output:
         write_text(prepare_output(output), text)

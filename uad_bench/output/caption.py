@@ -22,6 +22,15 @@ def caption(board: Board) -> tuple[str, ...]:
     return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
 
 
+def short_caption(board: Board) -> tuple[str, ...]:
+    """One sentence for a paper, without digests."""
+    record, baseline = board.record, board.best_baseline
+    pair = record.task.pair[0].upper()
+    against = f"; baselines: compared with {baseline.label}, p adjusted by Holm" if baseline else ""
+    data = f"{len(record.subjects.test)} test patients, input {pair}"
+    return (f"{data}; brackets: 95 % confidence intervals over patients; ranks: not excluded at p < 0.05{against}.",)
+
+
 def setting(record: RunRecord, chain: str = "none") -> tuple[str, ...]:
     """Sentences on the data, split and protocol of a record and, with folds, on how metrics are aggregated."""
     task, split = record.task, record.task.split

@@ -28,7 +28,7 @@ SHIPPED = "leaderboards"
 
 
 def find_sheets(
-    runs: Path, task: str, *, apart: bool = False, further: Sequence[str] = ()
+    runs: Path, task: str, *, apart: bool = False, further: Sequence[str] = (), short: bool = False
 ) -> tuple[tuple[Sheet, ...], str]:
     """A task's tables and their origin: its runs, else the leaderboard shipped with the package.
 
@@ -37,10 +37,12 @@ def find_sheets(
         task: its name, or the path of its TOML file.
         apart: show costs in a separate table.
         further: additional metrics, such as `specificity@hFPR5`.
+        short: one note for a paper instead of all.
     """
     name = Path(task).stem if task.endswith(".toml") else task
     boards, origin = find_boards(runs, name)
-    return all_sheets(boards, resource_path(SHIPPED) / name, apart=apart, further=further), origin
+    shipped = resource_path(SHIPPED) / name
+    return all_sheets(boards, shipped, apart=apart, further=further, short=short), origin
 
 
 def find_boards(runs: Path, task: str) -> tuple[tuple[Board, ...], str]:
@@ -81,10 +83,10 @@ def stored_boards(folder: Path) -> tuple[Board, ...]:
 
 
 def all_sheets(
-    boards: Sequence[Board], folder: Path, *, apart: bool = False, further: Sequence[str] = ()
+    boards: Sequence[Board], folder: Path, *, apart: bool = False, further: Sequence[str] = (), short: bool = False
 ) -> tuple[Sheet, ...]:
     """Measured tables first, then those reported in papers."""
-    measured = [sheet for board in boards for sheet in board_sheets(board, apart=apart, further=further)]
+    measured = [sheet for board in boards for sheet in board_sheets(board, apart=apart, further=further, short=short)]
     return (*measured, *read_reported(folder / "reported.toml"))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uad_bench.boards.board import Board
 from uad_bench.boards.row import Row
 from uad_bench.boards.sheet import Sheet
-from uad_bench.output.caption import caption
+from uad_bench.output.caption import caption, short_caption
 from uad_bench.output.columns import COSTS, HARDWARE, BoardColumn, columns_of
 
 CHAINS = {"none": "raw maps", "common": "common post-processing"}
@@ -15,18 +15,21 @@ COST_NOTES = (
 )
 
 
-def board_sheets(board: Board, *, apart: bool = False, further: Sequence[str] = ()) -> tuple[Sheet, ...]:
+def board_sheets(
+    board: Board, *, apart: bool = False, further: Sequence[str] = (), short: bool = False
+) -> tuple[Sheet, ...]:
     """The ranked table and, in a separate table, the upper bounds that saw labels.
 
     Args:
         board: the board to show.
         apart: show costs in a separate table.
         further: additional metrics, such as `specificity@hFPR5`.
+        short: one note for a paper instead of all.
     """
     columns = columns_of(board, further)
     title = f"{board.record.task.name}: {CHAINS.get(board.chain, board.chain)}"
     title += f", {board.apart}" if board.apart else ""
-    main = _sheet(title, board, board.ordered, columns, caption(board))
+    main = _sheet(title, board, board.ordered, columns, short_caption(board) if short else caption(board))
     sheets = _split(main, costs=board.chain == "none") if apart else (main,)
     if not board.bounds:
         return sheets

@@ -6,6 +6,7 @@ from uad_bench.boards.sheet import Cell, Sheet
 from uad_bench.console import visible
 
 _HEAD = "% needs \\usepackage{booktabs,graphicx}\n"
+WIDE = 6  # columns beyond which a table is shrunk to the width of the text
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -29,16 +30,17 @@ def _table(sheet: Sheet) -> str:
     head = " & ".join(escape(column.heading) for column in sheet.columns)
     rows = "\n".join("  " + " & ".join(map(_cell, row)) + r" \\" for row in sheet.rows)
     notes = " ".join(map(escape, sheet.notes))
+    start, end = (r"\resizebox{\linewidth}{!}{", "}") if len(sheet.columns) > WIDE else ("", "")
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{escape(sheet.title)}. {notes}}}",
-            rf"\resizebox{{\linewidth}}{{!}}{{\begin{{tabular}}{{{spec}}}",
+            rf"{start}\begin{{tabular}}{{{spec}}}",
             rf"  \toprule{chr(10)}  {head} \\{chr(10)}  \midrule",
             rows,
             r"  \bottomrule",
-            r"\end{tabular}}",
+            rf"\end{{tabular}}{end}",
             r"\end{table}",
         ]
     )
