@@ -131,6 +131,12 @@ class Cases:
         spacing = _spacing(reference, self._side)
         return Case(subject, z, volumes.scores, volumes.anomaly, counted, spacing, (low[0], low[1]))
 
+    def cut(self, subject: str, volume: NDArray[Any]) -> NDArray[Any]:
+        """The part (x, y, S) of another volume (X, Y, Z) of the patient that its case covers, without resizing."""
+        reference = self.references[subject]
+        (x0, y0, low), (x1, y1, high) = self._box(reference, self.protocol.steps.halo)
+        return volume[x0:x1, y0:y1, [z for z in self.chosen_slices(reference) if low <= z < high]]
+
     def __call__(self, subjects: Sequence[str]) -> Iterator[Case]:
         """Each of these patients, in this order."""
         return (self[subject] for subject in subjects)

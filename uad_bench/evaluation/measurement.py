@@ -14,7 +14,7 @@ from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.thresholds import Threshold
 from uad_bench.metrics.froc import LesionCurve, lesion_curve
 from uad_bench.metrics.lesion import LESIONS, LesionCounts, count_lesions
-from uad_bench.metrics.overlap import OVERLAP, Confusion, confusion_of, smallest_float32
+from uad_bench.metrics.overlap import OVERLAP, Confusion, confusion_of, fpr, smallest_float32
 from uad_bench.metrics.ranks import count_ranks_of
 from uad_bench.metrics.slicewise import SliceScores, slice_scores
 from uad_bench.metrics.surface import SURFACES, surface_distances
@@ -73,13 +73,19 @@ def measure_subject(
     """
     predicted = {p: _predict(case, t.value, chain) for p, t in thresholds.items() if t.undefined is None}
     confusions = {p: confusion_of(mask[case.domain], case.anomaly[case.domain]) for p, mask in predicted.items()}
+    healthy = {p: _false_alarms(mask, case.clean) for p, mask in predicted.items()}
     shaped = {p: predicted[p] for p in shapes if p in predicted}
     lesions = {p: count_lesions(mask, case.anomaly, voxel_mm3=case.voxel_mm3) for p, mask in shaped.items()}
     return SubjectResult(
         case.subject,
-        {**_over_thresholds(case), **_overlaps(confusions), **_shapes(case, shaped, lesions)},
+        {
+            **_over_thresholds(case),
+            **_overlaps(confusions),
+            **_volumes(case, confusions, healthy),
+            **_shapes(case, shaped, lesions),
+        },
         confusions,
-        {p: _false_alarms(mask, case.clean) for p, mask in predicted.items()},
+        healthy,
         lesions,
         slice_scores(case.scores, case.anomaly, domain=case.domain),
         float(case.anomaly.sum()) * case.voxel_mm3,
@@ -112,6 +118,16 @@ def _over_thresholds(case: Case) -> dict[str, MetricValue]:
 
 def _overlaps(confusions: Mapping[str, Confusion]) -> dict[str, MetricValue]:
     return {f"{name}@{policy}": of(found) for policy, found in confusions.items() for name, of in OVERLAP.items()}
+
+
+def _volumes(
+    case: Case, confusions: Mapping[str, Confusion], healthy: Mapping[str, Confusion]
+) -> dict[str, MetricValue]:
+    """Volumes of lesions and of false positives, and the realised false-positive rate in slices without anomaly."""
+    ml = case.voxel_mm3 / 1000
+    false = {f"false_positive_ml@{p}": MetricValue(found.fp * ml) for p, found in confusions.items()}
+    rates = {f"fpr_healthy@{p}": fpr(found) for p, found in healthy.items()}
+    return {"lesion_ml": MetricValue(float(case.anomaly.sum()) * ml), **false, **rates}
 
 
 def _shapes(case: Case, predicted: Mapping[str, Mask], lesions: Mapping[str, LesionCounts]) -> dict[str, MetricValue]:

@@ -17,6 +17,7 @@ from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
 from uad_bench.evaluation.groups import column_groups
 from uad_bench.evaluation.judging import bootstrap_seed, cases_of, validated
+from uad_bench.evaluation.label_values import sensitivity_by_label
 from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.evaluation.replay import POLICY, Replay, refused, replay
@@ -247,7 +248,17 @@ def _numbers(
         shapes=shapes,
         groupings=groupings,
     )
-    return numbers(result), replicates_of(result)
+    found = numbers(result)
+    if shapes:
+        parts = sensitivity_by_label(
+            cases,
+            part.cohort.subjects,
+            part.split.test,
+            result.thresholds,
+            seed=bootstrap_seed(part.split.test),
+        )
+        found = found.model_copy(update={"groups": (*found.groups, *(e.metric for e in parts))})
+    return found, replicates_of(result)
 
 
 def _replayed(result: Replay) -> Numbers:

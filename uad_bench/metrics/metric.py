@@ -22,7 +22,7 @@ class Metric:
         label: column heading in tables.
         description: one sentence.
         better: which direction is better; None if it describes the data.
-        unit: `""` for a ratio, else `"mm"`.
+        unit: `""` for a ratio, else `"mm"` or `"mL"`.
     """
 
     name: str

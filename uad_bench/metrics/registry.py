@@ -74,6 +74,19 @@ _SLICES = (
     ),
 )
 
+_VOLUMES = (
+    Metric(
+        name="lesion_ml", label="Lesion volume", description="volume of a patient's lesions", better=None, unit="mL"
+    ),
+    Metric(
+        name="false_positive_ml",
+        label="False-positive volume",
+        description="volume of a patient's voxels that are predicted anomalous and are healthy",
+        better="lower",
+        unit="mL",
+    ),
+)
+
 METRICS = by_name(
     *_OVER_THRESHOLDS,
     *OVERLAP.values(),
@@ -84,6 +97,7 @@ METRICS = by_name(
     SLICE_ALARM_RATE,
     PATIENT_ALARM_RATE,
     *_HEALTHY_SLICES,
+    *_VOLUMES,
     *SURFACES.values(),
     *_SLICES,
 )

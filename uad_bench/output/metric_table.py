@@ -19,12 +19,17 @@ def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Ta
     for row in numbers.metrics:
         table.add_row(*map(escape, cells(row)), style="dim" if row.policy in {"oracle", "own-oracle"} else None)
     for group in dict.fromkeys(row.group for row in numbers.groups):
-        members = [row for row in numbers.groups if row.group == group and row.name in {"auprc", "dice"}]
+        members = [row for row in numbers.groups if row.group == group and _is_listed(row)]
         table.add_section()
         for row in members:
             table.add_row(escape(f"{group}: {label(row.name)}"), *map(escape, cells(row)[1:]))
     table.caption = "intervals: 2,000 bootstrap samples of patients; oracle: chosen on the test patients, never ranked"
     return table
+
+
+def _is_listed(row: MetricRow) -> bool:
+    """Whether a group's row is printed: of patients AUPRC and Dice, of label values the sensitivity."""
+    return row.name in {"auprc", "dice"} or str(row.group).startswith("label=")
 
 
 def cells(row: MetricRow) -> Sequence[str]:

@@ -116,7 +116,17 @@ def recompute_patient(patient: Patient, thresholds: Mapping[str, float]) -> dict
         "dice@own-oracle": curve.best_dice,
     }
     at = {f"{name}@{p}": v for p, t in thresholds.items() for name, v in overlaps([patient], t).items()}
-    return {**own, **at}
+    return {**own, **at, **_volumes(patient, thresholds)}
+
+
+def _volumes(patient: Patient, thresholds: Mapping[str, float]) -> dict[str, float]:
+    ml = math.prod(patient.grid.spacing) / 1000
+    outside = patient.scores[~patient.anomaly]
+    return {
+        "lesion_ml": int(patient.anomaly.sum()) * ml,
+        **{f"false_positive_ml@{p}": int(np.sum(outside >= t)) * ml for p, t in thresholds.items()},
+        **{f"fpr_healthy@{p}": false_alarms([patient], t) for p, t in thresholds.items()},
+    }
 
 
 def recompute_thresholds(

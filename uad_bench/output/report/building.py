@@ -10,9 +10,11 @@ from markupsafe import Markup
 from uad_bench.boards.sheet import Sheet
 from uad_bench.data.cache import cache_root
 from uad_bench.evaluation.reconstructions import read_reconstructions
+from uad_bench.evaluation.rescore import read_rescored
 from uad_bench.files import prepare_output, write_text
 from uad_bench.method import Progress
 from uad_bench.output.headline import headline
+from uad_bench.output.label_table import label_sheet
 from uad_bench.output.reconstruction_table import reconstruction_sheet
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.cases import ChosenCase, case_sheet, choose_cases
@@ -71,7 +73,7 @@ def report_page(report_data: ReportData, payload: dict[str, Any] | None) -> str:
         "report.html.j2",
         record=report_data.board.record,
         headline=headline(report_data.board),
-        reconstructions=_reconstructions(report_data),
+        further=[*_label_values(report_data), *_reconstructions(report_data)],
         patients=patients,
         patients_payload=_script_json({"cells": patients.cells}) if patients else "",
         boards=[sheet for board in report_data.boards for sheet in board_sheets(board, apart=True)],
@@ -123,6 +125,14 @@ def _reconstructions(report_data: ReportData) -> list[Sheet]:
         if method.run and (images := read_reconstructions(method.run)) and images.metrics
     }
     return [reconstruction_sheet(found)] if found else []
+
+
+def _label_values(report_data: ReportData) -> list[Sheet]:
+    """The table of sensitivity by label value, if runs were rescored and references have several values."""
+    protocol = report_data.board.record.task.protocol
+    documents = {method.name: read_rescored(method.run, protocol) for method in report_data.sound if method.run}
+    sheet = label_sheet({name: found[0].groups for name, found in documents.items() if found})
+    return [sheet] if sheet else []
 
 
 def _training(report_data: ReportData) -> str:
