@@ -14,9 +14,8 @@ def test_every_metric_of_a_record_and_of_its_tables_has_an_entry(scored: Scored)
     run = scored.run_of(scored.judge("noisy"))
     document = rescore(run, data=scored.data)
     columns = {name.partition("@")[0] for name in run.metrics.read_text().partition("\n")[0].split(",")}
-    assert {row.name for row in document.metrics} | columns - {"subject"} == set(METRICS) - {
-        "patient_alarm_rate"
-    }  # no healthy patients here
+    of_healthy_patients = {"patient_alarm_rate"}  # of whom there are none here
+    assert {row.name for row in document.metrics} | columns - {"subject"} == set(METRICS) - of_healthy_patients
 
 
 def test_specificity_is_in_the_record_with_an_interval_and_in_the_table_of_patients(scored: Scored):
@@ -31,16 +30,9 @@ def test_specificity_is_in_the_record_with_an_interval_and_in_the_table_of_patie
 def test_distances_and_false_positives_are_better_when_lower():
     lower = {name for name, metric in METRICS.items() if metric.better == "lower"}
     assert lower == {
-        "hd95",
-        "assd",
-        "fpr",
-        "fpr95",
-        "fpr_healthy",
-        "lesion_fp_per_volume",
-        "false_positive_ml",
-        "slice_alarm_rate",
+        "hd95", "assd", "fpr", "fpr95", "fpr_healthy", "lesion_fp_per_volume", "false_positive_ml", "slice_alarm_rate",
         "patient_alarm_rate",
-    }
+    }  # fmt: skip
     assert {name for name, metric in METRICS.items() if metric.unit == "mm"} == {"hd95", "assd"}
 
 
