@@ -1,6 +1,6 @@
-"""Make docs/gallery.png: anomaly maps of several methods on two patients of the phantom, from runs with seed 0.
+"""Make docs/gallery.png: anomaly maps of untrained methods on two patients of the phantom, from runs with seed 0.
 
-python docs/make_gallery.py [RUNS]    # a folder of runs; methods without a run there are trained, minutes each
+python docs/make_gallery.py [RUNS]    # a folder of runs; what has no run there is run
 """
 
 import sys
@@ -19,7 +19,7 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.reopen import Stored, open_stored
 
 PICTURE = Path(__file__).with_name("gallery.png")
-METHODS = ("intensity-coarse", "symmetry", "ae", "dae", "mmccd")
+METHODS = ("intensity-coarse", "intensity-equalised", "symmetry", "mean-distance", "z-score")
 PATIENTS = 2
 DPI = 90
 
