@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 import uad_bench
 from uad_bench.data.cache import cache_root
@@ -21,6 +22,7 @@ from uad_bench.runs.reopen import Stored, open_stored
 PICTURE = Path(__file__).with_name("gallery.png")
 METHODS = ("intensity-coarse", "intensity-equalised", "symmetry", "mean-distance", "z-score")
 PATIENTS = 2
+RANGE = (0.05, 0.98)  # quantiles of the scores within the brain that the colours span
 DPI = 90
 
 
@@ -42,15 +44,16 @@ def make_gallery(runs: Path) -> None:
         for axis, result in zip(row[1:], results, strict=True):
             scores = reference.crop(np.load(result.path / "maps" / f"{name}.npy", allow_pickle=False))
             brain = reference.brain[..., z]
-            high = np.quantile(scores[reference.brain], 0.995)
+            low, high = np.quantile(scores[brain, z], RANGE)
             shown = np.where(brain, scores[..., z], np.nan)[..., None]
-            axis.imshow(slice_of(shown, 0), cmap="magma", vmin=np.quantile(scores[reference.brain], 0.05), vmax=high)
+            axis.imshow(slice_of(shown, 0), cmap="magma", vmin=low, vmax=high)
     for axis, title in zip(axes[0], columns, strict=True):
         axis.set_title(title, fontsize=10)
     for axis in axes.flat:
         axis.set_axis_off()
     with mpl.rc_context({"savefig.facecolor": "white"}):
-        figure.savefig(PICTURE, dpi=DPI, metadata={"Software": None})
+        figure.savefig(PICTURE, dpi=DPI)
+    Image.open(PICTURE).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
 
 
 def references_of(stored: Stored) -> dict[str, Reference]:

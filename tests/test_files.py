@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uad_bench.errors import ConfigError, ResourceError, UadBenchError
-from uad_bench.files import atomic, parse_json, read_json, storage_error, write_json, write_text
+from uad_bench.files import atomic, parse_json, prepare_output, read_json, storage_error, write_json, write_text
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -116,3 +116,8 @@ def test_whatever_bytes_a_json_file_holds_reading_it_ends_in_a_value_or_one_sent
 
 def test_an_escaped_letter_is_text_like_any_other():
     assert parse_json('["\\u00e9\\ud83e\\udde0"]') == ["é🧠"]
+
+
+def test_a_folder_in_place_of_an_output_file_is_refused_before_anything_is_computed(tmp_path: Path):
+    with pytest.raises(ConfigError, match="this is a folder, not a file"):
+        prepare_output(tmp_path)

@@ -168,3 +168,9 @@ def test_a_method_that_says_that_the_disk_is_full_fails_alone(run, tmp_path: Pat
     entry = write_method(tmp_path, "liar", fit=raising)
     code, printed, _ = run("--no-baselines", "--json", "--plugin", str(entry.file), method="liar")
     assert (code, json.loads(printed)["reason"]) == (2, "crash")
+
+
+def test_an_unknown_split_is_refused_before_any_patient_is_read(run):
+    code, _, said = run("--split", "foo")
+    assert code == 1
+    assert said == "uad-bench: unknown split 'foo'; known: dae, dataset, hash, itermask2, mmccd, pddpm\n"

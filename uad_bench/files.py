@@ -63,6 +63,8 @@ def prepare_output(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(path, error) from error
+    if path.is_dir():
+        raise PathError(path, "this is a folder, not a file")
     if not os.access(path.parent, os.W_OK):
         raise PathError(path, "permission denied")
     return path

@@ -97,3 +97,11 @@ def test_folds_keep_unlabelled_patients_for_training():
 def test_impossible_folds_are_refused(count, k):
     with pytest.raises(DataError, match="cannot split"):
         fold_splits(FEW[:count], k)
+
+
+@pytest.mark.parametrize(
+    ("count", "way_out"), [(2, "; apply a trained run to them: uad-bench score RUN"), (4, "; use --folds K, or apply")]
+)
+def test_too_few_patients_get_a_way_out_that_is_open_to_them(count, way_out):
+    with pytest.raises(DataError, match=f"{count} labelled patients are too few for training.*{way_out}"):
+        hash_split([f"P{i}" for i in range(count)], labelled=[f"P{i}" for i in range(count)])

@@ -1,6 +1,7 @@
 """Checks of a request that precede the first method, since even the baselines take minutes."""
 
 from uad_bench.config import Task
+from uad_bench.data.splits import load_split
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.plugins.registry import Entry
@@ -23,6 +24,12 @@ def check_reconstructs(entry: Entry, needs: Described | None) -> None:
             f"method {entry.name} has no pseudo-healthy images: run it without --reconstructions, or add "
             "reconstruct(batch) to it (see uad_bench.method)"
         )
+
+
+def check_split_name(task: Task) -> None:
+    """Refuse a split list that does not exist or is damaged."""
+    if task.split not in {"hash", "dataset"}:
+        load_split(task.split)
 
 
 def check_modalities(method: str, needed: set[str], available: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.benchmark.estimate import announce
 from uad_bench.benchmark.nodes import follow, require_node
-from uad_bench.benchmark.preflight import check_modalities, check_protocol, check_reconstructs
+from uad_bench.benchmark.preflight import check_modalities, check_protocol, check_reconstructs, check_split_name
 from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
 from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
@@ -80,6 +80,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
         main = replace(main, params={**ad_hoc.params, **main.params})
     origin = resolve_origin(request)
     check_protocol(main.task)
+    check_split_name(main.task)
     device = resolve_device(request.device)
     node = require_node(request.nodes, folds=request.folds)
     runner = Runner(

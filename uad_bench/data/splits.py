@@ -27,6 +27,7 @@ TEST_SHARE, VAL_SHARE = 0.20, 0.05
 SMALL_COHORT = 200  # labelled patients; below this number roles are assigned by rank
 FEWEST = 2  # minimum number of patients for validation, and for testing
 EVERYBODY = "everybody"  # name of a split without training patients
+FEWEST_FOR_FOLDS = 3  # labelled patients
 SALT, FOLD_SALT = "uad-bench-split-1", "uad-bench-fold-1"
 
 
@@ -83,10 +84,10 @@ def fold_splits(
     """
     groups = _by_patient(ids, patients)
     ranked = _ranked(groups, labelled, salt)
-    if not 2 <= k <= len(ranked) or len(ranked) < 3:
+    if not 2 <= k <= len(ranked) or len(ranked) < FEWEST_FOR_FOLDS:
         raise DataError(
-            f"cannot split {len(ranked)} labelled patients into {k} folds: at least 2 folds, 3 patients and one "
-            "patient per fold are needed"
+            f"cannot split {len(ranked)} labelled patients into {k} folds: at least 2 folds, "
+            f"{FEWEST_FOR_FOLDS} patients and one patient per fold are needed"
         )
     fold = {p: i % k if len(ranked) < SMALL_COHORT else int(k * unit_hash(p, salt)) for i, p in enumerate(ranked)}
     return [_one_fold(groups, fold, index, k) for index in range(k)]
@@ -119,9 +120,10 @@ def _role_by_hash(u: float) -> str:
 def _roles_by_rank(ranked: Sequence[str]) -> dict[str, str]:
     test, val = (max(FEWEST, round(share * len(ranked))) for share in (TEST_SHARE, VAL_SHARE))
     if len(ranked) <= test + val:
+        folds = "use --folds K, or " if len(ranked) >= FEWEST_FOR_FOLDS else ""
         raise DataError(
             f"{len(ranked)} labelled patients are too few for training, {val} validation and {test} test patients; "
-            "use --folds K or a named split"
+            f"{folds}apply a trained run to them: uad-bench score RUN --data DIR"
         )
     names = ["test"] * test + ["val"] * val + ["train"] * (len(ranked) - test - val)
     return dict(zip(ranked, names, strict=True))
