@@ -118,13 +118,13 @@ def list_lesions(
 
 def _places(case: Case, affine: Affine, number_of: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
     """Size, place and highest score of each component."""
-    from scipy import ndimage
-
-    numbers = np.unique(number_of[number_of >= 0])
-    centres = ndimage.center_of_mass(np.ones(number_of.shape, np.int8), number_of, numbers)
-    sizes = np.bincount(number_of[number_of >= 0], minlength=1)
-    highest = ndimage.maximum(case.scores, number_of, numbers)
-    for number, (x, y, z), score in zip(numbers, centres, highest, strict=True):
+    inside = number_of >= 0
+    which, at = number_of[inside], np.argwhere(inside)
+    sizes, highest = np.bincount(which), np.full(which.max(initial=-1) + 1, -np.inf, np.float32)
+    np.maximum.at(highest, which, case.scores[inside])
+    centres = np.array([np.bincount(which, axis) for axis in at.T]).T
+    for number in np.flatnonzero(sizes):
+        x, y, z = centres[number] / sizes[number]
         depth = np.interp(z, np.arange(case.z.size), case.z)
         voxel = np.array([x + case.corner[0], y + case.corner[1], depth, 1])
         x_mm, y_mm, z_mm, *_ = (np.asarray(affine) @ voxel).tolist()
@@ -136,5 +136,5 @@ def _places(case: Case, affine: Affine, number_of: NDArray[np.int64]) -> Iterato
             "y_mm": y_mm,
             "z_mm": z_mm,
             "slice": round(float(depth)),
-            "max_score": float(score),
+            "max_score": float(highest[number]),
         }

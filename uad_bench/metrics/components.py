@@ -40,20 +40,26 @@ class MarkedVoxels:
 
     def components(self) -> Iterator[NDArray[np.int32]]:
         """At each threshold, the number of the component of each marked voxel, (counts[k],)."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         ends = np.searchsorted(self.edges.max(axis=0, initial=-1), self.counts)
         label, n_components, first, edge = np.empty(self.places.size, np.int32), 0, 0, 0
         for n, end in zip(self.counts, ends, strict=True):
             label[first:n] = np.arange(n_components, n_components + n - first)
-            one, other = label[self.edges[:, edge:end]]
-            size = n_components + int(n) - first
-            graph = coo_array((np.ones(end - edge, np.int8), (one, other)), shape=(size, size))
-            n_components, joined = connected_components(graph, directed=False)
+            joined = _join(label[self.edges[:, edge:end]], n_components + int(n) - first)
             label[:n] = joined[label[:n]]
+            n_components = int(joined.max(initial=-1)) + 1
             first, edge = int(n), int(end)
             yield label[:n]
+
+
+def _join(edges: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    """Number of the component of each of `size` nodes, from edges (2, E); the root of a component is its first node."""
+    root = np.arange(size, dtype=np.int32)
+    while (edges := edges[:, edges[0] != edges[1]]).size:
+        np.minimum.at(root, edges.max(axis=0), edges.min(axis=0))
+        while (root != (nearer := root[root])).any():
+            root = nearer
+        edges = root[edges]
+    return (np.cumsum(root == np.arange(size), dtype=np.int32) - 1)[root]
 
 
 def _edges(places: NDArray[np.int64], shape: Sequence[int]) -> NDArray[np.int32]:
