@@ -56,7 +56,7 @@ class Patients:
 
 def read_curve(run: Run) -> Curve | None:
     """The run's sweep; None for a failed run, a run with folds (score scales differ), or without positives."""
-    rows = _rows(run.sweep) if run.sweep.exists() else []
+    rows = read_rows(run.sweep) if run.sweep.exists() else []
     if not rows:
         return None
     names = ("thresholds", "precision", "sensitivity", "dice", "fpr")
@@ -66,7 +66,7 @@ def read_curve(run: Run) -> Curve | None:
 def read_patients(run: Run) -> Patients:
     """Metrics of every test patient, from all folds; empty for a failed run."""
     files = [one.metrics for one in (run.folds or (run,)) if one.metrics.exists()]
-    rows = sorted((row for path in files for row in _rows(path)), key=lambda row: row["subject"])
+    rows = sorted((row for path in files for row in read_rows(path)), key=lambda row: row["subject"])
     columns = [name for name in rows[0] if name != "subject"] if rows else []
     names = tuple(row["subject"] for row in rows)
     values = {column: np.array([_number(row.get(column)) for row in rows]) for column in columns}
@@ -79,7 +79,8 @@ def read_patients(run: Run) -> Patients:
     return Patients(names, values, reasons)
 
 
-def _rows(path: Path) -> Sequence[Mapping[str, str]]:
+def read_rows(path: Path) -> Sequence[Mapping[str, str]]:
+    """The rows of a CSV file of a run, as text by column."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

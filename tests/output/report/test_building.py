@@ -114,3 +114,15 @@ def test_training_patients_are_counted_in_each_fold(folded_runs, seen_runs, tmp_
     assert "<dd>2 per fold</dd>" in page(folded_runs, tmp_path, images=False)
     plain = len(seen_runs[0].read_record().subjects.train)
     assert f"<dt>training patients</dt><dd>{plain}</dd>" in page(seen_runs, tmp_path, images=False)
+
+
+def test_the_largest_missed_lesions_and_the_worst_false_alarms_are_listed(many_runs, tmp_path):
+    head = "subject,number,volume_mm3,x_mm,y_mm,z_mm,slice,max_score"
+    place = "0.0,0.0,0.0,7"
+    lesions = [f"P00,{k},{1000.0 * k},{place},0.5,0.1,{int(k == 5)}" for k in range(1, 6)]
+    many_runs[0].lesions.write_text("\n".join([f"{head},mean_score,detected", *lesions]))
+    many_runs[0].false_positives.write_text(f"{head}\nP01,1,60.0,{place},0.25\nP02,1,80.0,{place},0.125\n")
+    text = re.sub(r"<[^>]+>", " ", page(many_runs, tmp_path, images=False).partition('id="components"')[2])
+    found = re.findall(r"(P\d\d)\s+random\s+(missed lesion|false alarm)\s+([\d.]+)\s+7", text)
+    missed = [("P00", "missed lesion", f"{ml}.00") for ml in (4, 3, 2)]
+    assert found == [*missed, ("P01", "false alarm", "0.06"), ("P02", "false alarm", "0.08")]

@@ -18,6 +18,7 @@ from uad_bench.output.label_table import label_sheet
 from uad_bench.output.reconstruction_table import reconstruction_sheet
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.cases import ChosenCase, case_sheet, choose_cases
+from uad_bench.output.report.component_table import component_table
 from uad_bench.output.report.figures import inline_figures, save_figures
 from uad_bench.output.report.patients import patient_table
 from uad_bench.output.report.permission import may_show
@@ -68,13 +69,15 @@ def report_page(report_data: ReportData, payload: dict[str, Any] | None) -> str:
     """The HTML of the report; without a payload there is no case browser."""
     table, methods = report_data.by_patient(COLUMN), [method.name for method in report_data.sound]
     chosen = _chosen(report_data)
-    patients = patient_table(report_data, [case["name"] for case in payload["cases"]] if payload else ())
+    shown = [case["name"] for case in payload["cases"]] if payload else ()
+    patients = patient_table(report_data, shown)
     return render(
         "report.html.j2",
         record=report_data.board.record,
         headline=headline(report_data.board),
         further=[*_label_values(report_data), *_reconstructions(report_data)],
         patients=patients,
+        components=component_table(report_data, shown),
         patients_payload=_script_json({"cells": patients.cells}) if patients else "",
         boards=[sheet for board in report_data.boards for sheet in board_sheets(board, apart=True)],
         pictures=inline_figures(report_data),

@@ -299,6 +299,7 @@
     browser.addEventListener("show", ({ detail }) => {  // from another part of the page
       const method = payload.methods.findIndex((one) => one.name === detail.method);
       set({ case: detail.case, ...(method < 0 ? {} : { method }) });
+      if ("z" in detail) set({ slice: nearest(payload.cases[state.case].slices, detail.z) - 1, finding: null });
       browser.scrollIntoView();
       byId("scored").focus({ preventScroll: true });
     });

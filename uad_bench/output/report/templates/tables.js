@@ -51,11 +51,17 @@
       if (sorted) sort(patients, sorted.cellIndex, sorted.getAttribute("aria-sort") === "descending");
     });
     for (const button of all("[data-case]", patients)) {
-      button.addEventListener("click", () => {
-        const detail = { case: Number(button.dataset.case), method: method.selectedOptions[0].text };
-        document.getElementById("browser").dispatchEvent(new CustomEvent("show", { detail }));
-      });
+      button.addEventListener("click", () => show({ case: Number(button.dataset.case), method: method.selectedOptions[0].text }));
     }
+  }
+
+  for (const button of all("#components [data-case]")) {
+    const { z, method } = button.dataset;
+    button.addEventListener("click", () => show({ case: Number(button.dataset.case), method, z: Number(z) }));
+  }
+
+  function show(detail) {
+    document.getElementById("browser").dispatchEvent(new CustomEvent("show", { detail }));
   }
 
   addEventListener("resize", hint);
