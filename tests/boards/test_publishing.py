@@ -205,3 +205,12 @@ def test_shipped_rows_keep_map_digests_and_no_path(folder):
             assert result.verified
             assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in result.maps.values())
         assert not re.search(r"/(home|root|tmp|work|Users)/", json.dumps(result.record.to_json()))
+
+
+def test_a_comparison_is_a_typed_document_with_every_key_of_the_file(runs):
+    from uad_bench.output.board_comparison import BoardComparison
+
+    _, comparison, *_ = build(runs)
+    (stored,) = json.loads(comparison.read_text())
+    assert BoardComparison.parse(stored, "comparison").to_json() == stored
+    assert {*stored} == {*BoardComparison.model_fields}

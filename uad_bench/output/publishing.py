@@ -1,7 +1,6 @@
 """Leaderboards as files: built from runs, extended by single runs, and rebuilt from their stored rows."""
 
 from collections.abc import Sequence
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from uad_bench.boards.storage import read_stored, store_results
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.rescore import Crossing, crosswalk
 from uad_bench.files import safe_name, write_json, write_text
+from uad_bench.output.board_comparison import BoardComparison
 from uad_bench.output.formats.markdown import escape, markdown_text
 from uad_bench.output.render import board_sheets
 from uad_bench.plugins.kinds import baseline_methods, bound_methods
@@ -65,7 +65,8 @@ def compare_tasks(runs: Path, tasks: Sequence[str] = ()) -> tuple[Overall, str]:
     chosen = tasks or (own if len(own) > 1 else shipped)
     found = {task: find_boards(runs, task) for task in dict.fromkeys(chosen)}
     boards = {task: boards[0] for task, (boards, _) in found.items() if boards}
-    return compare_over_tasks(boards), ", ".join(dict.fromkeys(origin for _, origin in found.values()))
+    origins = {origin if origin == str(runs) else "the shipped leaderboards": None for _, origin in found.values()}
+    return compare_over_tasks(boards), " and ".join(origins)
 
 
 def boards_of(results: Sequence[Result]) -> tuple[Board, ...]:
@@ -179,7 +180,7 @@ def tables(folder: Path) -> tuple[str, list[dict[str, Any]]]:
     sheets = all_sheets(boards, folder, apart=True)
     if not sheets:
         raise ConfigError(f"{folder}: no rows and no reported.toml; build it with: uad-bench leaderboard build")
-    return _page(folder.name, sheets, boards), [_comparison(board) for board in boards]
+    return _page(folder.name, sheets, boards), [BoardComparison.of(board).to_json() for board in boards]
 
 
 def _page(name: str, sheets: Sequence[Sheet], boards: Sequence[Board]) -> str:
@@ -193,26 +194,3 @@ def _commands(boards: Sequence[Board]) -> str:
     if not commands:
         return ""
     return "\n## Reproduce\n\n```sh\n" + "\n".join(commands) + "\n```\n"
-
-
-def _comparison(board: Board) -> dict[str, Any]:
-    """Ranks and p-values of one board as plain values; unknown ones are None."""
-    ranking = board.ranking
-    return {
-        "chain": board.chain,
-        "quantity": "auprc",
-        "rows": [row.label for row in ranking.rows],
-        "ranks": [None if r is None else [r.first, r.last] for r in ranking.ranges],
-        "rank_intervals": [None if r is None else list(r) for r in ranking.intervals],
-        "p_first": [_number(value) for value in ranking.first],
-        "p_pairs": [[_number(value) for value in row] for row in ranking.p],
-        "yardstick": board.best_baseline and board.best_baseline.label,
-        "p_yardstick": [_number(value) for value in board.best_baseline_p],
-        "kendall_tau": _number(ranking.tau),
-        "unknown": ranking.reason,
-    }
-
-
-def _number(value: float) -> float | None:
-    """Six significant digits, because further ones differ between processors; None for NaN."""
-    return None if isnan(value) else float(f"{value:.6g}")
