@@ -74,6 +74,8 @@ class Task:
         split: `hash`, `dataset`, a shipped list (`list splits`), or the path of a list.
         subset: accept that some patients of the list are absent.
         exclude: ids of patients, or of single scans of theirs, that are left out of everything.
+        train_patients: train on so many of the split's training patients, chosen by a hash; None means all. With
+            `run --from`, 0 applies the weights unchanged.
         perturb: change every scan, such as `noise:severe`; see `uad_bench.data.perturbation`.
         whole_head: run although most scans are not skull-stripped, so that the skull counts as brain.
         protocol: evaluation protocol (`list protocols`), or the path of its TOML file.
@@ -97,6 +99,7 @@ class Task:
     split: str = "hash"
     subset: bool = False
     exclude: tuple[str, ...] = ()
+    train_patients: Annotated[int, Field(ge=0)] | None = None
     perturb: str | None = None
     whole_head: bool = False
     protocol: str = "volume"

@@ -52,6 +52,15 @@ def test_baselines_are_added_once_a_pair_and_without_the_methods_settings():
     assert {request.seed for request in added} == {3}
 
 
+def test_sizes_of_the_training_set_are_cells_that_start_from_another_run():
+    suite = make(methods=["ae"], train_patients=[0, 5], start_from={"ae": "phantom/ae/seed0"}, settings=["latent=8"])
+    none, five = cells_of(suite, COMMON)
+    assert (none.name, five.name) == ("phantom-tiny-ae-0patients-seed0", "phantom-tiny-ae-5patients-seed0")
+    assert five.request.settings == ("latent=8", "task.train_patients=5")
+    assert {cell.request.start_from for cell in (none, five)} == {"phantom/ae/seed0"}
+    assert "--from" in none.arguments()
+
+
 def test_a_cell_asked_for_twice_is_refused():
     with pytest.raises(ConfigError, match="duplicate cell"):
         cells_of(make(seeds=[1, 1]), COMMON)

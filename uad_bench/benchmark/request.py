@@ -199,7 +199,8 @@ def resolve_origin(request: Request) -> Origin | None:
     """The run of the same method that training starts from, if any."""
     if request.start_from is None:
         return None
-    origin = Origin.of(open_run(request.runs, request.start_from), further=True)
+    further = compose_request(request).task.train_patients != 0
+    origin = Origin.of(open_run(request.runs, request.start_from), further=further)
     if (method := origin.asked.method) != request.method:
         raise ConfigError(f"--from {request.start_from}: the weights are of {method}, not of {request.method}")
     return origin

@@ -3,7 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import DuplicatePair, check_splits
 from uad_bench.data.perturbation import Perturbation, perturb_subjects
 from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
-from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split
+from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split, unit_hash
 from uad_bench.data.store import SliceStore
 from uad_bench.data.subject import ImageFile, Subject, patient_id
 from uad_bench.errors import ConfigError, DataError
@@ -25,6 +25,7 @@ from uad_bench.method import Modality, Progress
 from uad_bench.plugins import registry
 
 Report = Callable[[Progress], None]
+FEW_SHOT_SALT = "uad-bench-few-shot-1"
 DATA_VARIABLE = "UAD_BENCH_DATA"
 
 
@@ -89,7 +90,7 @@ def divide(
         ConfigError: the data set ships no split.
         DataError: too few patients, nobody to test, or a leak.
     """
-    splits = _splits(task, dataset, census, folds)
+    splits = tuple(_few_shot(split, task.train_patients) for split in _splits(task, dataset, census, folds))
     used = {name for split in splits for name in split.subjects}
     census = {name: facts for name, facts in census.items() if name in used}
     for split in splits:
@@ -97,6 +98,15 @@ def divide(
     near = check_splits(splits, census)
     by_id = {subject.id: subject for subject in subjects}
     return Cohort(task, by_id, census, splits, data_digest(census), getattr(dataset, "counterfactual", None), near)
+
+
+def _few_shot(split: Split, count: int | None) -> Split:
+    """The split with the first `count` training patients by a hash, so that smaller sets lie in larger ones."""
+    if count is None:
+        return split
+    ranked = sorted(dict.fromkeys(map(patient_id, split.train)), key=lambda patient: unit_hash(patient, FEW_SHOT_SALT))
+    kept = set(ranked[:count])
+    return replace(split, train=tuple(name for name in split.train if patient_id(name) in kept))
 
 
 def find_subjects(task: Task, dataset: Any, *, report: Report = lambda _: None) -> list[Subject]:

@@ -17,9 +17,10 @@ TOML = ".toml"
 
 
 def identifying_fields(task: Task) -> dict[str, Any]:
-    """Fields that define a run: all except the summary; `whole_head`, `exclude` and `perturb` only if they are set."""
+    """Fields that define a run: all except the summary, and those that were added later only if they are set."""
     optional = {"whole_head": task.whole_head, "exclude": task.exclude, "perturb": task.perturb}
     unused = {"summary", *(name for name, given in optional.items() if not given)}
+    unused |= {"train_patients"} if task.train_patients is None else set()
     return {key: value for key, value in asdict(task).items() if key not in unused}
 
 

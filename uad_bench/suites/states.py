@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from uad_bench.benchmark.request import Request, compose_request
+from uad_bench.benchmark.request import Request, compose_request, resolve_origin
 from uad_bench.benchmark.runner import Report, Runner
 from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort, gather
@@ -124,7 +124,7 @@ def _place(cell: Cell, cohorts: dict[tuple[object, ...], Cohort], report: Report
     entry = registry.find("method", asked.method, entries)
     experiment = compose_request(asked)
     cohort = _cohort(asked, experiment, cohorts, report)
-    return Place(cell, Runner(root=asked.runs).plan(experiment, entry, cohort).run)
+    return Place(cell, Runner(root=asked.runs).plan(experiment, entry, cohort, resolve_origin(asked)).run)
 
 
 def _cohort(
@@ -133,7 +133,7 @@ def _cohort(
     """The cohort of a task; tasks that differ only in preprocessing or scoring share the patients."""
     task = experiment.task
     patients = (task.dataset, str(task.options), task.modalities, task.exclude, asked.data)
-    shared = (*patients, task.split, task.subset, asked.folds)
+    shared = (*patients, task.split, task.subset, task.train_patients, asked.folds)
     if shared not in cohorts:
         cohorts[shared] = gather(task, asked.data, folds=asked.folds, report=report)
     return replace(cohorts[shared], task=task)

@@ -17,6 +17,7 @@ from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER = "configs/suites"
+TRAIN_PATIENTS = "task.train_patients"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class Suite:
         folds: number of cross-validation folds per cell; 0 uses the task's split.
         split: as with `run --split`.
         baselines: whether to add the trivial baselines once per task and pair.
+        start_from: run whose weights a method starts from, by method; as with `run --from`.
+        train_patients: sizes of the training set, such as `[0, 5, 20]`; by default all of the split's patients.
         gpus: number of GPUs per machine that share each training.
         nodes: number of machines that share each training; more than one needs Slurm.
         settings: `KEY=VALUE`, as with `run --set`.
@@ -57,6 +60,8 @@ class Suite:
     data: dict[str, Path] = field(default_factory=dict)
     plugins: list[Path] = field(default_factory=list)
     baselines: bool = True
+    start_from: dict[str, str] = field(default_factory=dict)
+    train_patients: list[Annotated[int, Field(ge=0)]] = field(default_factory=list)
     gpus: Annotated[int, Field(ge=1)] = 1
     nodes: Annotated[int, Field(ge=1)] = 1
     slurm: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +92,7 @@ class Cell:
             "--data": asked.data,
             "--pair": asked.pair,
             "--split": asked.split,
+            "--from": asked.start_from,
             "--profile": asked.profile,
             "--device": asked.device,
             "--gpus": asked.gpus if asked.gpus > 1 else None,
@@ -139,8 +145,11 @@ def cells_of(suite: Suite, common: Request) -> list[Cell]:
 
 def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
     asked = replace(common, profile=suite.profile, settings=tuple(suite.settings), gpus=suite.gpus, nodes=suite.nodes)
-    for task, pair, method, seed in product(suite.tasks, _pairs(suite), suite.methods, suite.seeds):
-        yield _cell(suite, replace(asked, method=method, task=task, pair=pair, seed=seed))
+    sizes: list[int | None] = [*suite.train_patients] or [None]
+    for task, pair, method, seed, size in product(suite.tasks, _pairs(suite), suite.methods, suite.seeds, sizes):
+        few = () if size is None else (f"{TRAIN_PATIENTS}={size}",)
+        one = replace(asked, method=method, task=task, pair=pair, seed=seed, start_from=suite.start_from.get(method))
+        yield _cell(suite, replace(one, settings=(*asked.settings, *few)))
 
 
 def _baseline_cells(suite: Suite, common: Request) -> Iterator[Cell]:
@@ -163,4 +172,6 @@ def _pairs(suite: Suite) -> list[str | None]:
 
 def _name(request: Request) -> str:
     pair = f"-{request.pair.replace(':', '-')}" if request.pair else ""
-    return f"{Path(request.task).stem}{pair}-{request.method}-seed{request.seed}"
+    few = [value for key, _, value in (text.partition("=") for text in request.settings) if key == TRAIN_PATIENTS]
+    size = f"-{few[-1]}patients" if few else ""
+    return f"{Path(request.task).stem}{pair}-{request.method}{size}-seed{request.seed}"
