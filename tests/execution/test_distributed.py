@@ -22,8 +22,8 @@ from uad_bench.plugins.registry import methods
 from uad_methods.networks import NetworkMethod
 
 ROUNDING = 1e-4
-"""Of scores, relative to the highest, after ten steps in float32: Adam makes a full step of a gradient that is zero but for
-rounding, such as that of a bias before batch normalisation. In float64 nothing of this is left (`everything`)."""
+"""Of scores, relative to the highest, after ten steps in float32: Adam makes a full step of a gradient that is zero but
+for rounding, such as that of a bias before batch normalisation. In float64 nothing of this is left (`everything`)."""
 UNTRAINED = {"patchcore"}
 LEARNS = "import torch; self.mean_ = torch.stack([train[i].image.mean() for i in range(len(train))]).mean()"
 DIES_ONCE = """
