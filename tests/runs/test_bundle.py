@@ -42,7 +42,7 @@ def test_no_image_no_label_and_no_path_of_this_machine_is_in_it(run: Run, tmp_pa
         names = set(archive.namelist())
         texts = [archive.read(name) for name in names if not name.endswith(".npy")]
     documents = {"record.json", "experiment.json", "MANIFEST.json", "events.jsonl", "bundle.json"}
-    tables = {"metrics.csv", "sweep.csv", "lesions.csv", "false_positives.csv", "replicates.npy"}
+    tables = {"metrics.csv", "sweep.csv", "froc.csv", "lesions.csv", "false_positives.csv", "replicates.npy"}
     assert {name for name in names if not name.startswith("maps/")} == {*documents, *tables}
     for place in (str(tmp_path), str(tiny_data), str(Path.home())):
         assert not any(place.encode() in text for text in texts)

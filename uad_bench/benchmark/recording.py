@@ -8,6 +8,7 @@ from typing import Any
 
 from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.errors import MethodError
+from uad_bench.evaluation.detection import DetectionCurves
 from uad_bench.evaluation.evaluation import Evaluation
 from uad_bench.evaluation.lesion_list import ComponentRow, LesionRow
 from uad_bench.evaluation.measurement import SubjectResult
@@ -75,6 +76,7 @@ def write_tables(run: Run, result: Evaluation) -> None:
     save_replicates(run, replicates_of(result))
     write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
     write_text(run.sweep, _csv(_sweep_rows(result)))
+    write_text(run.froc, _csv(_froc_rows(result.detection)))
     components = result.components
     write_text(run.lesions, _csv([_lesion_row(lesion) for lesion in components.lesions], LesionRow))
     write_text(run.false_positives, _csv([asdict(one) for one in components.false_positives], ComponentRow))
@@ -137,6 +139,17 @@ def _row(subject: SubjectResult) -> dict[str, Any]:
     for key, measure in subject.measures.items():
         row[key] = repr(measure.value) if measure.defined else measure.undefined
     return row
+
+
+def _froc_rows(curves: DetectionCurves) -> list[dict[str, float]]:
+    """Rates at each threshold, highest first; the first marks nothing."""
+    columns = {
+        "threshold": curves.subjects[0].curve.thresholds,
+        "false_positives_per_volume": curves.false[0],
+        "lesion_sensitivity": curves.sensitivity()[0],
+        "slice_alarm_rate": curves.alarms[0],
+    }
+    return [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _lesion_row(lesion: LesionRow) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from uad_bench.errors import DataError
 from uad_bench.evaluation.cases import Cases
-from uad_bench.evaluation.detection import alarm_rates, by_volume, operating_points
+from uad_bench.evaluation.detection import DetectionCurves, alarm_rates, by_volume, operating_points
 from uad_bench.evaluation.groups import Grouping, size_groups
 from uad_bench.evaluation.lesion_list import LesionList, list_components
 from uad_bench.evaluation.matching import matched_auroc
@@ -58,6 +58,7 @@ class Evaluation:
         rows: digest of the bootstrap rows; runs with the same rows are compared pairwise.
         size_cuts_mm3: tertile limits of the reference volume; empty with fewer than three patients with a lesion.
         components: lesions and false positives at one false positive per volume.
+        detection: rates of all test patients at the thresholds of the FROC curve.
     """
 
     estimates: tuple[Estimate, ...]
@@ -68,6 +69,7 @@ class Evaluation:
     rows: str
     size_cuts_mm3: tuple[float, ...]
     components: LesionList
+    detection: DetectionCurves
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +140,7 @@ def evaluate(
         inputs.resamples.digest,
         sizes.cuts,
         list_components(cases, test, subjects, thresholds),
+        DetectionCurves.of(subjects, np.ones((1, len(test)))),
     )
 
 

@@ -31,7 +31,7 @@ INDEX = "bundle.json"
 README = "README.md"
 LEVELS = 2**16 - 1
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same run gives the same bytes
-TABLES = ("metrics.csv", "sweep.csv", "lesions.csv", "false_positives.csv", "replicates.npy")
+TABLES = ("metrics.csv", "sweep.csv", "froc.csv", "lesions.csv", "false_positives.csv", "replicates.npy")
 
 
 @dataclass(frozen=True, slots=True)

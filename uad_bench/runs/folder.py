@@ -2,7 +2,7 @@
 
 runs/<task>/<method>/seed<k>-<digest8>/   (folds in subfolders fold<i>/)
     experiment.json events.jsonl checkpoint.safetensors maps/<subject>.npy MANIFEST.json
-    metrics.csv sweep.csv lesions.csv false_positives.csv record.json local.json DONE
+    metrics.csv sweep.csv froc.csv lesions.csv false_positives.csv record.json local.json DONE
     on request: rescored/ reconstructions/<subject>.npy reconstructions.json
 """
 
@@ -96,6 +96,10 @@ class Run:
         return self.path / "sweep.csv"
 
     @property
+    def froc(self) -> Path:
+        return self.path / "froc.csv"
+
+    @property
     def lesions(self) -> Path:
         return self.path / "lesions.csv"
 
@@ -185,7 +189,7 @@ class Run:
 
     def seal(self, record: RunRecord) -> RunRecord:
         """Add digests of the tables and of the record itself, so that later changes are detected."""
-        tables = (self.metrics, self.sweep, self.lesions, self.false_positives, self.replicates)
+        tables = (self.metrics, self.sweep, self.froc, self.lesions, self.false_positives, self.replicates)
         files = {path.name: digest_file(path) for path in tables if path.exists() and record.metrics}
         record = record.model_copy(update={"files": files})
         return record.model_copy(update={"digest": record_digest(record.to_json())})

@@ -63,6 +63,22 @@ def read_curve(run: Run) -> Curve | None:
     return Curve(*(np.array([float(row[name]) for row in rows]) for name in names))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FrocCurve:
+    """Rates at M thresholds, highest first; each array is (M,), NaN where undefined."""
+
+    false_positives: Values
+    lesion_sensitivity: Values
+    slice_alarm_rate: Values
+
+
+def read_froc(run: Run) -> FrocCurve | None:
+    """The run's FROC curve; None for a failed run, a run with folds, or one of an older version."""
+    rows = read_rows(run.froc) if run.froc.exists() else []
+    names = ("false_positives_per_volume", "lesion_sensitivity", "slice_alarm_rate")
+    return FrocCurve(*(np.array([float(row[name]) for row in rows]) for name in names)) if rows else None
+
+
 def read_patients(run: Run) -> Patients:
     """Metrics of every test patient, from all folds; empty for a failed run."""
     files = [one.metrics for one in (run.folds or (run,)) if one.metrics.exists()]

@@ -58,8 +58,8 @@ class _Found:
 
 def detect(
     patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values
-) -> tuple[dict[str, Detection], float]:
-    """Metrics by key, with `#` and the range of volumes for those of some lesions, and the threshold of 1FP.
+) -> tuple[dict[str, Detection], list[dict[str, float]], float]:
+    """Metrics by key, with `#` and the range of volumes for those of some lesions; rows of froc.csv; threshold of 1FP.
 
     Args:
         patients: in the order of the weights' columns.
@@ -78,7 +78,13 @@ def detect(
             key: Detection(Recomputed(float(v[0]), n), v[1:]) for key, v, n in _alarms(found, patients, rows, k, policy)
         }
     false = rows[:1] @ np.array([f.false[: levels.size] for f in found]) / len(patients)
-    return numbers, float(_before(false, levels[None], 1)[0])
+    part = slice(0, levels.size)
+    sensitivity, *_ = _sensitivity(found, rows[:1], part, (0, np.inf))
+    alarms = _divide(rows[:1] @ np.array([f.alarms[part] for f in found]), rows[:1] @ _clear(patients))
+    names = ("threshold", "false_positives_per_volume", "lesion_sensitivity", "slice_alarm_rate")
+    columns = zip(levels, false[0], sensitivity[0], alarms[0], strict=True)
+    curve = [dict(zip(names, map(float, row), strict=True)) for row in columns]
+    return numbers, curve, float(_before(false, levels[None], 1)[0])
 
 
 def alarm_scores(patients: Sequence[Patient]) -> list[float]:

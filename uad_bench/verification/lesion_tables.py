@@ -34,6 +34,17 @@ def check_lesions(
     yield from _check(false_positives, [row for patient in test for row in _false_positives(patient, at)])
 
 
+def check_froc(path: Path, again: Sequence[Mapping[str, float]]) -> Iterator[Finding]:
+    """Check every rate at every threshold."""
+    _, rows = read_table(path)
+    if len(rows) != len(again):
+        yield Finding(path.name, f"has {len(rows)} rows, expected {len(again)}")
+        return
+    for k, (row, values) in enumerate(zip(rows, again, strict=True), 1):
+        for name in values:
+            yield from differs(f"{path.name} row {k} {name}", float(row[name]), values[name])
+
+
 def _check(path: Path, again: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     _, rows = read_table(path)
     if len(rows) != len(again):

@@ -21,7 +21,7 @@ from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect
 from uad_bench.verification.differences import first_differing, further_groups
-from uad_bench.verification.lesion_tables import check_lesions
+from uad_bench.verification.lesion_tables import check_froc, check_lesions
 from uad_bench.verification.patients import input_of, read_patient
 from uad_bench.verification.recompute import (
     CONFORMAL,
@@ -116,7 +116,8 @@ class RecordCheck:
             *self._check_replicates(record, replicates, known),
             *check_metrics(run.metrics, self.test, known),
             *check_sweep(run.sweep, self.test),
-            *check_lesions(run.lesions, run.false_positives, self.test, known, at=self._detected[1]),
+            *check_froc(run.froc, self._detected[1]),
+            *check_lesions(run.lesions, run.false_positives, self.test, known, at=self._detected[2]),
         ]
         rows = len(record.metrics) + len(record.groups)
         return rows + len(known) + count_cells(run.metrics), found
@@ -236,8 +237,8 @@ class RecordCheck:
         return {**summed_replicates(patients, known, weights), **curves, **detected}
 
     @cached_property
-    def _detected(self) -> tuple[dict[str, Detection], float]:
-        """Lesion detection and alarms by key, and the threshold with one false positive per volume."""
+    def _detected(self) -> tuple[dict[str, Detection], list[dict[str, float]], float]:
+        """Lesion detection and alarms by key, rows of froc.csv, and the threshold at one false positive per volume."""
         known = {policy: value for policy, value in self.stored.record.thresholds.items() if value is not None}
         return detect(self.test, known, times_drawn(self._draw(len(self.test))))
 

@@ -56,6 +56,22 @@ def draw_dice(axes: Any, report_data: ReportData) -> None:
     plain_powers(axes)
 
 
+def draw_alarms(axes: Any, report_data: ReportData) -> None:
+    """Lesion sensitivity against the share of lesion-free slices with an alarm."""
+    for method in report_data.sound:
+        curves = [part.froc for part in method.parts if part.froc is not None]
+        for froc in curves:
+            _line(axes, method, froc.slice_alarm_rate, froc.lesion_sensitivity, thin=len(curves) > 1)
+    axes.axvline(0.1, color="#8A929C", linewidth=0.8, dashes=(2, 2))
+    axes.set(xlabel="slice alarm rate", ylabel="lesion sensitivity", xlim=(0, 1), ylim=(0, 1.02))
+
+
+def has_froc(report_data: ReportData) -> bool:
+    """Whether any method has a curve of lesions and alarms that is defined."""
+    curves = [part.froc for method in report_data.sound for part in method.parts if part.froc is not None]
+    return any(np.isfinite(curve.slice_alarm_rate + curve.lesion_sensitivity).any() for curve in curves)
+
+
 def has_curves(report_data: ReportData) -> bool:
     """Whether any method has a curve."""
     return bool(_with_curves(report_data))

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from uad_bench.boards.result import MetricKey
-from uad_bench.output.report.curve_plots import draw_dice, draw_precision_recall, draw_roc, has_curves, plain_powers
+from uad_bench.output.report.curve_plots import (
+    draw_alarms,
+    draw_dice,
+    draw_precision_recall,
+    draw_roc,
+    has_curves,
+    has_froc,
+    plain_powers,
+)
 from uad_bench.output.report.report_data import MethodData, ReportData
 from uad_bench.runs.metric_rows import MetricRow
 
@@ -199,6 +207,12 @@ PLOTS = (
         "Sensitivity against false-positive rate; optimistic where anomalies are rare.",
         draw_roc, has_curves,
         over_folds="Thin: one line per fold; bold: their mean at equal false-positive rate.",
+    ),
+    Plot(
+        "alarms", "Lesions and false alarms",
+        "Lesion sensitivity against the share of lesion-free test slices with a marked component of at least 25 mm², "
+        "at thresholds that mark at most 10 % of healthy voxels; dashed: 10 % of the slices.",
+        draw_alarms, has_froc, over_folds="One line per fold.",
     ),
     Plot(
         "patients", "Patients",

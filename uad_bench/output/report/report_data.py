@@ -17,7 +17,7 @@ from uad_bench.output.report.palette import Style, styles
 from uad_bench.plugins.kinds import baseline_methods, bound_methods
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.tables import Curve, Patients, read_curve, read_patients
+from uad_bench.runs.tables import Curve, FrocCurve, Patients, read_curve, read_froc, read_patients
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +27,14 @@ class Part:
     Attributes:
         name: `fold0` and so on; empty for a run without folds.
         curve: metrics by threshold; None if no test patient has an anomaly.
+        froc: lesion sensitivity and false alarms by threshold; None in a run of an older version.
     """
 
     name: str
     run: Run
     record: RunRecord
     curve: Curve | None
+    froc: FrocCurve | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +156,10 @@ def _method(row: Row, style: Style, runs: Mapping[str, Run]) -> MethodData:
 
 def _parts(run: Run) -> tuple[Part, ...]:
     runs = run.folds or (run,)
-    return tuple(Part(one.path.name if run.folds else "", one, one.read_record(), read_curve(one)) for one in runs)
+    return tuple(
+        Part(one.path.name if run.folds else "", one, one.read_record(), read_curve(one), read_froc(one))
+        for one in runs
+    )
 
 
 def _mean_over_seeds(seeds: Sequence[Patients]) -> Patients:
