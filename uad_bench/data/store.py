@@ -74,7 +74,8 @@ class SliceStore:
         kept = Cache.of(cache, FOLDER)
         entries = {s.id: _key(census[s.id], preprocessing) for s in subjects}
         with ThreadPoolExecutor(worker_count()) as pool:
-            jobs = pool.map(lambda s: _ensure(s, census[s.id], preprocessing, kept, entries[s.id]), subjects)
+            in_parallel = pool.map if len(subjects) > 1 else map
+            jobs = in_parallel(lambda s: _ensure(s, census[s.id], preprocessing, kept, entries[s.id]), subjects)
             try:
                 for done, _ in enumerate(jobs, 1):
                     if report:
