@@ -89,8 +89,9 @@ def _save(plot: Plot, report_data: ReportData, folder: Path) -> Iterator[Path]:
 
 
 def _size(plot: Plot, report_data: ReportData) -> tuple[float, float]:
-    per_method = plot.name in {"patients", "ranks"}
-    return plot.size[0], max(2.4, 0.42 * len(report_data.methods) + 0.9) if per_method else plot.size[1]
+    """Width and height in inches."""
+    width, height = plot.size
+    return width, max(1.6, 0.36 * len(report_data.methods) + 0.9) if plot.by_rows else height
 
 
 def _figure(size: tuple[float, float], draw: Callable[[Any], None], *, ink: str, grid: str) -> Any:

@@ -39,6 +39,7 @@ class Plot:
         over_folds: additional caption for runs with folds.
         wide: whether it spans the page's width.
         size: width and height in inches.
+        by_rows: whether the height follows the number of methods instead.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Plot:
     possible: Callable[[ReportData], bool]
     wide: bool = False
     size: tuple[float, float] = (5.2, 3.7)
+    by_rows: bool = False
     over_folds: str = ""
 
     def caption_for(self, report_data: ReportData) -> str:
@@ -217,7 +219,7 @@ PLOTS = (
     Plot(
         "patients", "Patients",
         "Each dot is a patient; diamonds are means over patients, bars their 95 % confidence intervals.",
-        _patients, _has_patients,
+        _patients, _has_patients, by_rows=True,
     ),
     Plot(
         "sizes", "Anomaly size", "AUPRC by tertile of anomaly volume, with 95 % confidence intervals.",
@@ -231,6 +233,6 @@ PLOTS = (
         "ranks", "Uncertainty of ranks",
         "Disc area is the proportion of 2,000 bootstrap samples of patients in which a method has that rank; lines are "
         "95 % intervals.",
-        _ranks, lambda report_data: report_data.board.ranking.reason is None,
+        _ranks, lambda report_data: report_data.board.ranking.reason is None, by_rows=True,
     ),
 )  # fmt: skip

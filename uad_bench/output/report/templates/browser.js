@@ -101,7 +101,7 @@
     target.lineCap = "round";
     for (const [colour, thickness] of [["rgba(0,0,0,.55)", 5], [colours.outline, 2.6]]) {
       target.strokeStyle = colour;
-      target.lineWidth = thickness;
+      target.lineWidth = thickness * Math.min(1, canvas.width / 600);
       target.stroke();
     }
   }
