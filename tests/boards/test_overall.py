@@ -110,3 +110,13 @@ def test_the_shipped_boards_can_be_compared_and_shown(tmp_path):
     assert page.count("<svg") == 2
     assert all(cell.text in page for row in overall_sheets(overall)[0].rows for cell in row)
     assert overall.to_json()["methods"][0]["name"] == overall.methods[0].name
+
+
+def test_tasks_on_the_same_patients_are_never_more_evidence_than_their_mean_z_allows():
+    generator = np.random.Generator(np.random.PCG64(2))
+    shared = generator.normal(size=(4000, 1))
+    for correlation in (0.0, 0.5, 1.0):
+        own = generator.normal(size=(4000, 4))
+        z = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+        found = [stouffer_p(np.array([row.mean()]), np.ones(1)) for row in z]
+        assert np.mean(np.array(found) < 0.05) < 0.05 + 0.012
