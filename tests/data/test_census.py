@@ -112,7 +112,16 @@ def test_an_affine_within_a_micrometre_is_accepted(patients, cache_root):
 
 def test_a_missing_modality_names_the_patient_and_what_it_has(patients, cache_root):
     (patients.add("P0", 0) / "P0_t1.nii.gz").unlink()
+    patients.add("P1", 1)
     assert "P0: modality 't1' is missing (it has flair)" in faults(patients, cache_root)
+
+
+def test_a_modality_that_no_patient_has_is_said_once_with_those_that_are_there(patients, cache_root):
+    for i in range(3):
+        (patients.add(f"P{i}", i) / f"P{i}_t1.nii.gz").unlink()
+    message = faults(patients, cache_root)
+    assert message.startswith("no patient has t1, the patients have flair; use what is there, with --set")
+    assert "task.modalities='[\"flair\"]'" in message
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What is odd about a cohort is counted by kind, and said in a sentence that names patients."""
 
-from uad_bench.data.cohort_warnings import find_cohort_warnings
+from uad_bench.data.cohort_warnings import find_cohort_warnings, find_odd_volumes
 from uad_bench.data.gate import DuplicatePair
 
 
@@ -49,3 +49,19 @@ def test_near_duplicates_are_one_warning(make_facts):
     (warning,) = find_cohort_warnings([make_facts()], [pair])
     assert (warning.kind, warning.count) == ("similar_scans", 1)
     assert "a and b: mirrored near-duplicates (correlation 0.8500)" in warning.message
+
+
+def test_a_brain_wider_than_the_field_of_view_is_said_with_its_width(make_facts):
+    fact = make_facts(box=((2, 2, 0), (22, 25, 5)), spacing=(1.0, 2.0, 1.0))
+    assert find_cohort_warnings([fact], field_of_view=46.0) == []
+    (warning,) = find_cohort_warnings([fact, make_facts(box=((0, 0, 0), (9, 9, 9)))], field_of_view=45.0)
+    assert (warning.kind, warning.count) == ("cut_brain", 1)
+    assert "the brain, up to 46 mm, is wider than the field of view of 45 mm" in warning.message
+
+
+def test_a_brain_that_no_adult_has_is_doubted(make_facts):
+    sound = make_facts(brain_area=(15_000,) * 100, spacing=(1.0, 1.0, 1.0))
+    thin = make_facts(id="thin", brain_area=(15_000,) * 20, spacing=(1.0, 1.0, 1.0))
+    assert list(find_odd_volumes([sound])) == []
+    (warning,) = find_odd_volumes([sound, thin])
+    assert warning.message.startswith("1 of 2 patients (thin) have brains of 300 to 300 mL, outside 700 to 2200 mL")

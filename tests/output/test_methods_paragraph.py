@@ -7,6 +7,7 @@ import pytest
 from tests.made_results import made_record
 from uad_bench.output.methods_paragraph import bibliography, method_works, paragraph
 from uad_bench.resources import resource_names
+from uad_bench.runs.record import WeightsOfRun
 
 
 def with_method(record, **changes):
@@ -40,6 +41,16 @@ def test_the_section_states_which_modalities_the_method_used(fit, phrase):
     text = paragraph(with_method(made_record("ae"), fit=fit))
     assert phrase in text
     assert ("Training used" in text) is bool(fit)
+
+
+def test_weights_of_another_run_are_named_instead_of_a_training():
+    weights = WeightsOfRun(checkpoint="0123456789abcdef", further=False, run="brats/ae/seed0-1a2b3c4d")
+    text = paragraph(with_method(made_record("ae"), weights=weights))
+    assert "those of the run brats/ae/seed0-1a2b3c4d (SHA-256 0123456789ab) and were used without further" in text
+    assert "Training used" not in text
+    further = paragraph(with_method(made_record("ae"), weights=weights.model_copy(update={"further": True})))
+    assert "Training used" in further
+    assert "Training started from the weights of the run brats/ae/seed0-1a2b3c4d." in further
 
 
 def test_score_maps_of_another_program_claim_neither_training_nor_resampling():

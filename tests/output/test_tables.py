@@ -8,7 +8,8 @@ from rich.console import Console
 
 from tests.made_results import made_failure, made_record
 from uad_bench.output.columns import write_value
-from uad_bench.output.tables import by_auprc, run_table
+from uad_bench.output.metric_table import size_limits
+from uad_bench.output.tables import by_auprc, run_table, write_value
 from uad_bench.runs.metric_rows import MetricRow
 
 
@@ -50,3 +51,9 @@ def test_a_failed_row_gives_its_reason_and_a_failed_run_its_message():
 )
 def test_a_number_is_written_with_its_interval_or_the_reason_why_there_is_none(metric, text):
     assert write_value(metric, interval=True) == text
+
+
+def test_groups_of_lesion_size_say_their_limits_in_millilitres():
+    assert (
+        size_limits((1500.0, 20_000.0)) == "lesions of a patient: small up to 1.5 mL, middle up to 20 mL, large above"
+    )

@@ -130,7 +130,9 @@ def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> Metho
 
 
 def _cohort_warnings(job: Job) -> list[RunWarning]:
-    found = find_cohort_warnings(job.cohort.census.values(), job.cohort.near)
+    found = find_cohort_warnings(
+        job.cohort.census.values(), job.cohort.near, field_of_view=job.cohort.task.field_of_view
+    )
     return [RunWarning(kind=warning.kind, count=warning.count, message=warning.message) for warning in found]
 
 

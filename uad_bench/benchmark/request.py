@@ -183,7 +183,7 @@ def say_warnings(record: RunRecord, reporter: Reporter) -> None:
 
 def say_cohort_warnings(cohort: Cohort, reporter: Reporter) -> None:
     """Print one line per kind of warning about the cohort; the records repeat them."""
-    for warning in find_cohort_warnings(cohort.census.values(), cohort.near):
+    for warning in find_cohort_warnings(cohort.census.values(), cohort.near, field_of_view=cohort.task.field_of_view):
         reporter.say(f"warning: {warning.message}")
 
 

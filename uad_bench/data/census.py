@@ -1,5 +1,6 @@
 """Reads and measures every volume of a cohort; results are cached until a file changes."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,8 +45,10 @@ def take_census(
         report: called with progress, once per patient.
 
     Raises:
-        DataError: some patients are invalid; the message has one line per problem, each naming the file.
+        DataError: no patient has one of the modalities, or some patients are invalid; the message has one line per
+            problem, each naming the file.
     """
+    _require_modalities(subjects, modalities)
     found = survey(subjects, modalities, cache=cache, report=report)
     if found.problems:
         raise DataError(_sentence(found.problems, len(subjects)))
@@ -66,6 +69,17 @@ def survey(
         if report:
             report(Progress("reading patients", done, len(subjects)))
     return Survey(facts, tuple(problems))
+
+
+def _require_modalities(subjects: Sequence[Subject], modalities: Sequence[Modality]) -> None:
+    """Say once what every patient lacks, instead of once per patient."""
+    present = sorted({modality for subject in subjects for modality in subject.images})
+    if lacking := [modality for modality in modalities if modality not in present]:
+        kept = [modality for modality in modalities if modality in present] or present[:1]
+        raise DataError(
+            f"no patient has {', '.join(lacking)}, the patients have {', '.join(present)}; use what is there, with "
+            f"--set task.modalities='{json.dumps(kept)}' or in a task of your own, and a --pair or method of those"
+        )
 
 
 def data_digest(census: Mapping[str, SubjectFacts]) -> str:

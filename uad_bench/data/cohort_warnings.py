@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from uad_bench.data.gate import DuplicatePair
 
 BARE_BORDER = 0.05  # fraction of non-zero voxels on the in-plane border below which a scan is considered skull-stripped
 WHOLE_HEAD = 0.6  # fraction of non-zero voxels above which it is considered not skull-stripped, whatever the border
+PLAUSIBLE_ML = (700, 2200)  # volumes of adult brains, with some room for masks that are too narrow or too wide
 NAMED = 3  # patients named in a message
 LAST_PART = re.compile(r"(.*\d.*)[_.-](?:[A-Za-z]*\d{1,2}|\d{8})")  # a visit's number or date after a patient's
 
@@ -22,7 +24,7 @@ class CohortWarning:
 
     Attributes:
         kind: `whole_head`, `undeclared_label_values`, `rounded_label`, `turned_label`, `empty_label`,
-            `anomaly_outside_brain`, `similar_ids` or `similar_scans`.
+            `anomaly_outside_brain`, `cut_brain`, `brain_volume`, `similar_ids` or `similar_scans`.
         count: patients it holds for.
         message: one sentence that names the first of them.
     """
@@ -44,12 +46,54 @@ def has_empty_label(facts: SubjectFacts) -> bool:
     return facts.labelled and bool(facts.label_digest) and not facts.anomaly_voxels
 
 
-def find_cohort_warnings(facts: Iterable[SubjectFacts], near: Sequence[DuplicatePair] = ()) -> list[CohortWarning]:
-    """Warnings about these patients and their near-duplicates, one per kind, in a fixed order."""
+def find_cohort_warnings(
+    facts: Iterable[SubjectFacts], near: Sequence[DuplicatePair] = (), *, field_of_view: float = inf
+) -> list[CohortWarning]:
+    """Warnings about these patients and their near-duplicates, one per kind, in a fixed order.
+
+    Args:
+        facts: of the patients.
+        near: their near-duplicates.
+        field_of_view: side of a working slice in mm.
+    """
     known = list(facts)
     found = {kind: [fact for fact in known if holds(fact)] for kind, (holds, _) in KINDS.items()}
     warnings = [CohortWarning(kind, len(odd), _sentence(kind, odd, len(known))) for kind, odd in found.items() if odd]
-    return [*warnings, *find_similar_ids(known), *_similar_scans(near)]
+    return [*warnings, *_cut_brains(known, field_of_view), *find_similar_ids(known), *_similar_scans(near)]
+
+
+def _cut_brains(known: Sequence[SubjectFacts], field_of_view: float) -> Iterator[CohortWarning]:
+    cut = [fact for fact in known if max(brain_width_mm(fact)) > field_of_view]
+    if cut:
+        widest = max(max(brain_width_mm(fact)) for fact in cut)
+        yield CohortWarning(
+            "cut_brain",
+            len(cut),
+            f"{len(cut)} of {len(known)} patients ({_named(cut)}): the brain, up to {widest:.0f} mm, is wider than the "
+            f"field of view of {field_of_view:g} mm; what lies outside has the lowest score",
+        )
+
+
+def brain_width_mm(fact: SubjectFacts) -> tuple[float, float]:
+    """Extent of the brain's bounding box along X and Y."""
+    low, high = fact.box
+    x, y = ((high[axis] - low[axis]) * fact.spacing[axis] for axis in (0, 1))
+    return x, y
+
+
+def find_odd_volumes(known: Iterable[SubjectFacts]) -> Iterator[CohortWarning]:
+    """At most one warning about brains whose volume no adult brain has."""
+    patients = list(known)
+    odd = [fact for fact in patients if not PLAUSIBLE_ML[0] <= fact.brain_ml <= PLAUSIBLE_ML[1]]
+    if odd:
+        volumes = sorted(fact.brain_ml for fact in odd)
+        yield CohortWarning(
+            "brain_volume",
+            len(odd),
+            f"{len(odd)} of {len(patients)} patients ({_named(odd)}) have brains of {volumes[0]:.0f} to "
+            f"{volumes[-1]:.0f} mL, outside {PLAUSIBLE_ML[0]} to {PLAUSIBLE_ML[1]} mL: look at the voxel size in the "
+            "header and at the brain mask; volumes and distances depend on it",
+        )
 
 
 def find_similar_ids(known: Iterable[SubjectFacts]) -> Iterator[CohortWarning]:
@@ -97,8 +141,11 @@ KINDS: Mapping[str, tuple[Callable[[SubjectFacts], bool], str]] = {
 }
 
 
+def _named(odd: Sequence[SubjectFacts]) -> str:
+    return ", ".join(fact.id for fact in odd[:NAMED]) + (", ..." if len(odd) > NAMED else "")
+
+
 def _sentence(kind: str, odd: list[SubjectFacts], patients: int) -> str:
-    names = ", ".join(fact.id for fact in odd[:NAMED]) + (", ..." if len(odd) > NAMED else "")
     values = sorted({value for fact in odd for value in fact.undeclared_values})
     which = f" ({', '.join(map(str, values))})" if kind == "undeclared_label_values" else ""
-    return f"{len(odd)} of {patients} patients ({names}): {KINDS[kind][1]}{which}"
+    return f"{len(odd)} of {patients} patients ({_named(odd)}): {KINDS[kind][1]}{which}"

@@ -14,7 +14,7 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.census import survey
 from uad_bench.data.checks import check_cohort
 from uad_bench.data.cohort import divide, find_subjects, healthy_rule, open_dataset
-from uad_bench.data.cohort_warnings import find_similar_ids, has_empty_label, skull_state
+from uad_bench.data.cohort_warnings import find_odd_volumes, find_similar_ids, has_empty_label, skull_state
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import LISTED, REFUSED, DuplicatePair, equal_scans, near_scans
 from uad_bench.data.inspection import Problem
@@ -102,7 +102,7 @@ def examine(
     findings = [
         *_refusals(found.problems),
         *(finding for fact in found.facts.values() for finding in _patient_warnings(fact, rule)),
-        *(Finding("warning", "", warning.message) for warning in find_similar_ids(found.facts.values())),
+        *_cohort_warnings(list(found.facts.values())),
         *map(_duplicate_finding, pairs),
         *_spare(subjects, modalities, wanted),
     ]
@@ -131,6 +131,11 @@ def _refusal_of_run(
         admit(subjects, facts)
     except UadBenchError as error:
         yield Finding("refused", "", str(error))
+
+
+def _cohort_warnings(known: Sequence[SubjectFacts]) -> list[Finding]:
+    found = (*find_odd_volumes(known), *find_similar_ids(known))
+    return [Finding("warning", "", warning.message) for warning in found]
 
 
 def _spare(
@@ -204,7 +209,7 @@ def _measured(fact: SubjectFacts, rule: HealthyRule) -> dict[str, Any]:
         "dtypes": dict(fact.dtypes),
         "label_values": list(fact.label_values),
         "anomaly_ml": round(fact.anomaly_ml, 3) if fact.labelled else None,
-        "brain_ml": round(fact.brain_voxels * float(np.prod(fact.spacing)) / 1000, 1),
+        "brain_ml": round(fact.brain_ml, 1),
         "brain_slices": len(scored_slices(fact)),
         "healthy_slices": len(healthy_keys(fact, rule)),
         "anomaly_slices": sum(area > 0 for area in fact.anomaly_area or ()),

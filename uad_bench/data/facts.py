@@ -89,6 +89,12 @@ class SubjectFacts:
         return sum(self.brain_area)
 
     @property
+    def brain_ml(self) -> float:
+        """Volume of the brain in millilitres."""
+        x, y, z = self.spacing
+        return self.brain_voxels * x * y * z / 1000
+
+    @property
     def anomaly_voxels(self) -> int:
         """Number of anomaly voxels; 0 without a label."""
         return sum(self.anomaly_area or ())

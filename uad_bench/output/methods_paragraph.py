@@ -9,7 +9,7 @@ from uad_bench.config import read_toml
 from uad_bench.metrics.uncertainty import REPLICATES
 from uad_bench.resources import resource_path
 from uad_bench.runs.metric_rows import MetricRow
-from uad_bench.runs.record import RunRecord, Weights
+from uad_bench.runs.record import RunRecord
 
 EXTERNAL = "external"  # profile of score maps made by other programs
 _WORK = re.compile(r"(?P<authors>.+?) (?P<year>\d{4}), (?P<title>.+), (?P<venue>[^,]+)")
@@ -110,7 +110,12 @@ def _training(record: RunRecord) -> str:
         return ""
     size = f" of {task.size} x {task.size} pixels" if task.size else ""
     budgeted = f"{budget.steps:,} optimisation steps with a batch size of {budget.batch_size}"
-    start = "" if weights is None else f" The weights of the run {weights.run} were {_reuse(weights)}."
+    if weights is not None and not weights.further:
+        return (
+            f"The weights are those of the run {weights.run} (SHA-256 {weights.checkpoint[:12]}) and were used without "
+            "further training."
+        )
+    start = "" if weights is None else f" Training started from the weights of the run {weights.run}."
     return (
         f"Training used lesion-free axial slices{size}{_margin(task.margin)}, and a budget of {budgeted} "
         f"(random seed {record.seed}).{start}"
@@ -122,10 +127,6 @@ def _margin(slices: int | None) -> str:
         return ""
     nearest = "nearest slice on either side is" if slices == 1 else f"{slices} nearest slices on either side are"
     return f" whose {nearest} also lesion-free"
-
-
-def _reuse(weights: Weights) -> str:
-    return "the starting point" if weights.further else "used without further training"
 
 
 def _data(record: RunRecord) -> str:

@@ -24,12 +24,20 @@ def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Ta
         for row in members:
             table.add_row(escape(f"{group}: {label(row.name)}"), *map(escape, cells(row)[1:]))
     table.caption = "intervals: 2,000 bootstrap samples of patients; oracle: chosen on the test patients, never ranked"
+    if any(row.group and row.group.startswith("size=") for row in numbers.groups):
+        table.caption += f"\n{size_limits(numbers.size_cuts_mm3)}"
     return table
 
 
 def _is_listed(row: MetricRow) -> bool:
-    """Whether a group's row is printed: of patients AUPRC and Dice, of label values the sensitivity."""
-    return row.name in {"auprc", "dice"} or str(row.group).startswith("label=")
+    """Whether a group's row is printed: of patients AUPRC, Dice and prevalence, of label values the sensitivity."""
+    return row.name in {"auprc", "dice", "prevalence"} or str(row.group).startswith("label=")
+
+
+def size_limits(cuts: Sequence[float]) -> str:
+    """The limits between groups of lesion size."""
+    low, high = (f"{cut / 1000:.3g}" for cut in cuts)
+    return f"lesions of a patient: small up to {low} mL, middle up to {high} mL, large above"
 
 
 def cells(row: MetricRow) -> Sequence[str]:
