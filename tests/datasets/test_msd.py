@@ -61,6 +61,9 @@ def test_images_linked_from_another_disk_are_read(root, describe, tmp_path):
     [
         ({"modality": {"0": "CT"}}, r"modality \['CT'\] unknown"),
         ({"modality": {}}, "modality list unknown"),
+        ({"modality": "x"}, r"dataset\.json: modality: "),
+        ({"training": [{"label": "x"}]}, r"dataset\.json: training\."),
+        ({"training": 7}, r"dataset\.json: training: "),
         ({"training": []}, "no patients found"),
         ({"training": [{"image": "../../etc/passwd"}]}, "is located outside the folder"),
     ],

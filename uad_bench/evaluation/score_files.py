@@ -76,7 +76,7 @@ def read_scores(path: Path, facts: SubjectFacts, *, npy: NpyOrientation = "ras")
     """
     try:
         array, affine = _canonical(path, facts, npy)
-    except (DataError, ValueError, EOFError, OSError) as error:
+    except Exception as error:  # the header of a damaged array raises many kinds of errors
         reason = "nonfinite" if "NaN or infinite" in str(error) else "bad_output"
         raise MethodError(f"{facts.id}: {error}", reason=reason) from error
     if array.dtype.kind not in "fiu":

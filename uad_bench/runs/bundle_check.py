@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -32,7 +33,7 @@ DOCUMENTS = ("record.json", "experiment.json", "MANIFEST.json", EVENTS, WEIGHTS,
 DIMENSIONS = 3
 BROKEN = (
     *(BadZipFile, NotImplementedError, RuntimeError, zlib.error, struct.error, OSError, EOFError),
-    *(ValueError, LookupError, TypeError, AttributeError, OverflowError),
+    *(ValueError, LookupError, TypeError, AttributeError, OverflowError, SyntaxError, TokenError),
 )
 """Exceptions that the readers of zip, JSON and npy raise on invalid input."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
@@ -11,7 +11,7 @@ from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, UadBenchError, VerificationError
 from uad_bench.files import read_json
-from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, Start, Stopped
+from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, Start, Stopped, fitted_of
 from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
 from uad_bench.runs.manifest import Manifest, StoredMap
@@ -30,7 +30,7 @@ def check_files(run: Run, record: RunRecord) -> Iterator[Finding]:
     for subject, stored in manifest.maps.items():
         if run.map(subject).exists():
             yield from _check_digest(run.map(subject), stored.sha256, f"maps/{subject}.npy")
-    yield from _check_log_against(run, manifest.maps)
+    yield from _check_log_against(run, manifest)
 
 
 def check_numbers(run: Run, record: RunRecord) -> Iterator[Finding]:
@@ -174,11 +174,16 @@ def _check_warnings(events: Sequence[Event], record: RunRecord) -> Iterator[Find
             )
 
 
-def _check_log_against(run: Run, maps: Mapping[str, StoredMap]) -> Iterator[Finding]:
-    logged = {event.subject: event.sha256 for event in run.read_events() if isinstance(event, Scored | Imported)}
-    for subject, stored in maps.items():
-        if logged.get(subject) != stored.sha256:
-            yield Finding(f"MANIFEST.json {subject}", "differs from the digest logged when the map was stored")
+def _check_log_against(run: Run, manifest: Manifest) -> Iterator[Finding]:
+    """Check that the manifest lists what was logged when the maps were stored, with the same weights."""
+    events = run.read_events()
+    logged = {event.subject: event for event in events if isinstance(event, Scored | Imported)}
+    for subject in {**logged, **manifest.maps}:
+        stored, event = manifest.maps.get(subject), logged.get(subject)
+        if event is None or stored != StoredMap(sha256=event.sha256, shape=event.shape, bytes=event.bytes):
+            yield Finding(f"MANIFEST.json {subject}", "differs from what was logged when the map was stored")
+    if (weights := fitted_of(events).checkpoint) and manifest.checkpoint != weights:
+        yield Finding("MANIFEST.json checkpoint", "differs from the weights that were logged")
 
 
 def _check_digest(path: Path, digest: str, name: str) -> Iterator[Finding]:

@@ -1,5 +1,9 @@
 """The manifest of a run: its maps and the checkpoint that produced them; written after all maps."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from uad_bench.runs.document import Document
 
 
@@ -15,4 +19,4 @@ class Manifest(Document):
     """`MANIFEST.json`: maps by subject, and the checkpoint's SHA-256, None for imported maps."""
 
     maps: dict[str, StoredMap]
-    checkpoint: str | None = None
+    checkpoint: Annotated[str, Field(min_length=1)] | None = None
