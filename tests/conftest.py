@@ -1,7 +1,6 @@
 """Every test has a cache of its session and one torch thread; real cases only where they lie beside the checkout."""
 
 import os
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import torch
 from tests.scored import Scored, write_cohort
 from tests.tiny_bench import SameProcess, TinyBench, gather_tiny, write_patients
 from uad_bench.data.cohort import Cohort
-from uad_bench.metrics.uncertainty import resample
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 
@@ -69,8 +67,6 @@ def boxes_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def scored(boxes_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scored:
-    """Score maps for these patients become runs in a folder of the test's own; 300 replicates, to be quick."""
-    monkeypatch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=300))
-    monkeypatch.setattr("uad_bench.verification.record_check.ROWS", 300)
+def scored(boxes_data: Path, tmp_path: Path) -> Scored:
+    """Score maps for these patients become runs in a folder of the test's own."""
     return Scored(boxes_data, tmp_path, 11)

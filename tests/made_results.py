@@ -8,7 +8,7 @@ import numpy as np
 
 from uad_bench.boards.result import Result
 from uad_bench.runs.folder import Run
-from uad_bench.runs.record import RunRecord
+from uad_bench.runs.record import METRICS_VERSION, RunRecord
 from uad_bench.runs.stored_experiment import StoredExperiment
 
 PATIENTS = tuple(f"P{i:02d}" for i in range(20))
@@ -28,7 +28,7 @@ def made_record(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **
     lack = {} if auprc is not None else {"undefined": "no_positive"}
     record = {
         "schema": 1,
-        "metrics_version": 1,
+        "metrics_version": METRICS_VERSION,
         "run": f"made/{method}/seed{seed}-0123abcd",
         "status": "ok",
         "reason": None,
@@ -68,15 +68,22 @@ def made_failure(method: str = "ae", seed: int = 0, **changes: Any) -> RunRecord
 
 
 def made_result(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **changes: Any) -> Result:
-    """A result whose bootstrap draws scatter around its AUPRC by 0.01, independently of other methods' draws."""
-    spread = np.random.Generator(np.random.PCG64([*method.encode()])).normal(0, 0.01, 2000)
-    replicates = {} if auprc is None else {KEYS[0]: auprc + spread, KEYS[1]: 0.5 + spread}
+    """A result whose AUPRC and Dice have a standard error of 0.01, independent of other methods'."""
+    record = made_record(method, seed, auprc, **changes)
+    spread = jackknife_spread(0.01, n=len(record.subjects.test), seed=[*method.encode()])
     return Result(
-        made_record(method, seed, auprc, **changes),
-        replicates,
+        record,
+        {} if auprc is None else {KEYS[0]: auprc + spread, KEYS[1]: 0.5 + spread},
         maps={"P00": f"{method}{seed}"},
         command=f"run {method}",
     )
+
+
+def jackknife_spread(error: float, *, n: int, seed: Any = 0) -> np.ndarray:
+    """Deviations (n,) of jackknife replicates from their metric, for a given standard error."""
+    spread = np.random.default_rng(seed).normal(size=n)
+    spread -= spread.mean()
+    return spread * error / np.sqrt((n - 1) / n * np.sum(spread**2)) if n > 1 else spread
 
 
 def made_experiment(**changes: Any) -> StoredExperiment:
@@ -103,9 +110,9 @@ def write_run(root: Path, record: RunRecord) -> Run:
 
 def _write_tables(run: Run, record: RunRecord) -> None:
     auprc = record.value("auprc")
-    draws = np.random.Generator(np.random.PCG64(record.seed)).normal(auprc, 0.01, 2000)
-    np.save(run.replicates, np.stack([draws, draws], axis=1))
     names = record.subjects.test
+    replicates = auprc + jackknife_spread(0.01, n=len(names), seed=record.seed)
+    np.save(run.replicates, np.stack([replicates, replicates], axis=1))
     dice = np.random.Generator(np.random.PCG64([*record.method.name.encode()])).uniform(0, 1, len(names))
     lines = ["subject,auprc,dice@hFPR5", *(f"{n},{d:.4f},{d:.4f}" for n, d in zip(names, dice, strict=True))]
     run.metrics.write_text("\n".join(lines) + "\n")

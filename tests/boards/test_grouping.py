@@ -136,7 +136,7 @@ def test_equal_maps_of_all_seeds_are_marked():
         ({"task": {"pair": ["t2", "flair"]}}, "pair"),
         ({"task": {"slices": [0, 9]}}, "slices"),
         ({"task": {"modalities": ["flair", "t2", "t1"]}}, "modalities of the gate"),
-        ({"metrics_version": 2}, "metrics version"),
+        ({"metrics_version": 1}, "metrics version"),
         ({"subjects": {"train": [], "val": [], "test": ["P00"]}}, "test patients"),
     ],
 )

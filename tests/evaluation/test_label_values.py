@@ -39,7 +39,7 @@ def found(folder: Path, *, parts: bool = True) -> list[MetricRow]:
         read=maps.__getitem__,
         protocol=load_protocol("volume"),
     )
-    return [e.metric for e in sensitivity_by_label(cases, subjects, NAMES, THRESHOLDS, seed=0)]
+    return [e.metric for e in sensitivity_by_label(cases, subjects, NAMES, THRESHOLDS)]
 
 
 def test_each_value_has_the_share_of_its_own_voxels_that_is_marked(tmp_path: Path):

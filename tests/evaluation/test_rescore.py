@@ -11,6 +11,7 @@ from tests.scored import Scored, brain_of, lesion_of, noisy, values
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.evaluation.rescore import crosswalk, read_rescored, rescore
+from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.folder import Run
 
 TEST = range(3, 11)
@@ -87,7 +88,9 @@ def test_stored_replicates_come_back_with_their_numbers(run: Run, scored: Scored
     found = read_rescored(run, "volume", "common")
     assert found is not None
     row = found[0].find("auprc", chain="common")
-    assert np.quantile(found[1]["auprc@all/pooled"], 0.025) == pytest.approx(row.low)
+    replicates = found[1]["auprc@all/pooled"]
+    interval = t_interval(row.value, replicates, n_patients=row.n_subjects, proportion=True)
+    assert (interval.low, interval.high) == (row.low, row.high)
 
 
 def test_one_run_fills_the_cross_walk_and_gaps_say_why(run: Run, scored: Scored):

@@ -6,6 +6,7 @@ from scipy import stats
 
 from uad_bench.metrics.ranking import (
     adjusted,
+    draws,
     kendall_tau,
     pairs_p,
     pairwise,
@@ -13,32 +14,48 @@ from uad_bench.metrics.ranking import (
     rank_ranges,
     ranks_of,
 )
+from uad_bench.metrics.uncertainty import t_interval
 
 
-def pooled_p(replicates):
-    return adjusted(pairs_p(replicates, n_patients=251))
+def replicates_of(estimates, *, spread=0.01, n=20, seed=0):
+    """Jackknife replicates (M, n) of methods whose standard error is `spread`, independent of each other."""
+    deviations = np.random.default_rng(seed).normal(size=(len(estimates), n))
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    return estimates[:, None] + spread * deviations / np.sqrt(
+        (n - 1) / n * np.sum(deviations**2, axis=1, keepdims=True)
+    )
 
 
-NOISE = np.random.default_rng(0).normal(0, 0.01, 1_000)
+def pooled_p(estimates, replicates):
+    return adjusted(pairs_p(estimates, replicates, n_patients=replicates.shape[1]))
 
 
 def test_a_sure_winner_and_two_that_cannot_be_told_apart():
     estimates = np.array([0.5, 0.9, 0.51])
-    replicates = np.stack([0.5 + NOISE, 0.9 + NOISE[::-1], 0.51 - NOISE])
-    assert [str(ranks) for ranks in rank_ranges(estimates, pooled_p(replicates))] == ["2–3", "1", "2–3"]
+    p = pooled_p(estimates, replicates_of(estimates))
+    assert [str(ranks) for ranks in rank_ranges(estimates, p)] == ["2–3", "1", "2–3"]
 
 
 def test_swapping_two_methods_swaps_their_rows_and_nothing_else():
     estimates = np.array([0.5, 0.6, 0.55, 0.9])
-    replicates = estimates[:, None] + np.random.default_rng(1).normal(0, 0.03, (4, 500))
+    replicates = replicates_of(estimates, spread=0.03)
     swapped = np.array([0, 3, 2, 1])
-    before = rank_ranges(estimates, pooled_p(replicates))
-    after = rank_ranges(estimates[swapped], pooled_p(replicates[swapped]))
+    before = rank_ranges(estimates, pooled_p(estimates, replicates))
+    after = rank_ranges(estimates[swapped], pooled_p(estimates[swapped], replicates[swapped]))
     assert after == [before[k] for k in swapped]
-    one, other = rank_distribution(estimates, replicates), rank_distribution(estimates[swapped], replicates[swapped])
+    drawn = draws(estimates, replicates, n_patients=20, seed=0)
+    one, other = rank_distribution(estimates, drawn), rank_distribution(estimates[swapped], drawn[swapped])
     assert other.first.tolist() == one.first[swapped].tolist()
     assert other.low.tolist() == one.low[swapped].tolist()
     assert other.kendall_tau.value == pytest.approx(one.kendall_tau.value)
+
+
+def test_draws_of_a_difference_have_the_quantiles_of_its_t_interval():
+    estimates = np.array([0.5, 0.6])
+    replicates = replicates_of(estimates, spread=0.05, n=6)
+    one, other = draws(estimates, replicates, n_patients=6, seed=0, size=100_000)
+    interval = t_interval(0.1, replicates[1] - replicates[0], n_patients=6)
+    assert np.quantile(other - one, [0.025, 0.975]) == pytest.approx([interval.low, interval.high], abs=0.004)
 
 
 def test_a_pair_without_a_p_stays_unseparated():
@@ -50,7 +67,7 @@ def test_one_method_has_rank_one_and_no_agreement():
     found = rank_distribution(np.array([0.5]), np.array([[0.4, 0.6]]))
     assert (found.first.tolist(), found.low.tolist(), found.high.tolist()) == ([1], [1], [1])
     assert found.kendall_tau.undefined == "constant"
-    assert [str(ranks) for ranks in rank_ranges(np.array([0.5]), pooled_p(np.ones((1, 5))))] == ["1"]
+    assert [str(ranks) for ranks in rank_ranges(np.array([0.5]), pooled_p(np.array([0.5]), np.ones((1, 5))))] == ["1"]
 
 
 def test_shares_of_first_ranks_by_hand():

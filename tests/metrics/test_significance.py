@@ -1,7 +1,7 @@
 """Tests have the p values of their definitions, hold their level under no difference, and plan by closed forms."""
 
 import math
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from uad_bench.metrics.ranking import adjusted, pairs_p
 from uad_bench.metrics.significance import (
     SeedSpread,
     difference_p,
-    differences_p,
     hodges_lehmann,
     holm,
     patients_to_separate,
@@ -20,6 +19,11 @@ from uad_bench.metrics.significance import (
     sign_flip_p,
     wilcoxon_p,
 )
+from uad_bench.metrics.uncertainty import StandardErrors, t_interval
+
+
+def errors(value, freedom):
+    return StandardErrors(np.array(value), np.array(freedom))
 
 
 def test_sign_flip_p_nears_that_of_all_flips():
@@ -43,12 +47,30 @@ def test_patients_without_a_value_are_left_out_and_two_are_needed():
     assert sign_flip_p(differences[:2], seed=1).undefined == "few_patients"
 
 
-def test_the_p_of_a_difference_counts_the_smaller_tail_twice():
-    differences = np.concatenate([np.full(97, 0.1), np.full(2, -0.1)])
-    assert difference_p(differences, n_patients=10**9) == pytest.approx(2 * 3 / 100)
-    assert difference_p(-differences, n_patients=10**9) == pytest.approx(2 * 3 / 100)
-    assert difference_p(np.zeros(99), n_patients=10**9) == 1
-    assert np.isnan(difference_p(np.array([0.1, np.nan]), n_patients=10**9))
+def left_out(values):
+    """Means of all values but one, one after the other (jackknife replicates of the mean)."""
+    return (values.sum(axis=-1, keepdims=True) - values) / (values.shape[-1] - 1)
+
+
+def test_the_p_of_means_over_patients_is_that_of_the_paired_t_test():
+    one, other = np.random.default_rng(0).uniform(size=(2, 14))
+    assert stats.kurtosis(one - other) < 0  # so no patient dominates and all 13 degrees of freedom count
+    found = difference_p(one.mean() - other.mean(), left_out(one) - left_out(other), n_patients=14)
+    assert found == pytest.approx(stats.ttest_rel(one, other).pvalue)
+
+
+def test_p_is_below_the_level_exactly_where_the_interval_of_the_difference_excludes_zero():
+    values = np.random.default_rng(4).normal(0.5, size=(400, 9))
+    p = difference_p(values.mean(axis=1), left_out(values), n_patients=9)
+    intervals = [t_interval(row.mean(), left_out(row), n_patients=9) for row in values]
+    excluded = [interval.low > 0 or interval.high < 0 for interval in intervals]
+    assert excluded == (p < 0.05).tolist()
+    assert 50 < sum(excluded) < 350
+
+
+def test_equal_methods_have_p_one_and_undefined_replicates_none():
+    assert difference_p(0.0, np.zeros(5), n_patients=5) == 1
+    assert np.isnan(difference_p(0.1, np.array([0.1, np.nan]), n_patients=2))
 
 
 def test_holm_by_hand_and_without_the_undefined():
@@ -60,27 +82,26 @@ def test_holm_by_hand_and_without_the_undefined():
 
 
 def test_a_deterministic_method_has_the_t_interval_over_patients():
-    interval = retrained_interval(0.5, patient_se=0.02, n_patients=10)
+    interval = retrained_interval(0.5, patients=errors(0.02, 9))
     assert interval.high - 0.5 == pytest.approx(stats.t.ppf(0.975, 9) * 0.02)
 
 
 def test_seed_variance_adds_to_that_of_patients():
-    interval = retrained_interval(0.5, patient_se=0.0, n_patients=251, seeds=[SeedSpread(0.03**2, 3)])
+    interval = retrained_interval(0.5, patients=errors(0.0, 250), seeds=[SeedSpread(0.03**2, 3)])
     assert 0.5 - interval.low == pytest.approx(stats.t.ppf(0.975, 2) * 0.03 / math.sqrt(3))
-    both = retrained_interval(0.0, patient_se=0.02, n_patients=251, seeds=[SeedSpread(0.0004, 4)] * 2)
+    both = retrained_interval(0.0, patients=errors(0.02, 250), seeds=[SeedSpread(0.0004, 4)] * 2)
     freedom = 0.0006**2 / (0.0004**2 / 250 + 2 * 0.0001**2 / 3)
     assert both.high == pytest.approx(stats.t.ppf(0.975, freedom) * math.sqrt(0.0006))
 
 
 def test_an_interval_needs_two_patients_and_two_seeds():
-    assert retrained_interval(0.5, patient_se=0.1, n_patients=1).undefined == "few_patients"
-    one = retrained_interval(0.5, patient_se=0.1, n_patients=9, seeds=[SeedSpread(0.0, 1)])
+    one = retrained_interval(0.5, patients=errors(0.1, 8), seeds=[SeedSpread(0.0, 1)])
     assert one.undefined == "one_seed"
-    assert retrained_interval(0.5, patient_se=math.nan, n_patients=9).undefined == "undefined_replicates"
+    assert retrained_interval(0.5, patients=errors(math.nan, 1)).undefined == "undefined_replicates"
 
 
 def test_numbers_without_any_spread_have_an_interval_of_width_zero():
-    interval = retrained_interval(0.5, patient_se=0.0, n_patients=9)
+    interval = retrained_interval(0.5, patients=errors(0.0, 8))
     assert (interval.low, interval.high) == (0.5, 0.5)
 
 
@@ -107,36 +128,16 @@ def test_secondary_columns_agree_with_their_definitions():
     assert hodges_lehmann(np.array([np.nan])).undefined == "few_patients"
 
 
-@pytest.mark.parametrize(("n", "p"), [(12, 0.0873), (60, 0.0567), (100_000, 0.0500)])
-def test_few_patients_need_more_than_the_draws_say(n, p):
-    draws = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000, loc=stats.norm.ppf(0.975))  # 2.5 % beyond zero
-    assert difference_p(draws, n_patients=n) == pytest.approx(p, abs=2e-3)
-
-
-def test_two_patients_can_separate_nobody():
-    draws = np.random.default_rng(0).normal(0.5, 0.001, 2000)
-    assert difference_p(draws, n_patients=2) == 0.5
-    assert difference_p(draws, n_patients=20) < 0.001
+def test_all_pairs_at_once_are_each_pair_alone():
+    values = np.random.default_rng(3).normal(np.linspace(0, 2, 4)[:, None], size=(4, 10))
+    estimates, replicates = values.mean(axis=1), left_out(values)
+    found = pairs_p(estimates, replicates, n_patients=10)
+    for i, j in combinations(range(4), 2):
+        alone = difference_p(estimates[i] - estimates[j], replicates[i] - replicates[j], n_patients=10)
+        assert found[i, j] == found[j, i] == alone
 
 
 def test_fifty_pairs_do_not_make_a_clear_difference_unclear():
-    draws = np.stack([np.random.default_rng(i).normal(0.05 * i, 0.005, 2000) for i in range(12)])
-    assert np.nanmax(adjusted(pairs_p(draws, n_patients=100))) < 0.001
-
-
-def test_all_pairs_at_once_are_each_pair_alone():
-    rng = np.random.default_rng(3)
-    draws = rng.normal(0, 0.01, (7, 500)) + np.linspace(0, 0.05, 7)[:, None]
-    draws[5, 3] = np.nan
-    found = differences_p(draws[0] - draws[1:], n_patients=10_000)
-    expected = [difference_p(draws[0] - other, n_patients=10_000) for other in draws[1:]]
-    np.testing.assert_array_equal(found, expected)
-    assert np.isnan(found[4])
-    share = np.mean(draws[0] - draws[1] >= 0)
-    assert found[0] == pytest.approx(2 * min(share, 1 - share), abs=0.01)
-
-
-def test_equal_methods_are_rarely_separated():
-    rng = np.random.default_rng(1)
-    found = [difference_p(rng.normal(rng.normal(0, 1), 1, 2000), n_patients=50) < 0.05 for _ in range(400)]
-    assert 0.02 < np.mean(found) < 0.09
+    values = np.random.default_rng(5).normal(0.05 * np.arange(12)[:, None], 0.05, size=(12, 100))
+    p = adjusted(pairs_p(values.mean(axis=1), left_out(values), n_patients=100))
+    assert np.nanmax(p) < 0.001

@@ -1,9 +1,8 @@
-"""The bootstrap over patients: rows replay, binned replicates equal exact ones, and 95 % means 95 %."""
-
-import hashlib
+"""The jackknife over patients: replicates are metrics of the other patients, and means have textbook intervals."""
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from uad_bench.metrics import overlap, voxel
 from uad_bench.metrics.overlap import Confusion
@@ -12,11 +11,14 @@ from uad_bench.metrics.ranks import count_ranks
 from uad_bench.metrics.uncertainty import (
     MOST_SHIFT,
     Resamples,
+    fold_replicates,
+    from_bootstrap,
+    leave_one_out,
     mean_replicates,
-    percentile_interval,
     pooled_replicates,
-    resample,
+    standard_error,
     summed_counts,
+    t_interval,
 )
 
 
@@ -41,18 +43,22 @@ def replicates(patients, resamples, bins=16_384):
     return pooled_replicates(binned, counts, resamples)
 
 
-def test_rows_replay_from_the_seed_and_their_digest_is_that_of_the_indices():
-    rows = np.random.Generator(np.random.PCG64(7)).integers(0, 5, size=(20, 5))
-    resamples = resample(5, seed=7, replicates=20)
-    assert [list(np.bincount(row, minlength=5)) for row in rows] == resamples.weights.tolist()
-    assert resamples.digest == hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
-    assert resample(5, seed=8, replicates=20).digest != resamples.digest
+IDS = [f"P{i}" for i in range(40)]
+
+
+def test_each_row_leaves_out_one_patient_and_the_digest_is_that_of_the_patients_in_their_order():
+    rows = leave_one_out(["a", "b", "c"])
+    assert rows.weights.tolist() == [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    assert rows.digest == leave_one_out(["a", "b", "c"]).digest
+    assert rows.digest != leave_one_out(["b", "a", "c"]).digest
+    assert np.isnan(leave_one_out(["a"]).weights).all()
 
 
 @pytest.mark.parametrize("levels", [None, 3])
 def test_replicates_equal_the_exact_metrics_of_the_repeated_patients(levels):
     patients = cohort(np.random.default_rng(1), levels=levels)
-    resamples = resample(len(patients), seed=0, replicates=25)
+    repeats = np.random.default_rng(2).multinomial(12, np.full(12, 1 / 12), size=3)
+    resamples = Resamples(np.concatenate([leave_one_out(IDS[:12]).weights, repeats]), "")
     found = replicates(patients, resamples)
     for row, weights in enumerate(resamples.weights):
         counts = count_ranks(lambda weights=weights: repeated(patients, weights))
@@ -69,11 +75,11 @@ def test_replicates_equal_the_exact_metrics_of_the_repeated_patients(levels):
 
 def test_few_bins_are_corrected_by_the_exact_value_and_too_few_are_refused():
     patients = cohort(np.random.default_rng(2), n_patients=40, n_voxels=3_000)
-    resamples = resample(40, seed=0, replicates=50)
+    resamples = leave_one_out(IDS)
     fine, coarse, refused = (replicates(patients, resamples, bins=bins) for bins in (10**6, 1_000, 20))
     assert 0 < coarse.shift["auprc"] < MOST_SHIFT
     assert coarse.values["auprc"] == pytest.approx(fine.values["auprc"], abs=MOST_SHIFT)
-    assert refused.interval("auprc").undefined == "coarse_bins"
+    assert refused.undefined["auprc"] == "coarse_bins"
     assert fine.shift["auprc"] == pytest.approx(0, abs=1e-12)
 
 
@@ -104,23 +110,74 @@ def test_replicates_without_a_positive_have_no_value():
     patients = [(np.array([1, 2], np.float32), np.array([False, anomalous])) for anomalous in (True, False)]
     found = replicates(patients, Resamples(np.array([[2.0, 0], [0, 2]]), ""))
     assert all(np.isnan(found.values[name]).tolist() == [False, True] for name in ("auprc", "auroc", "dice"))
-    assert found.interval("auprc").undefined == "undefined_replicates"
+    assert t_interval(1.0, found.values["auprc"], n_patients=2).undefined == "undefined_replicates"
 
 
 def test_without_any_positive_the_reason_is_the_metrics_own():
     patients = [(np.array([1, 2], np.float32), np.zeros(2, bool))] * 3
-    found = replicates(patients, resample(3, seed=0, replicates=10))
-    assert found.interval("auprc").undefined == "no_positive"
-    assert found.interval("dice").undefined == "empty_ref"
+    found = replicates(patients, leave_one_out([*"abc"]))
+    assert (found.undefined["auprc"], found.undefined["dice"]) == ("no_positive", "empty_ref")
+
+
+def left_out(values):
+    """Means of all values but one, one after the other."""
+    return mean_replicates(values, leave_one_out(IDS[: len(values)]))
 
 
 def test_one_patient_has_no_interval():
-    assert percentile_interval(np.full(100, 0.5), n_patients=1).undefined == "few_patients"
+    assert t_interval(0.5, np.array([np.nan]), n_patients=1).undefined == "few_patients"
 
 
-def test_the_interval_holds_the_middle_of_the_replicates():
-    interval = percentile_interval(np.arange(101) / 100, n_patients=9, level=0.9)
-    assert (interval.low, interval.high) == pytest.approx((0.05, 0.95))
+def test_a_mean_over_patients_has_the_textbook_t_interval():
+    values = np.linspace(-1, 2, 15)
+    interval = t_interval(values.mean(), left_out(values), n_patients=15)
+    assert (interval.low, interval.high) == pytest.approx((*stats.ttest_1samp(values, 0).confidence_interval(),))
+
+
+def test_patients_for_whom_a_mean_is_undefined_neither_narrow_nor_widen_its_interval():
+    values = np.array([0.2, np.nan, 0.5, 0.9, np.nan, 0.4])
+    interval = t_interval(0.5, left_out(values), n_patients=4)
+    expected = stats.ttest_1samp(values[~np.isnan(values)], 0).confidence_interval()
+    assert (interval.low, interval.high) == pytest.approx((*expected,))
+
+
+def test_the_interval_of_a_proportion_is_symmetric_on_the_logit_scale_and_stays_between_0_and_1():
+    values = np.array([0.99, 0.999, 0.9, 0.95])
+    interval = t_interval(values.mean(), left_out(values), n_patients=4, proportion=True)
+    low, middle, high = special.logit([interval.low, values.mean(), interval.high])
+    half = stats.t.ppf(0.975, 3) * stats.sem(values) / (values.mean() * (1 - values.mean()))
+    assert (middle - low, high - middle) == pytest.approx((half, half))
+    assert t_interval(1.0, np.array([1.0, 0.9, 1.0]), n_patients=3, proportion=True).high == 1.0
+
+
+@pytest.mark.parametrize("n_folds", [1, 3, 4, 12])
+def test_folds_of_equal_size_do_not_change_the_interval_of_a_mean(n_folds):
+    values = np.random.default_rng(8).normal(size=12)
+    folds = np.split(values, n_folds)
+    replicates = fold_replicates([fold.mean() for fold in folds], [left_out(fold) for fold in folds])
+    assert standard_error(replicates, n_patients=12).value == pytest.approx(stats.sem(values))
+
+
+def test_patients_of_a_small_fold_weigh_more_in_a_mean_over_folds():
+    values, weights = np.array([1.0, 2.0, 4.0]), np.array([1 / 2, 1 / 4, 1 / 4])
+    replicates = fold_replicates([1.0, 3.0], [np.array([np.nan]), left_out(values[1:])])
+    expected = np.sqrt(3 / 2 * np.sum((weights * (values - 2.0)) ** 2))  # the mean over folds is 2
+    assert standard_error(replicates, n_patients=3).value == pytest.approx(expected)
+
+
+def test_one_dominant_patient_leaves_few_degrees_of_freedom():
+    values = np.array([0.0, 0.1, -0.1, 0.05, -0.05, 3.0])
+    kurtosis = stats.kurtosis(values, fisher=False)
+    found = standard_error(left_out(values), n_patients=6)
+    assert found.freedom == pytest.approx(12 / (kurtosis - 3 / 5))
+    assert found.freedom < 4
+    assert standard_error(left_out(np.arange(6.0)), n_patients=6).freedom == 5
+
+
+def test_bootstrap_replicates_of_old_records_keep_their_standard_error():
+    drawn = np.random.default_rng(9).normal(0.5, 0.03, 2_000)
+    error = standard_error(from_bootstrap(drawn, n_patients=12), n_patients=12)
+    assert error.value == pytest.approx(drawn.std() * np.sqrt(12 / 11))
 
 
 def test_confusions_resample_as_sums():

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from uad_bench.data.cache import cache_root
 from uad_bench.digests import digest_file
 from uad_bench.evaluation.rescore import rescore
 from uad_bench.files import read_json, write_json
-from uad_bench.metrics.uncertainty import resample
 from uad_bench.runs.events import End, LabelAccess, Start
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.record import record_digest
@@ -27,9 +25,7 @@ from uad_bench.verification.verify import verify_run
 def judged(boxes_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Scored:
     """A run that every test takes a copy of; judging takes longer than copying."""
     made = Scored(boxes_data, tmp_path_factory.mktemp("judged"), 11)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("uad_bench.evaluation.evaluation.resample", partial(resample, replicates=300))
-        made.judge("noisy")
+    made.judge("noisy")
     return made
 
 
@@ -75,7 +71,7 @@ def hide_a_missed_lesion(run: Run) -> None:
 
 def change_a_replicate(run: Run) -> None:
     values = np.load(run.replicates)
-    values[7, 0] += 1e-6
+    values[1, 0] += 1e-6
     np.save(run.replicates, values)
 
 
@@ -250,11 +246,11 @@ def test_parameters_that_were_asked_for_cannot_be_told_otherwise():
 def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
     keys = run.read_record().bootstrap.metrics
     values = np.load(run.replicates)
-    values[123, keys.index("dice@hFPR5/pooled")] *= 0.99
+    values[1, keys.index("dice@hFPR5/pooled")] *= 0.99
     np.save(run.replicates, values)
     forge(run, lambda _: None)
     findings = verify_run(run, data=scored.data).findings
-    assert any(f.where == "replicates.npy row 123 dice@hFPR5/pooled" for f in findings)
+    assert any(f.where == "replicates.npy row 1 dice@hFPR5/pooled" for f in findings)
 
 
 def test_curves_of_replicates_are_recomputed_too(run: Run, scored: Scored):
@@ -368,9 +364,24 @@ def test_a_run_without_its_maps_is_unverifiable(run: Run, scored: Scored, capsys
     assert "unverifiable" in capsys.readouterr().out
 
 
-def test_numbers_of_another_metrics_version_are_refused(run: Run, scored: Scored):
-    forge(run, lambda record: record.update(metrics_version=0))
-    assert any("rescore" in finding.what for finding in verify_run(run, data=scored.data).findings)
+def test_values_of_an_older_metrics_version_are_verified_and_its_intervals_are_said_not_to_be(run: Run, scored: Scored):
+    def older(record: dict) -> None:
+        record.update(metrics_version=1, metrics=[row for row in record["metrics"] if "matched" not in row["name"]])
+        record["metrics"][0].update(low=0.0, high=1.0)
+
+    forge(run, older)
+    result = verify_run(run, data=scored.data)
+    assert (result.findings, result.exit_code) == ((), 0)
+    assert result.numbers > 30
+    assert "intervals, replicates and tables, computed under metrics version 1" in result.unchecked[0]
+    forge(run, lambda record: record["metrics"][0].update(value=0.9))
+    assert [f.where for f in verify_run(run, data=scored.data).findings] == ["record.json auprc@all/pooled"]
+
+
+@pytest.mark.parametrize("version", [0, 99])
+def test_an_unknown_metrics_version_is_a_finding(run: Run, scored: Scored, version: int):
+    forge(run, lambda record: record.update(metrics_version=version))
+    assert [f.where for f in verify_run(run, data=scored.data).findings] == ["record.json metrics_version"]
 
 
 def test_other_data_than_the_run_had_are_refused(run: Run, scored: Scored, tmp_path: Path):

@@ -72,7 +72,7 @@ def make_record(
 
 
 def write_tables(run: Run, result: Evaluation) -> None:
-    """Write the tables of test patients, thresholds, lesions and false positives, and the bootstrap replicates."""
+    """Write the tables of test patients, thresholds, lesions and false positives, and the jackknife replicates."""
     save_replicates(run, replicates_of(result))
     write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
     write_text(run.sweep, _csv(_sweep_rows(result)))

@@ -34,7 +34,7 @@ from uad_bench.metrics.significance import (
     sign_flip_p,
     wilcoxon_p,
 )
-from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.metrics.uncertainty import standard_error, t_interval
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import key_of
 from uad_bench.runs.record import RunRecord
@@ -51,7 +51,8 @@ class PairComparison:
         low: lower end of the 95 % interval over patients, for these trained models.
         high: upper end of it.
         retrained: 95 % interval over patients and retraining; None with too few seeds.
-        p: p-value of the pooled metric by paired bootstrap, adjusted by Holm over all pairs.
+        p: p-value of the metric by Student's t, adjusted by Holm over all pairs; for a single pair it is below 0.05
+            exactly where the interval excludes zero.
         patient_difference: mean of the per-patient differences.
         patient_p: its p-value by sign flips, adjusted likewise; None where undefined.
         shift: Hodges-Lehmann estimate of the shift over patients.
@@ -176,7 +177,8 @@ def _caution(first: MethodScores, second: MethodScores) -> str:
 def _all_pairs(metric: str, methods: Sequence[MethodScores], sign: float, n_patients: int) -> Comparison:
     """Every pair, with p-values adjusted over all of them."""
     couples = list(combinations(methods, 2))
-    pooled = holm(np.array([difference_p(a.replicates - b.replicates, n_patients=n_patients) for a, b in couples]))
+    raw = [difference_p(a.mean - b.mean, a.replicates - b.replicates, n_patients=n_patients) for a, b in couples]
+    pooled = holm(np.array(raw))
     each = [_differences(a, b) for a, b in couples]
     flips = holm(np.array([sign_flip_p(differences, seed=0).value for differences in each]))
     fewest = 1 + math.ceil(math.log2(len(couples) / LEVEL))  # with fewer patients no sign-flip test can be significant
@@ -198,10 +200,12 @@ def _compare_pair(
     a: MethodScores, b: MethodScores, p: float, differences: Values, flip: float, *, fewest: int
 ) -> PairComparison:
     replicates = a.replicates - b.replicates
-    n_patients, difference, se = len(a.patients), a.mean - b.mean, float(np.std(replicates, ddof=1))
-    interval = percentile_interval(replicates, n_patients=max(2, n_patients))
+    n_patients, difference = len(a.patients), a.mean - b.mean
+    error = standard_error(replicates, n_patients=n_patients)
+    se = float(error.value)
+    interval = t_interval(difference, replicates, n_patients=n_patients)
     spreads = _spreads(a, b)
-    again = retrained_interval(difference, patient_se=se, n_patients=n_patients, seeds=spreads)
+    again = retrained_interval(difference, patients=error, seeds=spreads)
     known = differences[~np.isnan(differences)]
     total = sum(s.variance for s in spreads)
     needed = patients_to_separate(difference, se=se, n_patients=n_patients)

@@ -1,4 +1,4 @@
-"""Scores of a method for comparison, read from its runs: values per seed, bootstrap replicates, values per patient."""
+"""Scores of a method for comparison, read from its runs: values per seed, jackknife replicates, values per patient."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MethodScores:
 
     Attributes:
         values: pooled metric per seed.
-        replicates: mean over seeds per bootstrap replicate (R,).
+        replicates: mean over seeds of the jackknife replicates (n,).
         patients: mean over seeds of the metric per patient; NaN where a seed has none.
         trained: whether the method is trained, so that seeds matter.
     """
@@ -58,7 +58,7 @@ def finished_record(run: Run) -> RunRecord:
 
 
 def require_same(records: Sequence[RunRecord]) -> None:
-    """Check that all runs count the same voxels of the same patients and use the same bootstrap samples.
+    """Check that all runs count the same voxels of the same patients in the same order.
 
     Raises:
         ConfigError: they differ; the message names two runs and the differences.
@@ -66,7 +66,7 @@ def require_same(records: Sequence[RunRecord]) -> None:
     for other in records[1:]:
         aspects = differing([records[0], other])
         if records[0].bootstrap_rows != other.bootstrap_rows:
-            aspects.append("bootstrap rows")
+            aspects.append("order of the patients")
         if aspects:
             way = "; uad-bench rescore recomputes old runs with the current metrics" * ("metrics version" in aspects)
             raise ConfigError(

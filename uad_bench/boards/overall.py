@@ -22,7 +22,7 @@ from uad_bench.errors import ConfigError
 from uad_bench.metrics.ranking import ranks_of
 from uad_bench.metrics.significance import holm
 from uad_bench.metrics.stouffer import nemenyi_difference, signed_z, stouffer_p
-from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.document import Document
 
 Tasks = tuple[str, ...]
@@ -36,7 +36,7 @@ class TaskEffect(Document):
         difference: of the AUPRC gains, first minus second.
         low: lower end of the 95 % interval over patients.
         high: upper end of it.
-        p: of the difference in AUPRC by paired bootstrap, not adjusted.
+        p: of the difference in AUPRC, not adjusted.
     """
 
     task: str
@@ -191,33 +191,28 @@ class _TaskScores:
         return {name: row.number(GAIN).value or 0.0 for name, row in self.rows.items()}
 
     @cached_property
-    def replicates(self) -> dict[str, Values]:
-        """AUPRC gain (R,) by method in bootstrap samples of patients, at the prevalence of the test set."""
-        return {name: self.gains[name] + self._deviations(row) for name, row in self.rows.items()}
-
-    def values(self, name: str) -> Values:
-        """AUPRC gain (1 + R,) of a method: its value, then its replicates."""
-        return np.array([self.gains[name], *self.replicates[name]])
+    def values(self) -> dict[str, Values]:
+        """AUPRC gain (1 + R,) by method at the prevalence of the test set: its value, then draws for other patients."""
+        ranking = self.board.ranking
+        drawn = dict(zip((row.label for row in ranking.rows), ranking.draws, strict=True))
+        return {
+            name: np.concatenate([[self.gains[name]], self.gains[name] + _as_gain(drawn[name] - _auprc(row), row)])
+            for name, row in self.rows.items()
+        }
 
     def effect(self, task: str, first: str, second: str) -> TaskEffect:
         """The first method's difference to the second."""
         labels = [*self.rows]
-        replicates = self.replicates[first] - self.replicates[second]
-        interval = percentile_interval(replicates, n_patients=len(self.patients))
+        one, other = (_as_gain(_replicates(self.rows[name]), self.rows[name]) for name in (first, second))
+        difference = self.gains[first] - self.gains[second]
+        interval = t_interval(difference, one - other, n_patients=len(self.patients))
         return TaskEffect(
             task=task,
-            difference=self.gains[first] - self.gains[second],
+            difference=difference,
             low=interval.low,
             high=interval.high,
             p=float(self.board.ranking.raw[labels.index(first), labels.index(second)]),
         )
-
-    def _deviations(self, row: Row) -> Values:
-        """Deviations (R,) of the replicates of AUPRC from its value, in the unit of the gain."""
-        replicates, value, prevalence = row.replicates(AUPRC), row.number(AUPRC).value, row.number(PREVALENCE).value
-        assert replicates is not None
-        assert value is not None  # the row is ranked
-        return (replicates - value) / (1 - (prevalence or 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,11 +258,11 @@ class _Comparison:
 
     @cached_property
     def _ranks(self) -> dict[str, Values]:
-        """Ranks (M, 1 + R) of the complete methods by task: of the estimates, and in each bootstrap sample."""
+        """Ranks (M, 1 + R) of the complete methods by task: of the estimates, and in each draw for other patients."""
         if not self._complete:
             return {}
         return {
-            task: ranks_of(np.stack([scores.values(name) for name in self._complete])).astype(np.float64)
+            task: ranks_of(np.stack([scores.values[name] for name in self._complete])).astype(np.float64)
             for task, scores in self.scores.items()
         }
 
@@ -279,15 +274,15 @@ class _Comparison:
             )
         place = self._complete.index(name)
         mean = self._mean({task: ranks[place] for task, ranks in self._ranks.items()})
-        interval = percentile_interval(mean[1:], n_patients=self._n_patients(self._tasks))
+        low, high = _central(mean[1:])
         return OverallMethod(
             name=name,
             baseline=self._baseline(name),
             gains=gains,
             ranks={task: int(self._ranks[task][place, 0]) for task in self._tasks},
             mean_rank=float(mean[0]),
-            low=interval.low,
-            high=interval.high,
+            low=low,
+            high=high,
         )
 
     def _baseline(self, name: str) -> bool:
@@ -308,20 +303,19 @@ class _Comparison:
         groups = [[tasks.index(task) for task in group if task in tasks] for group in self._groups]
         held = [group for group in groups if group]
         weights = np.sqrt([self._n_patients([tasks[k] for k in group]) for group in held])
-        replicates = self._mean({t: self._difference(t, first, second) for t in tasks})[1:]
-        interval = percentile_interval(replicates, n_patients=self._n_patients(tasks))
+        low, high = _central(self._mean({t: self._difference(t, first, second) for t in tasks})[1:])
         return OverallPair(
             first=first,
             second=second,
             effects=effects,
             difference=abs(difference),
-            low=interval.low,
-            high=interval.high,
+            low=low,
+            high=high,
             p=stouffer_p(np.array([z[group].mean() for group in held]), weights),
         )
 
     def _difference(self, task: str, first: str, second: str) -> Values:
-        return self.scores[task].values(first) - self.scores[task].values(second)
+        return self.scores[task].values[first] - self.scores[task].values[second]
 
     @cached_property
     def _tasks(self) -> Tasks:
@@ -338,6 +332,30 @@ class _Comparison:
 
     def _n_patients(self, tasks: Sequence[str]) -> int:
         return len(frozenset[str]().union(*(self.scores[task].patients for task in tasks)))
+
+
+def _auprc(row: Row) -> float:
+    value = row.number(AUPRC).value
+    assert value is not None  # the row is ranked
+    return value
+
+
+def _replicates(row: Row) -> Values:
+    """Jackknife replicates (n,) of the AUPRC."""
+    replicates = row.replicates(AUPRC)
+    assert replicates is not None  # the row is ranked
+    return replicates
+
+
+def _as_gain(auprc: Values, row: Row) -> Values:
+    """Deviations of AUPRC in the unit of its gain."""
+    return auprc / (1 - (row.number(PREVALENCE).value or 0.0))
+
+
+def _central(draws: Values) -> tuple[float, float]:
+    """The central 95 % of draws (R,)."""
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _ties(names: Sequence[str], different: set[frozenset[str]]) -> tuple[Tasks, ...]:

@@ -1,4 +1,4 @@
-"""Ranks of a board's rows and their uncertainty, from bootstrap replicates with the same patients for all rows."""
+"""Ranks of a board's rows and their uncertainty, from jackknife replicates on the same patients for all rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from uad_bench.boards.result import MetricKey
 from uad_bench.boards.row import Row
-from uad_bench.metrics.ranking import RankRange, adjusted, pairs_p, rank_distribution, rank_ranges
+from uad_bench.digests import digest_json
+from uad_bench.metrics.ranking import RankRange, adjusted, draws, pairs_p, rank_distribution, rank_ranges
 
 AUPRC = MetricKey("auprc")
 LEVEL = 0.05
@@ -23,9 +24,10 @@ class Ranking:
         ranges: rank range per row, or None where unknown.
         p: Holm-adjusted p-values (M, M) of all pairs; NaN where unknown.
         raw: unadjusted p-values (M, M).
-        first: (M,) proportion of the replicates in which a row ranks first; NaN where unknown.
-        intervals: 95 % interval of the ranks over replicates, per row.
-        tau: mean Kendall tau between this ranking and those of the replicates; NaN where unknown.
+        draws: (M, R) joint draws of what the rows could reach on other patients; (M, 0) where unknown.
+        first: (M,) proportion of the draws in which a row ranks first; NaN where unknown.
+        intervals: 95 % interval of the ranks over draws, per row.
+        tau: mean Kendall tau between this ranking and those of the draws; NaN where unknown.
         reason: why ranges, p-values and proportions are unknown, or None.
     """
 
@@ -33,6 +35,7 @@ class Ranking:
     ranges: tuple[RankRange | None, ...]
     p: NDArray[np.float64]
     raw: NDArray[np.float64]
+    draws: NDArray[np.float64]
     first: NDArray[np.float64]
     intervals: tuple[tuple[int, int] | None, ...]
     tau: float
@@ -50,14 +53,16 @@ def rank_rows(rows: Sequence[Row], *, metric: MetricKey = AUPRC) -> Ranking:
     replicates = np.stack([column for column in columns if column is not None])
     n_patients = len(ranked[0].sound[0].record.subjects.test)
     estimates = np.array([_value(row, metric) for row in ranked])
-    raw = pairs_p(replicates, n_patients=n_patients)
+    raw = pairs_p(estimates, replicates, n_patients=n_patients)
     p = adjusted(raw)
-    spread = rank_distribution(estimates, replicates)
+    drawn = draws(estimates, replicates, n_patients=n_patients, seed=_seed(ranked[0]))
+    spread = rank_distribution(estimates, drawn)
     return Ranking(
         rows=tuple(ranked),
         ranges=tuple(rank_ranges(estimates, p, level=LEVEL)),
         p=p,
         raw=raw,
+        draws=drawn,
         first=spread.first,
         intervals=tuple((int(low), int(high)) for low, high in zip(spread.low, spread.high, strict=True)),
         tau=spread.kendall_tau.value,
@@ -73,13 +78,20 @@ def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None])
     drawn = {result.record.bootstrap_rows for row in rows for result in row.sound}
     if any(column is None for column in columns):
         return "no_replicates"
-    return "other_patients_drawn" if len(drawn) > 1 else None
+    return "other_patients" if len(drawn) > 1 else None
 
 
 def _unranked(rows: Sequence[Row], reason: str) -> Ranking:
     none = np.full(len(rows), np.nan)
     table = np.full((len(rows), len(rows)), np.nan)
-    return Ranking(tuple(rows), (None,) * len(rows), table, table, none, (None,) * len(rows), float("nan"), reason)
+    return Ranking(
+        tuple(rows), (None,) * len(rows), table, table, table[:, :0], none, (None,) * len(rows), float("nan"), reason
+    )
+
+
+def _seed(row: Row) -> int:
+    """Seed of the draws, the same for boards on the same patients."""
+    return int(digest_json(row.sound[0].record.bootstrap_rows)[:8], 16)
 
 
 def _value(row: Row, metric: MetricKey) -> float:

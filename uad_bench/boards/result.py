@@ -24,7 +24,7 @@ class MetricKey:
 
     @property
     def key(self) -> str:
-        """Its key among the bootstrap replicates of a record."""
+        """Its key among the replicates of a record."""
         key = key_of(self.name, self.policy, self.aggregation)
         return key if self.chain == "none" else f"{key}/{self.chain}"
 
@@ -38,7 +38,7 @@ class Result:
     """One run.
 
     Attributes:
-        replicates: bootstrap values (R,) by metric key; empty if there are none.
+        replicates: jackknife replicates (n,) by metric key; empty if there are none.
         rescored: metric rows computed later from the run's maps: lesion metrics, and all of the common chain.
         maps: SHA-256 of each score map by subject.
         experiment: the requested experiment, as stored in the run folder; None if it is missing.

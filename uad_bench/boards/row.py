@@ -1,6 +1,6 @@
 """One row of a board: the runs of a method over seeds, summarised as one set of metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from uad_bench.boards.result import MetricKey, Result, Values
-from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.metrics.registry import METRICS
+from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.isolation import is_isolated
+from uad_bench.runs.metric_rows import MetricRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Row:
         return all(is_isolated(result.record.environment.isolation) for result in self.sound)
 
     def number(self, metric: MetricKey) -> SeedMean:
-        """Mean over seeds, with an interval from bootstrap samples of patients that all seeds share."""
+        """Mean over seeds, with an interval over the patients that all seeds share."""
         metrics = [result.find(metric) for result in self.sound]
         if not metrics or any(metric is None for metric in metrics):
             return SeedMean(None)
@@ -90,12 +92,11 @@ class Row:
         if lacking:
             return SeedMean(None, undefined=lacking[0].undefined or "undefined")
         values = [metric.value for metric in known if metric.value is not None]
-        if len(known) == 1:
-            return SeedMean(values[0], known[0].low, known[0].high)
-        return SeedMean(fmean(values), *self._interval(metric, known[0].n_subjects), spread=stdev(values))
+        spread = stdev(values) if len(values) > 1 else None
+        return SeedMean(fmean(values), *self._interval(metric, known), spread=spread)
 
     def replicates(self, metric: MetricKey) -> Values | None:
-        """Mean over seeds per bootstrap replicate (R,); None if a seed lacks them."""
+        """Mean over seeds of the jackknife replicates (n,); None if a seed lacks them."""
         columns = [result.replicates.get(metric.key) for result in self.sound]
         if not columns or any(column is None for column in columns):
             return None
@@ -112,9 +113,11 @@ class Row:
         """A property of the method, such as `parameters`, from its first successful run."""
         return getattr(self.sound[0].record.method, name) if self.sound else None
 
-    def _interval(self, metric: MetricKey, n_patients: int) -> tuple[float | None, float | None]:
+    def _interval(self, metric: MetricKey, rows: Sequence[MetricRow]) -> tuple[float | None, float | None]:
+        """Interval of the mean over seeds; of a single run without replicates, as recorded."""
         replicates = self.replicates(metric)
         if replicates is None:
-            return None, None
-        interval = percentile_interval(replicates, n_patients=n_patients)
+            return (rows[0].low, rows[0].high) if len(rows) == 1 else (None, None)
+        mean, proportion = fmean(row.value or 0.0 for row in rows), METRICS[metric.name].proportion
+        interval = t_interval(mean, replicates, n_patients=rows[0].n_subjects, proportion=proportion)
         return (None, None) if interval.undefined else (interval.low, interval.high)

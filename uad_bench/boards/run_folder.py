@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from uad_bench.boards.reproduction import command_of
 from uad_bench.boards.result import Result, Values
 from uad_bench.digests import digest_file
@@ -59,7 +57,7 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
     rescored, draws = _rescored(run, record) if record.status == "ok" else ((), {})
     result = Result(
         record=record,
-        replicates={**(_replicates(run) if record.status == "ok" else {}), **draws},
+        replicates={**(load_replicates(run) if run.replicates.exists() and record.status == "ok" else {}), **draws},
         rescored=rescored,
         maps=maps,
         experiment=_experiment(run),
@@ -79,17 +77,6 @@ def complete(run: Run, *, data: Path | None, report: Report) -> None:
             rescore(run, data=data, chain=chain, report=report)
 
 
-def _replicates(run: Run) -> dict[str, Values]:
-    """Replicates rounded to the precision of a stored leaderboard, so that both give the same ranks."""
-    if not run.replicates.exists():
-        return {}
-    return {key: _rounded(values) for key, values in load_replicates(run).items()}
-
-
-def _rounded(values: Values) -> Values:
-    return values.astype(np.float32).astype(np.float64)
-
-
 def _rescored(run: Run, record: RunRecord) -> tuple[tuple[MetricRow, ...], dict[str, Values]]:
     """Metric rows computed by `rescore` that the record lacks, and their replicates."""
     known = {(row.key, row.chain) for row in record.metrics}
@@ -100,7 +87,7 @@ def _rescored(run: Run, record: RunRecord) -> tuple[tuple[MetricRow, ...], dict[
         new = [row for row in found.metrics if (row.key, row.chain) not in known]
         rows += new
         ends = "" if chain == "none" else f"/{chain}"
-        replicates |= {f"{row.key}{ends}": _rounded(draws[row.key]) for row in new if row.key in draws}
+        replicates |= {f"{row.key}{ends}": draws[row.key] for row in new if row.key in draws}
     return tuple(rows), replicates
 
 

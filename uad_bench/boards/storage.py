@@ -2,7 +2,7 @@
 
 leaderboards/<task>.md                        generated
 leaderboards/<task>/<method>-seed<k>.json     the record, without local paths, and its provenance
-leaderboards/<task>/<method>-seed<k>.npy      its bootstrap replicates, float32
+leaderboards/<task>/<method>-seed<k>.npy      its jackknife replicates, float64
 leaderboards/<task>/comparison.json           generated: ranks, and p-values of all pairs
 leaderboards/<task>/reported.toml             written by hand: results quoted from papers
 """
@@ -22,6 +22,7 @@ from uad_bench.files import atomic, read_json, safe_name, write_json
 from uad_bench.runs.document import Document
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord, record_digest
+from uad_bench.runs.replicates import current
 from uad_bench.runs.stored_experiment import StoredExperiment
 
 KEPT = (MetricKey("auprc"), MetricKey("dice", "hFPR5"))
@@ -62,7 +63,7 @@ def store_results(results: Sequence[Result], folder: Path) -> list[Path]:
         values = folder / f"{name}.npy"
         if keys:
             with atomic(values) as file:
-                np.save(file, np.stack([result.replicates[key] for key in keys]).astype(np.float32), allow_pickle=False)
+                np.save(file, np.stack([result.replicates[key] for key in keys]), allow_pickle=False)
         write_json(folder / f"{name}.json", document(result, keys, digest_file(values) if keys else None))
     return [folder / f"{name}.json" for name in names]
 
@@ -134,9 +135,10 @@ def _read(path: Path) -> Result:
     if row.get("digest") != record_digest(row):
         raise VerificationError(f"{path}: was changed after it was written (its digest differs); build the board again")
     provenance = Provenance.parse(row.pop(BOARD), f"{path}: {BOARD}")
+    record = RunRecord.parse(row, str(path))
     return Result(
-        record=RunRecord.parse(row, str(path)),
-        replicates=_replicates(path.with_suffix(".npy"), provenance),
+        record=record,
+        replicates=current(_replicates(path.with_suffix(".npy"), provenance), record),
         rescored=provenance.rescored,
         maps=provenance.maps,
         experiment=provenance.experiment,

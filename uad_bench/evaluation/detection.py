@@ -1,6 +1,6 @@
 """Detection of lesions at a fixed number of false positives, and false alarms on lesion-free slices and patients.
 
-Every bootstrap replicate chooses its own threshold, as the estimate does on all test patients.
+Every replicate chooses its own threshold, as the estimate does on all test patients.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _curves(subjects: Sequence[SubjectResult], resamples: Resamples) -> Detectio
 
 
 def _weights(resamples: Resamples) -> Values:
-    """Weights (1 + R, n): every patient once, then the rows of the bootstrap."""
+    """Weights (1 + R, n): every patient once, then the rows of the resamples."""
     return np.concatenate([np.ones((1, resamples.n_patients)), resamples.weights])
 
 

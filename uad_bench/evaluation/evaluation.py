@@ -26,9 +26,9 @@ from uad_bench.metrics.ranks import RankCounts, count_ranks
 from uad_bench.metrics.surface import SURFACES
 from uad_bench.metrics.uncertainty import (
     Resamples,
+    leave_one_out,
     mean_replicates,
     pooled_replicates,
-    resample,
     summed_counts,
 )
 from uad_bench.metrics.value import MetricValue, undefined
@@ -55,7 +55,7 @@ class Evaluation:
         estimates: metrics with their replicates, in the order of the record.
         groups: the same for subgroups of patients, such as tertiles of lesion size.
         counts: exact counts of the pooled test voxels, used for curves.
-        rows: digest of the bootstrap rows; runs with the same rows are compared pairwise.
+        rows: digest of the patients left out in turn; runs with the same digest are compared pairwise.
         size_cuts_mm3: tertile limits of the reference volume; empty with fewer than three patients with a lesion.
         components: lesions and false positives at one false positive per volume.
         detection: rates of all test patients at the thresholds of the FROC curve.
@@ -94,7 +94,6 @@ def evaluate(
     *,
     val: Sequence[str],
     test: Sequence[str],
-    seed: int,
     shapes: bool = False,
     groupings: Sequence[Grouping] = (),
 ) -> Evaluation:
@@ -102,7 +101,6 @@ def evaluate(
 
     Args:
         cases: references and maps of validation and test patients, under the protocol.
-        seed: for the bootstrap rows; the same for all compared methods, so that differences are paired.
         shapes: whether to compute lesion and surface metrics, which takes seconds per patient.
         groupings: further subgroups of the test patients, in addition to tertiles of lesion size.
 
@@ -115,7 +113,7 @@ def evaluate(
         raise DataError(f"protocol {chosen.name}: no test patient has a slice to evaluate")
     counts = count_ranks(partial(cases.voxels, test), names=test)
     thresholds = choose_thresholds(cases, sorted(val), counts)
-    bins_at, shaped = _bootstrap_thresholds(cases, test, counts), chosen.shapes if shapes else ()
+    bins_at, shaped = _shared_thresholds(cases, test, counts), chosen.shapes if shapes else ()
     levels = froc_thresholds(counts)
     subjects = [
         measure_subject(case, thresholds, chosen.steps, levels=levels, slice_alarms=cases.alarms(case), shapes=shaped)
@@ -123,9 +121,9 @@ def evaluate(
     ]
     bins = count_patients(cases.voxels(test), bins_at)
     labels = Labels(chain=chosen.chain_name, region=chosen.region, n_subjects=len(test))
-    inputs = _EstimateInputs(subjects, thresholds, bins, counts, resample(len(test), seed=seed), labels)
+    inputs = _EstimateInputs(subjects, thresholds, bins, counts, leave_one_out(test), labels)
     sizes = size_groups({s.subject: s.anomaly_mm3 for s in subjects})
-    parts = [_part(inputs, cases, g, value, seed) for g in (sizes, *groupings) for value in g.values]
+    parts = [_part(inputs, cases, g, value) for g in (sizes, *groupings) for value in g.values]
     return Evaluation(
         (
             *_estimates(inputs),
@@ -144,8 +142,8 @@ def evaluate(
     )
 
 
-def _bootstrap_thresholds(cases: Cases, test: Sequence[str], counts: RankCounts) -> NDArray[np.float32]:
-    """Thresholds of the bootstrap counts; scores of few positives alone would make the AUROC inaccurate."""
+def _shared_thresholds(cases: Cases, test: Sequence[str], counts: RankCounts) -> NDArray[np.float32]:
+    """Thresholds at which patients are counted; scores of few positives alone would make the AUROC inaccurate."""
     of_positives = shared_thresholds(counts)
     if of_positives.size >= FEW_THRESHOLDS:
         return of_positives
@@ -171,8 +169,8 @@ def _group_estimates(inputs: _EstimateInputs) -> Iterator[Estimate]:
     yield from _of_lesions(inputs)
 
 
-def _part(whole: _EstimateInputs, cases: Cases, grouping: Grouping, value: str, seed: int) -> _EstimateInputs:
-    """The inputs for the patients of one group, with separate bootstrap rows."""
+def _part(whole: _EstimateInputs, cases: Cases, grouping: Grouping, value: str) -> _EstimateInputs:
+    """The inputs for the patients of one group."""
     members = grouping.values[value]
     index = np.array([i for i, s in enumerate(whole.subjects) if s.subject in members], np.int64)
     names = [whole.subjects[i].subject for i in index]
@@ -181,7 +179,7 @@ def _part(whole: _EstimateInputs, cases: Cases, grouping: Grouping, value: str, 
         subjects=[whole.subjects[i] for i in index],
         bins=whole.bins.of(index),
         counts=count_ranks(partial(cases.voxels, names), names=names),
-        resamples=resample(len(names), seed=seed),
+        resamples=leave_one_out(names),
         labels=replace(whole.labels, n_subjects=len(names), group=f"{grouping.name}={value}"),
     )
 

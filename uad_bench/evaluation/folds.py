@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.digests import digest_json
-from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.metrics.registry import METRICS
+from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.cost import cost_of_folds
 from uad_bench.runs.folder import Run
 from uad_bench.runs.isolation import weakest
@@ -17,7 +18,7 @@ from uad_bench.runs.replicates import Replicates, load_replicates, mean_of_folds
 
 
 def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRecord:
-    """The record over folds: each metric is the mean over folds, with an interval from patients resampled within folds.
+    """The record over folds: each metric is the mean over folds, with an interval from patients of all folds.
 
     Each fold has its own model, threshold and score scale, so scores of different folds are never pooled.
     """
@@ -34,7 +35,7 @@ def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRe
     }
     if last.status != "ok":
         return run.seal(last.model_copy(update=shared))
-    replicates = mean_of_folds([load_replicates(fold) for fold in run.folds])
+    replicates = mean_of_folds([fold.metrics for fold in records], [load_replicates(fold) for fold in run.folds])
     digest = digest_json([fold.task.split.digest for fold in records])
     split = SplitFacts(name=f"{n_folds} folds", digest=digest, note="")
     pooled = {
@@ -49,13 +50,13 @@ def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRe
 
 
 def mean_metrics(folds: Sequence[Sequence[MetricRow]], replicates: Replicates) -> tuple[MetricRow, ...]:
-    """The mean over folds of each metric of the first fold, with intervals from replicates (R,) by key."""
+    """The mean over folds of each metric of the first fold, with intervals from replicates (n,) by key."""
     tables = [{metric.key: metric for metric in fold} for fold in folds]
     return tuple(_mean([table.get(key) for table in tables], replicates.get(key)) for key in tables[0])
 
 
 def bootstrap_of_folds(folds: Sequence[Numbers], replicates: Replicates) -> Bootstrap:
-    """Digests of the bootstrap rows of each fold, and the metrics with replicates."""
+    """Digests of the patients of each fold, and the metrics with replicates."""
     drawn = (fold.bootstrap.rows if fold.bootstrap else None for fold in folds)
     rows = tuple(digest if isinstance(digest, str) else None for digest in drawn)
     return Bootstrap(rows=rows, metrics=tuple(replicates))
@@ -76,6 +77,10 @@ def _mean(folds: Sequence[MetricRow | None], replicates: NDArray[np.float64] | N
         reasons = [metric.undefined for metric in known if metric.value is None]
         return mean.model_copy(update={"undefined": (reasons or [None])[0] or "absent"})
     mean = mean.model_copy(update={"value": fmean(values)})
-    if replicates is None or (interval := percentile_interval(replicates, n_patients=n)).undefined:
+    if replicates is None:
+        return mean
+    proportion = METRICS[mean.name].proportion
+    interval = t_interval(fmean(values), replicates, n_patients=n, proportion=proportion)
+    if interval.undefined:
         return mean
     return mean.model_copy(update={"low": interval.low, "high": interval.high})

@@ -14,7 +14,6 @@ from uad_bench.data.cache import Cache, cache_root
 from uad_bench.data.cohort import Cohort, read_input
 from uad_bench.data.reference import build_references
 from uad_bench.data.splits import Split
-from uad_bench.digests import digest_json
 from uad_bench.evaluation.cases import Cases, ScoreMap
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol
@@ -40,8 +39,7 @@ def judge(
     cases = cases_of(run, cohort, split, load_protocol(cohort.task.protocol), report)
     cases = replace(cases, carried=carried)
     report(Progress("evaluating", 0, 1))
-    seed = bootstrap_seed(split.test)
-    result = evaluate(cases, val=validated(run, split), test=split.test, seed=seed)
+    result = evaluate(cases, val=validated(run, split), test=split.test)
     report(Progress("evaluating", 1, 1))
     return result
 
@@ -74,8 +72,3 @@ def read_map(path: Path) -> ScoreMap:
     """A stored score map, memory-mapped."""
     array: ScoreMap = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
-
-
-def bootstrap_seed(test: tuple[str, ...]) -> int:
-    """Bootstrap seed from the test patients, so that all methods on the same patients share their rows."""
-    return int(digest_json(sorted(test))[:8], 16)

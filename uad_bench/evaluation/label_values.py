@@ -15,7 +15,7 @@ from uad_bench.data.volume import read_volume
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.thresholds import Threshold
 from uad_bench.metrics.overlap import Confusion, sensitivity, smallest_float32
-from uad_bench.metrics.uncertainty import resample, summed_counts
+from uad_bench.metrics.uncertainty import leave_one_out, summed_counts
 from uad_bench.runs.metric_rows import Estimate, Labels
 
 GROUP = "label"
@@ -30,8 +30,6 @@ def sensitivity_by_label(
     subjects: Mapping[str, Subject],
     test: Sequence[str],
     thresholds: Mapping[str, Threshold],
-    *,
-    seed: int,
 ) -> Iterator[Estimate]:
     """Pooled sensitivity at each threshold within each label value, as groups `label=1` and so on.
 
@@ -42,14 +40,14 @@ def sensitivity_by_label(
         subjects: their files.
         test: the evaluated patients.
         thresholds: by policy; undefined ones are left out.
-        seed: for the bootstrap rows.
     """
     known = {policy: t.value for policy, t in thresholds.items() if t.undefined is None}
-    counted = [_count(cases, subjects[name], known) for name in cases.present(test)]
+    present = cases.present(test)
+    counted = [_count(cases, subjects[name], known) for name in present]
     values = sorted({value for counts in counted for value, _ in counts})
     if not 1 < len(values) <= MOST:
         return
-    resamples, protocol, none = resample(len(counted), seed=seed), cases.protocol, Confusion(0, 0, 0, 0)
+    resamples, protocol, none = leave_one_out(present), cases.protocol, Confusion(0, 0, 0, 0)
     for value in values:
         n = sum(any(value == one for one, _ in counts) for counts in counted)
         labels = Labels(chain=protocol.chain_name, region=protocol.region, n_subjects=n, group=f"{GROUP}={value}")

@@ -27,7 +27,7 @@ def matched_auroc(cases: Cases, test: Sequence[str], resamples: Resamples, label
     Args:
         cases: test patients under the protocol.
         test: names of the patients, in the order of the resamples.
-        resamples: bootstrap rows.
+        resamples: rows of patient weights.
         labels: settings of the row.
     """
     if cases.inputs is None:

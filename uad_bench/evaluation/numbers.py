@@ -23,7 +23,7 @@ def numbers(result: Evaluation) -> Numbers:
 
 
 def replicates_of(result: Evaluation) -> dict[str, NDArray[np.float64]]:
-    """Replicates (R,) of the metrics that have an interval, by key."""
+    """Replicates (n,) of the metrics that can have an interval, by key."""
     return {e.metric.key: e.replicates for e in result.estimates if e.replicates is not None}
 
 

@@ -24,12 +24,12 @@ from uad_bench.data.store import read_scans
 from uad_bench.data.volume import read_volume
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
-from uad_bench.evaluation.judging import Report, bootstrap_seed, cases_of, read_map
+from uad_bench.evaluation.judging import Report, cases_of, read_map
 from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.files import write_json
 from uad_bench.method import Modality, Progress
 from uad_bench.metrics.reconstruction import RECONSTRUCTION, ReconstructionSums, sum_reconstruction
-from uad_bench.metrics.uncertainty import mean_replicates, resample, summed_counts
+from uad_bench.metrics.uncertainty import Resamples, leave_one_out, mean_replicates, summed_counts
 from uad_bench.metrics.validity import require_scores
 from uad_bench.metrics.value import MetricValue, undefined
 from uad_bench.runs.document import Document
@@ -109,7 +109,7 @@ def measure_reconstructions(run: Run, parts: Sequence[Stored], report: Report = 
 def compute_reconstructions(
     parts: Sequence[Stored], report: Report = lambda _: None, *, cache: Path | None = None
 ) -> tuple[Reconstructions, dict[str, NDArray[np.float64]]]:
-    """The document that `measure_reconstructions` stores, and its replicates (R,) by metric key."""
+    """The document that `measure_reconstructions` stores, and its replicates (n,) by metric key."""
     sums = [dict(_sums(part, report, cache)) if part.record.status == "ok" else {} for part in parts]
     results = [_numbers(part, found) for part, found in zip(parts, sums, strict=True) if found]
     numbers, replicates = results[0] if len(results) == 1 else _over_folds(results)
@@ -150,7 +150,7 @@ def document_path(run: Run) -> Path:
 
 
 def replicates_path(run: Run) -> Path:
-    """Path of its bootstrap replicates."""
+    """Path of its jackknife replicates."""
     return run.path / "reconstructions.npy"
 
 
@@ -197,16 +197,15 @@ def _numbers(part: Stored, sums: Mapping[str, ReconstructionSums]) -> tuple[Numb
     """Each metric pooled over all voxels, and as the mean over patients."""
     protocol = load_protocol(part.cohort.task.protocol)
     labels = Labels(chain="none", region=protocol.region, n_subjects=len(sums))
-    found = list(_estimates(list(sums.values()), labels, seed=bootstrap_seed(part.split.test)))
+    resamples = leave_one_out(list(sums))
+    found = list(_estimates(list(sums.values()), labels, resamples))
     replicates = {e.metric.key: e.replicates for e in found if e.replicates is not None}
-    rows = resample(len(sums), seed=bootstrap_seed(part.split.test)).digest
-    bootstrap = Bootstrap(rows=rows, metrics=tuple(replicates))
+    bootstrap = Bootstrap(rows=resamples.digest, metrics=tuple(replicates))
     numbers = NO_NUMBERS.model_copy(update={"metrics": tuple(e.metric for e in found), "bootstrap": bootstrap})
     return numbers, replicates
 
 
-def _estimates(sums: Sequence[ReconstructionSums], labels: Labels, *, seed: int) -> Iterator[Estimate]:
-    resamples = resample(len(sums), seed=seed)
+def _estimates(sums: Sequence[ReconstructionSums], labels: Labels, resamples: Resamples) -> Iterator[Estimate]:
     total, resampled = reduce(_add, sums), summed_counts(sums, resamples)
     for name, metric in RECONSTRUCTION.items():
         yield labels.row(name, metric(total), metric.replicates(resampled))
@@ -227,7 +226,7 @@ def _over_folds(
 ) -> tuple[Numbers, dict[str, NDArray[np.float64]]]:
     if not results:
         return NO_NUMBERS, {}
-    replicates = mean_of_folds([values for _, values in results])
+    replicates = mean_of_folds([found.metrics for found, _ in results], [values for _, values in results])
     metrics = mean_metrics([found.metrics for found, _ in results], replicates)
     bootstrap = bootstrap_of_folds([found for found, _ in results], replicates)
     return NO_NUMBERS.model_copy(update={"metrics": metrics, "bootstrap": bootstrap}), replicates

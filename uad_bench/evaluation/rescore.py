@@ -16,7 +16,7 @@ from uad_bench.errors import MethodError
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
 from uad_bench.evaluation.groups import column_groups
-from uad_bench.evaluation.judging import bootstrap_seed, cases_of, validated
+from uad_bench.evaluation.judging import cases_of, validated
 from uad_bench.evaluation.label_values import sensitivity_by_label
 from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
@@ -39,7 +39,7 @@ from uad_bench.runs.replicates import mean_of_folds, read_columns, write_columns
 
 Report = Callable[[Progress], None]
 Scored = tuple[Numbers, dict[str, NDArray[np.float64]]]
-"""Numbers of a record, and replicates (R,) by metric key."""
+"""Numbers of a record, and replicates (n,) by metric key."""
 FOLDER = "rescored"
 RULES_VERSION = 2  # raise it when a default of a protocol changes
 
@@ -145,7 +145,7 @@ def rescore(
 def compute_rescoring(
     parts: Sequence[Stored], protocol: str, chain: str, by: str | None, report: Report, *, cache: Path | None = None
 ) -> tuple[Rescoring, dict[str, NDArray[np.float64]]]:
-    """The document that `rescore` stores, and its replicates (R,) by metric key.
+    """The document that `rescore` stores, and its replicates (n,) by metric key.
 
     Args:
         parts: the run, or its folds.
@@ -171,7 +171,7 @@ def compute_rescoring(
 def read_rescored(
     run: Run, protocol: str, chain: str = "none", by: str | None = None
 ) -> tuple[Rescoring, dict[str, NDArray[np.float64]]] | None:
-    """A stored result and its replicates (R,) by metric key; None if there is no such result.
+    """A stored result and its replicates (n,) by metric key; None if there is no such result.
 
     Results of other versions of the metrics or of the protocol's file are ignored.
     """
@@ -244,7 +244,6 @@ def _numbers(
         cases,
         val=validated(part.run, part.split),
         test=part.split.test,
-        seed=bootstrap_seed(part.split.test),
         shapes=shapes,
         groupings=groupings,
     )
@@ -255,7 +254,6 @@ def _numbers(
             part.cohort.subjects,
             part.split.test,
             result.thresholds,
-            seed=bootstrap_seed(part.split.test),
         )
         found = found.model_copy(update={"groups": (*found.groups, *(e.metric for e in parts))})
     return found, replicates_of(result)
@@ -269,7 +267,7 @@ def _replayed(result: Replay) -> Numbers:
 
 def _over_folds(results: Sequence[Scored]) -> Scored:
     """Means over folds, without groups, because folds have too few patients."""
-    replicates = mean_of_folds([values for _, values in results])
+    replicates = mean_of_folds([found.metrics for found, _ in results], [values for _, values in results])
     metrics = mean_metrics([found.metrics for found, _ in results], replicates)
     bootstrap = bootstrap_of_folds([found for found, _ in results], replicates) if replicates else None
     return NO_NUMBERS.model_copy(update={"metrics": metrics, "bootstrap": bootstrap}), replicates

@@ -151,4 +151,5 @@ LESION_FP = Metric(
     label="Lesion FP",
     description=f"false-positive components per volume; {_DROPPED}",
     better="lower",
+    proportion=False,
 )

@@ -23,6 +23,7 @@ class Metric:
         description: one sentence.
         better: which direction is better; None if it describes the data.
         unit: `""` for a ratio, else `"mm"` or `"mL"`.
+        proportion: whether its values lie between 0 and 1, and so do its intervals.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Metric:
     description: str
     better: Literal["higher", "lower"] | None = "higher"
     unit: str = ""
+    proportion: bool = True
 
 
 M = TypeVar("M", bound=Metric)

@@ -1,4 +1,4 @@
-"""Per-patient counts at shared thresholds, from which a bootstrap over patients is computed without the voxels."""
+"""Per-patient counts at shared thresholds, from which a jackknife over patients is computed without the voxels."""
 
 from __future__ import annotations
 

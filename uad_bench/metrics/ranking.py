@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.significance import differences_p, holm
+from uad_bench.metrics.significance import difference_p, holm
 from uad_bench.metrics.value import MetricValue, ratio
+
+DRAWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +27,13 @@ class RankRange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankDistribution:
-    """Ranks of M methods over replicates.
+    """Ranks of M methods over draws.
 
     Attributes:
-        first: (M,) share of the replicates in which a method ranks first (ties count for each).
+        first: (M,) share of the draws in which a method ranks first (ties count for each).
         low: (M,) int64 lower end of the interval of ranks.
         high: (M,) int64 upper end.
-        kendall_tau: mean agreement of the replicates with the ranking by the estimates; undefined with one method.
+        kendall_tau: mean agreement of the draws with the ranking by the estimates; undefined with one method.
     """
 
     first: NDArray[np.float64]
@@ -39,11 +42,34 @@ class RankDistribution:
     kendall_tau: MetricValue
 
 
-def pairs_p(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
-    """Unadjusted p (M, M) of all pairs of rows from replicates (M, R); NaN on the diagonal."""
-    rows = enumerate(replicates[:-1], 1)
-    pairs = [differences_p(one - replicates[after:], n_patients=n_patients) for after, one in rows]
-    return pairwise(np.concatenate(pairs) if pairs else np.empty(0), n_methods=len(replicates))
+def pairs_p(estimates: NDArray[np.float64], replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
+    """Unadjusted p (M, M) of all pairs from estimates (M,) and jackknife replicates (M, R); NaN on the diagonal."""
+    table = np.full((estimates.size, estimates.size), np.nan)
+    for k, (estimate, one) in enumerate(zip(estimates, replicates, strict=True)):
+        after = slice(k + 1, None)
+        table[k, after] = difference_p(estimate - estimates[after], one - replicates[after], n_patients=n_patients)
+        table[after, k] = table[k, after]
+    return table
+
+
+def draws(
+    estimates: NDArray[np.float64], replicates: NDArray[np.float64], *, n_patients: int, seed: int, size: int = DRAWS
+) -> NDArray[np.float64]:
+    """Values (M, size) that the methods could have on other patients: multivariate t with the jackknife's covariance.
+
+    Args:
+        estimates: (M,) metric of each method.
+        replicates: (M, R) jackknife replicates.
+        n_patients: n of the jackknife.
+        seed: equal seeds give paired draws of results on the same patients.
+        size: number of draws.
+    """
+    random = np.random.Generator(np.random.PCG64(seed))
+    deviations = replicates - replicates.mean(axis=1, keepdims=True)
+    normal = math.sqrt((n_patients - 1) / n_patients) * deviations @ random.normal(size=(replicates.shape[1], size))
+    freedom = n_patients - 1
+    drawn: NDArray[np.float64] = estimates[:, None] + normal / np.sqrt(random.chisquare(freedom, size) / freedom)
+    return drawn
 
 
 def adjusted(raw: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,12 +94,12 @@ def rank_ranges(estimates: NDArray[np.float64], p: NDArray[np.float64], *, level
 
 
 def rank_distribution(
-    estimates: NDArray[np.float64], replicates: NDArray[np.float64], *, level: float = 0.95
+    estimates: NDArray[np.float64], drawn: NDArray[np.float64], *, level: float = 0.95
 ) -> RankDistribution:
-    """Stability of the ranking by estimates (M,) over paired replicates (M, R)."""
-    ranks = ranks_of(replicates)  # (M, R)
+    """Stability of the ranking by estimates (M,) over joint draws (M, R)."""
+    ranks = ranks_of(drawn)  # (M, R)
     ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=1, method="inverted_cdf").astype(np.int64)
-    taus = [kendall_tau(estimates, column) for column in replicates.T]
+    taus = [kendall_tau(estimates, column) for column in drawn.T]
     known = [tau.value for tau in taus if tau.defined]
     return RankDistribution(
         first=np.mean(ranks == 1, axis=1), low=ends[0], high=ends[1],

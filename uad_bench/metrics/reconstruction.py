@@ -105,6 +105,7 @@ class ReconstructionMetric(Metric):
         required: counts that must be positive, by the reason code if one is not.
     """
 
+    proportion: bool = False
     numerator: Callable[[Any], Any]
     denominator: Callable[[Any], Any]
     required: tuple[str, ...]

@@ -37,6 +37,7 @@ _OVER_THRESHOLDS = (
         name="auprc_gain",
         label="AUPRC gain",
         description="(AUPRC - prevalence) / (1 - prevalence); 0 for a constant map",
+        proportion=False,
     ),
     Metric(
         name="prevalence",
@@ -57,6 +58,7 @@ _HEALTHY_SLICES = (
         label="FPR ratio",
         description="FPR in test slices without anomaly, divided by the policy's nominal rate",
         better=None,
+        proportion=False,
     ),
 )
 _SLICES = (
@@ -76,7 +78,12 @@ _SLICES = (
 
 _VOLUMES = (
     Metric(
-        name="lesion_ml", label="Lesion volume", description="volume of a patient's lesions", better=None, unit="mL"
+        name="lesion_ml",
+        label="Lesion volume",
+        description="volume of a patient's lesions",
+        better=None,
+        unit="mL",
+        proportion=False,
     ),
     Metric(
         name="false_positive_ml",
@@ -84,6 +91,7 @@ _VOLUMES = (
         description="volume of a patient's voxels that are predicted anomalous and are healthy",
         better="lower",
         unit="mL",
+        proportion=False,
     ),
 )
 

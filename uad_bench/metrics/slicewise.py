@@ -62,7 +62,7 @@ class SliceScores:
     anomalous: NDArray[np.bool_]
 
     def voxels(self, reduction: str) -> Voxels:
-        """Scores and labels of the slices, in the form of voxels for `count_ranks` and the bootstrap."""
+        """Scores and labels of the slices, in the form of voxels for `count_ranks` and the jackknife."""
         return self.scores[reduction], self.anomalous
 
 

@@ -136,6 +136,7 @@ SURFACES = by_name(
         description="95th percentile of the surface distances, the larger of both directions",
         better="lower",
         unit="mm",
+        proportion=False,
         of=hd95,
     ),
     SurfaceMetric(
@@ -144,6 +145,7 @@ SURFACES = by_name(
         description="average symmetric surface distance",
         better="lower",
         unit="mm",
+        proportion=False,
         of=assd,
     ),
 )

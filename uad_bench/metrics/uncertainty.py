@@ -1,12 +1,13 @@
-"""Bootstrap over patients: confidence intervals of metrics.
+"""Jackknife over patients: standard errors, confidence intervals and tests of metrics.
 
-All methods and seeds share the same rows of resampled patients, so that differences are paired. Voxels of one patient
-are not independent; resampling them instead would give intervals many times too narrow.
+Each metric is computed once more without each patient in turn (Quenouille 1956; Tukey 1958). The n replicates give the
+standard error of the metric, of a mean over seeds or folds, and of a difference between two methods on the same
+patients. Intervals and p-values use Student's t. Voxels of one patient are not independent; leaving out voxels instead
+would give intervals many times too narrow.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -15,27 +16,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uad_bench.digests import digest_json
 from uad_bench.metrics.pooled_bins import PatientCounts
 from uad_bench.metrics.ranks import RankCounts
 from uad_bench.metrics.voxel import auroc, average_precision, best_dice
 
 Values = NDArray[np.float64]
-REPLICATES = 2_000
 MOST_SHIFT = 5e-4
 """Largest difference between a metric and its binned form for which replicates are corrected."""
 
-_LEAST_DEFINED = 0.95  # share of replicates in which a metric must be defined for its interval to be defined
 _BLOCK = 16  # replicates at once: 16 x 16,384 float64 are 2 MiB
 _THRESHOLDS = 64  # thresholds at once: 2,000 x 64 float64 are 1 MiB, which stays in a processor's cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resamples:
-    """Rows of patients drawn with replacement.
+    """Weights of the patients in each replicate.
 
     Attributes:
-        weights: (R, n) float64, how often patient j occurs in row r.
-        digest: SHA-256 of the drawn indices as little-endian int64, (R, n) row by row.
+        weights: (R, n) float64; for the jackknife R = n, and patient j has weight 0 in row j and 1 in the others.
+        digest: SHA-256 of the patients' ids in their order; equal digests mean that replicates are paired.
     """
 
     weights: NDArray[np.float64]
@@ -65,45 +65,127 @@ class PooledReplicates:
             NaN where the metric is undefined in a replicate.
         shift: what was added to each metric's replicates: exact - binned point estimate.
         undefined: reason by metric name, where a metric or its replicates are undefined.
-        n_patients: patients per row.
     """
 
     values: Mapping[str, NDArray[np.float64]]
     shift: Mapping[str, float]
     undefined: Mapping[str, str]
-    n_patients: int
-
-    def interval(self, name: str, *, level: float = 0.95) -> Interval:
-        """The percentile interval of one metric."""
-        if name in self.undefined:
-            return Interval(math.nan, math.nan, level, self.undefined[name])
-        return percentile_interval(self.values[name], n_patients=self.n_patients, level=level)
 
 
-def resample(n_patients: int, *, seed: int, replicates: int = REPLICATES) -> Resamples:
-    """Draw rows of n patients with replacement (PCG64), the same for the same seed and n."""
-    rows = np.random.Generator(np.random.PCG64(seed)).integers(0, n_patients, size=(replicates, n_patients))
-    weights = np.zeros(rows.shape)
-    np.add.at(weights, (np.arange(replicates)[:, None], rows), 1)
-    return Resamples(weights, hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest())
+def leave_one_out(subjects: Sequence[str]) -> Resamples:
+    """The rows of the jackknife: each omits one patient. A single patient cannot be left out: its weight is NaN."""
+    n = len(subjects)
+    weights = np.ones((n, n)) - np.eye(n) if n > 1 else np.full((1, 1), np.nan)
+    return Resamples(weights, digest_json(list(subjects)))
 
 
-def percentile_interval(values: NDArray[np.float64], *, n_patients: int, level: float = 0.95) -> Interval:
-    """The central `level` of the replicates (R,), by linear quantiles.
+@dataclass(frozen=True, slots=True, eq=False)
+class StandardErrors:
+    """Jackknife standard errors of one or more metrics.
 
-    Undefined: `few_patients` below two, `undefined_replicates` where more than 5 % of the replicates have no value.
+    Attributes:
+        value: (...) standard error; NaN where a replicate is undefined, or with a single patient.
+        freedom: (...) degrees of freedom of Student's t.
     """
-    defined = values[~np.isnan(values)]
+
+    value: NDArray[np.float64]
+    freedom: NDArray[np.float64]
+
+
+def standard_error(replicates: NDArray[np.float64], *, n_patients: int) -> StandardErrors:
+    """Standard errors (...) from jackknife replicates (..., R).
+
+    SE^2 = (n - 1) / n * sum d^2, with the replicates' deviations d from their mean (Tukey 1958). If few
+    patients dominate the sum, it is less certain: its degrees of freedom are 2 n / (k - (n - 3) / (n - 1)), at most
+    n - 1, with the kurtosis k = n sum d^4 / (sum d^2)^2 (O'Neill 2014). Where a metric is a mean over the patients for
+    whom it is defined, n is their number, and less than R.
+    """
+    n = n_patients
+    if n < 2:
+        return StandardErrors(np.full(replicates.shape[:-1], np.nan), np.ones(replicates.shape[:-1]))
+    squares = (replicates - replicates.mean(axis=-1, keepdims=True)) ** 2
+    total = squares.sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        kurtosis = np.where(total > 0, n * np.sum(squares**2, axis=-1) / total**2, 1.0)
+    freedom = np.minimum(n - 1, 2 * n / (np.maximum(1, kurtosis) - (n - 3) / (n - 1)))
+    return StandardErrors(np.sqrt((n - 1) / n * total), freedom)
+
+
+def t_interval(
+    estimate: float,
+    replicates: NDArray[np.float64],
+    *,
+    n_patients: int,
+    proportion: bool = False,
+    level: float = 0.95,
+) -> Interval:
+    """Student's t interval from jackknife replicates (R,).
+
+    Undefined: `few_patients` below two, `undefined_replicates` where the metric is undefined without some patient.
+
+    Args:
+        estimate: the metric on all patients, or a difference.
+        replicates: the same without each patient.
+        n_patients: on which the metric is defined.
+        proportion: whether the metric lies between 0 and 1. Its interval is then computed on the logit scale, on
+            which its distribution is closer to symmetric, and does not leave that range.
+        level: of the interval.
+    """
     if n_patients < 2:
         return Interval(math.nan, math.nan, level, "few_patients")
-    if defined.size < max(1, _LEAST_DEFINED * values.size):
+    error = standard_error(replicates, n_patients=n_patients)
+    if np.isnan(error.value):
         return Interval(math.nan, math.nan, level, "undefined_replicates")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level)
+    half = t_quantile((1 + level) / 2, float(error.freedom)) * float(error.value)
+    if not proportion:
+        return Interval(estimate - half, estimate + half, level)
+    if not 0 < estimate < 1:
+        return Interval(max(0.0, estimate - half), min(1.0, estimate + half), level)
+    logit, half = math.log(estimate / (1 - estimate)), half / (estimate * (1 - estimate))
+    return Interval(_expit(logit - half), _expit(logit + half), level)
+
+
+def t_quantile(probability: float, freedom: float) -> float:
+    """Quantile of Student's t distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, probability))
+
+
+def fold_replicates(estimates: Sequence[float], folds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Jackknife replicates (n,) of the mean of K folds, in the order of the folds' patients.
+
+    Patient j of fold k contributes u = estimate_k + (n_k - 1) (mean of the fold's replicates - replicate_j), the fold's
+    metric in place of it in a fold of one patient, with weight 1 / (K n_k). Deviations of u from the mean over folds
+    hold the variation within folds and that between them, whether there is one fold or one for each patient. (For
+    influence values of cross-validated metrics see LeDell, Petersen and van der Laan 2015.)
+
+    Args:
+        estimates: the metric of each fold.
+        folds: its replicates (n_k,) within each fold.
+    """
+    mean, n = float(np.mean(estimates)), sum(map(len, folds))
+    pairs = zip(estimates, folds, strict=True)
+    influence = [(estimate - mean + _influence(within)) * n / (len(folds) * within.size) for estimate, within in pairs]
+    replicates: NDArray[np.float64] = mean - np.concatenate(influence) / max(1, n - 1)
+    return replicates
+
+
+def from_bootstrap(replicates: NDArray[np.float64], *, n_patients: int) -> NDArray[np.float64]:
+    """Bootstrap replicates (R,) of metrics version 1, scaled so that `standard_error` gives their standard error.
+
+    That is their standard deviation times sqrt(n / (n - 1)), because draws of n patients vary too little.
+    """
+    defined = replicates[~np.isnan(replicates)]
+    mean = defined.mean() if defined.size else math.nan
+    scaled: NDArray[np.float64] = mean + (replicates - mean) * n_patients / (
+        max(1, n_patients - 1) * math.sqrt(replicates.size)
+    )
+    return np.where(np.isnan(scaled), mean, scaled)
 
 
 def pooled_replicates(patients: PatientCounts, counts: RankCounts, resamples: Resamples) -> PooledReplicates:
-    """Pooled AUPRC, AUROC and best Dice with patient j repeated w_rj times.
+    """Pooled AUPRC, AUROC and best Dice with patient j counted w_rj times.
 
     Scores between two shared thresholds are treated as tied, which lowers every metric slightly; the replicates are
     shifted by the same effect on the point estimate. Undefined: `coarse_bins` if the shift is over `MOST_SHIFT`.
@@ -120,7 +202,7 @@ def pooled_replicates(patients: PatientCounts, counts: RankCounts, resamples: Re
     replicates = _pooled_metrics(patients, resamples.weights)
     values = {name: replicates[name] + shift[name] for name in exact}
     undefined = {name: reason for name, reason in reasons.items() if reason}
-    return PooledReplicates(values, shift, undefined, patients.n_patients)
+    return PooledReplicates(values, shift, undefined)
 
 
 def in_blocks(metric: Callable[[Values], Values], weights: Values) -> Values:
@@ -145,6 +227,16 @@ def mean_replicates(values: NDArray[np.float64], resamples: Resamples) -> NDArra
     with np.errstate(invalid="ignore"):
         means: NDArray[np.float64] = (resamples.weights[:, defined] @ values[defined]) / (resamples.weights @ defined)
     return means
+
+
+def _influence(replicates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Deviations (n,) of the patients' contributions from the metric; zero for a single patient."""
+    n = replicates.size
+    return (n - 1) * (replicates.mean() - replicates) if n > 1 else np.zeros(1)
+
+
+def _expit(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > 0 else math.exp(x) / (1 + math.exp(x))
 
 
 def _refusal(shift: float) -> str | None:

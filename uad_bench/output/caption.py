@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from uad_bench.boards.board import Board
 from uad_bench.boards.ranking import LEVEL
-from uad_bench.metrics.significance import least_p
-from uad_bench.runs.record import RunRecord
+from uad_bench.runs.record import METRICS_VERSION, RunRecord
 
 FOLDS = (
     "Each number is the mean over folds; scores of different folds are never pooled, since each fold has its own model."
@@ -40,9 +39,16 @@ def setting(record: RunRecord, chain: str = "none") -> tuple[str, ...]:
     pair = f"input {task.pair[0]}, pair {' to '.join(task.pair)}"
     return (
         f"Protocol {task.protocol}, region brain, {_maps(chain)}; {counts}, {prevalence_text(record)}.",
-        f"{digests}, {pair}, metrics version {record.metrics_version}.",
+        f"{digests}, {pair}, metrics version {record.metrics_version}{_older(record)}.",
         *([FOLDS] if record.n_folds else []),
     )
+
+
+def _older(record: RunRecord) -> str:
+    """What a record of an older metrics version lacks."""
+    if record.metrics_version == METRICS_VERSION:
+        return ""
+    return f" (this is version {METRICS_VERSION}: standard errors are of a bootstrap, and newer metrics are absent)"
 
 
 def prevalence_text(record: RunRecord) -> str:
@@ -71,12 +77,11 @@ def _maps(chain: str) -> str:
 
 
 def _ranks(board: Board) -> str:
-    ranking, m = board.ranking, len(board.ranking.rows)
-    drawn = "Confidence intervals: 2,000 bootstrap samples of patients, shared by all rows and averaged over seeds"
+    ranking = board.ranking
+    drawn = "Confidence intervals: 95 %, Student's t over patients (jackknife), of the mean over seeds"
     if ranking.reason:
         return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
-    excluded = "rank ranges contain every rank not excluded at p < 0.05 (paired bootstrap, Holm over all pairs)"
-    return f"{drawn}; {excluded}{_least(board, m * (m - 1) // 2)}."
+    return f"{drawn}; rank ranges contain every rank not excluded at p < {LEVEL} (the same t, Holm over all pairs)."
 
 
 def _best_baseline(board: Board) -> Sequence[str]:
@@ -87,17 +92,7 @@ def _best_baseline(board: Board) -> Sequence[str]:
     if board.ranking.reason:
         return [f"Beats baselines? compares with {strongest}."]
     after = f"p adjusted by Holm over the {len(board.ranking.rows) - 1} rows compared"
-    return [f"Beats baselines? compares with {strongest}; {after}{_least(board, len(board.ranking.rows) - 1)}."]
-
-
-def _least(board: Board, n_comparisons: int) -> str:
-    """The smallest attainable adjusted p; empty if it is below 0.001."""
-    n_patients = len(board.record.subjects.test)
-    least = min(1.0, least_p(n_patients) * n_comparisons)
-    if least < 0.001:
-        return ""
-    verdict = ", so no difference can be significant" if least >= LEVEL else ""
-    return f"; with {n_patients} patients the smallest attainable adjusted p is {least:.3f}{verdict}"
+    return [f"Beats baselines? compares with {strongest}; {after}."]
 
 
 def _warnings(board: Board) -> Sequence[str]:

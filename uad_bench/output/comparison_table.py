@@ -24,8 +24,8 @@ PAIRS = (
     Column("n for 80 % power"),
 )
 NOTE = (
-    "p: paired bootstrap over patients; p (per patient): sign-flip test of the per-patient differences; each adjusted "
-    "by Holm over all pairs. n for 80 % power: patients or seeds needed to detect a difference of this size"
+    "p: Student's t over patients (jackknife); p (per patient): sign-flip test of the per-patient differences; each "
+    "adjusted by Holm over all pairs. n for 80 % power: patients or seeds needed to detect a difference of this size"
 )
 
 

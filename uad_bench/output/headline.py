@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from uad_bench.boards.board import Board
 from uad_bench.boards.ranking import AUPRC, LEVEL
 from uad_bench.boards.row import Row
-from uad_bench.metrics.uncertainty import percentile_interval
+from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.output.columns import p_text
 
 MOST = 3  # methods named
@@ -43,7 +41,7 @@ def _difference(board: Board, row: Row, baseline: Row) -> str:
     first, second = row.replicates(metric), baseline.replicates(metric)
     interval = ""
     if first is not None and second is not None:
-        ends = percentile_interval(np.asarray(first - second), n_patients=len(board.record.subjects.test))
+        ends = t_interval(one - other, first - second, n_patients=len(board.record.subjects.test))
         interval = "" if ends.undefined else f" [{ends.low:.3f}, {ends.high:.3f}]"
     p = board.placement(row).p
     return f"{row.label} {one - other:+.3f} AUPRC{interval}{'' if p is None else f', {p_text(p)}'}"

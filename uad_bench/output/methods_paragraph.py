@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from uad_bench.config import read_toml
-from uad_bench.metrics.uncertainty import REPLICATES
 from uad_bench.resources import resource_path
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
@@ -155,7 +154,8 @@ def _evaluation(record: RunRecord) -> str:
         "without post-processing. The area under the precision-recall curve (AUPRC) is the average precision over the "
         f"pooled voxels of the test patients.{folds} The threshold hFPR5 gives a false-positive rate of 5 % on "
         "lesion-free slices of the validation patients, and valDice maximises the Dice coefficient on the validation "
-        f"patients. Confidence intervals are 95 % percentile intervals of {REPLICATES:,} bootstrap samples of patients."
+        "patients. Confidence intervals (95 %) use Student's t distribution over patients with the jackknife standard "
+        "error, for proportions on the logit scale."
     )
 
 

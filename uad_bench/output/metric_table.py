@@ -23,7 +23,9 @@ def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Ta
         table.add_section()
         for row in members:
             table.add_row(escape(f"{group}: {label(row.name)}"), *map(escape, cells(row)[1:]))
-    table.caption = "intervals: 2,000 bootstrap samples of patients; oracle: chosen on the test patients, never ranked"
+    table.caption = (
+        "intervals: 95 %, Student's t over patients (jackknife); oracle: chosen on the test patients, never ranked"
+    )
     if any(row.group and row.group.startswith("size=") for row in numbers.groups):
         table.caption += f"\n{size_limits(numbers.size_cuts_mm3)}"
     return table

@@ -13,7 +13,7 @@ PAIRS = (
     *map(Column, ("better on", "worse on", "difference in AUPRC gain", "95 % CI (patients)", "combined p")),
 )
 PAIR_NOTE = (
-    "combined p: Stouffer's method over the tasks' paired-bootstrap p with their directions, adjusted by Holm over all "
+    "combined p: Stouffer's method over the tasks' p with their directions, adjusted by Holm over all "
     "pairs. Tasks that share test patients count once: their z are averaged, which is conservative, and each group of "
     "tasks is weighted by the square root of its patients. Better and worse count the tasks by the sign of the "
     "difference, whether significant or not."
@@ -44,7 +44,7 @@ def notes(overall: Overall) -> tuple[str, ...]:
         f"{', '.join(group)} ({n} patients)" for group, n in zip(overall.groups, overall.patients, strict=True)
     )
     complete = sum(method.mean_rank is not None for method in overall.methods)
-    drawn = "95 % CI of the mean rank: bootstrap over the patients of each task, the same for all tasks of a group."
+    drawn = "95 % CI of the mean rank: 2,000 draws for other patients of each task, the same for all tasks of a group."
     return (
         f"Groups of tasks with the same test patients: {groups}. Each group counts once in mean ranks.",
         f"Ranks: among the {complete} methods with results on every task. {drawn}",

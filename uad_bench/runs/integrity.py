@@ -90,12 +90,9 @@ def check_roles(run: Run, record: RunRecord) -> Iterator[Finding]:
 
 
 def check_version(record: RunRecord) -> Iterator[Finding]:
-    """Check that the metrics are of the current version; other versions cannot be verified."""
-    if record.metrics_version != METRICS_VERSION:
-        yield Finding(
-            "record.json metrics_version",
-            f"is {record.metrics_version}, this is version {METRICS_VERSION}; recompute with uad-bench rescore",
-        )
+    """Check that the metrics are of this version or an older one."""
+    if not 1 <= record.metrics_version <= METRICS_VERSION:
+        yield Finding("record.json metrics_version", f"is {record.metrics_version}, this is version {METRICS_VERSION}")
 
 
 def check_events(events: Sequence[Event], record: RunRecord) -> list[Finding]:

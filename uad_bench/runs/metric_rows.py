@@ -1,4 +1,4 @@
-"""Metric rows of a record, with their settings and bootstrap replicates."""
+"""Metric rows of a record, with their settings and jackknife replicates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
-from uad_bench.metrics.uncertainty import Interval, percentile_interval
+from uad_bench.metrics.registry import METRICS
+from uad_bench.metrics.uncertainty import Interval, t_interval
 from uad_bench.metrics.value import MetricValue
 from uad_bench.runs.document import Document
 
@@ -57,7 +58,7 @@ class MetricRow(Document):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """A metric and its bootstrap replicates (R,), if it has an interval."""
+    """A metric and its jackknife replicates (n,), if it can have an interval."""
 
     metric: MetricRow
     replicates: Replicates | None
@@ -91,16 +92,15 @@ class Labels:
         aggregation: str = "pooled",
         n_subjects: int | None = None,
     ) -> Estimate:
-        """The estimate of one metric, with the percentile interval of its replicates."""
+        """The estimate of one metric, with the interval from its replicates."""
         n = self.n_subjects if n_subjects is None else n_subjects
-        interval = _interval(replicates, n)
-        bounded = measure.defined and interval is not None
+        interval = _interval(name, measure, replicates, n)
         metric = MetricRow(
             name=name,
             value=measure.value if measure.defined else None,
             undefined=measure.undefined,
-            low=interval.low if bounded and interval else None,
-            high=interval.high if bounded and interval else None,
+            low=interval.low if interval else None,
+            high=interval.high if interval else None,
             policy=policy,
             aggregation=aggregation,
             chain=self.chain,
@@ -109,7 +109,7 @@ class Labels:
             n_subjects=n,
             n_lesions=self.n_lesions,
         )
-        return Estimate(metric, replicates if bounded else None)
+        return Estimate(metric, replicates if measure.defined else None)
 
 
 def key_of(name: str, policy: str | None = None, aggregation: str = "pooled") -> str:
@@ -125,8 +125,8 @@ def find_row(
     return next((row for row in rows if (row.name, row.policy, row.aggregation, row.chain) == wanted), None)
 
 
-def _interval(replicates: Replicates | None, n_subjects: int) -> Interval | None:
-    if replicates is None:
+def _interval(name: str, measure: MetricValue, replicates: Replicates | None, n_subjects: int) -> Interval | None:
+    if replicates is None or not measure.defined:
         return None
-    interval = percentile_interval(replicates, n_patients=n_subjects)
+    interval = t_interval(measure.value, replicates, n_patients=n_subjects, proportion=METRICS[name].proportion)
     return None if interval.undefined else interval

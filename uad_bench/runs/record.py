@@ -123,7 +123,7 @@ class ChosenOn(Document):
 
 
 class Bootstrap(Document):
-    """Digest of the bootstrap rows (one per fold for records over folds), and keys of the metrics with replicates."""
+    """Digest of the patients left out in turn (one per fold for records over folds), and keys of the replicates."""
 
     rows: str | tuple[str | None, ...]
     metrics: tuple[str, ...]
@@ -163,7 +163,7 @@ class Numbers(Document):
 
     @property
     def bootstrap_rows(self) -> str | tuple[str | None, ...] | None:
-        """Digest of the bootstrap rows; equal digests mean the same resampled patients."""
+        """Digest of the patients in the order of the replicates; runs with the same digest are paired."""
         return self.bootstrap.rows if self.bootstrap else None
 
     def find(

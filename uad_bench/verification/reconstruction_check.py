@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.digests import digest_file
-from uad_bench.evaluation.judging import bootstrap_seed, cases_of
+from uad_bench.digests import digest_file, digest_json
+from uad_bench.evaluation.judging import cases_of
 from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.evaluation.reconstructions import (
     ComparedImages,
@@ -31,13 +31,12 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION
 from uad_bench.runs.reopen import Report, Stored
-from uad_bench.runs.replicates import mean_of_folds, read_columns
+from uad_bench.runs.replicates import read_columns
 from uad_bench.runs.trust import logged_maps
-from uad_bench.verification.replicates import digest_of, draw, interval, times_drawn
+from uad_bench.verification.replicates import interval, left_out, over_folds
 
 Values = NDArray[np.float64]
 Sums = Mapping[str, Any]
-ROWS = 2_000  # of the bootstrap
 WHERE = "reconstructions.json"
 
 
@@ -69,12 +68,9 @@ def check_reconstructions(run: Run, parts: Sequence[Stored], cache: Path, report
     found += _check_patients(stored, {name: sums for part in again for name, sums in part.items()})
     if found or not again:
         return 0, found
-    numbers = [
-        recompute(list(sums.values()), seed=bootstrap_seed(part.split.test))
-        for part, sums in zip(parts, again, strict=True)
-    ]
+    numbers = [recompute(list(sums.values())) for sums in again]
     found += [*_check_rows(stored, numbers), *_check_replicates(run, stored, numbers)]
-    found += _check_settings(stored, parts, [len(sums) for sums in again])
+    found += _check_settings(stored, parts, [list(sums) for sums in again])
     return len(stored.metrics) + sum(len(sums) for sums in stored.patients.values()), found
 
 
@@ -110,9 +106,9 @@ def similarity(image: Values, scan: Values, mask: NDArray[np.bool_], *, span: fl
     return np.asarray(((2 * mu * nu + c1) * (2 * both + c2)) / ((mu**2 + nu**2 + c1) * (spread + other + c2)))
 
 
-def recompute(sums: Sequence[Sums], *, seed: int) -> dict[str, tuple[float, int, Values]]:
-    """Value, number of patients and replicates (R,) of every metric, by key."""
-    weights = times_drawn(draw(len(sums), seed=seed, rows=ROWS))
+def recompute(sums: Sequence[Sums]) -> dict[str, tuple[float, int, Values]]:
+    """Value, number of patients and replicates (n,) of every metric, by key."""
+    weights = left_out(len(sums))
     table = {name: np.array([one[name] for one in sums]) for name in sums[0]}
     total, drawn = ({name: w @ column for name, column in table.items()} for w in (np.ones(len(sums)), weights))
     each, pooled, resampled = _ratios(table), _ratios(total), _ratios(drawn)
@@ -198,12 +194,13 @@ def _check_rows(
         n = sum(found[key][1] for found in numbers)
         if row.n_subjects != n:
             yield Finding(f"{WHERE} {key} n_subjects", f"is {row.n_subjects}, recomputed {n}")
-        yield from _check_interval(row, np.mean([found[key][2] for found in numbers], axis=0))
+        yield from _check_interval(row, _replicates(key, numbers))
 
 
 def _check_interval(row: MetricRow, replicates: Values) -> Iterator[Finding]:
-    exists = row.value is not None and row.n_subjects > 1
-    ends = interval(replicates) if exists else (np.nan, np.nan)
+    ends = (np.nan, np.nan)
+    if row.value is not None and row.n_subjects > 1:
+        ends = interval(row.value, replicates, n_patients=row.n_subjects, proportion=False)
     for name, end in zip(("low", "high"), ends, strict=True):
         yield from differs(f"{WHERE} {row.key} {name}", getattr(row, name), end)
 
@@ -212,20 +209,24 @@ def _check_replicates(
     run: Run, stored: Reconstructions, numbers: Sequence[Mapping[str, tuple[float, int, Values]]]
 ) -> Iterator[Finding]:
     kept = read_columns(replicates_path(run), stored.bootstrap.metrics if stored.bootstrap else ())
-    again = mean_of_folds([{key: found[key][2] for key in kept} for found in numbers])
     for key, values in kept.items():
-        if not np.allclose(values, again[key], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+        if not np.allclose(values, _replicates(key, numbers), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
             yield Finding(f"{replicates_path(run).name} {key}", "differs from the recomputed replicates")
 
 
-def _check_settings(stored: Reconstructions, parts: Sequence[Stored], counts: Sequence[int]) -> Iterator[Finding]:
-    drawn = [
-        digest_of(draw(count, seed=bootstrap_seed(part.split.test), rows=ROWS))
-        for part, count in zip(parts, counts, strict=True)
-    ]
+def _replicates(key: str, numbers: Sequence[Mapping[str, tuple[float, int, Values]]]) -> Values:
+    """Replicates (n,) of a metric, over folds if there are several."""
+    found = [part[key] for part in numbers]
+    return found[0][2] if len(found) == 1 else over_folds([value for value, _, _ in found], [r for _, _, r in found])
+
+
+def _check_settings(
+    stored: Reconstructions, parts: Sequence[Stored], patients: Sequence[Sequence[str]]
+) -> Iterator[Finding]:
+    digests = [digest_json(list(names)) for names in patients]
     rows = stored.bootstrap.rows if stored.bootstrap else None
-    if rows != (drawn[0] if len(drawn) == 1 else tuple(drawn)):
-        yield Finding(f"{WHERE} bootstrap rows", "do not match the bootstrap rows of these patients")
+    if rows != (digests[0] if len(digests) == 1 else tuple(digests)):
+        yield Finding(f"{WHERE} bootstrap rows", "are not of these patients (digest differs)")
     claims = {"modality": modality_of(parts[0]), "run": parts[0].record.run.partition("/fold")[0]}
     for name, value in claims.items():
         if getattr(stored, name) != value:

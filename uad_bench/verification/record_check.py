@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.evaluation.judging import bootstrap_seed, cases_of, read_map, validated
+from uad_bench.digests import digest_json
+from uad_bench.evaluation.judging import cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
+from uad_bench.metrics.registry import METRICS
 from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
-from uad_bench.runs.record import ChosenOn, RunRecord, carried_thresholds
+from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect
@@ -36,19 +38,16 @@ from uad_bench.verification.replicates import (
     MOST_EDGES,
     Values,
     curve_replicates,
-    digest_of,
-    draw,
     interval,
+    left_out,
     n_distinct,
     summed_replicates,
-    times_drawn,
 )
 from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
 
 Report = Callable[[Progress], None]
-ROWS = 2_000  # of the bootstrap
-BINNED_TOLERANCE = 1e-3  # of replicates that the bootstrap counts in 16,384 bins
-EXACT_UP_TO = MOST_EDGES  # distinct scores of positives up to which the bootstrap does not bin
+BINNED_TOLERANCE = 1e-3  # of metrics that replicates count in 16,384 bins
+EXACT_UP_TO = MOST_EDGES  # distinct scores of positives up to which nothing is binned
 ORACLE = "dice@oracle/pooled"
 EXACT = ("auprc@all/pooled", "auprc_gain@all/pooled", ORACLE)
 CURVES = (
@@ -106,6 +105,8 @@ class RecordCheck:
         known = {policy: value for policy, value in thresholds.items() if value is not None}
         replicates = load_replicates(run)
         parts = self._groups()
+        if record.metrics_version < METRICS_VERSION:
+            return self._compare_older(record, parts, known)
         found = [
             *self._check_thresholds(thresholds, record.chosen_on),
             *self._check_rows(record.metrics, "", self.test, known),
@@ -122,11 +123,25 @@ class RecordCheck:
         rows = len(record.metrics) + len(record.groups)
         return rows + len(known) + count_cells(run.metrics), found
 
+    def _compare_older(
+        self, record: RunRecord, groups: Mapping[str, Sequence[Patient]], known: Mapping[str, float]
+    ) -> tuple[int, list[Finding]]:
+        """The same for a record of an older metrics version: only thresholds, and values of metrics still in use."""
+        again = self.numbers(self.test, known, "")
+        for name, members in groups.items():
+            again |= self.numbers(members, known, name)
+        rows = [row for row in (*record.metrics, *record.groups) if row.key in again]
+        found = [*self._check_thresholds(record.thresholds, record.chosen_on)]
+        found += [f for row in rows for f in differs(f"record.json {row.key}", row.value, again[row.key].value)]
+        return len(rows) + len(known), found
+
     def _check_thresholds(
         self, stored: Mapping[str, float | None], chosen: Mapping[str, ChosenOn]
     ) -> Iterator[Finding]:
         carried = carried_thresholds(self.stored.record.method.weights)
-        if set(stored) != {*self.protocol.thresholds, *carried}:
+        older = self.stored.record.metrics_version < METRICS_VERSION
+        expected = {*self.protocol.thresholds, *carried}
+        if not (set(stored) <= expected if older else set(stored) == expected):
             yield Finding("record.json thresholds", f"are {sorted(stored)}, not the policies of the task's protocol")
         alarms = alarm_scores(self.everything)
         again = recompute_thresholds(self.val, self.healthy, self.test, alarms) | carried
@@ -210,8 +225,8 @@ class RecordCheck:
     def _check_replicates(
         self, record: RunRecord, replicates: Mapping[str, Values], known: Mapping[str, float]
     ) -> Iterator[Finding]:
-        if record.bootstrap_rows != digest_of(self._draw(len(self.test))):
-            yield Finding("record.json bootstrap rows", "do not match the bootstrap rows of these patients")
+        if record.bootstrap_rows != digest_json([patient.name for patient in self.test]):
+            yield Finding("record.json bootstrap rows", "are not of these patients (digest differs)")
         again = self._replicates(self.test, known)
         for row in record.metrics:
             key = row.key
@@ -229,7 +244,7 @@ class RecordCheck:
     def _replicates(
         self, patients: Sequence[Patient], known: Mapping[str, float], *, group: bool = False
     ) -> dict[str, Values]:
-        weights = times_drawn(self._draw(len(patients)))
+        weights = left_out(len(patients))
         curves = curve_replicates(patients, weights, group=group)
         if group:
             del curves[ORACLE]  # a group has no separate oracle: its Dice is at the threshold of all patients
@@ -240,7 +255,7 @@ class RecordCheck:
     def _detected(self) -> tuple[dict[str, Detection], list[dict[str, float]], float]:
         """Lesion detection and alarms by key, rows of froc.csv, and the threshold at one false positive per volume."""
         known = {policy: value for policy, value in self.stored.record.thresholds.items() if value is not None}
-        return detect(self.test, known, times_drawn(self._draw(len(self.test))))
+        return detect(self.test, known, left_out(len(self.test)))
 
     @property
     def _detection(self) -> dict[str, Detection]:
@@ -248,15 +263,12 @@ class RecordCheck:
 
     @cached_property
     def _binned(self) -> frozenset[str]:
-        """Keys of replicates that the bootstrap computes from bins, exact only to `BINNED_TOLERANCE`."""
+        """Keys of replicates computed from bins, exact only to `BINNED_TOLERANCE`."""
         exact = n_distinct(self.test) <= EXACT_UP_TO
         return frozenset(CURVES).difference(EXACT if exact else ())
 
     def _tolerance(self, key: str) -> float:
         return BINNED_TOLERANCE if key in self._binned else TOLERANCE
-
-    def _draw(self, n_patients: int) -> NDArray[np.int64]:
-        return draw(n_patients, seed=bootstrap_seed(self.stored.split.test), rows=ROWS)
 
     def _check_cuts(self, stored: Sequence[float]) -> Iterator[Finding]:
         again = self._cuts()
@@ -308,8 +320,10 @@ def _check_interval(
         if ends != (None, None):
             yield Finding(where, "has an interval, but no replicates")
         return
-    exists = row.value is not None and row.n_subjects > 1
-    low, high = interval(replicates) if exists else (NAN, NAN)
+    low, high = NAN, NAN
+    if row.value is not None and row.n_subjects > 1:
+        proportion = METRICS[row.name].proportion
+        low, high = interval(row.value, replicates, n_patients=row.n_subjects, proportion=proportion)
     if may_lack and ends == (None, None) and (row.group or not stored):
         return
     if not stored and not math.isnan(low):

@@ -1,8 +1,8 @@
-"""Independent implementation of the bootstrap: rows are redrawn, and metrics recomputed for each."""
+"""Independent implementation of the jackknife: metrics recomputed without each patient, and intervals with SciPy."""
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,25 +15,14 @@ from uad_bench.verification.recompute import NAN, NOMINAL, Curve, Patient, bins_
 Values = NDArray[np.float64]
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
 """Scores (V,) and anomaly (V,) of one patient."""
-MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the stored bootstrap
+MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the stored replicates
 MOST_EDGES_MATCHED = 64  # likewise, within one bin of input intensity
 BLOCK = 32  # rows per block: arrays of 32 x 32,768 float64 are 8 MiB
 
 
-def draw(n_patients: int, *, seed: int, rows: int) -> NDArray[np.int64]:
-    """Patients (rows, n) drawn with replacement."""
-    return np.random.Generator(np.random.PCG64(seed)).integers(0, n_patients, size=(rows, n_patients))
-
-
-def digest_of(drawn: NDArray[np.int64]) -> str:
-    """SHA-256 of the indices as little-endian int64."""
-    return hashlib.sha256(drawn.astype("<i8").tobytes()).hexdigest()
-
-
-def times_drawn(drawn: NDArray[np.int64]) -> Values:
-    """How often patient j occurs in row r (R, n)."""
-    n = drawn.shape[1]
-    return np.array([np.bincount(row, minlength=n) for row in drawn], np.float64).reshape(len(drawn), n)
+def left_out(n_patients: int) -> Values:
+    """Weights (n, n): row j counts every patient but j. A single patient cannot be left out: its weight is NaN."""
+    return np.where(np.eye(n_patients, dtype=bool), 0.0 if n_patients > 1 else NAN, 1.0)
 
 
 def summed_replicates(
@@ -43,7 +32,7 @@ def summed_replicates(
     replicates = _means(patients, thresholds, weights)
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
     voxels = weights @ np.array([p.scores.size for p in patients], float)
-    replicates["prevalence@all/pooled"] = real / voxels
+    replicates["prevalence@all/pooled"] = _divide(real, voxels)
     for policy, threshold in thresholds.items():
         hit, marked = (weights @ column for column in _marked(patients, threshold))
         counts: Any = {"tp": hit, "fp": marked - hit, "fn": real - hit, "tn": voxels - real - marked + hit}
@@ -63,12 +52,12 @@ def curve_replicates(patients: Sequence[Patient], weights: Values, *, group: boo
 
     Args:
         patients: in the order of the weights' columns.
-        weights: (R, n), how often each patient occurs in each row.
+        weights: (R, n), how often each patient counts in each row.
         group: whether these are some of the patients, for whom slice-level and matched metrics are not reported.
     """
     area, roc_area, dice = _areas([(p.scores, p.anomaly) for p in patients], weights)
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
-    base = real / (weights @ np.array([p.scores.size for p in patients], float))
+    base = _divide(real, weights @ np.array([p.scores.size for p in patients], float))
     replicates = {
         "auprc@all/pooled": area,
         "auroc@all/pooled": roc_area,
@@ -90,13 +79,39 @@ def n_distinct(patients: Sequence[Patient]) -> int:
     return int(np.unique(np.concatenate([p.scores[p.anomaly] for p in patients])).size)
 
 
-def interval(replicates: Values) -> tuple[float, float]:
-    """The central 95 %; NaN if more than 5 % of the replicates are undefined."""
-    values = np.sort(replicates[~np.isnan(replicates)])
-    if values.size < max(1, 0.95 * replicates.size):
+def over_folds(values: Sequence[float], folds: Sequence[Values]) -> Values:
+    """Replicates (n,) of the mean over folds from the value of each fold and its replicates (n_k,)."""
+    sizes = np.array([fold.size for fold in folds])
+    pseudo = [
+        v + (f.size - 1) * (f.mean() - f) if f.size > 1 else np.array([v]) for v, f in zip(values, folds, strict=True)
+    ]
+    mean, n = np.mean(values), sizes.sum()
+    shares = n / np.repeat(len(folds) * sizes, sizes)
+    return np.asarray(mean - shares * (np.concatenate(pseudo) - mean) / max(1, n - 1))
+
+
+def interval(estimate: float, replicates: Values, *, n_patients: int, proportion: bool) -> tuple[float, float]:
+    """The 95 % interval of Student's t over Tukey's pseudo-values, for a proportion on the logit scale.
+
+    NaN where the metric is undefined without some patient.
+    """
+    from scipy import special, stats
+
+    if np.isnan(replicates).any():
         return NAN, NAN
-    low, high = (np.interp(share * (values.size - 1), np.arange(values.size), values) for share in (0.025, 0.975))
-    return float(low), float(high)
+    n = n_patients
+    pseudo = (n - 1) * (replicates.mean() - replicates)
+    error = math.sqrt(float(pseudo @ pseudo) / (n * (n - 1)))
+    if not error:
+        return estimate, estimate
+    kurtosis = max(1.0, n / replicates.size * float(stats.kurtosis(pseudo, fisher=False)))
+    freedom = min(n - 1, 2 * n / (kurtosis - (n - 3) / (n - 1)))
+    if proportion and 0 < estimate < 1:
+        scale = error / (estimate * (1 - estimate))
+        low, high = special.expit(stats.t.interval(0.95, freedom, loc=special.logit(estimate), scale=scale))
+    else:
+        low, high = stats.t.interval(0.95, freedom, loc=estimate, scale=error)
+    return (max(0.0, float(low)), min(1.0, float(high))) if proportion else (float(low), float(high))
 
 
 def _matched(patients: Sequence[Patient], weights: Values) -> Values:

@@ -16,15 +16,16 @@ from uad_bench.runs.findings import TOLERANCE, Finding, Verification, differs
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import check_events, check_files, check_roles, check_version
 from uad_bench.runs.manifest import Manifest
-from uad_bench.runs.record import RunRecord
+from uad_bench.runs.record import METRICS_VERSION, RunRecord
 from uad_bench.runs.reopen import open_stored
-from uad_bench.runs.replicates import load_replicates, mean_of_folds
+from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.claims import check_claims
 from uad_bench.verification.combination_check import check_combination, unchecked_members
 from uad_bench.verification.form import check_form
 from uad_bench.verification.recompute import NAN
 from uad_bench.verification.reconstruction_check import check_reconstructions, unchecked_reconstructions
 from uad_bench.verification.record_check import RecordCheck, check_stored_intervals
+from uad_bench.verification.replicates import over_folds
 from uad_bench.verification.rescored_check import check_rescored, outdated_files, rescored_files
 
 Report = Callable[[Progress], None]
@@ -62,7 +63,9 @@ def _verify(run: Run, data: Path | None, report: Report) -> Verification:
     if missing := [subject for part in parts for subject in _missing_maps(part)]:
         return Verification(name, 0, (), f"{len(missing)} score maps are missing, first {missing[0]}")
     count, found = _recompute(run, data, report)
-    unchecked = (*outdated_files(run), *unchecked_reconstructions(run), *unchecked_members(run))
+    unchecked = (
+        *_older(record), *outdated_files(run), *unchecked_reconstructions(run), *unchecked_members(run)
+    )  # fmt: skip
     return Verification(name, count, tuple(found), unchecked=unchecked)
 
 
@@ -86,6 +89,14 @@ def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[F
         found, count = [*found, *differing], count + numbers
     report(Progress("recomputing", 1, 1))
     return count, found
+
+
+def _older(record: RunRecord) -> list[str]:
+    """What an older metrics version computed in another way."""
+    version = record.metrics_version
+    if version == METRICS_VERSION:
+        return []
+    return [f"intervals, replicates and tables, computed under metrics version {version} (this is {METRICS_VERSION})"]
 
 
 def _without_data(run: Run, record: RunRecord, *, named: bool) -> list[Finding]:
@@ -118,15 +129,24 @@ def _check_folds(run: Run, record: RunRecord) -> Iterator[Finding]:
     folds = [fold.read_record() for fold in run.folds]
     if {*record.warnings} != {warning for fold in folds for warning in fold.warnings}:
         yield Finding("record.json warnings", "are not those of the folds")
-    yield from _check_replicates_of_folds(run)
-    yield from check_stored_intervals(record, load_replicates(run))
+    if record.metrics_version == METRICS_VERSION:
+        yield from _check_replicates_of_folds(run)
+        yield from check_stored_intervals(record, load_replicates(run))
 
 
 def _check_replicates_of_folds(run: Run) -> Iterator[Finding]:
     """Check the means of the folds' replicates; the replicates are recomputed with each fold."""
-    stored, again = load_replicates(run), mean_of_folds([load_replicates(fold) for fold in run.folds])
+    values = [{row.key: row.value for row in fold.read_record().metrics} for fold in run.folds]
+    stored, folds = load_replicates(run), [load_replicates(fold) for fold in run.folds]
+    again = {
+        key: over_folds([float(row[key] or 0.0) for row in values], [fold[key] for fold in folds])
+        for key in folds[0]
+        if all(key in fold for fold in folds)
+    }
     if list(stored) != list(again):
         yield Finding("replicates.npy", "does not contain the metrics with replicates in every fold")
     for key in stored.keys() & again.keys():
-        if not np.allclose(stored[key], again[key], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
-            yield Finding(f"replicates.npy {key}", "is not the mean over folds")
+        if stored[key].shape != again[key].shape or not np.allclose(
+            stored[key], again[key], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True
+        ):
+            yield Finding(f"replicates.npy {key}", "is not that of the mean over folds")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from uad_bench.boards.result import MetricKey
+from uad_bench.metrics.ranking import ranks_of
 from uad_bench.output.report.curve_plots import (
     draw_alarms,
     draw_dice,
@@ -156,12 +157,10 @@ def _costs(report_data: ReportData) -> list[tuple[float, Any, MethodData]]:
 
 
 def _ranks(axes: Any, report_data: ReportData) -> None:
-    """Draw each row's distribution of ranks; disc area is the proportion of the replicates."""
+    """Draw each row's distribution of ranks; disc area is the proportion of the draws."""
     ranking = report_data.board.ranking
     styles = {method.row.label: method.style for method in report_data.methods}
-    columns = [row.replicates(MetricKey("auprc")) for row in ranking.rows]
-    replicates = np.stack([column for column in columns if column is not None])
-    ranks = 1 + np.sum(replicates[:, None] < replicates[None, :], axis=1)
+    ranks = ranks_of(ranking.draws)
     for m, row in enumerate(ranking.rows):
         shares = np.array([np.mean(ranks[m] == k) for k in range(1, len(ranking.rows) + 1)])
         places = np.flatnonzero(shares) + 1
@@ -231,8 +230,8 @@ PLOTS = (
     ),
     Plot(
         "ranks", "Uncertainty of ranks",
-        "Disc area is the proportion of 2,000 bootstrap samples of patients in which a method has that rank; lines are "
-        "95 % intervals.",
+        "Disc area is the probability of a rank with other patients (2,000 draws from the jackknife's t distribution); "
+        "lines are 95 % intervals.",
         _ranks, lambda report_data: report_data.board.ranking.reason is None, by_rows=True,
     ),
 )  # fmt: skip
