@@ -133,6 +133,18 @@ def test_weights_trained_on_a_test_patient_are_refused(cohort, cache_root):
         check_checkpoint(training_manifest(other, census), SPLIT, census)
 
 
+def test_validation_patients_are_guarded_like_test_patients(cohort, cache_root):
+    census = cohort.census(cache_root)
+    with pytest.raises(LeakError, match="trained on P3, a val patient of split mine"):
+        check_checkpoint(training_manifest(Split("other", ("P3",), (), ()), census), SPLIT, census)
+    renamed = {"renamed": training_manifest(Split("other", ("P3",), (), ()), census)["P3"] | {"patient": "x"}}
+    with pytest.raises(LeakError, match="trained on P3, a val patient"):
+        check_checkpoint(renamed, SPLIT, census)
+    copy(cohort, "P0", "P3")
+    with pytest.raises(LeakError, match=r"P0 \(train\) and P3 \(val\) have identical voxels"):
+        check_splits([SPLIT], cohort.census(cache_root))
+
+
 def test_weights_trained_on_its_voxels_under_another_name_are_refused(cohort, cache_root):
     census = cohort.census(cache_root)
     seen = training_manifest(Split("other", ("P5",), (), ()), census)
