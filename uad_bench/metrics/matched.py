@@ -20,7 +20,7 @@ from uad_bench.metrics.value import MetricValue, undefined
 
 MOST_BINS = 256
 LEAST_VOXELS = 100
-SHARED = 4_096  # keys of lesion voxels at and just above which patients are counted
+SHARED = 8_192  # keys of lesion voxels at and just above which patients are counted
 STEP = float(1 << 32)  # distance of the keys of two bins; a float32 has fewer values
 
 Values = NDArray[np.float64]
