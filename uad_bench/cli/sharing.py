@@ -19,8 +19,8 @@ def make(
         bool,
         typer.Option(
             "--weights",
-            help="Include the trained weights and, so that these patients are recognised, digests and thumbnails "
-            "(12 x 12 x 12 grey values) of the training scans.",
+            help="Include the trained weights and, so that these patients are recognised, digests and coarse "
+            "thumbnails (cells of about 8 mm) of the training scans.",
         ),
     ] = False,
     runs: Runs = RUNS,

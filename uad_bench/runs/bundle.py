@@ -2,8 +2,8 @@
 
 A bundle is a zip file. `bundle.json` lists every other member with its SHA-256; `bundle_check` validates untrusted
 bundles. Maps are quantised to 65,536 levels per run, value = offset + step * code, which keeps the order of scores that
-differ by more than a step. Weights come with the signatures of their training patients: digests of the scans and grey
-values reduced to 12 x 12 x 12, without which the patients could not be recognised.
+differ by more than a step. Weights come with the signatures of their training patients: digests of the scans and
+thumbnails with cells of about 8 mm, without which the patients could not be recognised.
 """
 
 import hashlib
