@@ -115,9 +115,13 @@ def _divide(forward: Callable[..., Any], group: WorkerGroup, *args: Any, **kwarg
 
 def _gather(output: Tensor, *, n: int, part: slice) -> Tensor:
     """(n_r, ...) -> (n, ...)."""
-    padding = (0, 0) * (output.ndim - 1) + (part.start, n - part.stop)
-    whole: Tensor = _Total.apply(F.pad(output, padding))  # type: ignore[no-untyped-call]
+    whole: Tensor = _Total.apply(_pad(output, n=n, part=part))  # type: ignore[no-untyped-call]
     return whole
+
+
+def _pad(output: Tensor, *, n: int, part: slice) -> Tensor:
+    """(n_r, ...) -> (n, ...) with zeros for the slices of other ranks, in the same memory format."""
+    return F.pad(output, (0, 0) * (output.ndim - 1) + (part.start, n - part.stop))
 
 
 class _WholeBatch(TorchFunctionMode):
@@ -132,7 +136,8 @@ class _WholeBatch(TorchFunctionMode):
         if kwargs.get("training") and func is F.batch_norm:
             return func(_gather(args[0], n=self.n, part=self.part), *args[1:], **kwargs)[self.part]
         if kwargs.get("training") and func in DROPOUTS:
-            return args[0] * func(args[0].new_ones(self.n, *args[0].shape[1:]), **kwargs)[self.part]
+            whole = torch.ones_like(_pad(args[0], n=self.n, part=self.part))  # draws follow the memory format
+            return args[0] * func(whole, **kwargs)[self.part]
         return func(*args, **kwargs)
 
 

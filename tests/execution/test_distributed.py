@@ -21,9 +21,10 @@ from uad_bench.distributed import WorkerGroup, current_group, distributed
 from uad_bench.plugins.registry import methods
 from uad_methods.networks import NetworkMethod
 
-ROUNDING = 1e-4
-"""Of scores, relative to the highest, after ten steps in float32: Adam makes a full step of a gradient that is zero but
-for rounding, such as that of a bias before batch normalisation. In float64 nothing of this is left (`everything`)."""
+ROUNDING = 1e-5  # of scores, relative to the highest, after ten steps in float32
+LOOSER = {"ae": 1e-4, "vae": 1e-4, "reflect": 1e-4}
+"""Adam makes a full step of a gradient that is zero but for rounding, such as that of a bias before batch normalisation or
+of a network whose last layer starts at zero."""
 UNTRAINED = {"patchcore"}
 LEARNS = "import torch; self.mean_ = torch.stack([train[i].image.mean() for i in range(len(train))]).mean()"
 DIES_ONCE = """
@@ -77,11 +78,12 @@ def check(differences: dict[str, float], names: list[str]) -> None:
     assert differences["size"] == 2
     assert differences["between ranks"] == 0.0
     assert differences["everything"] < 1e-9  # float64, six steps; Adam divides small gradients by their own size
-    assert {name: differences[name] for name in names if differences[name] > ROUNDING} == {}
+    assert {name: differences[name] for name in names if differences[name] > LOOSER.get(name, ROUNDING)} == {}
 
 
 def test_two_processes_train_as_one_although_slices_share_dropout_and_statistics(tmp_path):
-    check(on_one_machine(tmp_path / "differences.json", ["dae"]), ["dae"])
+    names = ["supervised-unet"]  # scores show the draws of dropout
+    check(on_one_machine(tmp_path / "differences.json", names), names)
 
 
 @pytest.mark.slow
