@@ -23,8 +23,8 @@ from uad_methods.networks import NetworkMethod
 
 ROUNDING = 1e-5  # of scores, relative to the highest, after ten steps in float32
 LOOSER = {"ae": 1e-4, "vae": 1e-4, "reflect": 1e-4}
-"""Adam makes a full step of a gradient that is zero but for rounding, such as that of a bias before batch normalisation or
-of a network whose last layer starts at zero."""
+"""Adam makes a full step of a gradient that is zero but for rounding, such as that of a bias before batch normalisation
+or of a network whose last layer starts at zero."""
 UNTRAINED = {"patchcore"}
 LEARNS = "import torch; self.mean_ = torch.stack([train[i].image.mean() for i in range(len(train))]).mean()"
 DIES_ONCE = """
