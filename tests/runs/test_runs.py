@@ -124,3 +124,9 @@ def test_a_record_that_is_none_is_refused(tmp_path: Path):
     run.record.write_text("[]")
     with pytest.raises(ConfigError, match="not a run record"):
         run.read_record()
+
+
+def test_folds_are_in_the_order_of_their_numbers(tmp_path):
+    for number in range(12):
+        (tmp_path / f"fold{number}").mkdir()
+    assert [fold.path.name for fold in Run(tmp_path).folds] == [f"fold{number}" for number in range(12)]

@@ -156,8 +156,9 @@ class Run:
 
     @property
     def folds(self) -> tuple["Run", ...]:
-        """The runs of the folds, if any."""
-        return tuple(Run(path) for path in sorted(self.path.glob("fold[0-9]*")) if path.is_dir())
+        """The runs of the folds, if any, by number."""
+        paths = sorted(self.path.glob("fold[0-9]*"), key=lambda path: (len(path.name), path.name))
+        return tuple(Run(path) for path in paths if path.is_dir())
 
     def create(self) -> "Run":
         """Make the folder."""
