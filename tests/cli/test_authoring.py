@@ -18,7 +18,7 @@ def typed():
 def test_a_sound_method_ends_with_0_and_lists_every_check(typed):
     ended = typed("check-method", "intensity", "--json")
     results = {result["check"]: result["status"] for result in json.loads(ended.stdout)["intensity"]}
-    assert len(results) == 21
+    assert len(results) == 22
     assert set(results.values()) == {"passed", "skipped"}
 
 

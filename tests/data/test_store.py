@@ -122,7 +122,7 @@ def test_a_damaged_entry_is_made_again(prepare, cache_root, suffix):
     whole = store.batch(KEYS).image
     path = cache_root / "slices" / (store.entries["P0"] + suffix)
     path.write_bytes(path.read_bytes()[:-7])
-    store_module._images.cache_clear()
+    store_module._mapped.cache_clear()
     assert torch.equal(prepare().batch(KEYS).image, whole)
 
 
@@ -134,7 +134,7 @@ def test_an_entry_with_one_changed_byte_is_made_again(prepare, cache_root, suffi
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    store_module._images.cache_clear()
+    store_module._mapped.cache_clear()
     assert torch.equal(prepare().batch(KEYS).image, whole)
     assert path.read_bytes() != bytes(data)
 
