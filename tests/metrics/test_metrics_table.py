@@ -7,6 +7,7 @@ import pytest
 
 from tests.scored import Scored
 from uad_bench.evaluation.rescore import rescore
+from uad_bench.metrics.reconstruction import RECONSTRUCTION
 from uad_bench.metrics.registry import METRICS
 
 
@@ -14,8 +15,8 @@ def test_every_metric_of_a_record_and_of_its_tables_has_an_entry(scored: Scored)
     run = scored.run_of(scored.judge("noisy"))
     document = rescore(run, data=scored.data)
     columns = {name.partition("@")[0] for name in run.metrics.read_text().partition("\n")[0].split(",")}
-    of_healthy_patients = {"patient_alarm_rate"}  # of whom there are none here
-    assert {row.name for row in document.metrics} | columns - {"subject"} == set(METRICS) - of_healthy_patients
+    absent = {"patient_alarm_rate", *RECONSTRUCTION}  # there are no healthy patients and no images here
+    assert {row.name for row in document.metrics} | columns - {"subject"} == set(METRICS) - absent
 
 
 def test_specificity_is_in_the_record_with_an_interval_and_in_the_table_of_patients(scored: Scored):

@@ -9,6 +9,7 @@ from uad_bench.metrics.froc import FROC_SCORE, LESION_SENSITIVITY
 from uad_bench.metrics.lesion import LESION_FP, LESIONS
 from uad_bench.metrics.metric import Metric, by_name
 from uad_bench.metrics.overlap import OVERLAP
+from uad_bench.metrics.reconstruction import RECONSTRUCTION
 from uad_bench.metrics.surface import SURFACES
 
 _OVER_THRESHOLDS = (
@@ -108,4 +109,5 @@ METRICS = by_name(
     *_VOLUMES,
     *SURFACES.values(),
     *_SLICES,
+    *RECONSTRUCTION.values(),
 )
