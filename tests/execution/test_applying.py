@@ -193,7 +193,7 @@ def test_a_task_with_patients_of_its_own_takes_no_folder(asked: Application):
 def test_the_command_prints_the_record(asked: Application, capsys: pytest.CaptureFixture[str]):
     code = score(
         str(asked.run.path),
-        data=asked.data,
+        data=[str(asked.data)],
         task=asked.task,
         plugin=list(asked.plugins),
         device="cpu",

@@ -110,7 +110,7 @@ def test_folds_are_kept_when_a_later_one_fails_and_go_on_there(quick: TinyBench,
 def test_what_stops_a_run_is_in_its_log(quick: TinyBench, monkeypatch: pytest.MonkeyPatch):
     entry = quick.write("stopped")
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("uad_bench.benchmark.runner.judge", stop)

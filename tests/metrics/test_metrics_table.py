@@ -32,7 +32,7 @@ def test_distances_and_false_positives_are_better_when_lower():
     lower = {name for name, metric in METRICS.items() if metric.better == "lower"}
     assert lower == {
         "hd95", "assd", "fpr", "fpr95", "fpr_healthy", "lesion_fp_per_volume", "false_positive_ml", "slice_alarm_rate",
-        "patient_alarm_rate",
+        "patient_alarm_rate", "healthy_mae", "counterfactual_mae", "counterfactual_ratio",
     }  # fmt: skip
     assert {name for name, metric in METRICS.items() if metric.unit == "mm"} == {"hd95", "assd"}
 

@@ -23,6 +23,7 @@ from uad_bench.data.cohort import Cohort, gather
 from uad_bench.execution.job import Job
 from uad_bench.method import Progress
 from uad_bench.metrics.significance import patients_to_separate, seeds_to_separate
+from uad_bench.metrics.uncertainty import standard_error
 from uad_bench.plugins import registry
 from uad_bench.plugins.kinds import baseline_methods
 from uad_bench.resources import resource_path
@@ -187,7 +188,8 @@ def _rows_of(method: str, rows: list[Result]) -> list[Result]:
 
 def _separable(ours: list[Result], baseline: Result, cohort: Cohort, difference: float, board: str) -> Needed:
     replicates = np.mean([row.replicates[AUPRC] for row in ours], axis=0) - baseline.replicates[AUPRC]
-    se, known = float(np.std(replicates, ddof=1)), len(baseline.record.subjects.test)
+    known = len(baseline.record.subjects.test)
+    se = float(standard_error(replicates, n_patients=known).value)
     here = len({name for split in cohort.splits for name in split.test})
     return Needed(
         difference=difference,

@@ -16,6 +16,7 @@ from uad_bench.evaluation.judging import cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
 from uad_bench.metrics.registry import METRICS
+from uad_bench.metrics.uncertainty import t_quantile
 from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
@@ -328,6 +329,7 @@ def _check_interval(
     if row.value is not None and row.n_subjects > 1:
         proportion = METRICS[row.name].proportion
         low, high = interval(row.value, replicates, n_patients=row.n_subjects, proportion=proportion)
+        within *= t_quantile(0.975, row.n_subjects - 1)  # by which an error of the replicates grows
     if may_lack and ends == (None, None) and (row.group or not stored):
         return
     if not stored and not math.isnan(low):
