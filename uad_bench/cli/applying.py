@@ -9,7 +9,6 @@ import typer
 
 from uad_bench.cli.completion import complete_run
 from uad_bench.cli.options import RUNS, AsJson, Data, Device, Exclude, Plugins, Runs, print_json, root_of
-from uad_bench.runs.record import RunRecord
 
 
 def score(
@@ -53,6 +52,7 @@ def score(
     from uad_bench.benchmark.score import Application, apply_run
     from uad_bench.console import reporting, stderr, stdout
     from uad_bench.execution.isolation import Limits
+    from uad_bench.output.shift_table import shift_table
     from uad_bench.output.tables import run_table
     from uad_bench.runs.opening import open_run
 
@@ -73,7 +73,11 @@ def score(
         else:
             record = apply_run(asked, reporter)
     if perturb:
-        return _show_shift(asked.run.read_record(), records, json=json)
+        if json:
+            print_json([each.to_json() for each in records])
+        else:
+            stdout().print(shift_table(asked.run.read_record(), records))
+        return 2 if any(each.status == "failed" for each in records) else 0
     if json:
         print_json(record.to_json())
     elif record.status == "ok":
@@ -94,14 +98,3 @@ def _perturbations(asked: Sequence[str]) -> list[str]:
 
     every = [f"{kind}:{level}" for kind in PERTURBATIONS for level in LEVELS]
     return every if "all" in asked else [str(Perturbation.parse(text)) for text in asked]
-
-
-def _show_shift(clean: RunRecord, perturbed: Sequence[RunRecord], *, json: bool) -> int:
-    from uad_bench.console import stdout
-    from uad_bench.output.shift_table import shift_table
-
-    if json:
-        print_json([record.to_json() for record in perturbed])
-    else:
-        stdout().print(shift_table(clean, perturbed))
-    return 2 if any(record.status == "failed" for record in perturbed) else 0
