@@ -117,6 +117,8 @@ def test_an_interrupted_training_ends_in_the_same_bytes(monkeypatch, stop):
 def test_saving_takes_a_fiftieth_of_the_time_however_large_the_state(monkeypatch):
     clock = {"now": 0.0}
     monkeypatch.setattr(training.time, "monotonic", lambda: clock["now"])
+    monkeypatch.setattr(training, "SNAPSHOT_SECONDS", 30.0)  # other tests change these two
+    monkeypatch.setattr(training, "SNAPSHOT_SHARE", 0.02)
 
     class Slow(Memory):
         """Needs 10 s to save; 30 s pass between steps."""

@@ -43,7 +43,7 @@ def test_profiles_say_what_and_whose_a_method_is(name):
 @pytest.mark.parametrize("profile", ["default", "published"])
 def test_profiles_build(name, profile):
     settings = read(name).get(profile, {})
-    assert set(settings) <= {"params", "budget", "task"}
+    assert set(settings) <= {"params", "precision", "budget", "task"}
     TypeAdapter(load(name)).validate_python(settings.get("params", {}), strict=False)
 
 

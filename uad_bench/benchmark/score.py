@@ -75,7 +75,7 @@ def apply_run(asked: Application, reporter: Reporter) -> RunRecord:
         params=before.params,
         task=task,
         seed=before.seed,
-        precision=before.precision,
+        precision=before.precision or "auto",
         plugins=asked.plugins,
     )
     runner = Runner(root=asked.runs, device=resolve_device(asked.device), limits=asked.limits, report=reporter)

@@ -65,7 +65,7 @@ class StoredExperiment(Document):
     data: str | None = None
     splits: tuple[str, ...]
     seed: int
-    precision: Precision = "auto"
+    precision: Precision | None = None
     protocol: str | None = None
     weights: Weights | None = None
     maps: str | None = None
