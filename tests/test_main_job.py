@@ -137,6 +137,7 @@ def test_help_does_not_load_what_it_does_not_need():
     assert not loaded_modules("--help") & heavy
 
 
+@pytest.mark.slow
 def test_a_whole_run_never_loads_torch_into_the_harness(runs: Path):
     again = ("run", "--method", "ae", "--task", "phantom-tiny", "--runs", str(runs), "--set")
     assert "torch" not in loaded_modules(*again, "budget.steps=4")

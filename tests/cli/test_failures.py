@@ -122,6 +122,7 @@ def test_debug_may_follow_the_command_and_shows_the_traceback():
     assert done.stderr.splitlines()[-1].startswith("uad-bench: no single run 'nothing'")
 
 
+@pytest.mark.slow
 def test_debug_shows_log_messages_that_are_hidden_otherwise(tmp_path):
     board = ["leaderboard", "export", "--task", "phantom", "-o", str(tmp_path / "board.csv"), "--format", "csv"]
     assert f"uad_bench.files: wrote {tmp_path / 'board.csv'}" in uad_bench(*board, "--debug").stderr

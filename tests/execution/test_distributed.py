@@ -81,6 +81,7 @@ def check(differences: dict[str, float], names: list[str]) -> None:
     assert {name: differences[name] for name in names if differences[name] > LOOSER.get(name, ROUNDING)} == {}
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_although_slices_share_dropout_and_statistics(tmp_path):
     names = ["supervised-unet"]  # scores show the draws of dropout
     check(on_one_machine(tmp_path / "differences.json", names), names)

@@ -295,6 +295,7 @@ def test_limits_are_options_of_the_command(tiny: TinyBench, capsys: pytest.Captu
     assert "FAILED(timeout)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_attempts_and_dependent_scores_are_said_on_standard_error_and_kept_in_the_record(
     tiny: TinyBench, capsys: pytest.CaptureFixture[str]
 ):

@@ -305,6 +305,7 @@ def test_nonsense_deep_inside_a_sealed_record_is_a_finding_and_no_traceback(run:
     assert verify_run(run, data=scored.data).exit_code == 5
 
 
+@pytest.mark.slow
 def test_rescored_results_and_their_replicates_are_recomputed(run: Run, scored: Scored):
     rescore(run, data=scored.data, chain="common")
     assert verify_run(run, data=scored.data).findings == ()

@@ -35,6 +35,7 @@ def test_a_board_as_it_was_built_is_sound(board: Path, scored: Scored):
     assert all(result.exit_code == 0 for result in verify(str(board), runs=scored.runs, data=scored.data))
 
 
+@pytest.mark.slow
 def test_one_digit_of_the_table_is_named_by_its_line(board: Path, scored: Scored):
     table = board.with_suffix(".md")
     text = table.read_text()
