@@ -45,6 +45,8 @@ def test_the_strongest_baseline_is_the_one_compared_with(tmp_path):
     assert "z, the strongest baseline here: +0.100 AUPRC [0.100, 0.100]" in verdict(records, tmp_path)
 
 
-@pytest.mark.parametrize("records", [[made_record("ae")], [made_record("random"), made_failure("ae")]])
+@pytest.mark.parametrize(
+    "records", [[made_record("ae")], [made_failure("ae")], [made_record("random"), made_failure("ae")]]
+)
 def test_a_failed_method_and_one_without_baselines_have_no_verdict(records, tmp_path):
     assert verdict(records, tmp_path) == ""

@@ -18,9 +18,10 @@ def verdict(records: Sequence[RunRecord], runs: Path) -> str:
         records: as returned by a run.
         runs: the runs folder, with their replicates and metrics per patient.
     """
-    *baselines, main = (record for record in records if record.bootstrap and KEY in record.bootstrap.metrics)
-    if not baselines or main is not records[-1]:
+    comparable = [record for record in records if record.bootstrap and KEY in record.bootstrap.metrics]
+    if len(comparable) < 2 or comparable[-1] is not records[-1]:
         return ""
+    *baselines, main = comparable
     strongest = max(baselines, key=lambda record: record.value("auprc") or 0.0)
     (pair,) = compare([Run(runs / main.run), Run(runs / strongest.run)]).pairs
     return _sentence(pair, main, strongest.method.name)
