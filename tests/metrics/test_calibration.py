@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from tests.studies import pooled_auprc, similar, simulate, varied
+from uad_bench.metrics.froc import up_to
 from uad_bench.metrics.pooled_bins import count_patients, shared_thresholds
 from uad_bench.metrics.ranks import count_ranks
 from uad_bench.metrics.significance import sign_flip_p
-from uad_bench.metrics.uncertainty import leave_one_out, pooled_replicates
+from uad_bench.metrics.uncertainty import leave_one_out, pooled_replicates, t_interval
 
 
 @pytest.mark.parametrize("n_folds", [1, 6, 12])
@@ -28,6 +29,31 @@ def test_the_level_and_the_coverage_hold_for_more_patients_and_folds(n_patients,
     found = simulate(n_patients, n_folds, 1_500, patients=patients)
     assert 0.03 <= found.rejected <= 0.07
     assert 0.93 <= found.covered <= 0.97
+
+
+def detections(rng, n):
+    """Detected lesions (n, M), false positives (n, M), lesions (n,) of n patients at descending thresholds."""
+    thresholds = np.concatenate([[np.inf], np.linspace(4, -1, 129)])
+    lesions, false = 1 + rng.poisson(1.5, n), rng.poisson(3 * np.exp(rng.normal(0.8, 0.8, n)))
+    scores = [rng.normal(rng.normal(1.2, 0.7), 1, count) for count in lesions], [rng.normal(0.3, 1, k) for k in false]
+    return *(np.array([(s[:, None] >= thresholds).sum(axis=0) for s in kind]) for kind in scores), lesions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_patients", "n_studies"), [(12, 1_500), (60, 600)])
+def test_intervals_cover_although_each_replicate_chooses_its_threshold(n_patients, n_studies):
+    """Lesion sensitivity at one false positive per volume."""
+    rng, estimates, intervals = np.random.default_rng(n_patients), [], []
+    weights = np.concatenate([np.ones((1, n_patients)), np.ones((n_patients, n_patients)) - np.eye(n_patients)])
+    for _ in range(n_studies):
+        found, false, lesions = detections(rng, n_patients)
+        rates = weights @ false / weights.sum(axis=1)[:, None]
+        estimate, *left_out = up_to(rates, weights @ found / (weights @ lesions)[:, None], 1.0)
+        interval = t_interval(estimate, np.array(left_out), n_patients=n_patients, proportion=True)
+        estimates.append(estimate)
+        intervals.append((interval.low, interval.high))
+    low, high = np.array(intervals).T
+    assert 0.93 <= np.mean((low <= np.mean(estimates)) & (np.mean(estimates) <= high)) <= 0.98
 
 
 def test_simulated_replicates_are_those_of_the_package():

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from uad_bench.boards import comparison as pairs
-from uad_bench.boards.overall import Overall
+from uad_bench.boards.overall_result import Overall
 from uad_bench.boards.sheet import Sheet
 from uad_bench.console import as_text
 from uad_bench.errors import ConfigError, unknown

@@ -28,6 +28,7 @@ from uad_bench.metrics.significance import (
     difference_p,
     hodges_lehmann,
     holm,
+    p_text,
     patients_to_separate,
     retrained_interval,
     seeds_to_separate,
@@ -145,7 +146,7 @@ def sentence(pair: PairComparison, comparison: Comparison) -> str:
     label = _label(comparison.metric)
     numbers = f"{label} {first.mean:.3f} vs {second.mean:.3f}, difference {pair.difference:.3f}"
     interval = f"95 % CI {pair.low:.3f} to {pair.high:.3f}, {pair.n_patients} patients"
-    p = _write_p(pair.p)
+    p = p_text(pair.p)
     verdict = (
         f"{pair.first} is significantly better than {pair.second}"
         if pair.shown
@@ -249,7 +250,3 @@ def _label(key: str) -> str:
     policy = rest.partition("/")[0]
     label = METRICS[name].label if name in METRICS else name
     return label if policy == "all" else f"{label}@{policy}"
-
-
-def _write_p(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -77,7 +77,7 @@ class MatchedCounts:
         return MetricValue(float(self._area(at, (counts.tied / 2 - counts.fp)[None], counts.scores, healthy)[0]))
 
     def replicates(self, resamples: Resamples) -> Values:
-        """Values (R,) for rows of resampled patients, corrected for the effect of binning on the exact value."""
+        """Values (R,) for rows of patient weights, corrected for the effect of binning on the exact value."""
         fp = self.patients.voxels - self.patients.positives  # (n, K)
         at, tied = (np.diff(counts, axis=1, prepend=0) for counts in (self.patients.positives, fp))
         binned = partial(self._binned, at.astype(np.float64), tied / 2 - fp)

@@ -67,6 +67,11 @@ def difference_p(
     return np.where(np.isnan(error.value), np.nan, p)
 
 
+def p_text(p: float) -> str:
+    """A p-value as it is printed: `p = 0.72`, `p = 0.012`, `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
+
+
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Adjust p values (m,) for testing all of them (Holm 1979): k-th smallest times m - k + 1, made monotone.
 

@@ -9,6 +9,7 @@ from uad_bench.boards.row import Row, SeedMean
 from uad_bench.boards.sheet import Cell, Column, Tone
 from uad_bench.errors import unknown
 from uad_bench.metrics.registry import METRICS
+from uad_bench.metrics.significance import p_text
 from uad_bench.runs.metric_rows import MetricRow
 
 Fill = Callable[[Board, Row], Cell]
@@ -125,11 +126,6 @@ def _beats(board: Board, row: Row) -> Cell:
     sure = placement.p < 0.05
     answer = {(True, True): "yes", (True, False): "unclear", (False, True): "no (worse)", (False, False): "no"}
     return Cell(f"{answer[bool(placement.better), sure]}, {p_text(placement.p)}", values=values)
-
-
-def p_text(p: float) -> str:
-    """`p = 0.012`, `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
 
 
 def _seeds(_: Board, row: Row) -> Cell:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from uad_bench.boards.board import Board
 from uad_bench.boards.ranking import AUPRC, LEVEL
 from uad_bench.boards.row import Row
+from uad_bench.metrics.significance import p_text
 from uad_bench.metrics.uncertainty import t_interval
-from uad_bench.output.columns import p_text
 
 MOST = 3  # methods named
 

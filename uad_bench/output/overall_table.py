@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from uad_bench.boards.overall import Overall, OverallMethod, OverallPair, p_text
+from uad_bench.boards.overall_result import Overall, OverallMethod, OverallPair
 from uad_bench.boards.row import SeedMean
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
+from uad_bench.metrics.significance import p_text
 from uad_bench.output.columns import DASH, number_text
 
 PAIRS = (

@@ -3,7 +3,7 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from uad_bench.boards.overall import Overall
+from uad_bench.boards.overall_result import Overall
 from uad_bench.output.formats.terminal import TerminalView
 from uad_bench.output.overall_table import overall_sheets, summary
 

@@ -7,7 +7,8 @@ from typing import Any
 from uad_bench.boards.assembly import assemble_boards, choose_groups, name_left_out
 from uad_bench.boards.board import Board
 from uad_bench.boards.comparable import require_comparable
-from uad_bench.boards.overall import Overall, compare_over_tasks
+from uad_bench.boards.overall import compare_over_tasks
+from uad_bench.boards.overall_result import Overall
 from uad_bench.boards.reported import beside_reported, read_reported, read_tables
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import Report, read_result, read_results

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uad_bench.boards.comparison import CLAIMED_SEEDS, PairComparison, compare
-from uad_bench.output.columns import p_text
+from uad_bench.metrics.significance import p_text
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from uad_bench.runs.findings import Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
-from uad_bench.verification.replicates import Values
+from uad_bench.verification.curve import Values
 
 
 def further_groups(stored: Sequence[MetricRow], known: Collection[str]) -> Iterator[Finding]:

@@ -15,21 +15,20 @@ from uad_bench.digests import digest_json
 from uad_bench.evaluation.judging import cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
-from uad_bench.metrics.registry import METRICS
-from uad_bench.metrics.uncertainty import t_quantile
 from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.replicates import load_replicates
+from uad_bench.verification.curve import NAN, Values
 from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect
 from uad_bench.verification.differences import first_differing, further_groups
+from uad_bench.verification.interval_check import check_interval
 from uad_bench.verification.lesion_tables import check_froc, check_lesions
 from uad_bench.verification.patients import input_of, read_patient
 from uad_bench.verification.recompute import (
     CONFORMAL,
     HEALTHY,
-    NAN,
     Patient,
     Recomputed,
     recompute,
@@ -37,9 +36,7 @@ from uad_bench.verification.recompute import (
 )
 from uad_bench.verification.replicates import (
     MOST_EDGES,
-    Values,
     curve_replicates,
-    interval,
     left_out,
     n_distinct,
     summed_replicates,
@@ -166,7 +163,7 @@ class RecordCheck:
         again = self._replicates(members, known, group=True)
         for row in rows:
             key = row.model_copy(update={"group": None}).key
-            yield from _check_interval(row, again.get(key), within=self._tolerance(key), may_lack=key in self._binned)
+            yield from check_interval(row, again.get(key), within=self._tolerance(key), may_lack=key in self._binned)
 
     def _check_strata(self, stored: Sequence[MetricRow]) -> Iterator[Finding]:
         """Check the sensitivity to lesions in each range of volumes."""
@@ -178,7 +175,7 @@ class RecordCheck:
         for key, row in rows.items():
             yield from differs(f"record.json {key}", row.value, again[key].number.value)
             yield from self._check_labels(key, row, again[key].number)
-            yield from _check_interval(row, again[key].replicates)
+            yield from check_interval(row, again[key].replicates)
 
     def _check_rows(
         self, rows: Sequence[MetricRow], group: str, patients: Sequence[Patient], known: Mapping[str, float]
@@ -233,7 +230,7 @@ class RecordCheck:
         again = self._replicates(self.test, known)
         for row in record.metrics:
             key = row.key
-            yield from _check_interval(
+            yield from check_interval(
                 row, replicates.get(key, again.get(key)), may_lack=key in self._binned, stored=key in replicates
             )
         for key, values in replicates.items():
@@ -294,45 +291,3 @@ class RecordCheck:
     def _cuts(self) -> tuple[float, ...]:
         volumes = [p.anomaly_mm3 for p in self.test if p.anomaly_mm3 > 0]
         return tuple(map(float, np.percentile(volumes, [100 / 3, 200 / 3]))) if len(volumes) > 2 else ()
-
-
-def check_stored_intervals(record: RunRecord, replicates: Mapping[str, Values]) -> Iterator[Finding]:
-    """Check the intervals of a record against its stored replicates."""
-    for row in record.metrics:
-        yield from _check_interval(row, replicates.get(row.key), stored=row.key in replicates)
-
-
-def _check_interval(
-    row: MetricRow,
-    replicates: Values | None,
-    *,
-    within: float = TOLERANCE,
-    may_lack: bool = False,
-    stored: bool = True,
-) -> Iterator[Finding]:
-    """Check the interval of a row, including whether it should have one.
-
-    Args:
-        row: a metric of a record.
-        replicates: its replicates, from which the interval is recomputed; None if there are none.
-        within: the tolerance.
-        may_lack: whether the interval may be missing because the bins were too coarse.
-        stored: whether replicates of the metric are stored.
-    """
-    where = f"record.json {row.key}"
-    ends = row.low, row.high
-    if replicates is None or (not stored and ends != (None, None)):
-        if ends != (None, None):
-            yield Finding(where, "has an interval, but no replicates")
-        return
-    low, high = NAN, NAN
-    if row.value is not None and row.n_subjects > 1:
-        proportion = METRICS[row.name].proportion
-        low, high = interval(row.value, replicates, n_patients=row.n_subjects, proportion=proportion)
-        within *= t_quantile(0.975, row.n_subjects - 1)  # by which an error of the replicates grows
-    if may_lack and ends == (None, None) and (row.group or not stored):
-        return
-    if not stored and not math.isnan(low):
-        yield Finding(where, "has no replicates")
-    yield from differs(f"{where} low", ends[0], low, within=within)
-    yield from differs(f"{where} high", ends[1], high, within=within)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.overlap import OVERLAP, Confusion
-from uad_bench.verification.recompute import NAN, NOMINAL, Curve, Patient, bins_of_intensity, recompute_patient
+from uad_bench.verification.curve import NAN, Curve, Values
+from uad_bench.verification.recompute import NOMINAL, Patient, bins_of_intensity, recompute_patient
 
-Values = NDArray[np.float64]
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
 """Scores (V,) and anomaly (V,) of one patient."""
 MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the stored replicates

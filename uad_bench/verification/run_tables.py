@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from uad_bench.runs.findings import Finding, differs
-from uad_bench.verification.recompute import NAN, Curve, Patient, pooled, recompute_patient
+from uad_bench.verification.curve import NAN, Curve
+from uad_bench.verification.recompute import Patient, pooled, recompute_patient
 
 POINTS = 1_000  # of a sweep
 

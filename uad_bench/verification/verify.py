@@ -21,10 +21,11 @@ from uad_bench.runs.reopen import open_stored
 from uad_bench.runs.replicates import load_replicates
 from uad_bench.verification.claims import check_claims
 from uad_bench.verification.combination_check import check_combination, unchecked_members
+from uad_bench.verification.curve import NAN
 from uad_bench.verification.form import check_form
-from uad_bench.verification.recompute import NAN
+from uad_bench.verification.interval_check import check_stored_intervals
 from uad_bench.verification.reconstruction_check import check_reconstructions, unchecked_reconstructions
-from uad_bench.verification.record_check import RecordCheck, check_stored_intervals
+from uad_bench.verification.record_check import RecordCheck
 from uad_bench.verification.replicates import over_folds
 from uad_bench.verification.rescored_check import check_rescored, outdated_files, rescored_files
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from uad_bench.boards.overall import Overall, OverallPair
+from uad_bench.boards.overall_result import Overall, OverallPair
 from uad_bench.files import prepare_output, write_text
 from uad_bench.output.overall_table import overall_sheets, summary
 from uad_bench.output.report.figures import inline_drawing
