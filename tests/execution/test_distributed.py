@@ -61,8 +61,8 @@ def on_one_machine(file: Path, names: list[str]) -> dict[str, float]:
 
 def on_two_machines(file: Path, names: list[str]) -> dict[str, float]:
     """As `on_one_machine`, with a launcher for each of the two ranks."""
-    meeting = [f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-backend=c10d", "--nnodes=2", "--nproc-per-node=1"]
-    launchers = [launch(file, names, *meeting) for _ in range(2)]
+    rendezvous = [f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-backend=c10d", "--nnodes=2", "--nproc-per-node=1"]
+    launchers = [launch(file, names, *rendezvous) for _ in range(2)]
     assert [launcher.wait() for launcher in launchers] == [0, 0]
     return json.loads(file.read_text())
 
@@ -144,12 +144,12 @@ def test_a_rank_that_is_killed_fails_the_run_with_a_reason_and_the_same_command_
 def test_the_same_command_on_two_machines_gives_the_result_of_one(tmp_path):
     command = [sys.executable, "-m", "uad_bench", "run", "dae", "--task=phantom-tiny", "--no-baselines", "--json"]
     shared = {**os.environ, "UAD_BENCH_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    meeting = {"UAD_BENCH_MEETING": f"127.0.0.1:{free_port()}", "GLOO_SOCKET_IFNAME": "lo"}
+    rendezvous = {"UAD_BENCH_RENDEZVOUS": f"127.0.0.1:{free_port()}", "GLOO_SOCKET_IFNAME": "lo"}
     alone = subprocess.run([*command, f"--runs={tmp_path / 'alone'}"], env=shared, stdout=subprocess.PIPE, check=True)
     machines = [
         subprocess.Popen(
             [*command, "--nodes=2", f"--runs={tmp_path / 'together'}"],
-            env={**shared, **meeting, "UAD_BENCH_NODE": str(number)},
+            env={**shared, **rendezvous, "UAD_BENCH_NODE": str(number)},
             stdout=subprocess.PIPE,
         )
         for number in (0, 1)

@@ -19,7 +19,7 @@ from uad_bench.execution.job import Job
 from uad_bench.execution.stages import Assignment
 from uad_bench.runs.trust import unscored
 
-NODE, MEETING = "UAD_BENCH_NODE", "UAD_BENCH_MEETING"
+NODE, RENDEZVOUS = "UAD_BENCH_NODE", "UAD_BENCH_RENDEZVOUS"
 FIRST_PORT, PORTS = 20_000, 20_000
 POLL_S = 0.5
 
@@ -30,7 +30,7 @@ class Node:
 
     number: int = 0
     total: int = 1
-    meeting: str = ""
+    rendezvous: str = ""
 
     @property
     def leads(self) -> bool:
@@ -45,8 +45,8 @@ def this_node(total: int) -> Node | None:
     """This machine's place among `total`, from Slurm or the environment; None outside a job of so many machines."""
     if total == 1:
         return ALONE
-    if NODE in os.environ and MEETING in os.environ:
-        return Node(int(os.environ[NODE]), total, os.environ[MEETING])
+    if NODE in os.environ and RENDEZVOUS in os.environ:
+        return Node(int(os.environ[NODE]), total, os.environ[RENDEZVOUS])
     if os.environ.get("SLURM_NNODES") != str(total) or "SLURM_NODEID" not in os.environ:
         return None
     hosts = ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]]
@@ -64,7 +64,7 @@ def require_node(total: int, *, folds: int) -> Node:
     if (node := this_node(total)) is None:
         raise ConfigError(
             f"--nodes {total}: this is not one of {total} machines of a Slurm job; submit one with uad-bench run, or "
-            f"set {NODE} (0 to {total - 1}) and {MEETING} (host:port of the first) on each machine"
+            f"set {NODE} (0 to {total - 1}) and {RENDEZVOUS} (host:port of the first) on each machine"
         )
     if total > 1 and folds:
         raise ConfigError("--nodes trains one model; run the folds of --folds on one machine each, in a suite")
@@ -86,7 +86,7 @@ def follow(job: Job, node: Node, *, ranks: int, reporter: Reporter) -> None:
     folder, subjects = run.path.resolve(), job.cohort.subjects.values()
     access = access_for(job.experiment, job.entry, subjects, root=run.path.parents[2], folder=folder)
     assignment = Assignment(
-        run=str(folder), device=job.device, ranks=ranks, nodes=node.total, node=node.number, meeting=node.meeting
+        run=str(folder), device=job.device, ranks=ranks, nodes=node.total, node=node.number, rendezvous=node.rendezvous
     )
     with WorkerProcess(job.entry, run.path / f"node{node.number}.log", access=access) as worker:
         worker.describe(dict(job.experiment.params), job.cohort.task.pair)

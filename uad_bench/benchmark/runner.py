@@ -241,7 +241,7 @@ class Runner:
             precision=job.experiment.precision,
             ranks=self.ranks,
             nodes=self.node.total,
-            meeting=self.node.meeting,
+            rendezvous=self.node.rendezvous,
             masks=self._masks(job, store, train) if bound else {},
         )
 

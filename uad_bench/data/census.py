@@ -147,5 +147,5 @@ def _sentence(problems: Sequence[Problem], patients: int) -> str:
     affected = len({problem.subject for problem in problems})
     lines = [f"  {problem.message}" for problem in problems[:SHOWN_PROBLEMS]]
     more = [f"  ... and {len(problems) - SHOWN_PROBLEMS} more"] if len(problems) > SHOWN_PROBLEMS else []
-    advice = "mend the files, or leave patients out with --exclude ID or with exclude = [...] in the task"
+    advice = "correct the files, or leave patients out with --exclude ID or with exclude = [...] in the task"
     return "\n".join([f"{affected} of {patients} patients cannot be used as they are:", *lines, *more, advice])

@@ -88,7 +88,7 @@ def divide(
 
     Raises:
         ConfigError: the data set ships no split.
-        DataError: too few patients, nobody to test, or a leak.
+        DataError: too few patients, no test patients, or a leak.
     """
     splits = tuple(_few_shot(split, task.train_patients) for split in _splits(task, dataset, census, folds))
     used = {name for split in splits for name in split.subjects}

@@ -54,7 +54,7 @@ def launch(run_rank: RunRank, asked: dict[str, Any], assignment: Assignment, emi
     alone, leads = assignment.nodes == 1, assignment.node == 0
     if alone and sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    host, _, port = (assignment.meeting or f"{LOOPBACK}:0").rpartition(":")
+    host, _, port = (assignment.rendezvous or f"{LOOPBACK}:0").rpartition(":")
     store = _store(host, 0 if alone else int(port) + 1, leads=leads)
     relay = threading.Thread(target=_relay, args=(store, emit), daemon=True)
     if leads:

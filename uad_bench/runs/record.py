@@ -45,7 +45,7 @@ class TaskFacts(Document):
 
     Attributes:
         protocol_digest: of the protocol's file; None for a shipped protocol.
-        exclude: ids that the task leaves out; None where it leaves out nobody.
+        exclude: ids that the task leaves out; None if it leaves out no patient.
         perturb: simulated artefact, such as `noise:severe`; None for the scans as they are.
     """
 
