@@ -51,7 +51,7 @@ class Assignment:
         reconstruct: subject -> slices to reconstruct, for subjects without a trusted pseudo-healthy image yet.
         training_set: what the checkpoint says it was trained on, subject -> its signature.
         ranks: processes per machine that share the work; this is number `rank` of all.
-        nodes: machines; this is number `node`, and their processes find each other at `rendezvous` (host:port of the first).
+        nodes: machines, of which this is number `node`; the processes connect to `rendezvous`, host:port of the first.
         masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
     """
 
