@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from uad_bench.data.likeness import SHAPE, decode, registered_correlation, resemblance, thumbnail
+from uad_bench.data.likeness import SHAPE, decode, registered_correlation, resemblance, smoothness, thumbnail
 
 MM = (1.0, 1.0, 1.0)
 
@@ -101,3 +101,11 @@ def test_a_thumbnail_of_another_size_is_refused(size):
 def test_damaged_text_is_refused():
     with pytest.raises(ValueError, match="incorrect header"):
         decode([base64.b64encode(b"no zlib at all").decode()])
+
+
+def test_neighbouring_cells_of_noise_are_independent_and_those_of_a_wave_are_not():
+    noise = np.random.default_rng(3).normal(size=SHAPE).astype(np.float32)
+    wave = np.sin(np.indices(SHAPE).sum(axis=0) / 6).astype(np.float32)
+    assert abs(smoothness(noise)) < 0.05
+    assert smoothness(wave) > 0.95
+    assert smoothness(np.ones(SHAPE, np.float32)) == 1

@@ -87,9 +87,10 @@ def test_a_bundle_opens_with_a_table_to_read(run: Run, tmp_path: Path):
     assert "uad-bench verify BUNDLE.zip" in text
 
 
-def test_the_commands_on_runs_take_a_bundle(run: Run, tmp_path: Path):
+@pytest.mark.parametrize("command", [["bundle", "make"], ["bundle"]], ids=" ".join)
+def test_the_commands_on_runs_take_a_bundle(run: Run, tmp_path: Path, command: list[str]):
     file = tmp_path / "b.zip"
-    words = ["bundle", "make", str(run.path), "-o", str(file)]
+    words = [*command, str(run.path), "-o", str(file)]
     assert CliRunner().invoke(app, words).exit_code == 0
     assert "valid; contains boxes/mine" in CliRunner().invoke(app, ["bundle", "check", str(file)]).stdout
     shown = json.loads(CliRunner().invoke(app, ["show", str(file), "--json"]).stdout)

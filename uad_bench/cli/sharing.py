@@ -1,13 +1,24 @@
 """`uad-bench bundle`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from uad_bench.cli.options import RUNS, AsJson, RunName, Runs, print_json
 
-bundle = typer.Typer(help="Pack a run for sharing, and check bundles of others.", no_args_is_help=True)
+
+class RunOrCommand(TyperGroup):
+    """`bundle RUN` with a path, such as `bundle brats/ae/seed0`, is short for `bundle make RUN`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        return super().resolve_command(ctx, ["make", *args] if args and "/" in args[0] else args)
+
+
+bundle = typer.Typer(
+    cls=RunOrCommand, help="Pack a run for sharing, and check bundles of others.", no_args_is_help=True
+)
 
 
 @bundle.command("make")

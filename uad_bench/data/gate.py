@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 
 from uad_bench.config import validate
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.likeness import decode, registered_correlation, resemblance
+from uad_bench.data.likeness import decode, registered_correlation, resemblance, smoothness
 from uad_bench.data.split import ROLES, Split
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError, LeakError
@@ -23,6 +23,10 @@ from uad_bench.method import Modality
 CANDIDATE = 0.45  # resemblance above which two thumbnails are registered
 PARTNERS = 3  # most candidates of a patient
 LISTED, REFUSED = 0.8, 0.9  # correlation of the registered thumbnails
+REFUSED_SMOOTH, SMOOTH = (
+    0.97,
+    0.6,
+)  # limit where neighbouring cells of both correlate more than this; of real scans 0.57
 
 
 def _decodable(text: str) -> str:
@@ -55,6 +59,7 @@ class DuplicatePair:
         second: id of the other subject.
         modality: the modality with the highest correlation.
         correlation: absolute correlation of the registered thumbnails; 1 for equal voxels.
+        limit: correlation above which the pair is refused in two roles.
         equal: whether all decoded voxels of that modality are equal.
         mirrored: whether the scans match after one is mirrored left to right.
     """
@@ -65,6 +70,12 @@ class DuplicatePair:
     correlation: float
     equal: bool = False
     mirrored: bool = False
+    limit: float = REFUSED
+
+    @property
+    def refused(self) -> bool:
+        """Whether the two scans must not be in different roles."""
+        return self.equal or self.correlation > self.limit
 
     @property
     def similarity(self) -> str:
@@ -94,7 +105,7 @@ def check_splits(splits: Sequence[Split], census: Mapping[str, SubjectFacts]) ->
     for split in splits:
         role = _roles(split)
         _refuse_shared_patients(split, [facts[id_] for id_ in role])
-        for pair in (*equal, *(pair for pair in near if pair.correlation > REFUSED)):
+        for pair in (*equal, *(pair for pair in near if pair.refused)):
             if {pair.first, pair.second} <= role.keys() and (pair.equal or role[pair.first] != role[pair.second]):
                 raise _refusal(split, pair, role)
     return tuple(near)
@@ -157,7 +168,7 @@ def check_checkpoint(training: Mapping[str, Any], split: Split, census: Mapping[
 
 def _refuse_near(trained: Sequence[Signature], judged: Sequence[SubjectFacts]) -> None:
     for pair in near_scans(trained, judged):
-        if pair.correlation > REFUSED:
+        if pair.refused:
             raise LeakError(
                 f"the checkpoint was trained on {pair.first}: {pair.modality} of it and of {pair.second} are "
                 f"{pair.similarity}; leave {pair.second} out"
@@ -225,8 +236,10 @@ def _candidates(best: npt.NDArray[np.float32]) -> set[tuple[int, int]]:
 
 
 def _compared(one: SubjectFacts | Signature, other: SubjectFacts | Signature, modality: Modality) -> DuplicatePair:
-    alike, mirrored = registered_correlation(*decode([one.thumbnails[modality], other.thumbnails[modality]]))
-    return DuplicatePair(one.id, other.id, modality, alike, mirrored=mirrored)
+    cells = decode([one.thumbnails[modality], other.thumbnails[modality]])
+    alike, mirrored = registered_correlation(*cells)
+    limit = REFUSED_SMOOTH if min(map(smoothness, cells)) > SMOOTH else REFUSED
+    return DuplicatePair(one.id, other.id, modality, alike, mirrored=mirrored, limit=limit)
 
 
 def _refusal(split: Split, pair: DuplicatePair, role: Mapping[str, str]) -> DataError:

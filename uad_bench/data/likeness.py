@@ -86,6 +86,20 @@ def registered_correlation(first: Floats, second: Floats) -> tuple[float, bool]:
     return max(abs(values[place]), moved), place >= len(poses) // 2
 
 
+def smoothness(cells: Floats) -> float:
+    """Mean correlation of neighbouring cells of a thumbnail along X, Y, Z.
+
+    The smoother two thumbnails are, the fewer independent details they have, and the more they correlate by chance.
+    """
+    found = []
+    for axis in range(3):
+        one, other = (np.take(cells, range(start, start + SHAPE[axis] - 1), axis) for start in (0, 1))
+        both = (one != 0) & (other != 0)
+        pair = one[both], other[both]
+        found.append(np.corrcoef(*pair)[0, 1] if both.sum() > 1 and min(part.std() for part in pair) else 1.0)
+    return float(np.mean(found))
+
+
 def _window(brain: Array, axis: int, side: float) -> Floats:
     """Weights that sum the voxels in each cell; the cells are centred on the brain."""
     profile = brain.sum(tuple(other for other in range(3) if other != axis))
