@@ -40,6 +40,7 @@ def run(
     memory_limit: float | None = None,
     check_determinism: bool = False,
     reconstructions: bool = False,
+    tensorboard: bool = False,
     runs: str | Path = RUNS,
 ) -> Result:
     """Train a method on healthy slices, evaluate it, and compare it with untrained baselines.
@@ -67,6 +68,7 @@ def run(
         memory_limit: MiB above which the method is stopped.
         check_determinism: run twice and compare the score maps.
         reconstructions: also store and evaluate pseudo-healthy images, if the method computes them.
+        tensorboard: also write training curves for TensorBoard into the run folder.
         runs: the folder of runs.
 
     Raises:
@@ -95,6 +97,7 @@ def run(
         limits=Limits(time_limit, memory_limit),
         check_determinism=check_determinism,
         reconstructions=reconstructions,
+        tensorboard=tensorboard,
     )
     with console.reporting() as reporter:
         result = Result(tuple(run_request(request, reporter, ad_hoc=ad_hoc)), Path(runs))

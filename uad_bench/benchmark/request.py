@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from uad_bench.benchmark.curves import check_tensorboard
 from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.benchmark.estimate import announce
 from uad_bench.benchmark.nodes import follow, require_node
@@ -58,6 +59,7 @@ class Request:
     limits: Limits = field(default_factory=Limits)
     check_determinism: bool = False
     reconstructions: bool = False
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
     origin = resolve_origin(request)
     check_protocol(main.task)
     check_split_name(main.task)
+    if request.tensorboard:
+        check_tensorboard()
     device = resolve_device(request.device)
     node = require_node(request.nodes, folds=request.folds)
     runner = Runner(
@@ -88,6 +92,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
         device=device,
         limits=request.limits,
         reconstructions=request.reconstructions,
+        tensorboard=request.tensorboard,
         report=reporter,
     )
     with _started(request, main, entry, origin, reporter) as started:

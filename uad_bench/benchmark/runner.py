@@ -2,11 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uad_bench.benchmark.curves import curves
 from uad_bench.benchmark.nodes import ALONE, Node
 from uad_bench.benchmark.preflight import check_modalities
 from uad_bench.benchmark.reconstructing import described, lacks_reconstructions, reconstructs, stored_parts
@@ -56,6 +57,7 @@ class Runner:
         node: this machine, of those that share it.
         limits: time and memory of each method's process.
         reconstructions: whether to also store and evaluate pseudo-healthy images, if the method computes them.
+        tensorboard: whether to write training curves for TensorBoard into the run folders.
         report: receives progress.
     """
 
@@ -65,6 +67,7 @@ class Runner:
     node: Node = ALONE
     limits: Limits = field(default_factory=Limits)
     reconstructions: bool = False
+    tensorboard: bool = False
     report: Report = lambda _: None
 
     def plan(self, experiment: Experiment, entry: Entry, cohort: Cohort, origin: Origin | None = None) -> Job:
@@ -118,7 +121,8 @@ class Runner:
 
     def _run_split(self, job: Job, started: StartedMethod | None) -> RunRecord:
         try:
-            needs = self.apply(job, started)
+            with curves(job.run.path, self.report, wanted=self.tensorboard) as report:
+                needs = replace(self, report=report).apply(job, started)
             if job.run.finished:  # only pseudo-healthy images were missing
                 record = job.run.read_record()
                 job.run.finish(record)

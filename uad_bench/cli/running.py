@@ -76,6 +76,9 @@ def run(
     reconstructions: Annotated[
         bool, typer.Option("--reconstructions", help="Also store and evaluate pseudo-healthy images.")
     ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write training curves for TensorBoard into the run folder.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only time twenty steps, and say what the run would take.")
     ] = False,
@@ -118,6 +121,7 @@ def run(
         limits=Limits(time_limit, memory_limit),
         check_determinism=check_determinism,
         reconstructions=reconstructions,
+        tensorboard=tensorboard,
     )
     if plan:
         _plan(request, difference, as_json=json)

@@ -3,7 +3,7 @@
 runs/<task>/<method>/seed<k>-<digest8>/   (folds in subfolders fold<i>/)
     experiment.json events.jsonl checkpoint.safetensors maps/<subject>.npy MANIFEST.json
     metrics.csv sweep.csv froc.csv lesions.csv false_positives.csv record.json local.json DONE
-    on request: rescored/ reconstructions/<subject>.npy reconstructions.json
+    on request: rescored/ reconstructions/<subject>.npy reconstructions.json events.out.tfevents.*
 """
 
 import fcntl
