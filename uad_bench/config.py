@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,8 @@ from uad_bench.resources import resource_names, resource_path
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Centre = Literal["brain", "image"]
+Resample = Literal["area", "adaptive", "bilinear"]
 STRICT = ConfigDict(extra="forbid")
 LONGEST_SHOWN = 60  # characters of a wrong value in its message
 PLAIN = {
@@ -68,6 +70,10 @@ class Task:
         slices: first and last axial slice (canonical orientation, inclusive); None means all with brain.
         size: height and width in pixels of the slices a method works on.
         field_of_view: side of these slices in mm.
+        centre: of these slices: that of the `brain`'s bounding box, or of the whole `image`.
+        resample: how the scan's voxels become their pixels: `area` weighs voxels by the area under a pixel, and a pixel
+            is brain if half of it is; `adaptive` averages all voxels under a pixel, and `bilinear` interpolates between
+            the nearest ones, both as published code does, and a pixel is brain if any of these voxels is.
         scaling: intensity scaling, a name of `uad_bench.data.scaling`.
         margin: a healthy slice has no anomaly in this many slices on either side.
         min_brain: least brain area of a healthy slice, as a fraction of the slice.
@@ -93,6 +99,8 @@ class Task:
     slices: Annotated[tuple[int, int], AfterValidator(_ascending)] | None = None
     size: Annotated[int, Field(ge=8, le=1024)] = 64
     field_of_view: Annotated[float, Field(gt=0)] = 192.0
+    centre: Centre = "brain"
+    resample: Resample = "area"
     scaling: str = "p90"
     margin: Annotated[int, Field(ge=0)] = 2
     min_brain: Annotated[float, Field(ge=0, le=1)] = 0.05

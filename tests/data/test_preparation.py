@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from uad_bench.data.preparation import Preprocessing, prepare_slices
+from uad_bench.digests import digest_json
 from uad_bench.errors import DataError
 
 CHOICE = Preprocessing(("flair", "t1"), "p90", size=8, field_of_view=24.0)
@@ -74,6 +75,32 @@ def test_a_pixel_is_brain_if_more_than_half_of_it_is():
     assert mask.tolist() == [[False] * 4, [False, True, True, False], [False, True, True, False], [False] * 4]
 
 
+def test_whole_images_are_not_moved_to_the_brain(volumes, brain):
+    field = prepare_slices(volumes, brain, (1, 2, 1), replace(CHOICE, centre="image")).geometry.field
+    assert field == (
+        (brain.shape[0] / 2 - 12, brain.shape[0] / 2 + 12),
+        (brain.shape[1] / 2 - 6, brain.shape[1] / 2 + 6),
+    )
+
+
+@pytest.mark.parametrize(
+    ("resample", "pixels", "brain"),
+    [
+        ("area", [-3.0, -2.25, 3.0, 3.0, -0.75], [False, False, True, True, False]),
+        ("adaptive", [-3.0, -1.0, 3.0, 3.0, 0.0], [False, True, True, True, True]),
+        ("bilinear", [-3.0, -3.0, 3.0, 3.0, -1.2], [False, False, True, True, True]),
+    ],
+)
+def test_pixels_are_what_the_named_resampling_makes_of_the_voxels(resample, pixels, brain):
+    """Eight voxels become five pixels of 1.6 voxels; the fourth to the seventh voxel are brain."""
+    line = np.zeros((8, 8, 1), bool)
+    line[3:7] = True
+    choice = Preprocessing(("flair",), "p90", 5, 8.0, centre="image", resample=resample)
+    prepared = prepare_slices({"flair": line * 7}, line, (1, 1, 1), choice)
+    assert prepared.images[0, 0, :, 2] == pytest.approx(pixels, abs=2e-3)
+    assert prepared.brain[0, :, 2].tolist() == brain
+
+
 def test_every_choice_changes_the_digest():
     others = [
         replace(CHOICE, modalities=("t1", "flair")),
@@ -81,12 +108,21 @@ def test_every_choice_changes_the_digest():
         replace(CHOICE, size=16),
         replace(CHOICE, size=None),
         replace(CHOICE, field_of_view=20.0),
+        replace(CHOICE, centre="image"),
+        replace(CHOICE, resample="adaptive"),
     ]
-    assert len({choice.digest for choice in [CHOICE, *others]}) == 6
+    assert len({choice.digest for choice in [CHOICE, *others]}) == 8
 
 
-def test_native_slices_do_not_depend_on_the_field_of_view():
-    assert replace(CHOICE, size=None).digest == replace(CHOICE, size=None, field_of_view=20.0).digest
+def test_slices_prepared_before_there_were_other_centres_and_resamplings_stay_valid():
+    assert CHOICE.digest == digest_json(
+        {"version": 1, "modalities": ["flair", "t1"], "scaling": "p90", "size": 8, "field_of_view": 24.0}
+    )
+
+
+@pytest.mark.parametrize("choice", [{"field_of_view": 20.0}, {"centre": "image"}, {"resample": "adaptive"}])
+def test_native_slices_do_not_depend_on_the_field_of_view(choice):
+    assert replace(CHOICE, size=None).digest == replace(CHOICE, size=None, **choice).digest
 
 
 def test_intensities_beyond_half_precision_are_refused(volumes, brain):

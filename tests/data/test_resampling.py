@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uad_bench.data.resampling import area_weights, linear_weights
+from uad_bench.data.resampling import adaptive_weights, area_weights, bilinear_weights, linear_weights
 
 
 def test_shrinking_by_three_averages_three_voxels():
@@ -17,6 +17,28 @@ def test_shrinking_by_a_fraction_weighs_by_overlap():
 def test_pixels_beyond_the_image_are_covered_in_part():
     assert area_weights(4, -2, 6, 2).sum(1) == pytest.approx([0.5, 0.5])
     assert area_weights(4, -4, 4, 2).sum(1) == pytest.approx([0, 1])
+
+
+def test_adaptive_averages_share_the_voxels_between_two_pixels():
+    assert (3 * adaptive_weights(5, 0, 5, 2)).tolist() == [[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]]
+
+
+def test_240_voxels_become_128_pixels_of_two_or_three():
+    weights = adaptive_weights(240, 0, 240, 128)
+    assert [sorted(np.flatnonzero(row)) for row in weights[:3]] == [[0, 1], [1, 2, 3], [3, 4, 5]]
+    assert set((weights > 0).sum(1)) == {2, 3}
+    assert (weights == weights[::-1, ::-1]).all()  # the same from either side, so orientation does not matter
+
+
+def test_bilinear_pixels_are_between_their_two_nearest_voxels_only():
+    assert (4 * bilinear_weights(8, 0, 8, 2)).tolist() == [[0, 2, 2, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 2, 2, 0]]
+    first = bilinear_weights(240, 0, 240, 128)[0]  # the centre of the first pixel is 0.9375 voxels from the edge
+    assert first[:3].tolist() == [0.5625, 0.4375, 0]
+
+
+@pytest.mark.parametrize("resample", [area_weights, adaptive_weights, bilinear_weights])
+def test_pixels_beyond_the_image_show_nothing(resample):
+    assert resample(4, -4, 4, 2).sum(1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("size", [3, 7, 40])

@@ -38,6 +38,15 @@ def test_p99_divides_by_the_percentile_of_foreground():
     assert scale_for("p99", VOLUME, brain)(np.array([np.percentile(VOLUME[BRAIN], 99)])) == pytest.approx(1)
 
 
+def test_p998_clip_counts_the_background_and_ends_at_one():
+    volume = np.zeros((10, 10, 10))
+    volume[0] = np.arange(1, 101).reshape(10, 10)  # of 1,000 voxels, 2 are above the percentile
+    brain = volume > 0
+    volume[9] = 1000  # outside the brain
+    scaled = scale_for("p99.8-clip", volume, brain)(np.array([0, 49.001, 98.002, 100]))
+    assert scaled == pytest.approx([0, 0.5, 1, 1])
+
+
 def test_minmax_spans_the_brain():
     scaled = scale_for("minmax", VOLUME, BRAIN)(VOLUME[BRAIN])
     assert (scaled.min(), scaled.max()) == pytest.approx((0, 1), abs=1e-6)

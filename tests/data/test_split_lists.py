@@ -14,7 +14,13 @@ TRAIN = {
     "dae": "81998ee887ba7575066e6eb479dbbd9b17722e2243c8261673ad65ba65658b6f",
     "itermask2": "59b27d983296f931cd197018fa91b5699bb0e84a7e67338fbd31eb76dd049395",
 }
-SIZES = {"mmccd": (974, 0, 139), "dae": (938, 62, 251), "itermask2": (990, 128, 133), "pddpm": (0, 100, 1151)}
+SIZES = {
+    "mmccd": (974, 0, 139),
+    "mmccd-val": (974, 138, 139),
+    "dae": (938, 62, 251),
+    "itermask2": (990, 128, 133),
+    "pddpm": (0, 100, 1151),
+}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -29,6 +35,12 @@ def test_training_patients_are_the_published_ones(name):
 
 def test_all_shipped_lists_load():
     assert set(split_names()) == set(SIZES)
+
+
+def test_mmccd_val_adds_the_patients_of_the_cohort_that_mmccd_leaves_out():
+    bare, full = load_split("mmccd"), load_split("mmccd-val")
+    assert (full.train, full.test) == (bare.train, bare.test)
+    assert {*full.val} == {*load_split("dae").subjects} - {*bare.subjects}
 
 
 def test_108_test_patients_of_mmccd_are_trained_on_by_dae():

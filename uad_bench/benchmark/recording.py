@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from uad_bench.data.cohort_warnings import find_cohort_warnings
+from uad_bench.data.preparation import LATER
 from uad_bench.errors import MethodError
 from uad_bench.evaluation.detection import DetectionCurves
 from uad_bench.evaluation.evaluation import Evaluation
@@ -95,6 +96,7 @@ def _task(job: Job) -> TaskFacts:
         field_of_view=task.field_of_view,
         margin=task.margin,
         **_given(exclude=task.exclude or None, perturb=task.perturb, protocol_digest=job.identity.get("protocol")),
+        **{name: getattr(task, name) for name, usual in LATER.items() if getattr(task, name) != usual},
         protocol=task.protocol,
         data_digest=job.cohort.digest,
         split=SplitFacts(name=split.name, digest=split.digest, note=split.note),

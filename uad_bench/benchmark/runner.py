@@ -257,13 +257,7 @@ class Runner:
         return prepare_masks(store, references, cohort.census, cache=cache)
 
     def _prepare(self, cohort: Cohort, names: list[str], modalities: tuple[str, ...], *, native: bool) -> SliceStore:
-        task = cohort.task
-        preprocessing = Preprocessing(
-            modalities=modalities,
-            scaling=task.scaling,
-            size=None if native else task.size,
-            field_of_view=task.field_of_view,
-        )
+        preprocessing = Preprocessing.of(cohort.task, modalities, native=native)
         subjects = [cohort.subjects[name] for name in names]
         cache = cache_root().resolve()
         return SliceStore.prepare(subjects, cohort.census, preprocessing, cache=cache, report=self.report)

@@ -26,7 +26,7 @@ from uad_bench.runs.local import remember_data
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
 
-TRAINED_FOR = ("pair", "size", "field_of_view", "scaling", "budget")
+TRAINED_FOR = ("pair", "size", "field_of_view", "centre", "resample", "scaling", "budget")
 
 
 @dataclass(frozen=True, kw_only=True)

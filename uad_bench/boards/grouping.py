@@ -12,7 +12,7 @@ from uad_bench.errors import ConfigError
 from uad_bench.runs.record import RunRecord
 
 Setting = tuple[str, str]
-WORKING = ("size", "scaling", "field_of_view", "margin")
+WORKING = ("size", "scaling", "field_of_view", "centre", "resample", "margin")
 """Task settings of the slices that a method is trained and applied on; they do not change the evaluated voxels."""
 
 

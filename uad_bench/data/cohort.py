@@ -138,9 +138,7 @@ def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
     """All patients' slices of the task's pair, as far as the task reads it, at its working size, in the cache."""
     task = cohort.task
     modalities = tuple(m for m in task.pair if m in task.modalities) or task.modalities
-    choice = Preprocessing(
-        modalities=modalities, scaling=task.scaling, size=task.size, field_of_view=task.field_of_view
-    )
+    choice = Preprocessing.of(task, modalities)
     subjects = [cohort.subjects[name] for name in cohort.census]
     return SliceStore.prepare(subjects, cohort.census, choice, cache=cache_root(), report=report)
 
@@ -154,10 +152,7 @@ def read_input(cohort: Cohort, subject: str, *, cache: Path) -> NDArray[np.float
     Raises:
         DataError: the scan cannot be scaled.
     """
-    task = cohort.task
-    choice = Preprocessing(
-        modalities=task.pair[:1], scaling=task.scaling, size=task.size, field_of_view=task.field_of_view
-    )
+    choice = Preprocessing.of(cohort.task, cohort.task.pair[:1])
     store = SliceStore.prepare([cohort.subjects[subject]], cohort.census, choice, cache=cache)
     return store.input_map(subject, cohort.scored_slices(subject))
 

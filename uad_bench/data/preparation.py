@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from uad_bench.config import Centre, Resample, Task
 from uad_bench.data.facts import Triple
 from uad_bench.data.geometry import SliceGeometry, Span
 from uad_bench.data.inspection import bounding_box, inside
-from uad_bench.data.resampling import area_weights, one_thread
+from uad_bench.data.resampling import RESAMPLING, one_thread
 from uad_bench.data.scaling import Scaling, scale_for
 from uad_bench.digests import digest_json
 from uad_bench.errors import DataError
@@ -20,7 +21,8 @@ Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
 VERSION = 1  # increase it when prepared slices change, so that cached entries are recomputed
-BRAIN_SHARE = 0.5  # minimum brain fraction of a working pixel in the brain mask
+BRAIN_SHARE = {"area": 0.5, "adaptive": 0.0, "bilinear": 0.0}  # of a working pixel in the brain mask, at least
+LATER: Mapping[str, Any] = {"centre": "brain", "resample": "area"}  # settings that are in the digest only if changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +33,36 @@ class Preprocessing:
         modalities: channels, in this order.
         scaling: key of `uad_bench.data.scaling.SCALINGS`.
         size: height and width in pixels of a working slice; None keeps the scan's own grid.
-        field_of_view: side in mm of a working slice, a square centred on the brain's bounding box.
+        field_of_view: side in mm of a working slice, a square.
+        centre: of this square: `brain`, the centre of the brain's bounding box, or `image`.
+        resample: key of `uad_bench.data.resampling.RESAMPLING`.
     """
 
     modalities: tuple[Modality, ...]
     scaling: str = "p90"
     size: int | None = None
     field_of_view: float = 192.0
+    centre: Centre = "brain"
+    resample: Resample = "area"
+
+    @classmethod
+    def of(cls, task: Task, modalities: tuple[Modality, ...], *, native: bool = False) -> Self:
+        """The task's settings for these modalities, at its working size or on the scan's own grid."""
+        return cls(
+            modalities=modalities,
+            scaling=task.scaling,
+            size=None if native else task.size,
+            field_of_view=task.field_of_view,
+            centre=task.centre,
+            resample=task.resample,
+        )
 
     @property
     def digest(self) -> str:
         """SHA-256 of all settings, including the order of channels, and of the preprocessing version."""
-        choices = asdict(self) if self.size else {**asdict(self), "field_of_view": None}
-        return digest_json({"version": VERSION, **choices})
+        choices = asdict(self) if self.size else {**asdict(self), "field_of_view": None, **LATER}
+        kept = {name: value for name, value in choices.items() if LATER.get(name, ...) != value}
+        return digest_json({"version": VERSION, **kept})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +108,7 @@ def prepare_slices(
     geometry = SliceGeometry(
         shape=_triple(brain.shape),
         box=box,
-        field=_field(box, spacing, preprocessing),
+        field=_field(box, brain.shape, spacing, preprocessing),
         size=preprocessing.size,
         brain=mask,
         background=tuple(scaling.background for scaling in scalings.values()),
@@ -99,13 +118,14 @@ def prepare_slices(
     for channel, (modality, scaling) in enumerate(scalings.items()):
         above = np.where(mask, scaling(inside(volumes[modality], box)) - np.float32(scaling.background), 0)
         with np.errstate(over="ignore"):  # checked below
-            images[:, channel] = shrink(above, geometry) + np.float32(scaling.background)
+            images[:, channel] = shrink(above, geometry, preprocessing.resample) + np.float32(scaling.background)
         if not np.isfinite(images[:, channel]).all():
             raise DataError(
                 f"{modality}: scaling {preprocessing.scaling} leaves the range of {np.dtype(kind)}; choose another, or "
                 "leave the patient out"
             )
-    return PreparedSlices(images, shrink(mask.astype(np.float32), geometry) > BRAIN_SHARE, geometry)
+    coverage = shrink(mask.astype(np.float32), geometry, preprocessing.resample)
+    return PreparedSlices(images, coverage > BRAIN_SHARE[preprocessing.resample], geometry)
 
 
 def _scaling(name: str, modality: Modality, volume: Array, brain: Mask) -> Scaling:
@@ -115,11 +135,13 @@ def _scaling(name: str, modality: Modality, volume: Array, brain: Mask) -> Scali
         raise DataError(f"{modality}: {error}; leave the patient out") from error
 
 
-def _field(box: tuple[Triple, Triple], spacing: Sequence[float], choice: Preprocessing) -> tuple[Span, Span] | None:
-    """The square centred on the brain's bounding box, in voxel edges."""
+def _field(
+    box: tuple[Triple, Triple], shape: Sequence[int], spacing: Sequence[float], choice: Preprocessing
+) -> tuple[Span, Span] | None:
+    """The square centred on the brain's bounding box or on the image, in voxel edges."""
     if choice.size is None:
         return None
-    (x0, y0, _), (x1, y1, _) = box
+    (x0, y0, _), (x1, y1, _) = box if choice.centre == "brain" else ((0, 0, 0), shape)
     return _span((x0 + x1) / 2, choice.field_of_view / spacing[0]), _span(
         (y0 + y1) / 2, choice.field_of_view / spacing[1]
     )
@@ -135,15 +157,18 @@ def _plane(geometry: SliceGeometry) -> tuple[int, int]:
     return geometry.brain.shape[0], geometry.brain.shape[1]
 
 
-def shrink(volume: npt.NDArray[np.float32], geometry: SliceGeometry) -> npt.NDArray[np.float32]:
-    """Average (bx, by, bz) -> (bz, h, w) over the area of each working pixel; voxels outside the volume count as 0.
+def shrink(
+    volume: npt.NDArray[np.float32], geometry: SliceGeometry, resample: Resample = "area"
+) -> npt.NDArray[np.float32]:
+    """Resample (bx, by, bz) -> (bz, h, w) to the working pixels; voxels outside the volume count as 0.
 
     It runs on one thread, since the last bits of a matrix product depend on the number of threads.
     """
     if geometry.field is None or geometry.size is None:
         return volume.transpose(2, 0, 1)
     low, high = geometry.box
-    across, along = (area_weights(geometry.shape[i], *geometry.field[i], geometry.size) for i in (0, 1))
+    weights = RESAMPLING[resample]
+    across, along = (weights(geometry.shape[i], *geometry.field[i], geometry.size) for i in (0, 1))
     with one_thread():
         rows = np.tensordot(across[:, low[0] : high[0]], volume, axes=1)  # (h, by, bz)
         small = np.tensordot(rows, along[:, low[1] : high[1]], axes=(1, 1))  # (h, bz, w)

@@ -1,6 +1,6 @@
-"""Resampling matrices along one axis: area averaging to downsample, linear interpolation to upsample."""
+"""Resampling matrices along one axis: several ways to downsample, and linear interpolation to upsample."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -36,6 +36,33 @@ def area_weights(length: int, start: float, stop: float, size: int) -> Weights:
     low = np.maximum(edges[:-1, None], voxels)
     high = np.minimum(edges[1:, None], voxels + 1)
     return np.asarray(np.clip(high - low, 0, None) * size / (stop - start), np.float32)
+
+
+def adaptive_weights(length: int, start: float, stop: float, size: int) -> Weights:
+    """Weights that average all voxels which a pixel touches, each alike, as torch's adaptive average pooling does.
+
+    Neighbouring pixels share the voxels between them. Arguments and shape as in `area_weights`.
+    """
+    edges = start + np.arange(size + 1) * (stop - start) / size
+    low, high = np.floor(edges[:-1, None]), np.ceil(edges[1:, None])
+    voxels = np.arange(length)
+    return np.asarray(((voxels >= low) & (voxels < high)) / (high - low), np.float32)
+
+
+def bilinear_weights(length: int, start: float, stop: float, size: int) -> Weights:
+    """Weights of linear interpolation between voxel centres at pixel centres, without smoothing before.
+
+    Arguments and shape as in `area_weights`.
+    """
+    pixels = size / (stop - start)  # per voxel
+    return linear_weights(size, -start * pixels, (length - start) * pixels, length).astype(np.float32)
+
+
+RESAMPLING: dict[str, Callable[[int, float, float, int], Weights]] = {
+    "area": area_weights,
+    "adaptive": adaptive_weights,
+    "bilinear": bilinear_weights,
+}
 
 
 def linear_weights(length: int, start: float, stop: float, size: int) -> npt.NDArray[np.float64]:

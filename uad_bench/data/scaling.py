@@ -55,7 +55,7 @@ def scale_for(name: str, volume: Array, brain: Mask) -> Scaling:
     """
     if name not in SCALINGS:
         raise unknown("scaling", name, SCALINGS)
-    scaling = SCALINGS[name](volume[brain])
+    scaling = SCALINGS[name](np.where(brain, volume, 0) if name in OF_ALL_VOXELS else volume[brain])
     if not np.isfinite([scaling.slope, scaling.intercept]).all():
         raise DataError(f"scaling {name}: brain intensities are constant or not positive; cannot scale")
     return scaling
@@ -77,6 +77,11 @@ def p99(brain: Array) -> Scaling:
     return Scaling(slope=_inverse(np.percentile(positive, 99) if positive.size else 0), intercept=0, background=0)
 
 
+def p998_clip(volume: Array) -> Scaling:
+    """I / P99.8 of all voxels, those outside the brain counted as 0, clipped at 1. The published AE and VAE scaling."""
+    return Scaling(slope=_inverse(np.percentile(volume, 99.8)), intercept=0, background=0, high=1)
+
+
 def minmax(brain: Array) -> Scaling:
     """Minimum of the brain 0, maximum 1."""
     low, high = float(brain.min()), float(brain.max())
@@ -94,9 +99,13 @@ SCALINGS: dict[str, ScalingRule] = {
     "p90": p90,
     "p98-clip": p98_clip,
     "p99": p99,
+    "p99.8-clip": p998_clip,
     "minmax": minmax,
     "zscore": zscore,
 }
+
+
+OF_ALL_VOXELS = {"p99.8-clip"}  # the others are estimated from the brain
 
 
 def _inverse(value: Any) -> float:

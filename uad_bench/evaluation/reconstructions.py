@@ -162,15 +162,10 @@ def _sums(part: Stored, report: Report, cache: Path | None) -> Iterator[tuple[st
 
 
 def _compared(part: Stored, reference: Reference, image: Volume, slices: Sequence[int]) -> ComparedImages:
-    task, modality = part.cohort.task, modality_of(part)
+    modality = modality_of(part)
     subject, facts = part.cohort.subjects[reference.id], part.cohort.census[reference.id]
     arrays, brain = read_scans(subject, facts, (modality,))
-    choice = Preprocessing(
-        modalities=(modality,),
-        scaling=task.scaling,
-        size=None if _described(part).native else task.size,
-        field_of_view=task.field_of_view,
-    )
+    choice = Preprocessing.of(part.cohort.task, (modality,), native=_described(part).native)
 
     def prepared(array: NDArray[Any]) -> tuple[Volume, float]:
         made = prepare_slices({modality: array}, brain, facts.spacing, choice, scaled_as={modality: arrays[modality]})

@@ -45,6 +45,8 @@ class TaskFacts(Document):
 
     Attributes:
         protocol_digest: of the protocol's file; None for a shipped protocol.
+        centre: of the slices that the method works on; None for the centre of the brain.
+        resample: how their pixels are computed; None for averages over the area of a pixel.
         exclude: ids that the task leaves out; None if it leaves out no patient.
         perturb: simulated artefact, such as `noise:severe`; None for the scans as they are.
     """
@@ -57,6 +59,8 @@ class TaskFacts(Document):
     size: int | None = None
     scaling: str | None = None
     field_of_view: float | None = None
+    centre: str | None = None
+    resample: str | None = None
     margin: int | None = None
     exclude: tuple[str, ...] | None = None
     perturb: str | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 from uad_bench.config import Task, read_toml
+from uad_bench.data.preparation import LATER
 from uad_bench.digests import digest_json
 from uad_bench.method import Precision
 from uad_bench.runs.document import Document
@@ -21,6 +22,7 @@ def identifying_fields(task: Task) -> dict[str, Any]:
     optional = {"whole_head": task.whole_head, "exclude": task.exclude, "perturb": task.perturb}
     unused = {"summary", *(name for name, given in optional.items() if not given)}
     unused |= {"train_patients"} if task.train_patients is None else set()
+    unused |= {name for name, default in LATER.items() if getattr(task, name) == default}
     return {key: value for key, value in asdict(task).items() if key not in unused}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from uad_bench.data.preparation import LATER
 from uad_bench.files import read_json
 from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
@@ -30,6 +31,7 @@ def check_claims(run: Run, record: RunRecord) -> Iterator[Finding]:
         "task protocol_digest": (task.protocol_digest, asked.protocol),
         "task data_digest": (task.data_digest, asked.data),
         **{f"task {key}": (getattr(task, key), getattr(asked.task, key)) for key in TASK},
+        **{f"task {key}": (getattr(task, key) or usual, getattr(asked.task, key)) for key, usual in LATER.items()},
         **_parameters(method.params, asked.params),
     }
     for where, (claimed, known) in pairs.items():
