@@ -15,7 +15,7 @@ import uad_bench
 from uad_bench.data.cache import cache_root
 from uad_bench.data.reference import Reference, build_references
 from uad_bench.data.volume import read_volume
-from uad_bench.output.report.radiology import to_grey, turn
+from uad_bench.output.report.pictures import to_grey, turn
 from uad_bench.runs.folder import Run
 from uad_bench.runs.reopen import Stored, open_stored
 

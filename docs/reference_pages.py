@@ -10,7 +10,7 @@ from uad_bench.cli.app import app
 from uad_bench.config import Profile, Task
 from uad_bench.datasets.bids import Bids
 from uad_bench.datasets.cohort import TwoCohorts
-from uad_bench.datasets.layout import Layout
+from uad_bench.datasets.folder import Layout
 from uad_bench.datasets.msd import MsdBrainTumour
 from uad_bench.datasets.phantom import Phantom
 from uad_bench.evaluation.protocol import Protocol, Published

@@ -13,7 +13,7 @@ from uad_bench.config import exclude_patients
 from uad_bench.data.cohort import prepare_working_slices
 from uad_bench.execution.isolation import WorkerProcess
 from uad_bench.output.caption import setting
-from uad_bench.plugins.kinds import baseline_methods
+from uad_bench.plugins.registry import baseline_methods
 from uad_bench.runs.identity import identify
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.stored_experiment import identifying_fields

@@ -100,6 +100,10 @@ class Snapshots(Protocol):
     def load(self, name: str) -> dict[str, Tensor] | None: ...
 
 
+Report = Callable[[Progress], None]
+"""Receives progress."""
+
+
 def _ignore(_: Progress) -> None:
     """Discard the report."""
 
@@ -119,7 +123,7 @@ class Compute:
     device: str = "cpu"
     seed: int = 0
     mixed_precision: bool = False
-    report: Callable[[Progress], None] = field(default=_ignore, compare=False)
+    report: Report = field(default=_ignore, compare=False)
     snapshots: Snapshots | None = field(default=None, compare=False)
 
 

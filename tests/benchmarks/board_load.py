@@ -15,7 +15,7 @@ from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import read_result
 from uad_bench.boards.storage import read_stored, store_results
 from uad_bench.output.publishing import boards_of, write_tables
-from uad_bench.plugins.kinds import baseline_methods
+from uad_bench.plugins.registry import baseline_methods
 from uad_bench.runs.folder import Run
 
 

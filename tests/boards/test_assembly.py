@@ -3,7 +3,7 @@
 import pytest
 
 from tests.made_results import BASELINES, made_board, made_failure, made_record, made_result, write_run
-from uad_bench.boards.assembly import assemble_boards
+from uad_bench.boards.board import assemble_boards
 from uad_bench.boards.result import Result
 from uad_bench.errors import ConfigError
 from uad_bench.output.caption import caption

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.made_results import BASELINES, made_board, made_record, made_result
-from uad_bench.boards.assembly import assemble_boards
+from uad_bench.boards.board import assemble_boards
 from uad_bench.output.caption import caption, setting
 
 

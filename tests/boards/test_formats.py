@@ -13,8 +13,7 @@ import pytest
 from tests.made_results import made_board, made_failure, made_result
 from uad_bench.boards.board import make_boards
 from uad_bench.boards.result import Result
-from uad_bench.output.formats import FORMATS
-from uad_bench.output.formats.terminal import fold
+from uad_bench.output.formats import FORMATS, fold
 from uad_bench.output.render import board_sheets
 
 HOSTILE = (
@@ -139,7 +138,7 @@ def test_a_narrow_terminal_folds_between_columns(width):
 def test_no_line_of_a_terminal_table_is_wider_than_the_window_or_wrapped(width):
     from rich.console import Console
 
-    from uad_bench.output.formats.terminal import TerminalView
+    from uad_bench.output.formats import TerminalView
 
     console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(TerminalView(sheets("ae", "a-method-of-some-length")))

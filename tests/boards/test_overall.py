@@ -11,7 +11,7 @@ from uad_bench.errors import ConfigError
 from uad_bench.metrics.stouffer import nemenyi_difference, signed_z, stouffer_p
 from uad_bench.output.overall_table import overall_sheets, summary
 from uad_bench.output.publishing import compare_tasks
-from uad_bench.output.report.overall_page import overall_page
+from uad_bench.output.report.building import overall_page
 
 
 def board(task, auprc, *, patients=("P0", "P1", "P2", "P3", "P4", "P5")):

@@ -13,7 +13,7 @@ from uad_bench.boards.storage import read_stored, store_results, without_paths
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import write_json
-from uad_bench.output.formats.markdown import escape
+from uad_bench.output.formats import escape_markdown
 from uad_bench.output.publishing import add_run, build_board, find_sheets, tables
 from uad_bench.resources import resource_path
 
@@ -46,7 +46,7 @@ def test_a_built_board_says_what_the_runs_say(runs):
     text = (runs.parent / "boards" / "made.md").read_text()
     verified = [column.heading for column in live.columns].index("verified")
     shown = [cell.text for row in live.rows for i, cell in enumerate(row) if i != verified]
-    assert [cell for cell in shown if escape(cell) not in text] == []
+    assert [cell for cell in shown if escape_markdown(cell) not in text] == []
 
 
 def test_any_metric_of_the_records_can_be_a_column_and_is_none_by_default(runs):
@@ -208,7 +208,7 @@ def test_shipped_rows_keep_map_digests_and_no_path(folder):
 
 
 def test_a_comparison_is_a_typed_document_with_every_key_of_the_file(runs):
-    from uad_bench.output.board_comparison import BoardComparison
+    from uad_bench.output.publishing import BoardComparison
 
     _, comparison, *_ = build(runs)
     (stored,) = json.loads(comparison.read_text())

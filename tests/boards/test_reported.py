@@ -7,8 +7,8 @@ from uad_bench.boards.reported import beside_reported, read_reported, read_table
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.protocol import load_protocol, protocol_names
 from uad_bench.evaluation.rescore import Crossing
-from uad_bench.output.crosswalk_table import cells, crosswalk_table
 from uad_bench.output.publishing import all_sheets
+from uad_bench.output.tables import crosswalk_cells, crosswalk_table
 from uad_bench.plugins import registry
 from uad_bench.resources import resource_path
 
@@ -70,7 +70,7 @@ def test_a_cross_walk_shows_the_papers_numbers_of_the_same_method_input_and_prot
     dae = beside("pddpm", "dae", t2)
     assert {n.metric: n.value for n in dae.reported} == {"dice/mean": 0.454, "auprc/mean": 0.494}
     assert {n.differs for n in dae.reported} == {("training budget", "cohort")}
-    assert cells(dae)[-1] == "dice 0.454, auprc 0.494"
+    assert crosswalk_cells(dae)[-1] == "dice 0.454, auprc 0.494"
     assert "not comparable: training budget, cohort" in crosswalk_table([dae], run="r").caption
     assert beside("pddpm", "dae", {}).reported == ()  # its input is FLAIR
     assert beside("mmccd", "dae", t2).reported == ()

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from tests.made_results import made_experiment, made_result
-from uad_bench.boards.reproduction import command_of
+from uad_bench.boards.run_folder import command_of
 from uad_bench.config import load_task
 
 TASK = asdict(load_task("phantom-tiny"))

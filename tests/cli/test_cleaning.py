@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from tests.made_results import made_failure, made_record, write_run
 from uad_bench.cli.app import app
-from uad_bench.cli.completion import complete_method, complete_run, complete_task
+from uad_bench.cli.options import complete_method, complete_run, complete_task
 from uad_bench.errors import ConfigError
 from uad_bench.runs.folder import Run
 from uad_bench.runs.removal import remove_run, size_of, unfinished_runs
@@ -60,7 +60,7 @@ def test_nothing_is_removed_without_an_answer(runs):
 
 @pytest.mark.parametrize(("answer", "kept"), [("y\n", {"ae"}), ("\n", {"ae", "vae", "dae"})])
 def test_the_answer_decides(answer, kept, runs, monkeypatch):
-    from uad_bench.cli.cleaning import runs_prune
+    from uad_bench.cli.runs import runs_prune
 
     terminal = io.StringIO(answer)
     terminal.isatty = lambda: True

@@ -4,8 +4,7 @@ import hashlib
 
 import pytest
 
-from uad_bench.data.split import ROLES, Split
-from uad_bench.data.split_lists import disagreement, format_split, load_split, named_split, split_names
+from uad_bench.data.split import ROLES, Split, disagreement, format_split, load_split, named_split, split_names
 from uad_bench.errors import ConfigError, DataError
 
 # SHA-256 of the sorted ids joined by newlines, as published beside the lists

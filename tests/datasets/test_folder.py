@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from uad_bench.data.census import take_census
-from uad_bench.datasets.folder import Folder
-from uad_bench.datasets.layout import compile_pattern
+from uad_bench.datasets.folder import Folder, compile_pattern
 from uad_bench.errors import ConfigError, DataError
 
 

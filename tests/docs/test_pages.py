@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from uad_bench.config import Task
-from uad_bench.datasets.layout import Layout
+from uad_bench.datasets.folder import Layout
 from uad_bench.evaluation.protocol import Protocol
-from uad_bench.schema import fields_of
+from uad_bench.output.configuration import fields_of
 from uad_bench.suites.suite import Suite
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,7 @@ from uad_bench.data.cohort import DATA_VARIABLE, data_folder
 from uad_bench.errors import DataError
 from uad_bench.runs.bundle import write_bundle
 from uad_bench.runs.folder import Run
-from uad_bench.runs.local import remembered_data
-from uad_bench.runs.reopen import open_stored
+from uad_bench.runs.reopen import open_stored, remembered_data
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.label_values import sensitivity_by_label
 from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.evaluation.thresholds import Threshold
-from uad_bench.output.label_table import label_sheet
+from uad_bench.output.tables import label_sheet
 from uad_bench.runs.metric_rows import MetricRow
 
 NAMES = ("P0", "P1", "P2")

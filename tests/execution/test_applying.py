@@ -12,7 +12,7 @@ from rich.console import Console
 import uad_bench
 from tests.tiny_bench import TRAINED, TinyBench, save
 from uad_bench.benchmark.score import Application, apply_run
-from uad_bench.cli.applying import score
+from uad_bench.cli.running import score
 from uad_bench.console import Reporter
 from uad_bench.data.splits import unseen_split
 from uad_bench.errors import ConfigError, LeakError

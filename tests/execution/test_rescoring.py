@@ -7,8 +7,8 @@ from tests.made_results import made_record
 from tests.tiny_bench import TinyBench
 from uad_bench.benchmark.request import say_warnings
 from uad_bench.console import Reporter, stderr
-from uad_bench.execution import batch_check as rescoring
-from uad_bench.execution.batch_check import DEPENDS, Sample
+from uad_bench.execution import scoring as rescoring
+from uad_bench.execution.scoring import DEPENDS, Sample
 from uad_bench.method import SliceKey
 
 BREAKS = {

@@ -15,8 +15,7 @@ from tests.execution.roads import ROADS, SECRET, Places
 from uad_bench.errors import ConfigError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.sandbox import VARIABLE, Sandbox, _works, isolation_available
-from uad_bench.runs.events import Isolated, Start, isolation_of
-from uad_bench.runs.isolation import ENFORCED, KINDS, MEANING, Isolation, weakest
+from uad_bench.runs.events import ENFORCED, KINDS, MEANING, Isolated, Isolation, Start, isolation_of, weakest
 
 CLOSED_ANYWAY = {"a file handle", "an inherited descriptor"}
 """Roads that lead nowhere without isolation either: the first is for root alone."""

@@ -12,15 +12,15 @@ import pytest
 from tests.scored import TASK, Scored
 from uad_bench.config import load_task
 from uad_bench.data.census import take_census
-from uad_bench.data.split_lists import load_split
+from uad_bench.data.split import load_split
 from uad_bench.datasets.brats import Brats
 from uad_bench.datasets.dataset import read_attributes
 from uad_bench.datasets.folder import Folder
 from uad_bench.datasets.msd import MsdBrainTumour
 from uad_bench.errors import UadBenchError
 from uad_bench.evaluation.score_files import read_scores
+from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest
 from uad_bench.verification import verify as verify_module
 
 pytestmark = pytest.mark.slow

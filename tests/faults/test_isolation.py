@@ -13,10 +13,10 @@ from tests.tiny_bench import TinyBench, living, result_files
 from uad_bench.cli.app import _run
 from uad_bench.data.cohort import Cohort
 from uad_bench.errors import MethodError, ResourceError
-from uad_bench.execution.batch_check import DEPENDS
 from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
 from uad_bench.execution.sandbox import isolation_available
-from uad_bench.runs.isolation import ENFORCED
+from uad_bench.execution.scoring import DEPENDS
+from uad_bench.runs.events import ENFORCED
 
 
 @dataclass

@@ -11,9 +11,16 @@ from pydantic import Field
 from uad_bench.config import Task, load_profile, load_task
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.protocol import Protocol, Published
-from uad_bench.output.configuration import method_configuration, task_configuration, toml_value
+from uad_bench.output.configuration import (
+    REQUIRED,
+    FieldFacts,
+    describe_type,
+    fields_of,
+    method_configuration,
+    task_configuration,
+    toml_value,
+)
 from uad_bench.resources import resource_names
-from uad_bench.schema import REQUIRED, FieldFacts, describe_type, fields_of
 from uad_bench.suites.suite import Suite
 
 

@@ -5,10 +5,9 @@ import pytest
 from tests.made_results import BASELINES, made_board, made_result
 from uad_bench.boards.board import Board, make_boards
 from uad_bench.errors import ConfigError
-from uad_bench.output.formats.latex import latex_text
-from uad_bench.output.headline import headline
-from uad_bench.output.render import board_sheets
-from uad_bench.output.selection import further_metrics, select_columns, split_names
+from uad_bench.output.formats import latex_text
+from uad_bench.output.render import board_sheets, further_metrics, select_columns, split_names
+from uad_bench.output.verdict import headline
 
 NAMES = "rank,method,auprc,dice@hFPR5,beats"
 

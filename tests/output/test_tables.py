@@ -8,8 +8,7 @@ from rich.console import Console
 
 from tests.made_results import made_failure, made_record
 from uad_bench.output.columns import write_value
-from uad_bench.output.metric_table import size_limits
-from uad_bench.output.tables import by_auprc, run_table
+from uad_bench.output.tables import by_auprc, run_table, size_limits
 from uad_bench.runs.metric_rows import MetricRow
 
 

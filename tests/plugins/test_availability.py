@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from uad_bench.plugins.availability import problem_of
-from uad_bench.plugins.registry import Entry, methods
+from uad_bench.plugins.registry import Entry, methods, problem_of
 
 METHOD = """
 class Mine:

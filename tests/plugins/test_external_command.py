@@ -9,7 +9,7 @@ import uad_bench
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.execution.external_command import command_entry
 from uad_bench.execution.sandbox import isolation_available
-from uad_bench.runs.isolation import ENFORCED
+from uad_bench.runs.events import ENFORCED
 
 BRIGHT = """
 import pathlib, sys

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uad_bench.runs.redaction import hide_paths, hide_paths_in_command
+from uad_bench.runs.document import hide_paths, hide_paths_in_command
 
 HIDDEN = {
     "cannot open /home/me/data/P1_flair.nii.gz: no": "cannot open P1_flair.nii.gz: no",

@@ -8,8 +8,7 @@ import pytest
 
 from uad_bench.runs.folder import Run
 from uad_bench.suites import control
-from uad_bench.suites.control import LocalExecutor, share_of
-from uad_bench.suites.logs import last_line, local_log
+from uad_bench.suites.control import LocalExecutor, last_line, local_log, share_of
 from uad_bench.suites.states import Place
 
 

@@ -4,8 +4,7 @@ import pytest
 from rich.console import Console
 
 from tests.made_results import made_record
-from uad_bench.suites.progress import FULL, failures, suite_table, summary, time_left
-from uad_bench.suites.states import State
+from uad_bench.suites.states import FULL, State, failures, suite_table, summary, time_left
 
 
 def printed(table) -> str:

@@ -6,8 +6,7 @@ import pytest
 
 from uad_bench.benchmark.request import Request
 from uad_bench.errors import ConfigError
-from uad_bench.plugins.kinds import baseline_methods
-from uad_bench.plugins.registry import methods
+from uad_bench.plugins.registry import baseline_methods, methods
 from uad_bench.resources import resource_names
 from uad_bench.suites.suite import Suite, cells_of, load_suite
 

@@ -4,8 +4,7 @@ import dataclasses
 
 import pytest
 
-from uad_bench.plugins.availability import problem_of
-from uad_bench.plugins.registry import methods
+from uad_bench.plugins.registry import methods, problem_of
 from uad_bench.testing import Candidate, parametrize_with_checks
 from uad_methods.nn.unet import UNetShape
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tests.scored import Scored
 from uad_bench.cli.app import app
 from uad_bench.errors import VerificationError
-from uad_bench.output.bundle_readme import bundle_readme
+from uad_bench.output.model_card import bundle_readme
 from uad_bench.runs.bundle import write_bundle
 from uad_bench.runs.folder import Run
 from uad_bench.runs.opening import open_run

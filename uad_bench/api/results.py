@@ -16,11 +16,8 @@ from uad_bench.boards.sheet import Sheet
 from uad_bench.console import as_text
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.output.comparison_table import comparison_sheets, comparison_tables
-from uad_bench.output.formats import FORMATS
-from uad_bench.output.formats.comma import table_rows
-from uad_bench.output.formats.page import fragment
-from uad_bench.output.overall_table import overall_sheets, summary
-from uad_bench.output.overall_view import overall_view
+from uad_bench.output.formats import FORMATS, fragment, table_rows
+from uad_bench.output.overall_table import overall_sheets, overall_view, summary
 from uad_bench.output.tables import run_table
 from uad_bench.output.verdict import verdict
 from uad_bench.runs.folder import Run
@@ -183,7 +180,7 @@ class OverallBoard(Shown):
 
     def report(self, output: str | Path = "overall.html") -> "ReportPage":
         """Write an HTML page with the tables, a rank heat map and a forest plot."""
-        from uad_bench.output.report.overall_page import write_overall
+        from uad_bench.output.report.building import write_overall
 
         write_overall(self.overall, Path(output))
         return ReportPage(Path(output))

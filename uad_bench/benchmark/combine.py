@@ -19,18 +19,15 @@ from uad_bench.evaluation.rank_average import Read, average_ranks
 from uad_bench.execution.job import Job
 from uad_bench.execution.stages import save_map
 from uad_bench.files import write_json
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.events import Imported, Isolated, Start
+from uad_bench.runs.checkpoints import Manifest
+from uad_bench.runs.events import Imported, Isolated, Isolation, Start, weakest
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import untouched_record
-from uad_bench.runs.isolation import Isolation, weakest
-from uad_bench.runs.local import remember_data, remembered_data
-from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.reopen import open_stored
+from uad_bench.runs.reopen import open_stored, remember_data, remembered_data
 
-Report = Callable[[Progress], None]
 ORIGIN = "combined maps"
 ASPECTS: Mapping[str, Callable[[RunRecord], object]] = {
     "task": lambda record: record.task.name,

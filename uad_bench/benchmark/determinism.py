@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from uad_bench.benchmark.runner import Runner
 from uad_bench.errors import VerificationError
 from uad_bench.execution.job import Job
+from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.events import Determinism
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest
 
 
 def check_determinism(runner: Runner, job: Job) -> str:

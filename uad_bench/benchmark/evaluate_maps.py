@@ -5,7 +5,7 @@ Maps are never resampled; one whose geometry differs from the scan's is refused,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +23,14 @@ from uad_bench.evaluation.score_files import NpyOrientation, find_maps, read_sco
 from uad_bench.execution.job import Job
 from uad_bench.execution.stages import save_map
 from uad_bench.files import write_json
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.events import Failed, Imported, Remark, Start
-from uad_bench.runs.local import remember_data
-from uad_bench.runs.manifest import Manifest
 from uad_bench.runs.record import RunRecord
+from uad_bench.runs.reopen import remember_data
 from uad_bench.runs.trust import damaged, repair
 
-Report = Callable[[Progress], None]
 ORIGIN = "external maps"
 ALL = "all"  # as a split: every labelled patient is evaluated
 MERGED = "scores_merged_by_float32"

@@ -18,6 +18,7 @@ from uad_bench.execution.job import Job
 from uad_bench.files import write_text
 from uad_bench.metrics.sweep import sweep
 from uad_bench.runs.cost import cost_of
+from uad_bench.runs.document import hide_paths
 from uad_bench.runs.environment import Environment, environment
 from uad_bench.runs.events import Described, Event, fitted_of, isolation_of
 from uad_bench.runs.folder import Run, now
@@ -33,8 +34,7 @@ from uad_bench.runs.record import (
     TaskFacts,
     event_warnings,
 )
-from uad_bench.runs.redaction import hide_paths
-from uad_bench.runs.replicates import save_replicates
+from uad_bench.runs.tables import save_replicates
 
 
 def make_record(

@@ -15,19 +15,18 @@ from uad_bench.benchmark.runner import Runner
 from uad_bench.benchmark.started import StartedMethod, started_method
 from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
 from uad_bench.console import Reporter
-from uad_bench.data.checks import check_healthy, check_scans
 from uad_bench.data.cohort import Cohort, data_folder, gather, open_dataset
-from uad_bench.data.cohort_warnings import find_cohort_warnings
+from uad_bench.data.cohort_warnings import check_healthy, check_scans, find_cohort_warnings
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.execution.isolation import Limits
 from uad_bench.execution.job import Job
 from uad_bench.plugins import registry
-from uad_bench.plugins.kinds import baseline_methods
+from uad_bench.plugins.registry import baseline_methods
 from uad_bench.runs.identity import changes_since, settings_of, was_finished
-from uad_bench.runs.local import remember_data
 from uad_bench.runs.opening import open_run
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
+from uad_bench.runs.reopen import remember_data
 
 GPU_DRIVERS = (Path("/proc/driver/nvidia"), Path("/dev/dxg"), Path("/dev/kfd"))
 """Of NVIDIA on Linux, of any GPU in the Windows Subsystem for Linux, and of AMD."""

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from uad_bench.benchmark.curves import curves
 from uad_bench.benchmark.nodes import ALONE, Node
 from uad_bench.benchmark.preflight import check_modalities
-from uad_bench.benchmark.reconstructing import described, lacks_reconstructions, reconstructs, stored_parts
 from uad_bench.benchmark.recording import make_record
 from uad_bench.benchmark.started import StartedMethod, access_for, is_bound
 from uad_bench.config import Experiment
 from uad_bench.data.cache import cache_root
-from uad_bench.data.checks import check_healthy
 from uad_bench.data.cohort import Cohort
+from uad_bench.data.cohort_warnings import check_healthy
 from uad_bench.data.gate import check_checkpoint, training_manifest
 from uad_bench.data.reference import build_references
 from uad_bench.data.slices import Preprocessing
@@ -28,10 +27,10 @@ from uad_bench.evaluation.judging import judge
 from uad_bench.evaluation.reconstructions import measure_reconstructions
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.isolation import Limits, WorkerProcess
-from uad_bench.execution.job import Job
+from uad_bench.execution.job import Job, described, lacks_reconstructions, reconstructs, stored_parts
 from uad_bench.execution.stages import Assignment
 from uad_bench.files import write_json
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import read_description
 from uad_bench.runs.events import Advance, Described, Event, Failed, Isolated, Start, Stopped
@@ -42,8 +41,6 @@ from uad_bench.runs.trust import damaged, repair, unreconstructed, unscored, wri
 
 if TYPE_CHECKING:
     from uad_bench.execution.live import InProcess
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ from uad_bench.errors import ConfigError
 from uad_bench.execution.isolation import Limits
 from uad_bench.plugins import registry
 from uad_bench.runs.folder import Run
-from uad_bench.runs.local import remember_data
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import RunRecord
+from uad_bench.runs.reopen import remember_data
 
 TRAINED_FOR = ("pair", "size", "field_of_view", "centre", "resample", "scaling", "budget")
 

@@ -17,8 +17,7 @@ from uad_bench.errors import MethodError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.isolation import Limits, WorkerProcess
 from uad_bench.files import storage_error
-from uad_bench.plugins.kinds import bound_methods
-from uad_bench.plugins.registry import Entry
+from uad_bench.plugins.registry import Entry, bound_methods
 from uad_bench.runs.events import Described, Event, Isolated
 from uad_bench.runs.folder import Run
 

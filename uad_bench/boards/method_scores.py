@@ -17,7 +17,7 @@ from uad_bench.errors import ConfigError, unknown
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import untouched_record
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.replicates import load_replicates
+from uad_bench.runs.tables import load_replicates
 
 Values = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy as np
 from uad_bench.boards.result import MetricKey, Result, Values
 from uad_bench.metrics.registry import METRICS
 from uad_bench.metrics.uncertainty import t_interval
-from uad_bench.runs.isolation import is_isolated
+from uad_bench.runs.events import is_isolated
 from uad_bench.runs.metric_rows import MetricRow
 
 

@@ -22,8 +22,8 @@ from uad_bench.files import atomic, read_json, safe_name, write_json
 from uad_bench.runs.document import Document
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord, record_digest
-from uad_bench.runs.replicates import current
 from uad_bench.runs.stored_experiment import StoredExperiment
+from uad_bench.runs.tables import current
 
 KEPT = (MetricKey("auprc"), MetricKey("dice", "hFPR5"))
 GENERATED = {"comparison.json"}

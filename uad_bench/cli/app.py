@@ -9,24 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from uad_bench.cli import (
-    applying,
-    authoring,
-    boards,
-    cleaning,
-    data,
-    exporting,
-    listing,
-    machine,
-    reporting,
-    running,
-    scores,
-    sharing,
-    showing,
-    suites,
-)
-from uad_bench.cli.failures import Stop, explain
-from uad_bench.cli.streams import prepare_streams, stdout_fails
+from uad_bench.cli import authoring, boards, data, running, runs, scores, showing, suites
+from uad_bench.cli.failures import Stop, explain, prepare_streams, stdout_fails
 from uad_bench.version import VERSION
 
 app = typer.Typer(
@@ -37,12 +21,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(running.run)
-app.command("score")(applying.score)
+app.command("score")(running.score)
 app.command("show")(showing.show)
-app.command("report")(reporting.report)
-app.command("export")(exporting.export)
-app.command("list")(listing.list_)
-app.command("machine")(machine.machine)
+app.command("report")(showing.report)
+app.command("export")(showing.export)
+app.command("list")(showing.list_)
+app.command("machine")(showing.machine)
 app.command("new-method")(authoring.new_method)
 app.command("check-method")(authoring.check_method)
 app.command("evaluate")(scores.evaluate)
@@ -53,8 +37,8 @@ app.command("compare")(scores.compare)
 app.command("verify")(scores.verify)
 app.add_typer(boards.leaderboard, name="leaderboard")
 app.add_typer(data.data, name="data")
-app.add_typer(cleaning.runs, name="runs")
-app.add_typer(sharing.bundle, name="bundle")
+app.add_typer(runs.runs, name="runs")
+app.add_typer(runs.bundle, name="bundle")
 app.add_typer(suites.suite, name="suite")
 
 

@@ -27,8 +27,7 @@ BOARDS = Path("leaderboards")
 def show(task: Task = "phantom", runs: Source = RUNS, column: Further = None, json: AsJson = False) -> None:
     """Rank all runs of a task; if there are none, show the leaderboard shipped with the package."""
     from uad_bench.console import stderr, stdout
-    from uad_bench.output.formats import FORMATS
-    from uad_bench.output.formats.terminal import TerminalView
+    from uad_bench.output.formats import FORMATS, TerminalView
     from uad_bench.output.publishing import find_sheets
 
     sheets, origin = find_sheets(Path(runs), task, further=column or ())
@@ -93,7 +92,7 @@ def export(
     from uad_bench.files import prepare_output, write_text
     from uad_bench.output.formats import FORMATS
     from uad_bench.output.publishing import find_sheets
-    from uad_bench.output.selection import further_metrics, select_columns, split_names
+    from uad_bench.output.render import further_metrics, select_columns, split_names
 
     names = split_names(columns or "")
     sheets, _ = find_sheets(
@@ -131,9 +130,9 @@ def overall(
 ) -> None:
     """Compare methods over several tasks: mean ranks, and differences whose p-values are combined over tasks."""
     from uad_bench.console import stderr, stdout
-    from uad_bench.output.overall_view import overall_view
+    from uad_bench.output.overall_table import overall_view
     from uad_bench.output.publishing import compare_tasks
-    from uad_bench.output.report.overall_page import write_overall
+    from uad_bench.output.report.building import write_overall
 
     found, origin = compare_tasks(Path(runs), tasks or ())
     if output:

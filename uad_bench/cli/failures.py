@@ -1,10 +1,12 @@
-"""Messages of failed commands, which name the file or option and say what to do, and their exit codes."""
+"""Messages and exit codes of failed commands, and standard streams that are closed, full or without UTF-8."""
 
+import codecs
 import csv
 import errno
 import json
 import os
 import signal
+import sys
 import tempfile
 import tomllib
 import traceback
@@ -15,7 +17,6 @@ from pathlib import Path
 
 import typer
 
-from uad_bench.cli.streams import stdout_fails
 from uad_bench.errors import ConfigError, PathError, UadBenchError
 
 INTERNAL = 70  # exit code of a bug, as in sysexits.h
@@ -101,3 +102,38 @@ def _crash(error: BaseException) -> str:
 def _help_of(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     return f"{context.command_path if context else 'uad-bench'} --help"
+
+
+REPLACE = "uad_bench.replace"
+
+
+def prepare_streams() -> None:
+    """Open closed streams on the null device, replace what a stream cannot encode, and ignore an invalid COLUMNS."""
+    codecs.register_error(REPLACE, _replacement)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=REPLACE)
+    if not os.environ.get("COLUMNS", "").strip("0"):
+        os.environ.pop("COLUMNS", None)
+
+
+def stdout_fails() -> bool:
+    """Whether standard output can no longer be written; its remaining content is then discarded."""
+    try:
+        (sys.__stdout__ or sys.stdout).flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return True
+    return False
+
+
+def _replacement(error: UnicodeError) -> tuple[str, int]:
+    r"""A byte of a file name that is not UTF-8 as `\xfc`, any other character as a question mark."""
+    assert isinstance(error, UnicodeEncodeError)
+    shown = (
+        f"\\x{ord(c) & 0xFF:02x}" if "\udc80" <= c <= "\udcff" else "?" for c in error.object[error.start : error.end]
+    )
+    return "".join(shown), error.end

@@ -1,13 +1,38 @@
-"""Options that several commands share."""
+"""Options that several commands share, and completion of names in the shell (`uad-bench --install-completion`)."""
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from uad_bench.cli.completion import complete_run, complete_task
+
+def complete_method(incomplete: str) -> list[str]:
+    """Registered methods."""
+    from uad_bench.plugins.registry import methods
+
+    return _starting(incomplete, methods())
+
+
+def complete_task(incomplete: str) -> list[str]:
+    """Shipped tasks."""
+    from uad_bench.resources import resource_names
+
+    return _starting(incomplete, resource_names("configs/tasks", ".toml"))
+
+
+def complete_run(context: typer.Context, incomplete: str) -> list[str]:
+    """Runs in the runs folder."""
+    from uad_bench.runs.folder import find_runs
+
+    return _starting(incomplete, (run.name for run in find_runs(Path(context.params.get("runs") or "runs"))))
+
+
+def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if name.startswith(incomplete))
+
 
 Runs = Annotated[Path, typer.Option("--runs", envvar="UAD_BENCH_RUNS", help="Folder of runs.")]
 RUNS = Path("runs")
@@ -42,7 +67,7 @@ Data = Annotated[
 
 def root_of(data: list[str] | None) -> Path | None:
     """The data folder of `--data`."""
-    from uad_bench.data.joined import data_root
+    from uad_bench.data.cohort import data_root
 
     return data_root(data or ())
 

@@ -24,7 +24,7 @@ def rescore(
     """Recompute a run's metrics from its stored maps under any protocol, including lesion and surface metrics."""
     from uad_bench.console import reporting, stdout
     from uad_bench.evaluation.rescore import rescore as compute
-    from uad_bench.output.metric_table import metric_table
+    from uad_bench.output.tables import metric_table
     from uad_bench.runs.opening import open_run
 
     with reporting() as reporter:
@@ -50,8 +50,8 @@ def crosswalk(
     """Show what published evaluation protocols would report for the same maps, beside the papers' own numbers."""
     from uad_bench.console import reporting, stdout
     from uad_bench.evaluation.protocol import protocol_names
-    from uad_bench.output.crosswalk_table import crosswalk_table
     from uad_bench.output.publishing import crosswalk_run
+    from uad_bench.output.tables import crosswalk_table
     from uad_bench.runs.opening import open_run
 
     found = open_run(runs, run, maps=True)
@@ -95,7 +95,7 @@ def evaluate(
     """Evaluate score maps made by any program and store the result as a run."""
     from uad_bench.benchmark.evaluate_maps import MERGED, Submission, evaluate_maps
     from uad_bench.console import reporting, stderr, stdout
-    from uad_bench.output.metric_table import metric_table
+    from uad_bench.output.tables import metric_table
 
     given = Submission(
         folder=maps,
@@ -137,7 +137,7 @@ def combine(
     """
     from uad_bench.benchmark.combine import combine as compute
     from uad_bench.console import reporting, stdout
-    from uad_bench.output.metric_table import metric_table
+    from uad_bench.output.tables import metric_table
     from uad_bench.runs.opening import open_run
 
     members = [open_run(runs, each) for each in run]

@@ -139,9 +139,8 @@ def _folder(runs: Path, chosen: "Suite") -> Path:
 
 def _show(chosen: "Suite", standings: list["Standing"], folder: Path, *, json: bool) -> None:
     from uad_bench.console import stdout
-    from uad_bench.suites.logs import newest_log
-    from uad_bench.suites.progress import failures, suite_table
-    from uad_bench.suites.states import State
+    from uad_bench.suites.control import newest_log
+    from uad_bench.suites.states import State, failures, suite_table
 
     logs = {s.name: log for s in standings if (log := newest_log(folder, s.place))}
     if json:

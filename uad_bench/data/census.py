@@ -1,7 +1,7 @@
 """Reads and measures every volume of a cohort; results are cached until a file changes."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +11,16 @@ from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.inspection import Problem, inspect
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.data.workers import worker_count
+from uad_bench.data.volume import worker_count
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import safe_name
-from uad_bench.method import Modality, Progress
+from uad_bench.method import Modality, Progress, Report
 
 __all__ = ["Problem", "SubjectFacts", "Survey", "data_digest", "survey", "take_census"]
 
 VERSION = 2  # increase it when the meaning of a fact changes, so that cached entries are recomputed
 SHOWN_PROBLEMS = 20
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)

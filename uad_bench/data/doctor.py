@@ -12,18 +12,22 @@ import numpy as np
 from uad_bench.config import Task
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import survey
-from uad_bench.data.checks import check_cohort
 from uad_bench.data.cohort import divide, find_subjects, healthy_rule, open_dataset
-from uad_bench.data.cohort_warnings import find_odd_volumes, find_similar_ids, has_empty_label, skull_state
+from uad_bench.data.cohort_warnings import (
+    check_cohort,
+    find_odd_volumes,
+    find_similar_ids,
+    has_empty_label,
+    skull_state,
+)
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import LISTED, REFUSED, DuplicatePair, equal_scans, near_scans
 from uad_bench.data.inspection import Problem
 from uad_bench.data.slices import HealthyRule, count_slices, healthy_keys, scored_slices
 from uad_bench.data.subject import Subject
 from uad_bench.errors import UadBenchError
-from uad_bench.method import Modality, Progress
+from uad_bench.method import Modality, Report
 
-Report = Callable[[Progress], None]
 Admission = Callable[[Sequence[Subject], Mapping[str, SubjectFacts]], None]
 
 

@@ -16,17 +16,15 @@ from numpy.typing import NDArray
 
 from uad_bench.data.cache import WAY_OUT, Cache, touch, writing
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.data.volume import read_volume, to_native
-from uad_bench.data.workers import worker_count
+from uad_bench.data.volume import read_volume, to_native, worker_count
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import DataError, unknown
 from uad_bench.files import atomic
-from uad_bench.method import Modality, Progress
+from uad_bench.method import Modality, Progress, Report
 from uad_bench.seeding import derive
 
 Array = NDArray[np.float64]
 Change = Callable[[Array, float, np.random.Generator], Array]
-Report = Callable[[Progress], None]
 
 FOLDER, VERSION = "perturbed", 1
 LEVELS = ("mild", "moderate", "severe")

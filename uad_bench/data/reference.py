@@ -1,6 +1,6 @@
 """Reference brain and anomaly masks on the scan's own grid, used for evaluation and never passed to a method."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +13,14 @@ from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts, Triple
 from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside, whole_numbers
 from uad_bench.data.subject import Subject
-from uad_bench.data.volume import PatientReader
-from uad_bench.data.workers import worker_count
+from uad_bench.data.volume import PatientReader, worker_count
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.method import Modality, Progress
+from uad_bench.method import Modality, Progress, Report
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float32]
-Report = Callable[[Progress], None]
 
 VERSION = 1
 

@@ -4,8 +4,16 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from uad_bench.data.split import ROLES, Split
-from uad_bench.data.split_lists import Disagreement, apply_split, disagreement, load_split, named_split, split_names
+from uad_bench.data.split import (
+    ROLES,
+    Disagreement,
+    Split,
+    apply_split,
+    disagreement,
+    load_split,
+    named_split,
+    split_names,
+)
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError
 

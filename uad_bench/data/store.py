@@ -21,17 +21,15 @@ from uad_bench.data.geometry import SliceGeometry, to_native
 from uad_bench.data.inspection import brain_mask
 from uad_bench.data.preparation import Preprocessing, prepare_slices
 from uad_bench.data.subject import Subject
-from uad_bench.data.volume import PatientReader
-from uad_bench.data.workers import worker_count
+from uad_bench.data.volume import PatientReader, worker_count
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.method import Modality, Progress, SliceBatch, SliceKey
+from uad_bench.method import Modality, Progress, Report, SliceBatch, SliceKey
 
 if TYPE_CHECKING:
     import torch
 
 Array = npt.NDArray[Any]
-Report = Callable[[Progress], None]
 
 FOLDER = "slices"
 OPEN_PATIENTS = 4096  # whose memory maps are kept open; each has two, and each of these a file descriptor

@@ -1,5 +1,6 @@
 """Volumes in canonical RAS+ orientation, and reorientation to that of the file."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,12 @@ def _orientations() -> Any:
 def _triple(shape: tuple[int, ...]) -> tuple[int, int, int]:
     x, y, z = shape[:3]
     return x, y, z
+
+
+MAX_WORKERS = 4  # each keeps one patient's volumes in memory; decompression and hashing release the GIL
+
+
+def worker_count() -> int:
+    """One thread per core available to this process, at most four."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MAX_WORKERS, cores)

@@ -11,7 +11,7 @@ from typing import Any
 
 from uad_bench.config import read_toml, require_file, validate
 from uad_bench.datasets.dataset import NIFTI, image_files
-from uad_bench.datasets.layout import compile_pattern
+from uad_bench.datasets.folder import compile_pattern
 from uad_bench.datasets.pictures import PICTURES
 from uad_bench.resources import resource_names, resource_path
 

@@ -1,6 +1,6 @@
 """Stacks slices from separate files into volumes: NIfTI files in the cache, named by the content of the slices."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,10 @@ from uad_bench.datasets.pictures import Slice, is_picture, read_slice
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import DataError
 from uad_bench.files import atomic, safe_name
-from uad_bench.method import Modality, Progress
+from uad_bench.method import Modality, Progress, Report
 
 Series = Mapping[int, Path]
 Array = npt.NDArray[Any]
-Report = Callable[[Progress], None]
 
 VERSION = 1  # increase it when the same slices would give a different volume
 DIRECTIONS = {"R": (0, 1.0), "L": (0, -1.0), "A": (1, 1.0), "P": (1, -1.0), "S": (2, 1.0), "I": (2, -1.0)}

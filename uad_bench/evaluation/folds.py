@@ -10,11 +10,11 @@ from uad_bench.digests import digest_json
 from uad_bench.metrics.registry import METRICS
 from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.cost import cost_of_folds
+from uad_bench.runs.events import weakest
 from uad_bench.runs.folder import Run
-from uad_bench.runs.isolation import weakest
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import NO_NUMBERS, Bootstrap, Numbers, RunRecord, RunWarning, SplitFacts, Subjects
-from uad_bench.runs.replicates import Replicates, load_replicates, mean_of_folds, save_replicates
+from uad_bench.runs.tables import Replicates, load_replicates, mean_of_folds, save_replicates
 
 
 def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRecord:

@@ -18,8 +18,8 @@ from uad_bench.evaluation.cases import Cases, ScoreMap
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
+from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest
 
 Report = Callable[[Progress], None]
 

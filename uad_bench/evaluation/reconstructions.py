@@ -32,14 +32,14 @@ from uad_bench.metrics.reconstruction import RECONSTRUCTION, ReconstructionSums,
 from uad_bench.metrics.uncertainty import Resamples, leave_one_out, mean_replicates, summed_counts
 from uad_bench.metrics.validity import require_scores
 from uad_bench.metrics.value import MetricValue, undefined
+from uad_bench.runs.checkpoints import StoredMap
 from uad_bench.runs.document import Document
 from uad_bench.runs.events import Described, Reconstructed
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import StoredMap
 from uad_bench.runs.metric_rows import Estimate, Labels, MetricRow
 from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, Bootstrap, Numbers, record_digest
 from uad_bench.runs.reopen import Stored
-from uad_bench.runs.replicates import mean_of_folds, write_columns
+from uad_bench.runs.tables import mean_of_folds, write_columns
 from uad_bench.runs.trust import logged_maps
 
 Volume = NDArray[np.float32]

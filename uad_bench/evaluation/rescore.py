@@ -35,7 +35,7 @@ from uad_bench.runs.record import (
     record_digest,
 )
 from uad_bench.runs.reopen import Stored, open_stored
-from uad_bench.runs.replicates import mean_of_folds, read_columns, write_columns
+from uad_bench.runs.tables import mean_of_folds, read_columns, write_columns
 
 Report = Callable[[Progress], None]
 Scored = tuple[Numbers, dict[str, NDArray[np.float64]]]

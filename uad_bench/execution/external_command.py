@@ -37,8 +37,8 @@ from uad_bench.files import storage_error, write_json
 from uad_bench.method import Modality
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import save_checkpoint
+from uad_bench.runs.document import hide_paths
 from uad_bench.runs.events import Advance, Described, Event, Fitted, Isolated, Scored
-from uad_bench.runs.redaction import hide_paths
 
 PLACES = ("images", "out", "train")
 VALUES = ("seed", "steps", "batch_size", "device")

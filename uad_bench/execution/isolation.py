@@ -24,8 +24,7 @@ from uad_bench.execution.sandbox import VARIABLE, Sandbox, isolation_available
 from uad_bench.execution.stages import Assignment
 from uad_bench.files import lacks_space
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.events import Described, Event
-from uad_bench.runs.isolation import Isolation
+from uad_bench.runs.events import Described, Event, Isolation
 
 LOG_LIMIT = 1 << 20
 LINE_LIMIT = 1 << 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,10 +10,14 @@ from typing import Any, Self
 from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort
 from uad_bench.data.splits import Split
+from uad_bench.evaluation.reconstructions import read_reconstructions
 from uad_bench.plugins.registry import Entry
+from uad_bench.runs.events import Described
 from uad_bench.runs.folder import Run
 from uad_bench.runs.identity import identify, run_of
 from uad_bench.runs.origin import Origin
+from uad_bench.runs.reopen import Stored
+from uad_bench.runs.trust import unreconstructed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +89,27 @@ class Job:
     def labelled(self) -> bool:
         """Whether any test patient has a reference."""
         return any(self.cohort.census[name].labelled for name in self.split.test)
+
+
+def described(run: Run) -> Described:
+    """The method's description in the event log."""
+    return next(event for event in reversed(run.read_events()) if isinstance(event, Described))
+
+
+def reconstructs(run: Run) -> bool:
+    """Whether a run's method computes pseudo-healthy images; imported maps have no method."""
+    return any(isinstance(event, Described) and event.reconstructs for event in run.read_events())
+
+
+def lacks_reconstructions(job: Job) -> bool:
+    """Whether the method computes pseudo-healthy images and some are missing or not evaluated."""
+    parts = [part for part in job.folds or (job,) if reconstructs(part.run)]
+    unmeasured = bool(parts) and read_reconstructions(job.run) is None
+    return unmeasured or any(unreconstructed(part.run, part.split.test) for part in parts)
+
+
+def stored_parts(job: Job) -> Iterator[Stored]:
+    """The finished run of a job, or those of its folds, with the patients."""
+    for part in job.folds or (job,):
+        name = part.run.path.name if job.folds else ""
+        yield Stored(part.run, part.run.read_record(), part.cohort, part.split, name)

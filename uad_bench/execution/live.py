@@ -16,8 +16,7 @@ from uad_bench.execution.process_state import preserved
 from uad_bench.execution.stages import Assignment, describe, describe_method, work
 from uad_bench.plugins.hyperparameters import hyperparameters
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.events import Described, Event
-from uad_bench.runs.isolation import Isolation
+from uad_bench.runs.events import Described, Event, Isolation
 
 Note = Callable[[Event], None]
 

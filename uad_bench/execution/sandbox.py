@@ -20,7 +20,7 @@ from typing import Any
 from uad_bench.errors import unknown
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.resources import PACKAGE
-from uad_bench.runs.isolation import ENFORCED, KINDS, Isolation
+from uad_bench.runs.events import ENFORCED, KINDS, Isolation
 
 VARIABLE = "UAD_BENCH_ISOLATION"
 START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from uad_bench.execution.launcher import main; main()"

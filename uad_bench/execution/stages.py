@@ -14,18 +14,22 @@ from uad_bench.data.store import SliceStore
 from uad_bench.data.supervision import training_slices
 from uad_bench.digests import digest_file
 from uad_bench.errors import MethodError, ResourceError
-from uad_bench.execution.batch_check import DEPENDS, Sample
 from uad_bench.execution.meter import Meter
-from uad_bench.execution.scoring import reconstruct_subject, score_and_reconstruct_subject, score_subject
+from uad_bench.execution.scoring import (
+    DEPENDS,
+    Sample,
+    reconstruct_subject,
+    score_and_reconstruct_subject,
+    score_subject,
+)
 from uad_bench.execution.warm_start import starting_from
 from uad_bench.files import atomic
 from uad_bench.method import Budget, Compute, Method, Precision, Progress, SliceKey
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
+from uad_bench.runs.checkpoints import DiskSnapshots, StoredMap, load_checkpoint, save_checkpoint
 from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, Reconstructed, Remark, Scored
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import StoredMap
 from uad_bench.seeding import seed_globals
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from typing import IO, Any
 
 from uad_bench.data.store import raise_file_limit
 from uad_bench.errors import MethodError, UadBenchError
-from uad_bench.execution.access import AccessPolicy
-from uad_bench.execution.audit_hook import AuditHook
+from uad_bench.execution.access import AccessPolicy, AuditHook
 from uad_bench.execution.messages import Done, Failure
 from uad_bench.execution.ranks import joined, launch
 from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from uad_bench.boards.comparison import Comparison, PairComparison, sentences
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
-from uad_bench.output.formats.terminal import TerminalView
+from uad_bench.output.formats import TerminalView
 
 METHODS = (
     Column("rank"),

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from uad_bench.boards.sheet import Cell, Column, Sheet
-from uad_bench.output.formats.terminal import TerminalView
+from uad_bench.output.formats import TerminalView
 
 SHOWN = 15  # patients in the table
 NAMED = 4  # patients named in one finding

@@ -1,7 +1,7 @@
 """Export of a run: score maps and masks in the space of the original scans, and text for a paper."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,14 +16,13 @@ from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import native_orientation, to_native
 from uad_bench.errors import ConfigError
 from uad_bench.files import atomic, safe_name, write_json, write_text
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.metrics.overlap import smallest_float32
 from uad_bench.output.methods_paragraph import bibliography, paragraph
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import Stored, open_stored
 
-Report = Callable[[Progress], None]
 Layout = Literal["nifti", "bids"]
 BIDS_VERSION = "1.10.0"
 

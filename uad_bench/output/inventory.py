@@ -14,7 +14,7 @@ from uad_bench.config import load_task, read_toml
 from uad_bench.datasets.published import published, published_names
 from uad_bench.output.columns import write_value
 from uad_bench.plugins import registry
-from uad_bench.plugins.availability import docstring_of, problem_of, source_file
+from uad_bench.plugins.registry import docstring_of, problem_of, source_file
 from uad_bench.resources import resource_names, resource_path
 from uad_bench.runs.folder import find_runs
 from uad_bench.runs.record import RunRecord

@@ -1,4 +1,4 @@
-"""A model card in the format of the Hugging Face Hub, with the weights it describes."""
+"""Texts beside shared runs: a model card for the Hugging Face Hub with its weights, and the README of a bundle."""
 
 import json
 import shutil
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from uad_bench.errors import ConfigError
 from uad_bench.files import write_text
+from uad_bench.output.formats import escape_markdown, markdown_text
 from uad_bench.output.methods_paragraph import bibliography, paragraph
+from uad_bench.output.tables import run_table
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 
@@ -61,3 +63,24 @@ def _front_matter(record: RunRecord) -> str:
         "model-index": [{"name": record.method.name, "results": [result]}],
     }
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in fields.items()), "---"])
+
+
+COMMANDS = """
+## Check it
+
+Put the name of this bundle for `BUNDLE.zip`. The patients are not part of it; `--data DIR` names a folder with them.
+
+```sh
+uad-bench show BUNDLE.zip                  # all metrics, and those of each patient
+uad-bench verify BUNDLE.zip --data DIR     # digests and event log and, with score maps, every metric recomputed
+uad-bench report BUNDLE.zip -o report.html
+uad-bench leaderboard add BUNDLE.zip -o leaderboards
+uad-bench score BUNDLE.zip --data DIR      # only with weights: apply them to other patients
+```
+"""
+
+
+def bundle_readme(run: Run) -> str:
+    """Markdown about a finished run."""
+    record = run.read_record()
+    return f"# {escape_markdown(record.run)}\n\n{markdown_text(run_table([record], runs=Path()).sheets)}{COMMANDS}"

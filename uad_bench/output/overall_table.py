@@ -1,12 +1,16 @@
-"""Tables and sentences of a comparison over several tasks."""
+"""Tables and sentences of a comparison over several tasks, also for a terminal."""
 
 from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from uad_bench.boards.overall_result import Overall, OverallMethod, OverallPair
 from uad_bench.boards.row import SeedMean
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
 from uad_bench.metrics.significance import p_text
 from uad_bench.output.columns import DASH, number_text
+from uad_bench.output.formats import TerminalView
 
 PAIRS = (
     Column("first", numeric=False, identity=True),
@@ -84,3 +88,8 @@ def _pair(pair: OverallPair) -> tuple[Cell, ...]:
         Cell(text, tone, ((name, value),) if name else (("low", pair.low), ("high", pair.high)))
         for text, name, value in zip(texts, names, values, strict=True)
     )
+
+
+def overall_view(overall: Overall) -> RenderableType:
+    """The table of methods, the statement on ties, and the best method against each other one."""
+    return Group(TerminalView(overall_sheets(overall)[:1]), *map(Text, summary(overall)))

@@ -14,8 +14,8 @@ from uad_bench.metrics.overlap import OVERLAP
 from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, seconds, write_value
-from uad_bench.output.formats.terminal import TerminalView
-from uad_bench.output.reconstruction_table import reconstruction_sheet
+from uad_bench.output.formats import TerminalView
+from uad_bench.output.tables import reconstruction_sheet
 from uad_bench.runs.cost import Cost
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Patients

@@ -1,15 +1,24 @@
-"""Table printed by `run`: the run compared with the trivial baselines."""
+"""Tables of runs: beside baselines, of all metrics, by label value, on perturbed scans, under published protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.markup import escape
+from rich.table import Table
+
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
+from uad_bench.evaluation.label_values import GROUP
+from uad_bench.evaluation.reconstructions import Reconstructions
+from uad_bench.evaluation.rescore import Crossing
+from uad_bench.metrics.reconstruction import RECONSTRUCTION
+from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, seconds, write_value
-from uad_bench.output.formats.terminal import TerminalView
-from uad_bench.runs.record import RunRecord
+from uad_bench.output.formats import TerminalView
+from uad_bench.runs.metric_rows import MetricRow, find_row
+from uad_bench.runs.record import Numbers, RunRecord
 
-METRICS = (
+RUN_METRICS = (
     ("AUPRC [95 % CI]", "auprc", None, "pooled"),
     ("matched AUROC [95 % CI]", "matched_auroc", None, "pooled"),
     ("dice@hFPR5 [95 % CI]", "dice", "hFPR5", "pooled"),
@@ -22,7 +31,7 @@ METRICS = (
 COSTS = (("training", "fit_s"), ("time per volume", "score_s_per_volume"))
 COLUMNS = (
     Column("method", numeric=False, identity=True),
-    *(Column(heading) for heading, *_ in METRICS),
+    *(Column(heading) for heading, *_ in RUN_METRICS),
     *(Column(heading) for heading, _ in COSTS),
 )
 
@@ -55,7 +64,7 @@ def _row(record: RunRecord, main: bool) -> tuple[Cell, ...]:
             write_value(record.find(metric, policy, aggregation=how), interval="CI" in heading),
             "oracle" if policy == "oracle" else tone,
         )
-        for heading, metric, policy, how in METRICS
+        for heading, metric, policy, how in RUN_METRICS
     )
     return Cell(name, tone), *numbers, *(Cell(seconds(getattr(record.cost, key)), tone) for _, key in COSTS)
 
@@ -68,3 +77,214 @@ def _notes(record: RunRecord, runs: Path) -> tuple[str, ...]:
 def _title(record: RunRecord) -> str:
     folds = f", {record.n_folds} folds" if record.n_folds else ""
     return f"{record.task.name}: {' to '.join(record.task.pair)}, seed {record.seed}{folds}"
+
+
+SHIFTED = (("AUPRC", "auprc", None), ("dice@hFPR5", "dice", "hFPR5"), ("realised FPR@hFPR5", "fpr_healthy", "hFPR5"))
+
+
+def shift_table(clean: RunRecord, perturbed: Sequence[RunRecord]) -> TerminalView:
+    """One row per artefact with the difference to the clean scans in parentheses.
+
+    Args:
+        clean: the run that trained the weights, on its own test patients.
+        perturbed: its weights on the same patients with artefacts.
+    """
+    columns = (
+        Column("scans", numeric=False, identity=True),
+        *(Column(heading) for heading, *_ in SHIFTED),
+    )
+    rows = [(Cell("as they are"), *(Cell(_shifted(clean, clean, name, policy)) for _, name, policy in SHIFTED))]
+    for record in perturbed:
+        values = (_shifted(record, clean, name, policy) for _, name, policy in SHIFTED)
+        rows.append((Cell(record.task.perturb or record.task.name), *map(Cell, values)))
+    title = f"{clean.method.name} on perturbed scans of {clean.task.name}, seed {clean.seed}"
+    note = "In parentheses: change against the scans as they are. Thresholds are chosen on perturbed validation scans."
+    return TerminalView((Sheet(title, columns, tuple(rows), (note,)),))
+
+
+def _shifted(record: RunRecord, clean: RunRecord, name: str, policy: str | None) -> str:
+    value, before = record.value(name, policy), clean.value(name, policy)
+    if value is None:
+        return DASH
+    return f"{value:.3f}" if record is clean or before is None else f"{value:.3f} ({value - before:+.3f})"
+
+
+LABEL_POLICY = "hFPR5"
+LABEL_NOTE = "Share of the voxels of each label value in the reference that are marked at hFPR5, raw maps."
+
+
+def label_sheet(groups: Mapping[str, Sequence[MetricRow]]) -> Sheet | None:
+    """One row per method, one column per label value; None if references have a single value.
+
+    Args:
+        groups: rows of groups in the rescored result of each method.
+    """
+    found = {name: dict(map(_keyed, filter(_is_shown, rows))) for name, rows in groups.items()}
+    values = sorted({value for rows in found.values() for value in rows}, key=lambda value: (len(value), value))
+    if not values:
+        return None
+    columns = (
+        Column("method", numeric=False, identity=True),
+        *(Column(f"label {value} [95 % CI]") for value in values),
+    )
+    rows = tuple(
+        (Cell(name), *(Cell(write_value(own[v], interval=True) if v in own else DASH) for v in values))
+        for name, own in found.items()
+        if own
+    )
+    return Sheet("Sensitivity by label value", columns, rows, (LABEL_NOTE,))
+
+
+def _is_shown(row: MetricRow) -> bool:
+    return (row.name, row.policy, row.chain) == ("sensitivity", LABEL_POLICY, "none") and str(row.group).startswith(
+        f"{GROUP}="
+    )
+
+
+def _keyed(row: MetricRow) -> tuple[str, MetricRow]:
+    return str(row.group).partition("=")[2], row
+
+
+RECONSTRUCTION_NOTE = (
+    "Pooled over voxels, in the task's units of intensity. Lesion left: error inside lesions against the healthy "
+    "tissue behind them, which only the phantom knows, divided by that of the scan: 0 is perfect, 1 is no change."
+)
+
+
+def reconstruction_sheet(found: Mapping[str, Reconstructions]) -> Sheet:
+    """One row per method with pseudo-healthy images."""
+    columns = (
+        Column("method", numeric=False, identity=True),
+        *(Column(metric.label, note=metric.description) for metric in RECONSTRUCTION.values()),
+    )
+    return Sheet(
+        "Pseudo-healthy images",
+        columns,
+        tuple(_reconstruction_row(name, one) for name, one in found.items()),
+        (RECONSTRUCTION_NOTE,),
+    )
+
+
+def _reconstruction_row(name: str, found: Reconstructions) -> tuple[Cell, ...]:
+    rows = {row.key: row for row in found.metrics}
+    return Cell(name), *(
+        Cell(write_value(rows.get(f"{metric}@all/pooled"), interval=True)) for metric in RECONSTRUCTION
+    )
+
+
+def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Table:
+    """The metrics, followed by those of groups of patients."""
+    heading = f"{run}, protocol {protocol}, chain {chain}"
+    table = Table(title=escape(heading), title_justify="left", caption_justify="left")
+    for name in ("metric", "threshold", "over", "patients", "value", "95 % CI"):
+        table.add_column(name, justify="right" if name in {"patients", "value"} else "left")
+    for row in numbers.metrics:
+        table.add_row(*map(escape, metric_cells(row)), style="dim" if row.policy in {"oracle", "own-oracle"} else None)
+    for group in dict.fromkeys(row.group for row in numbers.groups):
+        members = [row for row in numbers.groups if row.group == group and _is_listed(row)]
+        table.add_section()
+        for row in members:
+            table.add_row(escape(f"{group}: {metric_label(row.name)}"), *map(escape, metric_cells(row)[1:]))
+    table.caption = (
+        "intervals: 95 %, Student's t over patients (jackknife); oracle: chosen on the test patients, never ranked"
+    )
+    if any(row.group and row.group.startswith("size=") for row in numbers.groups):
+        table.caption += f"\n{size_limits(numbers.size_cuts_mm3)}"
+    return table
+
+
+def _is_listed(row: MetricRow) -> bool:
+    """Whether a group's row is printed: of patients AUPRC, Dice and prevalence, of label values the sensitivity."""
+    return row.name in {"auprc", "dice", "prevalence"} or str(row.group).startswith("label=")
+
+
+def size_limits(cuts: Sequence[float]) -> str:
+    """The limits between groups of lesion size."""
+    low, high = (f"{cut / 1000:.3g}" for cut in cuts)
+    return f"lesions of a patient: small up to {low} mL, middle up to {high} mL, large above"
+
+
+def metric_cells(row: MetricRow) -> Sequence[str]:
+    """One row of text."""
+    value = f"{row.value:.4f}" if row.value is not None else str(row.undefined)
+    interval = f"[{row.low:.4f}, {row.high:.4f}]" if row.low is not None else "–"
+    return metric_label(row.name), row.policy or "–", row.aggregation, str(row.n_subjects), value, interval
+
+
+def metric_label(name: str) -> str:
+    """Display name of a metric."""
+    return METRICS[name].label if name in METRICS else name
+
+
+DICE = (("published", "pooled"), ("published", "mean"), ("published", "slices"), ("hFPR5", "pooled"))
+AT_END = " (end of the grid)"
+OVER = {"pooled": "all voxels", "mean": "patients", "slices": "slices"}
+
+
+def crosswalk_table(entries: Sequence[Crossing], *, run: str) -> Table:
+    """One row per protocol; the caption explains values that cannot be computed from score maps."""
+    table = Table(title=escape(f"{run} under {len(entries)} protocols"), title_justify="left", caption_justify="left")
+    for heading in ("protocol", "slices", "Dice", "Dice over", "threshold", "AUPRC", "AUROC", "other", "published"):
+        table.add_column(heading, justify="right" if heading in {"Dice", "AUPRC", "AUROC"} else "left")
+    for entry in entries:
+        table.add_row(*map(escape, crosswalk_cells(entry)))
+    table.caption = escape("\n".join(_reasons(entries)))
+    return table
+
+
+def crosswalk_cells(entry: Crossing) -> list[str]:
+    """One row of text."""
+    dice = next(
+        (m for p, a in DICE if (m := find_row(entry.metrics, "dice", p, aggregation=a, chain=entry.chain))), None
+    )
+    shown = {"dice", "auprc", "auroc"}
+    others = [m for m in entry.metrics if entry.published and m.name not in shown]
+    second = [m for m in entry.metrics if m.name == "dice" and m.policy == "published" and m is not dice]
+    extra = [f"{m.name} {_write(m)}" for m in others]
+    return [
+        entry.protocol,
+        entry.slices,
+        _write(dice),
+        OVER[dice.aggregation] if dice else "–",
+        _threshold(entry),
+        _write(_first(entry, "auprc")),
+        _write(_first(entry, "auroc")),
+        ", ".join([*extra, *(f"Dice over {OVER[m.aggregation]} {_write(m)}" for m in second)]),
+        ", ".join(f"{number.metric.partition('/')[0]} {number.value:.3f}" for number in entry.reported),
+    ]
+
+
+def _threshold(entry: Crossing) -> str:
+    if entry.threshold is None:
+        return "5 % on healthy slices" if any(m.policy == "hFPR5" for m in entry.metrics) else "–"
+    found = ", ".join(f"{value:.3g}" for value in entry.values)
+    return f"{entry.threshold}, on {entry.chosen_on}{f': {found}' if found else ''}{AT_END if entry.at_end else ''}"
+
+
+def _first(entry: Crossing, name: str) -> MetricRow | None:
+    return next((m for m in entry.metrics if m.name == name and m.policy is None), None)
+
+
+def _write(metric: MetricRow | None) -> str:
+    if metric is None:
+        return "–"
+    if metric.value is None:
+        return "n/a" if str(metric.undefined).startswith("n/a") else str(metric.undefined)
+    return f"{metric.value:.3f}"
+
+
+def _reasons(entries: Sequence[Crossing]) -> list[str]:
+    lines = [
+        "only volume and largest-slice are ranked; the others reproduce papers, including their use of test labels"
+    ]
+    for entry in entries:
+        for method, table, differs in dict.fromkeys((n.method, n.table, n.differs) for n in entry.reported):
+            verdict = f"not comparable: {', '.join(differs)}" if differs else "comparable"
+            lines.append(f"{entry.protocol}: published numbers of {method} ({table}); {verdict}")
+        absent = [m for m in entry.metrics if (m.undefined or "").startswith("n/a")]
+        lines += [f"{entry.protocol}: {m.name} {m.undefined}" for m in absent]
+        if entry.at_end:
+            lines.append(
+                f"{entry.protocol}: the threshold is the highest on the paper's grid; a higher one may increase Dice"
+            )
+    return lines

@@ -1,10 +1,14 @@
-"""The answer that a run ends with: whether the method is better than the strongest untrained baseline beside it."""
+"""The answer in one sentence: of a run against the baselines beside it, and of a leaderboard."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from uad_bench.boards.board import Board
 from uad_bench.boards.comparison import CLAIMED_SEEDS, PairComparison, compare
+from uad_bench.boards.ranking import AUPRC, LEVEL
+from uad_bench.boards.row import Row
 from uad_bench.metrics.significance import p_text
+from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 
@@ -42,3 +46,49 @@ def _reservation(pair: PairComparison, main: RunRecord) -> str:
         return f"; run at least {CLAIMED_SEEDS} seeds before claiming it" if main.method.fit else ""
     lacking = (pair.patients_needed or 0) - pair.n_patients
     return f"; about {lacking} more patients would be needed to show a difference of this size" if lacking > 0 else ""
+
+
+MOST = 3  # methods named
+
+
+def headline(board: Board) -> str:
+    """Which methods are significantly better than the strongest untrained baseline; empty if they are not compared."""
+    baseline = board.best_baseline
+    methods = [row for row in board.ranking.rows if not row.baseline]
+    if baseline is None or board.ranking.reason or not methods:
+        return ""
+    better = [row for row in methods if _is_better(board, row)]
+    against = f"the strongest untrained baseline ({baseline.label})"
+    if not better:
+        return f"No method is significantly better than {against}; {_difference(board, methods[0], baseline)}."
+    names = _listed([row.label for row in better])
+    verb = "is" if len(better) == 1 else "are"
+    differences = "; ".join(_difference(board, row, baseline) for row in better[:MOST])
+    return f"{names} {verb} significantly better than {against}: {differences}."
+
+
+def _is_better(board: Board, row: Row) -> bool:
+    placement = board.placement(row)
+    return bool(placement.better) and placement.p is not None and placement.p < LEVEL
+
+
+def _difference(board: Board, row: Row, baseline: Row) -> str:
+    """`mmccd +0.008 AUPRC [-0.010, 0.024], p = 0.51`."""
+    metric = AUPRC.in_chain(board.chain)
+    one, other = row.number(metric).value, baseline.number(metric).value
+    assert one is not None
+    assert other is not None
+    first, second = row.replicates(metric), baseline.replicates(metric)
+    interval = ""
+    if first is not None and second is not None:
+        ends = t_interval(one - other, first - second, n_patients=len(board.record.subjects.test))
+        interval = "" if ends.undefined else f" [{ends.low:.3f}, {ends.high:.3f}]"
+    p = board.placement(row).p
+    return f"{row.label} {one - other:+.3f} AUPRC{interval}{'' if p is None else f', {p_text(p)}'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`, `a, b, c and 2 more`."""
+    if len(names) > MOST:
+        names = [*names[:MOST], f"{len(names) - MOST} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

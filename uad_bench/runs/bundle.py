@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from uad_bench.errors import ConfigError
 from uad_bench.files import atomic, prepare_output, read_json
-from uad_bench.runs.checkpoints import is_intact, read_description
+from uad_bench.runs.checkpoints import Manifest, is_intact, read_description
+from uad_bench.runs.document import hide_paths
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest
-from uad_bench.runs.redaction import hide_paths
 from uad_bench.version import VERSION
 
 FORMAT = 2

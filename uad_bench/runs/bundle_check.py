@@ -18,10 +18,9 @@ import numpy as np
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import parse_json, safe_name
 from uad_bench.runs.bundle import FORMAT, INDEX, README, TABLES
-from uad_bench.runs.checkpoints import CheckpointFacts
-from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.checkpoints import CheckpointFacts, Manifest
+from uad_bench.runs.document import hide_paths
 from uad_bench.runs.record import RunRecord, record_digest
-from uad_bench.runs.redaction import hide_paths
 
 MOST_MEMBERS = 100_000
 LARGEST_MEMBER = 1 << 30

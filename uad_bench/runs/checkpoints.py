@@ -1,4 +1,4 @@
-"""Checkpoints of trained methods and of unfinished training, stored as safetensors with SHA-256."""
+"""Checkpoints of a run and of unfinished training, as safetensors with SHA-256, and the manifest of a run's maps."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, MethodError, VerificationError
@@ -133,3 +133,18 @@ def _packed(state: Mapping[str, Tensor]) -> bytes:
         raise MethodError(
             f"state_dict contains values other than named tensors: {error}", reason="bad_output"
         ) from error
+
+
+class StoredMap(Document):
+    """SHA-256 and size of a map's file, and the map's shape."""
+
+    sha256: str
+    shape: tuple[int, ...] | None = None
+    bytes: int | None = None
+
+
+class Manifest(Document):
+    """`MANIFEST.json`: maps by subject, and the checkpoint's SHA-256, None for imported maps."""
+
+    maps: dict[str, StoredMap]
+    checkpoint: Annotated[str, Field(min_length=1)] | None = None

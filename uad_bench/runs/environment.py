@@ -13,9 +13,8 @@ from pydantic import Field
 
 from uad_bench.digests import digest_json
 from uad_bench.resources import PACKAGE
-from uad_bench.runs.document import Document
-from uad_bench.runs.isolation import Isolation
-from uad_bench.runs.redaction import hide_paths_in_command
+from uad_bench.runs.document import Document, hide_paths_in_command
+from uad_bench.runs.events import Isolation
 from uad_bench.version import VERSION
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "nibabel", "safetensors", "pydantic")

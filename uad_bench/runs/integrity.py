@@ -1,22 +1,97 @@
-"""Checks of a stored run that need no references: digests, splits and the order of events."""
+"""Results of verifying a stored run, and checks that need no references: digests, splits and the order of events."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from uad_bench.data.splits import Split
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, UadBenchError, VerificationError
 from uad_bench.files import read_json
+from uad_bench.runs.checkpoints import Manifest, StoredMap
 from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, Start, Stopped, fitted_of
-from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest, StoredMap
 from uad_bench.runs.record import METRICS_VERSION, RunRecord, event_warnings, record_digest
 from uad_bench.runs.stored_experiment import StoredExperiment
+
+TOLERANCE = 1e-9  # relative; both implementations sum the same numbers in a different order
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A discrepancy in a stored run."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The result of verifying one run.
+
+    Attributes:
+        numbers: how many numbers were recomputed.
+        findings: discrepancies; empty for an intact run.
+        unverifiable: why numbers could not be recomputed; empty otherwise.
+        failed: whether the method failed, so that there are no numbers.
+        unchecked: additional results that were not recomputed.
+        within: the tolerance, if the numbers were recomputed from rounded maps.
+    """
+
+    run: str
+    numbers: int
+    findings: tuple[Finding, ...]
+    unverifiable: str = ""
+    failed: bool = False
+    unchecked: tuple[str, ...] = ()
+    within: float | None = None
+
+    def __str__(self) -> str:
+        return "\n".join([self._verdict(), *(f"{self.run}: {name}: not verified" for name in self.unchecked)])
+
+    def _verdict(self) -> str:
+        if self.findings:
+            return "\n".join(f"{self.run}: {finding}" for finding in self.findings)
+        if self.unverifiable:
+            return f"{self.run}: unverifiable, {self.unverifiable}"
+        if self.failed:
+            return f"{self.run}: failed, no numbers to verify"
+        if self.within:
+            return f"{self.run}: {self.numbers} numbers verified to {self.within:g}, from maps rounded to 16 bits"
+        return f"{self.run}: {f'{self.numbers} numbers verified' if self.numbers else 'unchanged since it was written'}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as JSON-compatible values."""
+        findings = [{"where": finding.where, "what": finding.what} for finding in self.findings]
+        return {
+            "run": self.run,
+            "verified": not findings and not self.unverifiable,
+            "numbers": self.numbers,
+            "findings": findings,
+            "unverifiable": self.unverifiable or None,
+            "not_verified": list(self.unchecked),
+        }
+
+    @property
+    def exit_code(self) -> int:
+        """0 if verified, 5 if something differs, 3 if the numbers cannot be recomputed."""
+        return 5 if self.findings else 3 if self.unverifiable else 0
+
+
+def differs(where: str, stored: float | None, again: float, *, within: float = TOLERANCE) -> Iterator[Finding]:
+    """A finding if a stored number differs from the recomputed one; None and NaN are equal."""
+    value = math.nan if stored is None else float(stored)
+    both_undefined = math.isnan(value) and math.isnan(again)
+    if not both_undefined and not math.isclose(value, again, rel_tol=within, abs_tol=within):
+        yield Finding(where, f"is {value:.17g}, recomputed {again:.17g}")
 
 
 def check_files(run: Run, record: RunRecord) -> Iterator[Finding]:

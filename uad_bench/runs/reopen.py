@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +12,34 @@ from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, open_dataset
 from uad_bench.data.splits import Split
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.method import Progress
+from uad_bench.files import write_json
+from uad_bench.method import Report
+from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import require_stored_maps
-from uad_bench.runs.local import remembered_data
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.stored_experiment import StoredExperiment, digest_protocol
 
-Report = Callable[[Progress], None]
+
+class LocalFacts(Document):
+    """`local.json`: absolute path of the folder with the patients."""
+
+    data: Path
+
+
+def remember_data(run: Run, data: Path | None) -> None:
+    """Write the data folder beside a finished run; nothing for embedded data."""
+    if data is not None and run.finished:
+        write_json(run.local, {"data": str(data.resolve())})
+
+
+def remembered_data(run: Run) -> Path | None:
+    """The data folder of a run, if it is known and still exists."""
+    try:
+        data = LocalFacts.read(run.local).data
+    except ConfigError:
+        return None
+    return data if data.is_dir() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from pathlib import Path
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.files import read_json, safe_name, write_json
-from uad_bench.runs.checkpoints import is_intact
+from uad_bench.runs.checkpoints import Manifest, StoredMap, is_intact
 from uad_bench.runs.events import Fitted, Reconstructed, Repaired, Scored
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest, StoredMap
 from uad_bench.runs.record import RunRecord, record_digest
 
 

@@ -16,9 +16,8 @@ from uad_bench.console import stderr
 from uad_bench.errors import ConfigError
 from uad_bench.files import write_text
 from uad_bench.runs.environment import gpu_names
-from uad_bench.suites.logs import last_line, local_log
-from uad_bench.suites.progress import failures, suite_table
-from uad_bench.suites.states import Place, Standing, State, survey
+from uad_bench.suites.slurm import logs_of, submitted
+from uad_bench.suites.states import Place, Standing, State, failures, suite_table, survey
 
 PID = "pid"
 POLL_S = 0.5
@@ -186,3 +185,32 @@ class _Lines:
             if standing.state != before[standing.name]:
                 text = failures([standing]) or [f"{standing.name}: {standing.state}"]
                 stderr().print(f"{text[0]} ({done} of {len(self.seen)} done)", markup=False)
+
+
+FOLDER = "logs"
+LONGEST = 48
+TAIL = 4096
+
+
+def local_log(folder: Path, place: Place) -> Path:
+    """Log file of a cell that runs on this machine."""
+    return folder / FOLDER / f"{place.cell.name}.log"
+
+
+def newest_log(folder: Path, place: Place) -> Path | None:
+    """The most recent log file, of this machine or of a Slurm job; None for a cell that never ran."""
+    job = submitted(folder).get(place.cell.name)
+    logs = [local_log(folder, place), *([logs_of(folder, job)] if job else [])]
+    return max((log for log in logs if log.exists()), key=lambda log: log.stat().st_mtime, default=None)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not blank, truncated; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    printed = [line.strip() for line in lines if line.strip()]
+    return printed[-1][:LONGEST] if printed else ""

@@ -25,7 +25,7 @@ from uad_bench.method import Progress
 from uad_bench.metrics.significance import patients_to_separate, seeds_to_separate
 from uad_bench.metrics.uncertainty import standard_error
 from uad_bench.plugins import registry
-from uad_bench.plugins.kinds import baseline_methods
+from uad_bench.plugins.registry import baseline_methods
 from uad_bench.resources import resource_path
 from uad_bench.runs.cost import Cost, cost_of
 

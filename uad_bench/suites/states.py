@@ -1,15 +1,22 @@
 """The state of each cell, determined from its run folder, not from the job scheduler."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from statistics import fmean
+
+from rich.markup import escape
+from rich.table import Table
 
 from uad_bench.benchmark.request import Request, compose_request, resolve_origin
-from uad_bench.benchmark.runner import Report, Runner
+from uad_bench.benchmark.runner import Runner
 from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort, gather
 from uad_bench.errors import ConfigError
+from uad_bench.method import Report
+from uad_bench.output.columns import DASH, seconds, write_value
 from uad_bench.plugins import registry
 from uad_bench.runs.events import End, Start
 from uad_bench.runs.folder import Run, now
@@ -137,3 +144,110 @@ def _cohort(
     if shared not in cohorts:
         cohorts[shared] = gather(task, asked.data, folds=asked.folds, report=report)
     return replace(cohorts[shared], task=task)
+
+
+STYLES = {
+    State.DONE: "green",
+    State.FAILED: "red",
+    State.RUNNING: "cyan",
+    State.STOPPED: "yellow",
+    State.QUEUED: "blue",
+    State.WAITING: "dim",
+}
+LEFT = frozenset({State.RUNNING, State.QUEUED, State.WAITING, State.STOPPED})
+FULL = 40
+"""Largest number of cells that are listed individually."""
+
+HEADINGS = ("run", "state", "AUPRC [95 % CI]", "training", "time per volume", "memory", "total")
+COLUMNS, NARROW = range(7), (0, 1, 2, 6)
+WIDE = 116
+"""Width of all columns, in characters."""
+
+
+def suite_table(
+    standings: Sequence[Standing],
+    *,
+    title: str,
+    jobs: int = 1,
+    doing: Mapping[str, str] | None = None,
+    width: int = WIDE,
+) -> Table:
+    """Table of all cells, or of counts by task and method if there are many.
+
+    Args:
+        standings: all cells.
+        title: the suite's name.
+        jobs: number of cells that run in parallel, for the time left.
+        doing: last output line of each running cell, by name.
+        width: of the terminal; narrow ones get fewer columns.
+    """
+    table = Table(title=f"{escape(title)}: {summary(standings, jobs)}", title_justify="left", show_edge=False)
+    if len(standings) > FULL:
+        return _counted(table, standings)
+    shown = COLUMNS if width >= WIDE else NARROW
+    for number in shown:
+        heading = HEADINGS[number] if width >= WIDE else HEADINGS[number].partition(" [")[0]
+        table.add_column(heading, justify="right" if number > 2 else "left", no_wrap=True)
+    for standing in standings:
+        row = _row(standing, (doing or {}).get(standing.name, ""), interval=width >= WIDE)
+        table.add_row(*(row[number] for number in shown))
+    return table
+
+
+def summary(standings: Sequence[Standing], jobs: int) -> str:
+    """Counts of states, the time spent, and the time left, estimated from finished cells of the same method."""
+    counts = Counter(standing.state for standing in standings)
+    states = ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+    work = sum(standing.seconds or 0.0 for standing in standings)
+    left = time_left(standings, jobs)
+    parts = [states, f"{seconds(work)} of work" if work else "", "" if left is None else f"about {seconds(left)} left"]
+    return "; ".join(filter(None, parts))
+
+
+def time_left(standings: Sequence[Standing], jobs: int) -> float | None:
+    """Estimated seconds until all cells are done; None if none is left, or a method has no finished cell yet."""
+    known: dict[str, list[float]] = defaultdict(list)
+    for standing in standings:
+        if standing.state is State.DONE and standing.seconds is not None:
+            known[standing.method].append(standing.seconds)
+    left = [standing for standing in standings if standing.state in LEFT]
+    if not left or any(standing.method not in known for standing in left):
+        return None
+    return sum(max(0.0, fmean(known[s.method]) - _elapsed(s)) for s in left) / min(jobs, len(left))
+
+
+def _elapsed(standing: Standing) -> float:
+    return standing.seconds or 0.0 if standing.state is State.RUNNING else 0.0
+
+
+def _row(standing: Standing, doing: str, *, interval: bool) -> list[str]:
+    name, state = escape(standing.name), f"[{STYLES[standing.state]}]{standing.state}[/]"
+    total = DASH if standing.seconds is None else seconds(standing.seconds)
+    if standing.record is None or standing.state is not State.DONE:
+        return [name, state, escape(_reason(standing) or doing), DASH, DASH, DASH, total]
+    cost = standing.record.cost
+    memory = DASH if cost.peak_rss_mib is None else f"{cost.peak_rss_mib:.0f} MiB"
+    auprc = write_value(standing.record.find("auprc"), interval=interval)
+    return [name, state, auprc, seconds(cost.fit_s), seconds(cost.score_s_per_volume), memory, total]
+
+
+def _reason(standing: Standing) -> str:
+    return f"FAILED({standing.record.reason})" if standing.record else ""
+
+
+def failures(standings: Sequence[Standing]) -> list[str]:
+    """One sentence per failed cell."""
+    failed = [(s.name, s.record) for s in standings if s.state is State.FAILED and s.record]
+    return [f"{name}: FAILED({record.reason}): {record.message}" for name, record in failed]
+
+
+def _counted(table: Table, standings: Sequence[Standing]) -> Table:
+    groups: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
+    for standing in standings:
+        asked = standing.place.cell.request
+        groups[f"{asked.task} {asked.pair or ''}".strip(), asked.method][standing.state] += 1
+    for heading in ("task", "method", *State):
+        table.add_column(heading)
+    for (task, method), counts in groups.items():
+        table.add_row(escape(task), escape(method), *(str(counts[state] or "") for state in State))
+    return table

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from uad_bench.benchmark.request import Request
 from uad_bench.config import load_task, read_toml, require_file, validate
 from uad_bench.errors import ConfigError, unknown
-from uad_bench.plugins.kinds import baseline_methods
+from uad_bench.plugins.registry import baseline_methods
 from uad_bench.resources import resource_names, resource_path
 
 FOLDER = "configs/suites"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from uad_bench.testing import conduct, independence, learning, meaning, output
+from uad_bench.testing import independence, learning, output
 from uad_bench.testing.candidate import Candidate
 from uad_bench.testing.check import Check
 
@@ -29,7 +29,7 @@ CHECKS = (
     FINITE,
     Check(output.empty_brain, SOUND),
     Check(output.odd_sizes, SOUND),
-    Check(meaning.polarity, STABLE),
+    Check(output.polarity, STABLE),
     DETERMINISM,
     SLICE_ORDER,
     Check(independence.batch_size, (*STABLE, SLICE_ORDER)),
@@ -39,11 +39,11 @@ CHECKS = (
     Check(learning.refit, STABLE),
     Check(learning.state_round_trip, STABLE),
     Check(learning.budget, RUNS),
-    Check(conduct.inputs_unchanged, RUNS),
-    Check(conduct.label_access, RUNS),
-    Check(conduct.global_state, STABLE),
+    Check(learning.inputs_unchanged, RUNS),
+    Check(learning.label_access, RUNS),
+    Check(learning.global_state, STABLE),
     Check(output.reconstruction, STABLE),
-    Check(meaning.hidden_smoothing, STABLE),
+    Check(output.hidden_smoothing, STABLE),
 )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from uad_bench.data.preparation import LATER
 from uad_bench.files import read_json
-from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import Finding
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.stored_experiment import StoredExperiment, run_digest
 

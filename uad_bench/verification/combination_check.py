@@ -13,9 +13,9 @@ from uad_bench.data.reference import Reference, build_references
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.judging import read_map
 from uad_bench.evaluation.rank_average import MOST, brain_scores
-from uad_bench.runs.findings import Finding
+from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.integrity import Finding
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.stored_experiment import StoredExperiment
 

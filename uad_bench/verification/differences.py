@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from uad_bench.runs.findings import Finding, differs
+from uad_bench.runs.integrity import Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.verification.curve import Values
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from uad_bench.errors import ConfigError
+from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.document import Document
-from uad_bench.runs.findings import Finding
 from uad_bench.runs.folder import Run
-from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.integrity import Finding
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.stored_experiment import StoredExperiment
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from uad_bench.metrics.registry import METRICS
 from uad_bench.metrics.uncertainty import t_quantile
-from uad_bench.runs.findings import TOLERANCE, Finding, differs
+from uad_bench.runs.integrity import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
 from uad_bench.verification.curve import NAN, Values

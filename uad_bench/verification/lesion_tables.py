@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from uad_bench.runs.findings import Finding, differs
+from uad_bench.runs.integrity import Finding, differs
 from uad_bench.verification.detection import MM3
 from uad_bench.verification.recompute import Patient
 from uad_bench.verification.run_tables import read_table

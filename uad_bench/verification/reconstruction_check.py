@@ -24,14 +24,14 @@ from uad_bench.evaluation.reconstructions import (
     read_reconstructions,
     replicates_path,
 )
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.runs.events import Reconstructed
-from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION
-from uad_bench.runs.reopen import Report, Stored
-from uad_bench.runs.replicates import read_columns
+from uad_bench.runs.reopen import Stored
+from uad_bench.runs.tables import read_columns
 from uad_bench.runs.trust import logged_maps
 from uad_bench.verification.replicates import interval, left_out, over_folds
 

@@ -15,11 +15,11 @@ from uad_bench.digests import digest_json
 from uad_bench.evaluation.judging import cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
-from uad_bench.runs.findings import TOLERANCE, Finding, differs
+from uad_bench.runs.integrity import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
 from uad_bench.runs.reopen import Stored
-from uad_bench.runs.replicates import load_replicates
+from uad_bench.runs.tables import load_replicates
 from uad_bench.verification.curve import NAN, Values
 from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect
 from uad_bench.verification.differences import first_differing, further_groups

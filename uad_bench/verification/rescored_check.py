@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from uad_bench.evaluation.rescore import FOLDER, Rescoring, compute_rescoring, is_current
 from uad_bench.method import Progress
-from uad_bench.runs.findings import TOLERANCE, Finding, differs
 from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.reopen import Stored
 

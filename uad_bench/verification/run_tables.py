@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uad_bench.runs.findings import Finding, differs
+from uad_bench.runs.integrity import Finding, differs
 from uad_bench.verification.curve import NAN, Curve
 from uad_bench.verification.recompute import Patient, pooled, recompute_patient
 

@@ -12,13 +12,21 @@ import numpy as np
 from uad_bench.data.cache import cache_root
 from uad_bench.evaluation.rescore import Rescoring
 from uad_bench.method import Progress
-from uad_bench.runs.findings import TOLERANCE, Finding, Verification, differs
+from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run
-from uad_bench.runs.integrity import check_events, check_files, check_roles, check_version
-from uad_bench.runs.manifest import Manifest
+from uad_bench.runs.integrity import (
+    TOLERANCE,
+    Finding,
+    Verification,
+    check_events,
+    check_files,
+    check_roles,
+    check_version,
+    differs,
+)
 from uad_bench.runs.record import METRICS_VERSION, RunRecord
 from uad_bench.runs.reopen import open_stored
-from uad_bench.runs.replicates import load_replicates
+from uad_bench.runs.tables import load_replicates
 from uad_bench.verification.claims import check_claims
 from uad_bench.verification.combination_check import check_combination, unchecked_members
 from uad_bench.verification.curve import NAN

@@ -12,8 +12,8 @@ from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import read_json
 from uad_bench.method import Progress
 from uad_bench.output.publishing import tables
-from uad_bench.runs.findings import Finding, Verification
 from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.integrity import Finding, Verification
 from uad_bench.runs.opening import is_bundle, open_run
 from uad_bench.runs.record import record_digest
 from uad_bench.verification.verify import verify_run

@@ -6,9 +6,16 @@ from tempfile import TemporaryDirectory
 
 from uad_bench.data.cache import cache_root
 from uad_bench.method import Progress
-from uad_bench.runs.findings import Finding, Verification, differs
 from uad_bench.runs.folder import Run
-from uad_bench.runs.integrity import check_events, check_numbers, check_roles, check_version
+from uad_bench.runs.integrity import (
+    Finding,
+    Verification,
+    check_events,
+    check_numbers,
+    check_roles,
+    check_version,
+    differs,
+)
 from uad_bench.runs.opening import open_run
 from uad_bench.runs.reopen import open_stored
 from uad_bench.verification.claims import check_claims

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from uad_bench.datasets.phantom.atlas import PATH, load_atlas
+from uad_bench.datasets.phantom.anatomy import PATH, load_atlas
 
 MIDDLE_OF_WHITE_MATTER = (26.0, -20.0, 30.0)  # centrum semiovale, MNI mm
 LATERAL_VENTRICLE = (8.0, -10.0, 22.0)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from uad_bench.datasets.phantom.signal import InversionRecovery, SpinEcho, rician, shorten
+from uad_bench.datasets.phantom.scanner import InversionRecovery, SpinEcho, rician, shorten
 from uad_bench.datasets.phantom.tissue import TISSUES
 
 FLAIR = InversionRecovery(tr=9000, te=125, ti=2500)

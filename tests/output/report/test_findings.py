@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from uad_bench.output.report.findings import find_errors
+from uad_bench.output.report.pictures import find_errors
 
 
 def masks(predicted=(), anomaly=()):

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from uad_bench.output.report.building import _script_json, write_report
-from uad_bench.output.report.pictures import pack
-from uad_bench.output.report.radiology import turn
+from uad_bench.output.report.pictures import pack, turn
 from uad_bench.runs.tables import read_patients
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.datasets.phantom.anatomy import Brain, Flat
-from uad_bench.datasets.phantom.atlas import load_atlas
+from uad_bench.datasets.phantom.anatomy import Brain, Flat, load_atlas
 from uad_bench.datasets.phantom.deformation import MNI_TO_ADULT, MassEffect
 from uad_bench.datasets.phantom.grid import CENTRE
 

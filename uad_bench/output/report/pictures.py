@@ -4,7 +4,7 @@ import base64
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,55 @@ from uad_bench.data.cohort import Cohort
 from uad_bench.data.reference import Reference, build_references
 from uad_bench.data.scaling import scale_for
 from uad_bench.data.volume import read_volume
+from uad_bench.metrics.lesion import SMALLEST_MM3
 from uad_bench.metrics.overlap import smallest_float32
 from uad_bench.output.report.cases import ChosenCase
-from uad_bench.output.report.findings import Finding, find_errors
 from uad_bench.output.report.levels import OUTSIDE, Levels, count_levels, make_levels
-from uad_bench.output.report.radiology import to_grey, turn
 from uad_bench.output.report.report_data import MethodData, Part
 from uad_bench.runs.integrity import require_stored_maps
+
+Kind = Literal["missed lesion", "false positive"]
+MOST = 6  # findings per kind
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One connected component.
+
+    Attributes:
+        at: voxel (x, y, z) of the component nearest its centre, relative to the box.
+        ml: volume in ml.
+    """
+
+    kind: Kind
+    at: tuple[int, int, int]
+    ml: float
+
+
+def find_errors(predicted: NDArray[np.bool_], anomaly: NDArray[np.bool_], *, voxel_mm3: float) -> list[Finding]:
+    """Components of either mask (X, Y, Z) that do not overlap the other, largest first; 26-connectivity."""
+    missed = _alone(anomaly, predicted, "missed lesion", voxel_mm3)
+    return [*missed, *_alone(predicted, anomaly, "false positive", voxel_mm3)]
+
+
+def _alone(mask: NDArray[np.bool_], other: NDArray[np.bool_], kind: Kind, voxel_mm3: float) -> list[Finding]:
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, np.ones((3, 3, 3), bool))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    met = np.unique(labels[other])
+    alone = [i for i in range(1, count + 1) if i not in met and sizes[i] * voxel_mm3 >= SMALLEST_MM3]
+    alone.sort(key=lambda i: (-sizes[i], i))
+    boxes = ndimage.find_objects(labels)
+    return [Finding(kind, _centre(labels, boxes[i - 1], i), float(sizes[i] * voxel_mm3 / 1000)) for i in alone[:MOST]]
+
+
+def _centre(labels: NDArray[np.int64], box: tuple[slice, ...], number: int) -> tuple[int, int, int]:
+    """The component's voxel nearest its centre of mass, which may itself be outside the component."""
+    places = np.argwhere(labels[box] == number) + [part.start for part in box]
+    x, y, z = places[np.argmin(((places - places.mean(axis=0)) ** 2).sum(axis=1))]
+    return int(x), int(y), int(z)
+
 
 POLICY = "hFPR5"
 LONGEST_SIDE = 192  # pixels of a shown slice; larger slices are subsampled
@@ -186,3 +228,23 @@ def pack(array: NDArray[Any]) -> str:
     """Little-endian bytes of an array, deflated and base64-encoded."""
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
     return base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()
+
+
+def to_grey(image: NDArray[Any], brain: NDArray[np.bool_], *, as_in: NDArray[Any] | None = None) -> NDArray[np.uint8]:
+    """Grey values from the 0.5th to the 99.8th percentile of the brain; all arrays have the same shape.
+
+    Args:
+        image: intensities, 0 in the background.
+        brain: where percentiles are taken.
+        as_in: the image whose percentiles are used; by default the image itself.
+    """
+    measured = image if as_in is None else as_in
+    inside = measured[brain] if brain.any() else measured.ravel()
+    low, high = np.percentile(inside, (0.5, 99.8))
+    shown = np.clip((image.astype(np.float32) - low) / max(float(high - low), 1e-6), 0, 1)
+    return np.where(image > 0, 20 + 235 * shown, 0).astype(np.uint8)
+
+
+def turn(array: NDArray[Any]) -> NDArray[Any]:
+    """(x, y, S) in RAS+ to (S, rows, columns), with anterior at the top and the patient's right on the left."""
+    return array[::-1, ::-1].transpose(2, 1, 0)

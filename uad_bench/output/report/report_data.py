@@ -1,4 +1,4 @@
-"""Data of a report: the boards, and the curves and per-patient metrics of each method."""
+"""Data of a report: the boards, and the curves, per-patient metrics and style of each method."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,18 +6,51 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.boards.assembly import name_left_out
-from uad_bench.boards.board import Board, make_boards
+from uad_bench.boards.board import Board, make_boards, name_left_out
 from uad_bench.boards.comparable import comparable_groups
 from uad_bench.boards.result import Result
 from uad_bench.boards.row import Row
 from uad_bench.boards.run_folder import read_result
 from uad_bench.errors import ConfigError
-from uad_bench.output.report.palette import Style, styles
-from uad_bench.plugins.kinds import baseline_methods, bound_methods
+from uad_bench.plugins.registry import baseline_methods, bound_methods
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Curve, FrocCurve, Patients, read_curve, read_froc, read_patients
+
+# Okabe and Ito (2008), safe for colour-blind readers; darkened where a thin line would be faint on white.
+HUES = ("#0072B2", "#D55E00", "#009E73", "#B3579B", "#C08A00", "#3D9FDB", "#8C6BB1", "#A6462A")
+GREYS = ("#6B7480", "#8A929C", "#6B7480", "#8A929C")
+DASHES = ((), (6, 2), (2, 1.5), (6, 2, 1.5, 2))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Style of one method.
+
+    Attributes:
+        colour: `#rrggbb`, readable on white and on black.
+        dashes: lengths of lines and gaps in points; empty for a solid line.
+        marker: matplotlib marker.
+    """
+
+    colour: str
+    dashes: tuple[float, ...]
+    marker: str
+
+
+def styles(baselines: Sequence[bool]) -> list[Style]:
+    """One style per method; trivial baselines are grey and dashed."""
+    drawn, taken, plain = [], 0, 0
+    for baseline in baselines:
+        if baseline:
+            drawn.append(Style(GREYS[plain % len(GREYS)], DASHES[1 + plain % 3], MARKERS[plain % len(MARKERS)]))
+            plain += 1
+        else:
+            cycle = taken // len(HUES)
+            drawn.append(Style(HUES[taken % len(HUES)], DASHES[cycle % len(DASHES)], MARKERS[taken % len(MARKERS)]))
+            taken += 1
+    return drawn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
