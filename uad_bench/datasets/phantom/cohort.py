@@ -1,4 +1,8 @@
-"""Writes a cohort to disk: atomic and resumable, also with several concurrent processes."""
+"""Writes a cohort to disk: atomic and resumable, also with several concurrent processes.
+
+Patients are made in child processes, whose NumPy uses the same instructions on every processor of an architecture:
+its faster variants differ in the last bit, which changes a few voxels by one grey level, and with them all digests.
+"""
 
 import gzip
 import os
@@ -17,11 +21,13 @@ from uad_bench.data.cache import WAY_OUT, touch, writing
 from uad_bench.datasets.phantom.patient import make_patient
 from uad_bench.datasets.phantom.scanner import MODALITIES
 from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
+from uad_bench.errors import ResourceError
 from uad_bench.files import atomic, write_json
 from uad_bench.method import Progress
 
 MARKER = "COMPLETE.json"
 UNSEEN = ".without-lesion"  # hidden, so that other layouts do not take these for scans
+DISABLED = "NPY_DISABLE_CPU_FEATURES"
 MIN_VOXELS_PER_PROCESS = 4_000_000  # below this, starting a process takes longer than it saves
 Report = Callable[[Progress], None]
 
@@ -48,7 +54,7 @@ def ensure_cohort(folder: Path, *, variant: str, seed: int, report: Report | Non
 def _make(folder: Path, variant: str, seed: int, report: Report | None) -> None:
     total = VARIANTS[variant].patients
     missing = [index for index in range(total) if not _is_written(folder, case_name(variant, index))]
-    for done, _ in enumerate(_write_all(folder, variant, seed, missing), start=total - len(missing) + 1):
+    for done, _ in enumerate(_in_children("scans", folder, variant, seed, missing), start=total - len(missing) + 1):
         if report is not None:
             report(Progress(f"making {variant} patients", done, total))
     write_json(folder / MARKER, {"variant": variant, "version": VERSION, "seed": seed, "patients": total}, WAY_OUT)
@@ -65,17 +71,26 @@ def write_patient(folder: Path, variant: str, seed: int, index: int) -> None:
             file.write(nifti_bytes(volume, patient.affine))
 
 
+def write_counterfactual(folder: Path, variant: str, seed: int, index: int) -> None:
+    """Generate one patient without its lesion, and write the scans where no loader finds them."""
+    patient, case = make_patient(variant, seed, index, healthy=True), case_name(variant, index)
+    (folder / case / UNSEEN).mkdir(parents=True, exist_ok=True)
+    for name, volume in patient.images.items():
+        with atomic(_counterfactual(folder, case, name), WAY_OUT) as file:
+            file.write(nifti_bytes(volume, patient.affine))
+
+
 def ensure_counterfactual(folder: Path, variant: str, seed: int, index: int, modality: str) -> Path:
     """The file of a patient's scan without the lesion, next to the label, where methods cannot read it."""
-    case = case_name(variant, index)
-    path = folder / case / UNSEEN / f"{case}_{modality}.nii.gz"
+    path = _counterfactual(folder, case_name(variant, index), modality)
     if not path.is_file():
-        patient = make_patient(variant, seed, index, healthy=True)
         with writing(path.parent):
-            for name, volume in patient.images.items():
-                with atomic(path.with_name(f"{case}_{name}.nii.gz"), WAY_OUT) as file:
-                    file.write(nifti_bytes(volume, patient.affine))
+            list(_in_children("counterfactual", folder, variant, seed, [index]))
     return path
+
+
+def _counterfactual(folder: Path, case: str, modality: str) -> Path:
+    return folder / case / UNSEEN / f"{case}_{modality}.nii.gz"
 
 
 def nifti_bytes(volume: NDArray[np.generic], affine: NDArray[np.float64]) -> bytes:
@@ -96,47 +111,54 @@ def _is_written(folder: Path, case: str) -> bool:
     return all(path.is_file() for path in case_files(folder, case).values())
 
 
-def _write_all(folder: Path, variant: str, seed: int, indices: list[int]) -> Iterator[None]:
-    """Write patients in several processes if worthwhile, and those that are still missing in this process."""
-    workers = min(_cores(), int(len(indices) * np.prod(VARIANTS[variant].grid.shape) / MIN_VOXELS_PER_PROCESS))
-    if workers > 1:
-        yield from _write_in_processes(folder, variant, seed, indices, workers)
-    for index in indices:
-        if workers <= 1 or not _is_written(folder, case_name(variant, index)):
-            write_patient(folder, variant, seed, index)
-            yield
+def _in_children(what: str, folder: Path, variant: str, seed: int, indices: list[int]) -> Iterator[None]:
+    """Write `what` of patients, each core a share of them if worthwhile; yields after each patient.
 
-
-def _write_in_processes(folder: Path, variant: str, seed: int, indices: list[int], workers: int) -> Iterator[None]:
-    """Uses separate processes, since a process pool re-imports the caller's script, which may lack a main guard."""
-    command = [sys.executable, "-m", "uad_bench.datasets.phantom", str(folder), variant, str(seed)]
-    shares = [list(map(str, indices[start::workers])) for start in range(workers)]
+    Raises:
+        ResourceError: a process ended before its patients were written.
+    """
+    wanted = int(len(indices) * np.prod(VARIANTS[variant].grid.shape) / MIN_VOXELS_PER_PROCESS)
+    workers = min(_cores(), max(wanted, 1), len(indices))
+    off = [*np.show_config(mode="dicts")["SIMD Extensions"]["found"], os.environ.get(DISABLED, "")]
     processes = [
-        subprocess.Popen([*command, *share], stdout=subprocess.PIPE, start_new_session=True) for share in shares
+        subprocess.Popen(
+            [sys.executable, "-m", "uad_bench.datasets.phantom", what, folder, variant, str(seed), *share],
+            env={**os.environ, DISABLED: " ".join(off)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        for share in (list(map(str, indices[start::workers])) for start in range(workers))
     ]
-    done: Queue[bool] = Queue()
+    lines: Queue[bytes | None] = Queue()
     try:
         for process in processes:
-            Thread(target=_count_lines, args=(process, done), daemon=True).start()
-        left = workers
-        while left:
-            if done.get():
+            Thread(target=_forward, args=(process, lines), daemon=True).start()
+        running, said = workers, b""
+        while running:
+            line = lines.get()
+            if line is None:
+                running -= 1
+            elif line.strip().isdigit():
                 yield
             else:
-                left -= 1
+                said = line
+        if failed := [process.returncode for process in processes if process.wait()]:
+            why = said.decode(errors="replace").strip() or f"a process ended with exit code {failed[0]}"
+            raise ResourceError(f"the patients of {variant} could not be generated: {why}")
     finally:
         for process in processes:
             process.terminate()
             process.wait()
 
 
-def _count_lines(process: "subprocess.Popen[bytes]", done: "Queue[bool]") -> None:
-    """Put True in the queue for each line of a process's output, and False at its end."""
+def _forward(process: "subprocess.Popen[bytes]", lines: "Queue[bytes | None]") -> None:
+    """Put each line of a process's output into the queue, and None at its end."""
     assert process.stdout is not None
-    with process.stdout as lines:
-        for _ in lines:
-            done.put(True)
-    done.put(False)
+    with process.stdout as output:
+        for line in output:
+            lines.put(line)
+    lines.put(None)
 
 
 def _cores() -> int:
