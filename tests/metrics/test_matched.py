@@ -1,102 +1,120 @@
 """AUROC at equal input intensity: brightness itself gains nothing, and knowledge beyond it is kept."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from uad_bench.metrics.matched import MatchedCounts, intensity_limits, matching_keys, shared_keys
-from uad_bench.metrics.pooled_bins import count_patients
-from uad_bench.metrics.ranks import count_ranks
-from uad_bench.metrics.uncertainty import Resamples, leave_one_out, t_interval
+from uad_bench.metrics.matched import MatchedPairs, compare_matched, matched_auroc, matched_replicates
+from uad_bench.metrics.uncertainty import Resamples, leave_one_out, summed_counts, t_interval
 
 
 def patients(detect, *, count=6, voxels=6_000, contrast=1.5, seed=0):
-    """(scores, intensities, anomaly) of patients whose lesions are brighter by `contrast` standard deviations."""
+    """(scores, anomaly, intensities) of patients whose lesions are brighter by `contrast` standard deviations."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         anomaly = rng.random(voxels) < 0.1
         bright = rng.normal(contrast * anomaly).astype(np.float32)
-        yield detect(bright, anomaly, rng).astype(np.float32), bright, anomaly
+        yield np.asarray(detect(bright, anomaly, rng), np.float32), anomaly, bright
 
 
-def counted(cohort):
-    cohort = list(cohort)
-    limits = intensity_limits(np.concatenate([bright[anomaly] for _, bright, anomaly in cohort]))
-    keyed = [(matching_keys(scores, bright, limits), anomaly) for scores, bright, anomaly in cohort]
-    exact = count_ranks(lambda: keyed, check=lambda *_, **__: None)
-    return MatchedCounts(exact, count_patients(keyed, shared_keys(exact, limits)))
+def value_of(cohort):
+    return matched_auroc(reduce(add, [compare_matched(*patient) for patient in cohort])).value
 
 
-def brightness(bright, anomaly, rng):
-    return bright
+@pytest.mark.parametrize(
+    "function",
+    [np.array, np.negative, np.cbrt, lambda bright: 3 * bright - 7, lambda bright: np.argsort(np.argsort(bright))],
+)
+def test_every_monotone_function_of_the_input_has_exactly_one_half_although_lesions_are_bright(function):
+    assert value_of(patients(lambda bright, *_: function(bright))) == pytest.approx(0.5, abs=1e-9)
 
 
-def texture(bright, anomaly, rng):
-    return rng.normal(anomaly)
+def test_the_function_may_differ_between_patients_as_with_equalised_intensities():
+    gains = iter([1, -5, 0.1, 30, 2, -1])
+    assert value_of(patients(lambda bright, *_: next(gains) * bright)) == pytest.approx(0.5, abs=1e-9)
 
 
-def test_the_input_itself_scores_one_half_although_lesions_are_bright():
-    bright = counted(patients(brightness, voxels=60_000)).value().value
-    assert bright == pytest.approx(0.5, abs=0.015)
+def test_the_input_has_one_half_also_where_intensities_are_few_whole_numbers():
+    rng = np.random.default_rng(3)
+    anomaly = rng.random(5_000) < 0.2
+    grey = np.rint(rng.normal(20 + 10 * anomaly, 8)).astype(np.float32)
+    assert value_of([(grey, anomaly, grey)]) == 0.5
+
+
+def test_chance_has_one_half_a_constant_map_exactly_and_a_perfect_map_one():
+    assert value_of(patients(lambda b, _, rng: rng.random(b.size))) == pytest.approx(0.5, abs=0.02)
+    assert value_of(patients(lambda b, *_: np.zeros(b.size))) == 0.5
+    assert value_of(patients(lambda _, anomaly, __: anomaly)) == 1
+    assert value_of(patients(lambda _, anomaly, __: ~anomaly)) == 0
+
+
+def test_knowledge_beyond_brightness_is_above_one_half_and_less_than_the_plain_auroc():
+    cohort = list(patients(lambda b, a, rng: b + rng.normal(0.5 * a)))
+    plain = roc_auc_score(*(np.concatenate([p[k] for p in cohort]) for k in (1, 0)))
+    assert 0.55 < value_of(cohort) < plain - 0.1
 
 
 def test_a_detector_of_lesions_as_grey_as_tissue_keeps_its_auroc():
-    cohort = list(patients(texture, contrast=0))
-    plain = roc_auc_score(*(np.concatenate([p[k] for p in cohort]) for k in (2, 0)))
-    assert counted(cohort).value().value == pytest.approx(plain, abs=0.01)
+    cohort = list(patients(lambda _, a, rng: rng.normal(a), contrast=0))
+    plain = roc_auc_score(*(np.concatenate([p[k] for p in cohort]) for k in (1, 0)))
+    assert value_of(cohort) == pytest.approx(plain, abs=0.01)
 
 
-def test_it_is_the_mean_of_scikit_learns_auroc_over_bins_of_intensity_weighted_by_lesion_voxels():
-    cohort = list(patients(lambda b, a, rng: b + rng.normal(0.5 * a)))
-    scores, bright, anomaly = (np.concatenate(part) for part in zip(*cohort, strict=True))
-    bins = np.digitize(bright, intensity_limits(bright[anomaly]))
-    inside = [bins == k for k in np.unique(bins) if min(anomaly[bins == k].sum(), (~anomaly[bins == k]).sum()) >= 100]
-    areas = [roc_auc_score(anomaly[m], scores[m]) for m in inside]
-    expected = np.average(areas, weights=[anomaly[m].sum() for m in inside])
-    assert counted(cohort).value().value == pytest.approx(expected, abs=1e-12)
+def row(*parts):
+    """Voxels of one patient, from (number, intensity, anomaly, score)."""
+    columns = zip(*((score, ill, bright) for n, bright, ill, score in parts for _ in range(n)), strict=True)
+    return tuple(np.array(column, kind) for column, kind in zip(columns, (np.float32, bool, np.float32), strict=True))
+
+
+TISSUE = ((100, 1, False, 0), (100, 2, False, 9), (25, 3, False, 0), (75, 3, False, 4))
+
+
+def test_a_lesion_voxel_is_compared_with_the_darker_and_the_brighter_bin_and_not_with_its_own():
+    assert compare_matched(*row(*TISSUE, (1, 2, True, 2))) == MatchedPairs(1, 1, (1 + 0.25) / 2)
+    assert compare_matched(*row(*TISSUE, (1, 2.5, True, 4))) == MatchedPairs(1, 1, (1 + 0.25 + 0.75 / 2) / 2)
+
+
+def test_lesion_voxels_without_healthy_ones_on_either_side_are_left_out():
+    outside = row(*TISSUE, (1, 0, True, 5), (1, 1, True, 5), (1, 3, True, 5), (1, 7, True, 5))
+    assert compare_matched(*outside) == MatchedPairs(4, 0, 0)
+    assert matched_auroc(compare_matched(*outside)).undefined == "no_equal_intensity"
+
+
+def test_patients_count_by_their_compared_lesion_voxels():
+    assert matched_auroc(MatchedPairs(9, 1, 1.0) + MatchedPairs(3, 3, 0.0)).value == 0.25
 
 
 def test_a_replicate_is_the_metric_of_the_patients_it_repeats():
-    cohort = list(patients(texture, count=3, voxels=2_000))
-    twice = Resamples(np.array([[2.0, 0.0, 1.0]]), "")
-    limits = intensity_limits(np.concatenate([b[a] for _, b, a in cohort]))
-    scores, bright, anomaly = (np.concatenate(part) for part in zip(*(cohort[k] for k in (0, 0, 2)), strict=True))
-    bins, every = np.digitize(bright, limits), np.digitize(np.concatenate([b for _, b, _ in cohort]), limits)
-    lesions = np.concatenate([a for _, _, a in cohort])
-    usable = [k for k in np.unique(every) if min(lesions[every == k].sum(), (~lesions[every == k]).sum()) >= 100]
-    areas = [roc_auc_score(anomaly[bins == k], scores[bins == k]) for k in usable]
-    expected = np.average(areas, weights=[anomaly[bins == k].sum() for k in usable])
-    assert counted(cohort).replicates(twice)[0] == pytest.approx(expected, abs=1e-9)
+    pairs = [compare_matched(*patient) for patient in patients(lambda b, a, rng: b + rng.normal(a), count=3)]
+    found = matched_replicates(summed_counts(pairs, Resamples(np.array([[2.0, 0.0, 1.0]]), "")))
+    assert found[0] == pytest.approx(matched_auroc(pairs[0] + pairs[0] + pairs[2]).value, abs=1e-12)
 
 
-def test_the_interval_contains_the_value():
-    found = counted(patients(texture))
-    value, replicates = found.value().value, found.replicates(leave_one_out([*"abcdef"]))
-    interval = t_interval(value, replicates, n_patients=6, proportion=True)
-    assert interval.low < value < interval.high
+def test_the_interval_contains_the_value_and_has_no_width_for_the_input_itself():
+    for detect in (lambda b, a, rng: b + rng.normal(a), lambda bright, *_: bright):
+        pairs = [compare_matched(*patient) for patient in patients(detect)]
+        value = matched_auroc(reduce(add, pairs)).value
+        replicates = matched_replicates(summed_counts(pairs, leave_one_out([*"abcdef"])))
+        interval = t_interval(value, replicates, n_patients=6, proportion=True)
+        assert interval.low < value < interval.high or value == interval.low == interval.high == 0.5
 
 
-def test_increasing_maps_of_scores_or_of_intensities_change_nothing():
-    cohort = list(patients(lambda b, a, rng: b + rng.normal(a)))
-    bent = [(np.exp(s), (b**3).astype(np.float32), a) for s, b, a in cohort]
-    assert counted(bent).value() == counted(cohort).value()
+def test_increasing_maps_of_scores_or_intensities_and_the_order_of_voxels_change_nothing():
+    for scores, anomaly, bright in patients(lambda b, a, rng: np.round(b + rng.normal(a), 1), count=2):
+        plain = compare_matched(scores, anomaly, bright)
+        assert compare_matched(np.exp(scores), anomaly, 2 * bright + 1) == plain
+        assert compare_matched(scores[::-1], anomaly[::-1], bright[::-1]) == plain
 
 
-def test_negative_zero_and_zero_are_one_score():
-    zeros = [np.float32(-0.0), np.float32(0.0)]
-    keys = matching_keys(np.array(zeros), np.zeros(2, np.float32), np.array([1], np.float32))
-    assert keys[0] == keys[1]
+def test_scores_are_ordered_whatever_their_sign_and_both_zeros_are_equal():
+    for above, below, won in ((-1, -3e38, 1), (1e-40, -1e-40, 1), (0.0, -0.0, 0.5), (-0.0, 0.0, 0.5), (-1, 1, 0)):
+        tissue = ((100, k, False, below) for k in (1, 2, 3))
+        assert compare_matched(*row(*tissue, (1, 2, True, above))) == MatchedPairs(1, 1, won)
 
 
-def test_keys_order_as_bins_and_then_as_scores_of_either_sign():
-    scores = np.array([-3e38, -1, -1e-40, 0, 1e-40, 1, 3e38], np.float32)
-    intensities = np.repeat(np.array([0, 2], np.float32), 7)
-    keys = matching_keys(np.tile(scores, 2), intensities, np.array([1], np.float32))
-    assert (np.diff(keys) > 0).all()
-
-
-def test_without_lesions_or_without_a_bin_of_both_kinds_it_is_undefined():
-    healthy = [(np.zeros(500, np.float32), np.zeros(500, np.float32), np.zeros(500, bool))]
-    assert counted(healthy).value().undefined == "no_positive"
-    apart = np.repeat([False, True], 300)
-    assert counted([(apart.astype(np.float32),) * 2 + (apart,)]).value().undefined == "no_equal_intensity"
+def test_without_lesions_it_is_undefined():
+    assert matched_auroc(compare_matched(*row(*TISSUE))).undefined == "no_positive"
+    assert matched_auroc(compare_matched(*row((5, 1, True, 1)))).undefined == "no_equal_intensity"

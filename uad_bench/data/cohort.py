@@ -143,16 +143,22 @@ def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
     return SliceStore.prepare(subjects, cohort.census, choice, cache=cache_root(), report=report)
 
 
-def read_input(cohort: Cohort, subject: str, *, cache: Path) -> NDArray[np.float32]:
-    """What a network of the task is given of a patient, on the scan's grid: the scaled input at the working size.
+def read_input(cohort: Cohort, subject: str, *, native: bool, cache: Path) -> NDArray[np.float32]:
+    """The scaled input of a patient on the scan's grid.
+
+    Args:
+        cohort: patients of the task.
+        subject: one of them.
+        native: whether the method is given the scan's own voxels, and not slices of the task's working size.
+        cache: folder of prepared slices.
 
     Returns:
-        (X, Y, Z) float32, equal to the score map of `intensity-coarse`.
+        (X, Y, Z) float32, equal to the score map of `intensity` (native) or `intensity-coarse`.
 
     Raises:
         DataError: the scan cannot be scaled.
     """
-    choice = Preprocessing.of(cohort.task, cohort.task.pair[:1])
+    choice = Preprocessing.of(cohort.task, cohort.task.pair[:1], native=native)
     store = SliceStore.prepare([cohort.subjects[subject]], cohort.census, choice, cache=cache)
     return store.input_map(subject, cohort.scored_slices(subject))
 

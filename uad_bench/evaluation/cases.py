@@ -97,7 +97,7 @@ class Cases:
         protocol: defines the evaluated slices and voxels, and the post-processing.
         slices: first and last slice of the task; None means all.
         filtered: cache of post-processed maps, because a 3-D median takes seconds per patient.
-        inputs: returns a subject's input intensities, (X, Y, Z) float32; None if the task does not read its input.
+        inputs: returns a subject's input in the method's grid, (X, Y, Z) float32; None if the task does not read it.
         healthy_slices: returns the task's healthy slices of a subject; None means all slices without anomaly.
         carried: thresholds by policy that come with the weights.
     """

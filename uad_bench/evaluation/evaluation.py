@@ -15,7 +15,7 @@ from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.detection import DetectionCurves, alarm_rates, by_volume, operating_points
 from uad_bench.evaluation.groups import Grouping, size_groups
 from uad_bench.evaluation.lesion_list import LesionList, list_components
-from uad_bench.evaluation.matching import matched_auroc
+from uad_bench.evaluation.matching import at_equal_intensity
 from uad_bench.evaluation.measurement import SubjectResult, measure_subject
 from uad_bench.evaluation.thresholds import NOMINAL_RATES, Threshold, choose_thresholds
 from uad_bench.metrics.froc import froc_thresholds
@@ -115,10 +115,7 @@ def evaluate(
     thresholds = choose_thresholds(cases, sorted(val), counts)
     bins_at, shaped = _shared_thresholds(cases, test, counts), chosen.shapes if shapes else ()
     levels = froc_thresholds(counts)
-    subjects = [
-        measure_subject(case, thresholds, chosen.steps, levels=levels, slice_alarms=cases.alarms(case), shapes=shaped)
-        for case in cases(test)
-    ]
+    subjects = [measure_subject(cases, case, thresholds, levels=levels, shapes=shaped) for case in cases(test)]
     bins = count_patients(cases.voxels(test), bins_at)
     labels = Labels(chain=chosen.chain_name, region=chosen.region, n_subjects=len(test))
     inputs = _EstimateInputs(subjects, thresholds, bins, counts, leave_one_out(test), labels)
@@ -127,7 +124,7 @@ def evaluate(
     return Evaluation(
         (
             *_estimates(inputs),
-            matched_auroc(cases, test, inputs.resamples, labels),
+            at_equal_intensity(subjects, inputs.resamples, labels),
             *operating_points(subjects, inputs.resamples, labels),
             *alarm_rates(subjects, thresholds, inputs.resamples, labels),
         ),

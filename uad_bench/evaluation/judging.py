@@ -19,6 +19,7 @@ from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
 from uad_bench.runs.checkpoints import Manifest
+from uad_bench.runs.events import Described
 from uad_bench.runs.folder import Run
 
 Report = Callable[[Progress], None]
@@ -55,6 +56,7 @@ def cases_of(
 ) -> Cases:
     """The run's validation and test patients under a protocol; `cache` defaults to the user's cache."""
     cache = cache or cache_root()
+    read = partial(read_input, cohort, native=_native(run), cache=cache)
     judged = [cohort.subjects[name] for name in (*split.val, *split.test)]
     references = build_references(judged, cohort.census, modalities=cohort.task.modalities, cache=cache, report=report)
     return Cases(
@@ -64,8 +66,13 @@ def cases_of(
         slices=cohort.task.slices,
         filtered=Cache.of(cache, "filtered"),
         healthy_slices=cohort.healthy_slices,
-        inputs=partial(read_input, cohort, cache=cache) if cohort.task.pair[0] in cohort.task.modalities else None,
+        inputs=read if cohort.task.pair[0] in cohort.task.modalities else None,
     )
+
+
+def _native(run: Run) -> bool:
+    """Whether the method worked on the scan's own voxels; of maps from elsewhere it is not known."""
+    return any(isinstance(event, Described) and event.native for event in run.read_events())
 
 
 def read_map(path: Path) -> ScoreMap:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.evaluation.cases import Case
+from uad_bench.errors import DataError
+from uad_bench.evaluation.cases import Case, Cases
 from uad_bench.evaluation.postprocessing import Chain
 from uad_bench.evaluation.thresholds import Threshold
 from uad_bench.metrics.froc import LesionCurve, lesion_curve
 from uad_bench.metrics.lesion import LESIONS, LesionCounts, count_lesions
+from uad_bench.metrics.matched import MatchedPairs, compare_matched
 from uad_bench.metrics.overlap import OVERLAP, Confusion, confusion_of, fpr, smallest_float32
 from uad_bench.metrics.ranks import count_ranks_of
 from uad_bench.metrics.slicewise import SliceScores, slice_scores
@@ -38,6 +40,7 @@ class SubjectResult:
         curve: lesions and false positives at the thresholds of the FROC curve.
         slice_alarms: alarm score of each lesion-free slice.
         patient_alarm: alarm score of a healthy patient; None for a patient with anomaly.
+        matched: voxels of equal input intensity; None without the input.
     """
 
     subject: str
@@ -50,27 +53,27 @@ class SubjectResult:
     curve: LesionCurve
     slice_alarms: NDArray[np.float64]
     patient_alarm: float | None
+    matched: MatchedPairs | None
 
 
 def measure_subject(
+    cases: Cases,
     case: Case,
     thresholds: Mapping[str, Threshold],
-    chain: Chain,
     *,
     levels: NDArray[np.floating[Any]],
-    slice_alarms: NDArray[np.float64],
     shapes: Sequence[str] = (),
 ) -> SubjectResult:
     """Measure one patient.
 
     Args:
-        case: the patient under the protocol.
+        cases: all patients under the protocol.
+        case: one of them.
         thresholds: by policy; undefined ones are left out.
-        chain: its steps on masks are applied after thresholding.
         levels: thresholds of the FROC curve, descending.
-        slice_alarms: alarm score of each lesion-free slice.
         shapes: policies for which lesion and surface metrics are computed.
     """
+    chain = cases.protocol.steps
     predicted = {p: _predict(case, t.value, chain) for p, t in thresholds.items() if t.undefined is None}
     confusions = {p: confusion_of(mask[case.domain], case.anomaly[case.domain]) for p, mask in predicted.items()}
     healthy = {p: _false_alarms(mask, case.clean) for p, mask in predicted.items()}
@@ -90,9 +93,18 @@ def measure_subject(
         slice_scores(case.scores, case.anomaly, domain=case.domain),
         float(case.anomaly.sum()) * case.voxel_mm3,
         _curve(case, levels, chain),
-        slice_alarms,
+        cases.alarms(case),
         None if case.anomaly.any() else case.patient_alarm(chain.least_voxels),
+        _matched(cases, case),
     )
+
+
+def _matched(cases: Cases, case: Case) -> MatchedPairs | None:
+    """None if the task does not read its input, or the scan cannot be scaled."""
+    try:
+        return compare_matched(*case.voxels, cases.intensities(case)) if cases.inputs else None
+    except DataError:
+        return None
 
 
 def _curve(case: Case, levels: NDArray[np.floating[Any]], chain: Chain) -> LesionCurve:

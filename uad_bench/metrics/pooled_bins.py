@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.metrics.ranks import Keyed, RankCounts
+from uad_bench.metrics.ranks import RankCounts, Voxels
 
 BINS = 16_384
 
@@ -52,7 +52,7 @@ def shared_thresholds(counts: RankCounts, *, bins: int = BINS) -> NDArray[np.flo
     return counts.scores[np.unique(np.searchsorted(counts.tp, ends))]
 
 
-def count_patients(patients: Iterable[Keyed], thresholds: NDArray[np.floating[Any]]) -> PatientCounts:
+def count_patients(patients: Iterable[Voxels], thresholds: NDArray[np.floating[Any]]) -> PatientCounts:
     """Count each patient's voxels at the thresholds in one pass; memory O(n B + one patient)."""
     rows = [_marked(scores, thresholds, anomaly) for scores, anomaly in patients]
     positives, voxels, n_voxels = zip(*rows, strict=True) if rows else ((), (), ())

@@ -20,9 +20,6 @@ from uad_bench.metrics.validity import require_scores
 
 Voxels = tuple[NDArray[np.float32], NDArray[np.bool_]]
 """Scores (V,) float32 and anomaly mask (V,) bool of one patient's brain voxels, in any order."""
-Keyed = tuple[NDArray[np.floating[Any]], NDArray[np.bool_]]
-"""The same with scores, or keys that order voxels otherwise, of float32 or float64."""
-Check = Callable[..., None]
 
 _PIECE = 1 << 22  # fewest voxels sorted at once: 16 MiB
 _VOXELS_PER_POSITIVE = 16  # where looking up every positive in a piece costs less than sorting it
@@ -53,21 +50,18 @@ class RankCounts:
         return self.n_positive + self.n_negative
 
 
-def count_ranks(
-    patients: Callable[[], Iterable[Keyed]], *, names: Sequence[str] = (), check: Check = require_scores
-) -> RankCounts:
+def count_ranks(patients: Callable[[], Iterable[Voxels]], *, names: Sequence[str] = ()) -> RankCounts:
     """Exact counts over all voxels of all patients, in memory O(positives + one patient).
 
     Args:
         patients: called twice; each time yields the same patients in any order.
         names: for messages, in the order of the patients.
-        check: of a patient's scores; keys derived from scores, as float64, need another.
 
     Raises:
         MethodError: scores of a patient are not finite (`nonfinite`) or of another type or shape (`bad_output`).
         DataError: no voxel at all (`empty_domain`), or the second pass differs from the first.
     """
-    positives, n_voxels = _gather_positives(patients(), names, check)
+    positives, n_voxels = _gather_positives(patients(), names)
     if n_voxels == 0:
         raise DataError("empty_domain: no voxel to score; check the brain masks and the slice range")
     positives.sort()
@@ -91,14 +85,12 @@ def count_ranks_of(scores: NDArray[np.float32], anomaly: NDArray[np.bool_], *, n
     return count_ranks(lambda: [(scores, anomaly)], names=(name,))
 
 
-def _gather_positives(
-    patients: Iterable[Keyed], names: Sequence[str], check: Check
-) -> tuple[NDArray[np.floating[Any]], int]:
+def _gather_positives(patients: Iterable[Voxels], names: Sequence[str]) -> tuple[NDArray[np.floating[Any]], int]:
     """Scores of all positives, unsorted, and the number of all voxels."""
     found: list[NDArray[np.floating[Any]]] = [np.empty(0, np.float32)]
     n_voxels = 0
     for number, (scores, anomaly) in enumerate(patients):
-        check(scores, shape=(anomaly.size,), name=names[number] if names else f"patient {number}")
+        require_scores(scores, shape=(anomaly.size,), name=names[number] if names else f"patient {number}")
         found.append(scores[anomaly])
         n_voxels += scores.size
     return np.concatenate(found), n_voxels
@@ -113,7 +105,7 @@ def _distinct(ordered: NDArray[np.floating[Any]]) -> tuple[NDArray[np.floating[A
 
 
 def _count_voxels(
-    patients: Iterable[Keyed], ascending: NDArray[np.floating[Any]], *, most: int
+    patients: Iterable[Voxels], ascending: NDArray[np.floating[Any]], *, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Voxels below and at each ascending score (K,), and how many voxels there were."""
     below, equal = np.zeros(ascending.size, np.int64), np.zeros(ascending.size, np.int64)
@@ -129,7 +121,7 @@ def _count_voxels(
 
 
 def _ordered_pieces(
-    patients: Iterable[Keyed], buffer: NDArray[np.floating[Any]]
+    patients: Iterable[Voxels], buffer: NDArray[np.floating[Any]]
 ) -> Iterator[NDArray[np.floating[Any]]]:
     """All scores in ascending pieces of the buffer's size; each piece is overwritten by the next."""
     size, filled = buffer.size, 0

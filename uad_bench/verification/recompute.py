@@ -184,28 +184,33 @@ def false_alarms(patients: Sequence[Patient], threshold: float) -> float:
     return _divide(sum(int(np.sum(s >= threshold)) for s in healthy), sum(s.size for s in healthy))
 
 
-def bins_of_intensity(patients: Sequence[Patient]) -> Iterator[list[tuple[NDArray[np.float32], NDArray[np.bool_]]]]:
-    """Scores and anomaly of each patient, for every bin of input intensity with 100 voxels of either kind."""
-    known = [(p, p.intensity) for p in patients if p.intensity is not None]
-    lesions = np.sort(np.concatenate([i[p.anomaly] for p, i in known] or [np.empty(0, np.float32)]))
-    if len(known) < len(patients) or not lesions.size:
-        return
-    n = max(1, min(256, lesions.size // 100))
-    limits = np.unique(lesions[np.ceil(np.arange(1, n) / n * (lesions.size - 1)).astype(np.int64)])
-    sorted_in = [(p, np.digitize(i, limits)) for p, i in known]
-    for k in range(limits.size + 1):
-        parts = [(p.scores[bins == k], p.anomaly[bins == k]) for p, bins in sorted_in]
-        n_lesion, n_voxels = (
-            sum(int(found) for found in each) for each in zip(*((a.sum(), a.size) for _, a in parts), strict=True)
-        )
-        if min(n_lesion, n_voxels - n_lesion) >= 100:
-            yield parts
+def matched_pairs(patient: Patient) -> tuple[float, int]:
+    """Lesion voxels compared with darker and brighter healthy ones, and the share they exceed, summed over them."""
+    if patient.intensity is None:
+        return NAN, 0
+    ill = patient.anomaly
+    order = np.argsort(patient.intensity[~ill], kind="stable")
+    bright, scores = patient.intensity[~ill][order], patient.scores[~ill][order]
+    first = np.unique(np.searchsorted(bright, bright[::100]))  # of each bin of intensity
+    bins = np.split(scores, first[1:])
+    own = np.digitize(patient.intensity[ill], bright[first]) - 1
+    exceeded = [
+        _exceeded(patient.scores[ill][own == k], bins[k + side])
+        for k in np.unique(own[(own > 0) & (own < len(bins) - 1)])
+        for side in (-1, 1)
+    ]
+    return sum(float(shares.sum()) for shares in exceeded) / 2, sum(shares.size for shares in exceeded) // 2
+
+
+def _exceeded(scores: NDArray[np.float32], others: NDArray[np.float32]) -> Values:
+    """Share (V,) of the others that are lower than each score, those equal to it counted half."""
+    return np.asarray(np.mean((scores[:, None] > others) + 0.5 * (scores[:, None] == others), axis=1))
 
 
 def matched_auroc(patients: Sequence[Patient]) -> float:
-    """Mean AUROC within bins of input intensity, weighted by lesion voxels; NaN without a usable bin."""
-    curves = [Curve.of(*map(np.concatenate, zip(*parts, strict=True))) for parts in bins_of_intensity(patients)]
-    return _divide(sum(c.roc_area * c.n_positive for c in curves), sum(c.n_positive for c in curves))
+    """Mean share of equally bright healthy voxels of the patient that a lesion voxel exceeds."""
+    won, compared = zip(*map(matched_pairs, patients), strict=True)
+    return _divide(sum(won), sum(compared))
 
 
 def _over_thresholds(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]:

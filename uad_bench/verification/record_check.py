@@ -45,13 +45,11 @@ from uad_bench.verification.run_tables import check_metrics, check_sweep, count_
 
 Report = Callable[[Progress], None]
 BINNED_TOLERANCE = 1e-3  # of metrics that replicates count in 16,384 bins
-MATCHED_TOLERANCE = 5e-3  # likewise within bins of intensity, where there are few scores
 EXACT_UP_TO = MOST_EDGES  # distinct scores of positives up to which nothing is binned
 ORACLE = "dice@oracle/pooled"
-MATCHED = "matched_auroc@all/pooled"
 EXACT = ("auprc@all/pooled", "auprc_gain@all/pooled", ORACLE)
 CURVES = (
-    *EXACT, "auroc@all/pooled", MATCHED,
+    *EXACT, "auroc@all/pooled",
     *(f"slice_{name}{ending}@all/pooled" for name in ("auroc", "auprc") for ending in ("", "_top1pct")),
 )  # fmt: skip
 LEVEL = 0.95
@@ -268,8 +266,6 @@ class RecordCheck:
         return frozenset(CURVES).difference(EXACT if exact else ())
 
     def _tolerance(self, key: str) -> float:
-        if key == MATCHED:
-            return MATCHED_TOLERANCE
         return BINNED_TOLERANCE if key in self._binned else TOLERANCE
 
     def _check_cuts(self, stored: Sequence[float]) -> Iterator[Finding]:

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from uad_bench.metrics.overlap import OVERLAP, Confusion
 from uad_bench.verification.curve import NAN, Curve, Values
-from uad_bench.verification.recompute import NOMINAL, Patient, bins_of_intensity, recompute_patient
+from uad_bench.verification.recompute import NOMINAL, Patient, matched_pairs, recompute_patient
 
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
 """Scores (V,) and anomaly (V,) of one patient."""
 MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the stored replicates
-MOST_EDGES_MATCHED = 64  # likewise, within one bin of input intensity
 BLOCK = 32  # rows per block: arrays of 32 x 32,768 float64 are 8 MiB
 
 
@@ -66,7 +65,8 @@ def curve_replicates(patients: Sequence[Patient], weights: Values, *, group: boo
     }
     if group:
         return replicates
-    replicates["matched_auroc@all/pooled"] = _matched(patients, weights)
+    won, compared = (weights @ np.array(column, float) for column in zip(*map(matched_pairs, patients), strict=True))
+    replicates["matched_auroc@all/pooled"] = _divide(won, compared)
     for ending, top in (("", False), ("_top1pct", True)):
         area, roc_area, _ = _areas([p.slices(top=top) for p in patients], weights)
         replicates[f"slice_auroc{ending}@all/pooled"] = roc_area
@@ -114,19 +114,9 @@ def interval(estimate: float, replicates: Values, *, n_patients: int, proportion
     return (max(0.0, float(low)), min(1.0, float(high))) if proportion else (float(low), float(high))
 
 
-def _matched(patients: Sequence[Patient], weights: Values) -> Values:
-    """Mean ROC area (R,) within bins of input intensity, weighted by lesion voxels."""
-    areas, lesions = np.zeros(len(weights)), np.zeros(len(weights))
-    for parts in bins_of_intensity(patients):
-        _, area, _ = _areas(parts, weights, most=MOST_EDGES_MATCHED)
-        real = np.where(np.isnan(area), 0, weights @ np.array([anomaly.sum() for _, anomaly in parts], float))
-        areas, lesions = areas + real * np.nan_to_num(area), lesions + real
-    return _divide(areas, lesions)
-
-
-def _areas(parts: Sequence[Part], weights: Values, *, most: int = MOST_EDGES) -> tuple[Values, Values, Values]:
+def _areas(parts: Sequence[Part], weights: Values) -> tuple[Values, Values, Values]:
     """Average precision, ROC area and best Dice (R,), corrected for the effect of binning on the exact values."""
-    edges = _edges(np.concatenate([scores[anomaly] for scores, anomaly in parts]), most)
+    edges = _edges(np.concatenate([scores[anomaly] for scores, anomaly in parts]))
     if not edges.size:
         return (np.full(len(weights), NAN),) * 3
     table = np.array([[_histogram(s[a], edges), _histogram(s[~a], edges)] for s, a in parts], float)  # (n, 2, bins)
@@ -139,12 +129,12 @@ def _areas(parts: Sequence[Part], weights: Values, *, most: int = MOST_EDGES) ->
     return area, roc_area, dice
 
 
-def _edges(positives: NDArray[np.floating], most: int) -> NDArray[np.floating]:
+def _edges(positives: NDArray[np.floating]) -> NDArray[np.floating]:
     """Lower edges of the bins, ascending: one bin per distinct score of a positive, or quantiles."""
     distinct = np.unique(positives)
-    if distinct.size <= most:
+    if distinct.size <= MOST_EDGES:
         return np.unique(np.concatenate([distinct, np.nextafter(distinct, distinct.dtype.type(np.inf))]))
-    places = np.linspace(0, positives.size - 1, 2 * most).astype(np.int64)
+    places = np.linspace(0, positives.size - 1, 2 * MOST_EDGES).astype(np.int64)
     return np.unique(np.sort(positives)[places])
 
 
