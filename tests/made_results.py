@@ -53,7 +53,7 @@ def made_record(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **
             made_metric("dice", 0.55, "oracle"),
             made_metric("prevalence", 0.02),
         ],
-        "bootstrap": {"rows": "b" * 64, "metrics": [*KEYS]},
+        "jackknife": {"rows": "b" * 64, "metrics": [*KEYS]},
         "cost": {"fit_s": 10.0, "score_s_per_slice": 0.01, "score_s_per_volume": 0.5, "peak_rss_mib": 300.0},
         "environment": {"uad_bench": "0.1.0", "python": "3.11", "device": "cpu", "cpu": "made", "packages": {}},
         "created": "2026-01-01T00:00:00Z",
@@ -63,7 +63,7 @@ def made_record(method: str = "ae", seed: int = 0, auprc: float | None = 0.6, **
 
 def made_failure(method: str = "ae", seed: int = 0, **changes: Any) -> RunRecord:
     """The record of a method that crashed."""
-    failed = {"status": "failed", "reason": "crash", "message": "it fell over", "metrics": [], "bootstrap": None}
+    failed = {"status": "failed", "reason": "crash", "message": "it fell over", "metrics": [], "jackknife": None}
     return made_record(method, seed, **{**failed, **changes})
 
 

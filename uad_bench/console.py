@@ -92,10 +92,8 @@ class Reporter:
     """Displays progress reports under a title that names the method and fold.
 
     Attributes:
-        bars: progress bars, on a terminal.
         show: displays a progress line when there are no bars; by default each line is printed.
         every_s: minimum seconds between two lines of the same stage.
-        clock: returns seconds that only increase.
     """
 
     console: Console

@@ -17,11 +17,7 @@ class ConfigError(UadBenchError):
 
 
 class PathError(ConfigError):
-    """A file or folder cannot be read or written; the command line adds the name of the option.
-
-    Attributes:
-        path: the file or folder.
-    """
+    """A file or folder cannot be read or written; the command line adds the name of the option."""
 
     def __init__(self, path: str | PathLike[str], why: str) -> None:
         super().__init__(f"{path}: {why}; choose another place")

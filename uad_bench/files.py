@@ -30,7 +30,6 @@ def atomic(path: Path, way_out: str | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that appears under `path` only once it is complete.
 
     Args:
-        path: final path.
         way_out: last part of the error message; by default it suggests another location.
 
     Raises:

@@ -1,7 +1,5 @@
 """Detection of bfloat16 hardware, and autocast on such hardware."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

@@ -81,7 +81,7 @@ def test_no_lesion_in_the_test_set_leaves_everybody_unranked():
 
 
 def test_replicates_of_other_patients_are_not_compared():
-    other = made_result("ae", auprc=0.6, bootstrap={"rows": "c" * 64, "metrics": []})
+    other = made_result("ae", auprc=0.6, jackknife={"rows": "c" * 64, "metrics": []})
     assert board(other).ranking.reason == "other_patients"
 
 

@@ -64,7 +64,7 @@ def test_swapping_two_names_swaps_the_rows_and_nothing_else(scored: Scored):
     other = Scored(scored.data, scored.folder / "other", scored.count)
     other.folder.mkdir()
     second_as_a, first_as_b = other.judge("a", lambda i: noisy(i, seed=1)), other.judge("b", noisy)
-    numbers = ("metrics", "groups", "thresholds", "bootstrap", "files", "subjects", "task")
+    numbers = ("metrics", "groups", "thresholds", "jackknife", "files", "subjects", "task")
     assert [first[key] for key in numbers] == [first_as_b[key] for key in numbers]
     assert [second[key] for key in numbers] == [second_as_a[key] for key in numbers]
 

@@ -6,7 +6,7 @@ from tests.made_results import KEYS, made_failure, made_record, write_run
 from uad_bench.boards.comparison import PairComparison
 from uad_bench.output.verdict import _sentence, verdict
 
-BOUND = {"bootstrap": {"rows": "b" * 64, "metrics": [*KEYS]}}
+BOUND = {"jackknife": {"rows": "b" * 64, "metrics": [*KEYS]}}
 
 
 def made_pair(**changes):

@@ -18,13 +18,13 @@ BOARDS = sorted(path for path in resource_path("leaderboards").iterdir() if any(
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda path: path.name)
-def test_shipped_rows_keep_their_keys_their_values_and_their_digest(board: Path):
+def test_shipped_rows_keep_their_values_and_their_keys_except_one_that_was_renamed(board: Path):
     for path in board.glob("*-seed*.json"):
         stored = read_json(path)
         record = RunRecord.model_validate({key: value for key, value in stored.items() if key != BOARD})
         again = {**record.to_json(), BOARD: Provenance.model_validate(stored[BOARD]).to_json()}
-        assert again == stored
-        assert record_digest(again) == stored["digest"]
+        assert record_digest(stored) == stored["digest"]
+        assert again == {{"bootstrap": "jackknife"}.get(key, key): value for key, value in stored.items()}
 
 
 def test_a_record_comes_back_from_disk_as_it_was_and_is_written_with_the_same_bytes(tmp_path: Path):

@@ -182,7 +182,7 @@ def change_realised(record: dict) -> None:
 
 
 def change_rows(record: dict) -> None:
-    record["bootstrap"]["rows"] = "0" * 64
+    record["jackknife"]["rows"] = "0" * 64
 
 
 def change_cuts(record: dict) -> None:
@@ -208,7 +208,7 @@ def change_cuts(record: dict) -> None:
         (change_level, "auprc@all/pooled level"),
         (change_region, "auprc@all/pooled region"),
         (change_realised, "chosen_on hFPR5"),
-        (change_rows, "bootstrap rows"),
+        (change_rows, "jackknife rows"),
         (change_cuts, "size_cuts_mm3"),
     ],
 )
@@ -244,7 +244,7 @@ def test_parameters_that_were_asked_for_cannot_be_told_otherwise():
 
 
 def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
-    keys = run.read_record().bootstrap.metrics
+    keys = run.read_record().jackknife.metrics
     values = np.load(run.replicates)
     values[1, keys.index("dice@hFPR5/pooled")] *= 0.99
     np.save(run.replicates, values)
@@ -254,7 +254,7 @@ def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
 
 
 def test_curves_of_replicates_are_recomputed_too(run: Run, scored: Scored):
-    keys = run.read_record().bootstrap.metrics
+    keys = run.read_record().jackknife.metrics
     values = np.load(run.replicates)
     values[:, keys.index("auprc@all/pooled")] += 0.01
     np.save(run.replicates, values)

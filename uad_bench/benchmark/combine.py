@@ -1,7 +1,5 @@
 """Combines stored score maps of several runs into a run of its own, the rank average; nothing is trained."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -50,10 +48,6 @@ def combine(
 
     Args:
         runs: two or more finished runs of one task and split, of different methods, settings or seeds.
-        name: name of the row in tables.
-        data: folder with the patients, if the task's data is not embedded.
-        root: the runs folder to which the new run is added.
-        report: receives progress.
 
     Raises:
         ConfigError: fewer than two different runs, a failed one, missing maps, or different tasks, data or splits.

@@ -38,10 +38,8 @@ class Curves:
     """Passes reports of progress on, and writes the loss and the steps per second of every training.
 
     Attributes:
-        folder: the run folder.
         shown: receives every report.
         file: the event file, from the first loss on.
-        clock: returns seconds that only increase.
     """
 
     folder: Path

@@ -3,8 +3,6 @@
 Maps are never resampled; one whose geometry differs from the scan's is refused, naming both geometries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +39,6 @@ class Maps:
     """Files by patient; more than one file per patient is an error that the run reports.
 
     Attributes:
-        test: maps of the test patients.
         val: maps of the validation patients, on which thresholds are chosen; may be empty.
     """
 
@@ -59,13 +56,9 @@ class Submission:
     """Score maps to evaluate, and the data to evaluate them on.
 
     Attributes:
-        folder: one map a test patient.
-        name: what the row is called.
         task: shipped name or file; its protocol holds.
-        data: folder with the scans and labels, where the task's data is not embedded.
         split: a split whose test patients are judged, by the name that tables print, or `all` for every labelled
             patient. By default the task's own; all where that would be a split by hash.
-        exclude: ids of patients left out, beside those of the task.
         threshold_maps: maps of validation patients; without them there is only the oracle threshold.
         npy_orientation: how the axes of arrays run, which a `.npy` file does not say: as the `scan` is stored, or `ras`
             for canonical RAS+. It must be said of scans for which that is not the same.

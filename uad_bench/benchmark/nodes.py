@@ -4,8 +4,6 @@ The same command runs on every machine. The first one prepares, evaluates and re
 ranks of the method's process, which meet those of the first.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import time

@@ -48,14 +48,9 @@ class Runner:
     """Runs jobs in one runs folder, under the same limits.
 
     Attributes:
-        root: the runs folder.
-        device: `"cpu"` or `"cuda"`.
         ranks: processes per machine that share each training and scoring, on CUDA one per GPU.
-        node: this machine, of those that share it.
-        limits: time and memory of each method's process.
         reconstructions: whether to also store and evaluate pseudo-healthy images, if the method computes them.
         tensorboard: whether to write training curves for TensorBoard into the run folders.
-        report: receives progress.
     """
 
     root: Path
@@ -78,7 +73,6 @@ class Runner:
         works on this run, waits for it.
 
         Args:
-            job: the job.
             started: the method's process, if it runs already; used for the first split.
 
         Raises:
@@ -112,7 +106,7 @@ class Runner:
             if records[-1].status != "ok":
                 break
         finished = job.run.finished  # only pseudo-healthy images were missing
-        record = job.run.read_record() if finished else pool_folds(job.run, records, n_folds=len(job.folds))
+        record = job.run.seal(job.run.read_record()) if finished else pool_folds(job.run, records, n_folds=len(job.folds))
         job.run.finish(record)
         return record
 
@@ -121,7 +115,7 @@ class Runner:
             with curves(job.run.path, self.report, wanted=self.tensorboard) as report:
                 needs = replace(self, report=report).apply(job, started)
             if job.run.finished:  # only pseudo-healthy images were missing
-                record = job.run.read_record()
+                record = job.run.seal(job.run.read_record())
                 job.run.finish(record)
                 return record
             carried = carried_thresholds(job.origin.named_weights if job.origin else None)

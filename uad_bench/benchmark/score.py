@@ -34,11 +34,8 @@ class Application:
     """A trained run, and the patients to score with its weights.
 
     Attributes:
-        run: the run that trained the weights.
-        data: folder with the patients.
         task: how they lie there, which slices are scored, and the protocol; by default the run's own.
         split: whose validation and test patients are scored; by default everybody is.
-        exclude: ids of patients left out, beside those of the task.
         perturb: simulated artefact of all scans, such as `noise:severe`. Without `task` and `split`, the run's own
             validation and test patients are scored.
         plugins: files that hold the method, if it is not installed.

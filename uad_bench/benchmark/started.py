@@ -27,10 +27,7 @@ class StartedMethod:
     """A method whose process has described itself and waits for its assignment.
 
     Attributes:
-        worker: the method's process.
-        needs: the modalities it needs, and its resolved hyperparameters.
         folder: where the process may write; it becomes the run folder.
-        events: events up to the description.
     """
 
     worker: WorkerProcess

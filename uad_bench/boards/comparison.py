@@ -1,7 +1,5 @@
 """Pairwise comparison of methods: differences, confidence intervals, p-values and required sample sizes."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -50,7 +48,6 @@ class PairComparison:
 
     Attributes:
         low: lower end of the 95 % interval over patients, for these trained models.
-        high: upper end of it.
         retrained: 95 % interval over patients and retraining; None with too few seeds.
         p: p-value of the metric by Student's t, adjusted by Holm over all pairs; for a single pair it is below 0.05
             exactly where the interval excludes zero.
@@ -114,7 +111,6 @@ def compare(runs: Sequence[Run], *, metric: str = "auprc") -> Comparison:
     """Compare the methods of these runs pairwise; seeds of one method and setting are averaged.
 
     Args:
-        runs: finished runs on the same patients.
         metric: `auprc`, `auroc`, or a metric at a threshold, such as `dice@hFPR5`.
 
     Raises:

@@ -1,7 +1,5 @@
 """Scores of a method for comparison, read from its runs: values per seed, jackknife replicates, values per patient."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +63,7 @@ def require_same(records: Sequence[RunRecord]) -> None:
     """
     for other in records[1:]:
         aspects = differing([records[0], other])
-        if records[0].bootstrap_rows != other.bootstrap_rows:
+        if records[0].jackknife_rows != other.jackknife_rows:
             aspects.append("order of the patients")
         if aspects:
             way = "; uad-bench rescore recomputes old runs with the current metrics" * ("metrics version" in aspects)

@@ -5,8 +5,6 @@ counts once, however many tasks it holds. Its z is the mean of its tasks' z, whi
 conservative otherwise; groups are combined by Stouffer's method, weighted by the square root of their patients.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

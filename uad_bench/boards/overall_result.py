@@ -1,7 +1,5 @@
 """What a comparison over several tasks finds: typed documents, written as JSON."""
 
-from __future__ import annotations
-
 from itertools import chain
 
 from uad_bench.boards.ranking import LEVEL
@@ -17,7 +15,6 @@ class TaskEffect(Document):
     Attributes:
         difference: of the AUPRC gains, first minus second.
         low: lower end of the 95 % interval over patients.
-        high: upper end of it.
         p: of the difference in AUPRC, not adjusted.
     """
 
@@ -64,7 +61,6 @@ class OverallMethod(Document):
         ranks: rank by task among the methods with results on every task.
         mean_rank: over groups of tasks; None if it lacks a task.
         low: lower end of the 95 % interval of the mean rank over patients.
-        high: upper end of it.
     """
 
     name: str
@@ -86,7 +82,6 @@ class Overall(Document):
         pairs: every pair, the better method first.
         ties: longest runs of methods in this order among which no combined difference is significant.
         nemenyi: difference of mean ranks that would be significant if nothing but ranks were known.
-        left_out: why tasks are not included.
     """
 
     groups: tuple[Tasks, ...]

@@ -20,7 +20,6 @@ class Ranking:
     """Ranks of M rows by one metric.
 
     Attributes:
-        rows: the ranked rows, best first.
         ranges: rank range per row, or None where unknown.
         p: Holm-adjusted p-values (M, M) of all pairs; NaN where unknown.
         raw: unadjusted p-values (M, M).
@@ -75,7 +74,7 @@ def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None])
         return "one_method"
     if len(rows[0].sound[0].record.subjects.test) < 2:
         return "few_patients"
-    drawn = {result.record.bootstrap_rows for row in rows for result in row.sound}
+    drawn = {result.record.jackknife_rows for row in rows for result in row.sound}
     if any(column is None for column in columns):
         return "no_replicates"
     return "other_patients" if len(drawn) > 1 else None
@@ -91,7 +90,7 @@ def _unranked(rows: Sequence[Row], reason: str) -> Ranking:
 
 def _seed(row: Row) -> int:
     """Seed of the draws, the same for boards on the same patients."""
-    return int(digest_json(row.sound[0].record.bootstrap_rows)[:8], 16)
+    return int(digest_json(row.sound[0].record.jackknife_rows)[:8], 16)
 
 
 def _value(row: Row, metric: MetricKey) -> float:

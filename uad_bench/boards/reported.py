@@ -25,12 +25,10 @@ class Table:
     """One table of one publication.
 
     Attributes:
-        source: the publication.
         caption: how the numbers were obtained, as far as the source states it.
         protocol: the protocol under which `crosswalk` computes the same metrics; None if there is none.
         task: the shipped task with the same patients and split; None if there is none.
         input: modality given at test; None if there are several.
-        columns: names of the numbers.
         metrics: the metric of each column in the protocol, as `dice/mean`; empty if tasks are not of the same kind.
         methods: our name of a method by its name in `rows`.
         rows: the method's name, followed by its numbers in the order of `columns`.

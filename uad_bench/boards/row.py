@@ -21,7 +21,6 @@ class SeedMean:
     Attributes:
         value: None where it is undefined, or was not computed.
         low: lower end of the 95 % interval over patients.
-        high: upper end of it.
         spread: standard deviation over seeds; None for a single seed.
         undefined: reason code of an undefined value; None where it was not computed.
     """

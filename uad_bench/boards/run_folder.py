@@ -30,8 +30,6 @@ def read_results(root: Path, task: str, *, verify: bool = False) -> list[Result]
     """All runs of a task, including failed ones, sorted by path.
 
     Args:
-        root: the runs folder.
-        task: name of the task.
         verify: compare every map with its digest first.
 
     Raises:

@@ -11,8 +11,6 @@ class Cell:
     """One cell.
 
     Attributes:
-        text: displayed text.
-        tone: meaning of its highlighting, if any.
         values: unrounded values by column name of a data file; the text itself for text columns.
     """
 
@@ -26,10 +24,8 @@ class Column:
     """One column.
 
     Attributes:
-        heading: displayed heading.
         numeric: whether it is aligned to the right.
         identity: whether it is repeated when a wide table is split into several.
-        note: explanation of the column.
     """
 
     heading: str
@@ -40,11 +36,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table.
-
-    Attributes:
-        notes: notes below the table, one sentence each.
-    """
+    """One table."""
 
     title: str
     columns: tuple[Column, ...]

@@ -36,8 +36,6 @@ class Provenance(Document):
     """What a stored row contains besides its record.
 
     Attributes:
-        command: command that reproduces the run.
-        experiment: the requested experiment.
         maps: SHA-256 of each score map by subject.
         replicates: keys of the stored replicates.
         replicates_sha256: digest of their file; None if there is no file.
@@ -79,7 +77,6 @@ def document(result: Result, keys: Sequence[str], sha256: str | None) -> dict[st
     """The record without local paths, with the provenance as `board` and the digest of the whole document.
 
     Args:
-        result: one run.
         keys: keys of the stored replicates.
         sha256: digest of their file; None if there is no file.
     """

@@ -5,8 +5,6 @@ is recomputed. Files are written atomically and keys are derived from content, s
 concurrently write the same bytes. A read-only cache can still be read.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os
@@ -112,7 +110,6 @@ class Cache:
         """Whether the entry exists and its arrays have their original file sizes; counts as a use of the entry.
 
         Args:
-            key: key of the entry.
             unchanged: also compare the arrays' SHA-256, which reads them whole.
         """
         try:
@@ -129,7 +126,6 @@ class Cache:
         """Write one file per array, then the description.
 
         Args:
-            key: key of the entry.
             arrays: arrays by file suffix, such as `".brain.npy"`.
             description: JSON-serialisable values; file sizes and digests are added as `bytes` and `sha256`. None for
                 an entry of one array.
@@ -185,7 +181,6 @@ class CacheEntry:
 
     Attributes:
         used: time of last use, seconds since the epoch.
-        bytes: total size of the files.
         files: the description comes first, so that a partly removed entry is never considered complete.
     """
 
@@ -196,13 +191,7 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """Disk usage of one kind of entry.
-
-    Attributes:
-        kind: key of `KINDS`.
-        files: number of files.
-        bytes: total size of the files.
-    """
+    """Disk usage of one kind of entry."""
 
     kind: str
     files: int
@@ -225,8 +214,6 @@ def clear_cache(root: Path, kinds: Iterable[str] = (), *, limit: int = 0) -> lis
     A run that has already opened a removed file can still read it.
 
     Args:
-        root: root folder of the cache.
-        kinds: keys of `KINDS`.
         limit: size in bytes of the entries that may remain; by default all entries are removed.
 
     Raises:

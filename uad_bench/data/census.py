@@ -40,7 +40,6 @@ def take_census(
         subjects: patients of one dataset, with distinct ids.
         modalities: all modalities of the task, independent of the method.
         cache: root folder of the cache; facts are stored in its folder `census`.
-        report: called with progress, once per patient.
 
     Raises:
         DataError: no patient has one of the modalities, or some patients are invalid; the message has one line per

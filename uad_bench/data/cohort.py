@@ -34,9 +34,6 @@ class Cohort:
     """Checked patients and their split.
 
     Attributes:
-        task: the task that the patients were read for.
-        subjects: subjects by id.
-        census: measurements of each patient's scans, by id.
         splits: a single split, or one per fold.
         digest: SHA-256 of ids and decoded voxels.
         counterfactual: for datasets that know it, the file of a patient's scan without the lesion. Only the evaluation

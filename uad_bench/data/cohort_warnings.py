@@ -55,8 +55,6 @@ def find_cohort_warnings(
     """Warnings about these patients and their near-duplicates, one per kind, in a fixed order.
 
     Args:
-        facts: of the patients.
-        near: their near-duplicates.
         field_of_view: side of a working slice in mm.
     """
     known = list(facts)

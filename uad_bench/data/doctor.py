@@ -37,8 +37,6 @@ class Finding:
 
     Attributes:
         level: `refused` (a run would stop), `warning`, or `note`.
-        subject: id of the subject, or empty for the whole cohort.
-        message: one sentence.
     """
 
     level: str
@@ -51,9 +49,7 @@ def examine_task(task: Task, folder: Path, *, any_modalities: bool = False, repo
 
     Args:
         task: says how the patients lie there, and their modalities and split.
-        folder: with the patients.
         any_modalities: look at those that most patients have instead of the task's.
-        report: receives progress.
     """
 
     def admit(subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]) -> None:
@@ -85,10 +81,8 @@ def examine(
     Args:
         find_subjects: lists the patients, such as `dataset.subjects`; what it raises becomes a finding.
         modalities: that a run would read; by default those that most patients have.
-        cache: the cache's root.
         rule: for healthy slices; by default two slices of margin and 5 % brain.
         admit: raises the reason why a run would refuse these patients, whose scans are all sound.
-        report: receives progress, one step a patient.
 
     Returns:
         JSON-serialisable values: `usable` (a run would start), `modalities`, `patients` (one row each, with

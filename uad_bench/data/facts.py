@@ -16,13 +16,10 @@ class SubjectFacts:
     """Measurements of one patient, in canonical RAS+ orientation.
 
     Attributes:
-        id: id of the subject.
         patient: id of the patient, which several scans share.
         shape: shape of every volume, (X, Y, Z) voxels.
-        spacing: voxel size in mm.
         affine: rows of the 4x4 matrix, voxel -> mm.
         orientation: codes of the stored axes, such as `LPS`.
-        dtypes: stored type of each modality.
         digests: SHA-256 of each modality's decoded voxels as float32, so that recompressed copies are recognised.
         label_digest: the same for the label; separate, because duplicates are detected on images only.
         brain_area: number of brain voxels per axial slice, Z values.

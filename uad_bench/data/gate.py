@@ -55,9 +55,6 @@ class DuplicatePair:
     """Two scans that are identical or near-duplicates.
 
     Attributes:
-        first: id of one subject.
-        second: id of the other subject.
-        modality: the modality with the highest correlation.
         correlation: absolute correlation of the registered thumbnails; 1 for equal voxels.
         limit: correlation above which the pair is refused in two roles.
         equal: whether all decoded voxels of that modality are equal.
@@ -147,8 +144,6 @@ def check_checkpoint(training: Mapping[str, Any], split: Split, census: Mapping[
 
     Args:
         training: what `training_manifest` gave; of older checkpoints image digests (one, or a list of them) by id.
-        split: the one to be scored.
-        census: facts of its patients.
 
     Raises:
         ConfigError: the training set is nothing of the kind.

@@ -30,9 +30,7 @@ class Problem:
     """One reason why a patient cannot be used.
 
     Attributes:
-        subject: id of the subject.
         kind: `missing`, `broken`, `shape`, `affine`, `empty` or `label`; for ids `doubled` or `name`.
-        message: one sentence that names the file.
     """
 
     subject: str

@@ -36,8 +36,6 @@ def thumbnail(volume: Array, brain: Array, spacing: Sequence[float]) -> str:
     """Local contrast of a volume (X, Y, Z) inside its brain mask, (20, 24, 20) int8, compressed, base64.
 
     Args:
-        volume: intensities.
-        brain: brain mask on the same grid.
         spacing: size of a voxel in mm along X, Y, Z.
     """
     weight = brain.astype(np.float32)

@@ -3,13 +3,11 @@
 Voxels keep their place and background stays background, so reference labels and the brain mask stay valid.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +85,7 @@ class Perturbation:
     level: str
 
     @classmethod
-    def parse(cls, text: str) -> Perturbation:
+    def parse(cls, text: str) -> Self:
         """From `KIND` (moderate) or `KIND:LEVEL`.
 
         Raises:

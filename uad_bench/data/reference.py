@@ -30,7 +30,6 @@ class Reference:
     """Brain and anomaly masks of one patient.
 
     Attributes:
-        id: id of the subject.
         shape: shape of the canonical volume, (X, Y, Z) voxels.
         affine: rows of the 4x4 matrix, voxel -> mm.
         spacing: voxel size in mm.
@@ -112,7 +111,6 @@ def build_references(
         census: facts of at least these subjects.
         modalities: modalities whose non-zero voxels define the brain; by default all modalities of the census.
         cache: root folder of the cache; entries are stored in its folder `references`.
-        report: called with progress, once per patient.
     """
     kept = Cache.of(cache, "references")
     judged = [subject for subject in subjects if census[subject.id].labelled]

@@ -35,12 +35,9 @@ class SliceCounts:
     """Number of slices left after each criterion, applied in this order, summed over patients.
 
     Attributes:
-        in_range: slices in the range of the task.
         enough_brain: of those, slices with the minimum brain area.
         label_free: of those, slices without any label value above 0.
         healthy: of those, slices whose margin is free of labels as well; these are used for training.
-        patients: number of patients.
-        patients_without: number of patients without any healthy slice.
     """
 
     in_range: int

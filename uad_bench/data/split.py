@@ -20,7 +20,6 @@ class Split:
     """Disjoint sets of patients.
 
     Attributes:
-        name: name of the split, such as `hash` or `mmccd`.
         train: ids whose healthy slices are used for training.
         val: ids used to choose thresholds and hyperparameters.
         test: ids used only for the final evaluation.
@@ -131,8 +130,6 @@ def apply_split(whole: Split, ids: Iterable[str], *, subset: bool = False) -> Sp
     """A list applied to the patients at hand; patients that it does not name are left out.
 
     Args:
-        whole: the list.
-        ids: of the data set.
         subset: accept that patients of the list are absent; the note then reads `n of N`.
 
     Raises:

@@ -48,9 +48,6 @@ def hash_split(
     the rank of the hash, with at least 2 patients each, as the note states; then an added patient can move another.
 
     Args:
-        ids: ids of scans.
-        labelled: those that have a label.
-        salt: of the hash.
         patients: patient of each scan; by default its id says so, see `patient_id`.
 
     Raises:

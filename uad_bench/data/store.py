@@ -41,7 +41,6 @@ class SliceStore:
     """Prepared slices of a set of patients, without labels or paths to them.
 
     Attributes:
-        folder: folder of the entries.
         modalities: channels of the stored images, in order.
         entries: file key by patient.
     """
@@ -63,11 +62,8 @@ class SliceStore:
         """Prepare entries that are missing or damaged, and open the store.
 
         Args:
-            subjects: subjects to prepare.
             census: facts of at least these; non-zero voxels of their modalities define the brain.
-            preprocessing: preprocessing settings.
             cache: root folder of the cache; entries are stored in its folder `slices`.
-            report: called with progress, once per patient.
         """
         kept = Cache.of(cache, FOLDER)
         entries = {s.id: _key(census[s.id], preprocessing) for s in subjects}

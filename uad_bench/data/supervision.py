@@ -34,9 +34,7 @@ def prepare_masks(
     """Store the anomaly masks of all prepared slices of each patient in `references`; return the file by patient.
 
     Args:
-        store: slices at working size.
         references: references of the training patients only.
-        census: facts of at least these patients.
         cache: root folder of the cache; masks are stored in its folder `supervision`.
     """
     kept, files = Cache.of(cache, FOLDER), {}

@@ -42,7 +42,6 @@ def read_slice(path: Path, *, channel: int | None = None) -> Slice:
     """Read an image file (PNG, JPEG, TIFF; 8 or 16 bits, equal channels are grey) or a NIfTI file of one slice.
 
     Args:
-        path: path of the file.
         channel: channel of a colour image, from 0.
 
     Raises:

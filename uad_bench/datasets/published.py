@@ -1,7 +1,5 @@
 """Published cohorts, described in `configs/cohorts/*.toml`: their files as downloaded, and what must be done before."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,16 +23,12 @@ class PublishedCohort:
     """A cohort that can be downloaded.
 
     Attributes:
-        name: name of the description's file.
-        title: name of the cohort.
-        summary: what it contains.
         url: where it is described and obtained.
         licence: conditions of use.
         citation: what a publication cites.
         files: patterns of files by which it is recognised, as in the dataset `folder`.
         labels: meaning of the label values.
         before: steps before a run, with commands of known tools; `{id}` stands for a patient.
-        note: anything else.
         task: task to use; empty if there is none yet.
         dataset: registered dataset that reads it, with `options`.
     """

@@ -35,7 +35,6 @@ class Stacking:
         cache: folder below which volumes are written.
         spacing: distance in mm between columns, rows and slices.
         orientation: anatomical directions in which columns, rows and slices increase; None uses that of the files.
-        channels: colour channel of each modality.
     """
 
     cache: Path
@@ -47,7 +46,6 @@ class Stacking:
         """The NIfTI file of each role, written if it does not exist; its axes are columns, rows and slices.
 
         Args:
-            subject: id of the subject.
             series: slices by number, for each modality and mask (`=label`, `=brain`).
 
         Raises:

@@ -13,7 +13,7 @@ from uad_bench.runs.cost import cost_of_folds
 from uad_bench.runs.events import weakest
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import MetricRow
-from uad_bench.runs.record import NO_NUMBERS, Bootstrap, Numbers, RunRecord, RunWarning, SplitFacts, Subjects
+from uad_bench.runs.record import NO_NUMBERS, Jackknife, Numbers, RunRecord, RunWarning, SplitFacts, Subjects
 from uad_bench.runs.tables import Replicates, load_replicates, mean_of_folds, save_replicates
 
 
@@ -40,7 +40,7 @@ def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRe
     split = SplitFacts(name=f"{n_folds} folds", digest=digest, note="")
     pooled = {
         "metrics": mean_metrics([fold.metrics for fold in records], replicates),
-        "bootstrap": bootstrap_of_folds(records, replicates),
+        "jackknife": jackknife_of_folds(records, replicates),
         "subjects": Subjects(test=tuple(sorted(name for fold in records for name in fold.subjects.test))),
         "task": last.task.model_copy(update={"split": split}),
         "cost": cost_of_folds([fold.cost for fold in records]),
@@ -55,11 +55,11 @@ def mean_metrics(folds: Sequence[Sequence[MetricRow]], replicates: Replicates) -
     return tuple(_mean([table.get(key) for table in tables], replicates.get(key)) for key in tables[0])
 
 
-def bootstrap_of_folds(folds: Sequence[Numbers], replicates: Replicates) -> Bootstrap:
+def jackknife_of_folds(folds: Sequence[Numbers], replicates: Replicates) -> Jackknife:
     """Digests of the patients of each fold, and the metrics with replicates."""
-    drawn = (fold.bootstrap.rows if fold.bootstrap else None for fold in folds)
+    drawn = (fold.jackknife.rows if fold.jackknife else None for fold in folds)
     rows = tuple(digest if isinstance(digest, str) else None for digest in drawn)
-    return Bootstrap(rows=rows, metrics=tuple(replicates))
+    return Jackknife(rows=rows, metrics=tuple(replicates))
 
 
 def _distinct(warnings: Iterable[RunWarning]) -> tuple[RunWarning, ...]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from uad_bench.evaluation.evaluation import Evaluation
 from uad_bench.evaluation.thresholds import Threshold
-from uad_bench.runs.record import Bootstrap, ChosenOn, Numbers
+from uad_bench.runs.record import ChosenOn, Jackknife, Numbers
 
 
 def numbers(result: Evaluation) -> Numbers:
@@ -18,7 +18,7 @@ def numbers(result: Evaluation) -> Numbers:
         metrics=tuple(e.metric for e in result.estimates),
         groups=tuple(e.metric for e in result.groups),
         size_cuts_mm3=result.size_cuts_mm3,
-        bootstrap=Bootstrap(rows=result.rows, metrics=tuple(replicates_of(result))),
+        jackknife=Jackknife(rows=result.rows, metrics=tuple(replicates_of(result))),
     )
 
 

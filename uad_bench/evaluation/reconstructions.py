@@ -23,7 +23,7 @@ from uad_bench.data.reference import Reference
 from uad_bench.data.store import read_scans
 from uad_bench.data.volume import read_volume
 from uad_bench.evaluation.cases import Cases
-from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
+from uad_bench.evaluation.folds import jackknife_of_folds, mean_metrics
 from uad_bench.evaluation.judging import Report, cases_of, read_map
 from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.files import write_json
@@ -37,7 +37,7 @@ from uad_bench.runs.document import Document
 from uad_bench.runs.events import Described, Reconstructed
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import Estimate, Labels, MetricRow
-from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, Bootstrap, Numbers, record_digest
+from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, Jackknife, Numbers, record_digest
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.tables import mean_of_folds, write_columns
 from uad_bench.runs.trust import logged_maps
@@ -64,7 +64,7 @@ class Reconstructions(Document):
     images: dict[str, StoredMap]
     patients: dict[str, Sums] = Field(default_factory=dict)
     metrics: tuple[MetricRow, ...] = ()
-    bootstrap: Bootstrap | None = None
+    jackknife: Jackknife | None = None
     digest: str | None = None
 
     @property
@@ -121,7 +121,7 @@ def compute_reconstructions(
         images={name: image for part in parts for name, image in sorted(_images(part.run).items())},
         patients={name: _without_nan(one) for found in sums for name, one in found.items()},
         metrics=numbers.metrics,
-        bootstrap=numbers.bootstrap,
+        jackknife=numbers.jackknife,
     )
     return document.model_copy(update={"digest": record_digest(document.to_json())}), replicates
 
@@ -195,8 +195,8 @@ def _numbers(part: Stored, sums: Mapping[str, ReconstructionSums]) -> tuple[Numb
     resamples = leave_one_out(list(sums))
     found = list(_estimates(list(sums.values()), labels, resamples))
     replicates = {e.metric.key: e.replicates for e in found if e.replicates is not None}
-    bootstrap = Bootstrap(rows=resamples.digest, metrics=tuple(replicates))
-    numbers = NO_NUMBERS.model_copy(update={"metrics": tuple(e.metric for e in found), "bootstrap": bootstrap})
+    jackknife = Jackknife(rows=resamples.digest, metrics=tuple(replicates))
+    numbers = NO_NUMBERS.model_copy(update={"metrics": tuple(e.metric for e in found), "jackknife": jackknife})
     return numbers, replicates
 
 
@@ -223,8 +223,8 @@ def _over_folds(
         return NO_NUMBERS, {}
     replicates = mean_of_folds([found.metrics for found, _ in results], [values for _, values in results])
     metrics = mean_metrics([found.metrics for found, _ in results], replicates)
-    bootstrap = bootstrap_of_folds([found for found, _ in results], replicates)
-    return NO_NUMBERS.model_copy(update={"metrics": metrics, "bootstrap": bootstrap}), replicates
+    jackknife = jackknife_of_folds([found for found, _ in results], replicates)
+    return NO_NUMBERS.model_copy(update={"metrics": metrics, "jackknife": jackknife}), replicates
 
 
 def _described(part: Stored) -> Described:

@@ -14,7 +14,7 @@ from pydantic import Field
 from uad_bench.digests import digest_settings
 from uad_bench.errors import MethodError
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
-from uad_bench.evaluation.folds import bootstrap_of_folds, mean_metrics
+from uad_bench.evaluation.folds import jackknife_of_folds, mean_metrics
 from uad_bench.evaluation.groups import column_groups
 from uad_bench.evaluation.judging import cases_of, validated
 from uad_bench.evaluation.label_values import sensitivity_by_label
@@ -181,7 +181,7 @@ def read_rescored(
     document = Rescoring.read(path)
     if not is_current(document):
         return None
-    return document, read_columns(path.with_suffix(".npy"), document.bootstrap.metrics if document.bootstrap else ())
+    return document, read_columns(path.with_suffix(".npy"), document.jackknife.metrics if document.jackknife else ())
 
 
 def is_current(document: Rescoring) -> bool:
@@ -269,8 +269,8 @@ def _over_folds(results: Sequence[Scored]) -> Scored:
     """Means over folds, without groups, because folds have too few patients."""
     replicates = mean_of_folds([found.metrics for found, _ in results], [values for _, values in results])
     metrics = mean_metrics([found.metrics for found, _ in results], replicates)
-    bootstrap = bootstrap_of_folds([found for found, _ in results], replicates) if replicates else None
-    return NO_NUMBERS.model_copy(update={"metrics": metrics, "bootstrap": bootstrap}), replicates
+    jackknife = jackknife_of_folds([found for found, _ in results], replicates) if replicates else None
+    return NO_NUMBERS.model_copy(update={"metrics": metrics, "jackknife": jackknife}), replicates
 
 
 def _rules(protocol: Protocol) -> str:

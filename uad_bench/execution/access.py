@@ -1,7 +1,5 @@
 """Which folders and files a method's process may reach: labels, source images and other runs are hidden from it."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -48,10 +48,8 @@ class WorkerProcess:
     """A method's process; a context manager that terminates the whole process group on exit.
 
     Attributes:
-        entry: the method.
         log: file for the first MiB of the method's output; the method may write to the folder of this file.
         limits: the method is terminated if it exceeds one.
-        access: which files the method may access.
         note: receives events that precede the description.
         isolation: how `access` is enforced.
 

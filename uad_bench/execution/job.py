@@ -1,7 +1,5 @@
 """Jobs: one table row to compute, with everything that defines it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +27,6 @@ class Job:
         origin: the run whose weights are used; None trains from scratch.
         identity: everything that defines the run, as plain values.
         run: the run folder, named by the digest of the identity; folds have subfolders.
-        device: `"cpu"` or `"cuda"`.
     """
 
     experiment: Experiment
@@ -71,7 +68,7 @@ class Job:
         )
 
     @property
-    def folds(self) -> tuple[Job, ...]:
+    def folds(self) -> tuple[Self, ...]:
         """One job per fold; empty without cross-validation."""
         if len(self.cohort.splits) == 1:
             return ()

@@ -6,8 +6,6 @@ name, down from the root; files that appear later beside it stay out of reach. N
 Runs in the launcher, before numpy or torch start threads, and imports the standard library alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os
@@ -32,9 +30,6 @@ def version() -> int:
 
 def restrict(access: Mapping[str, list[str]]) -> None:
     """Restrict this process for good.
-
-    Args:
-        access: an `AccessPolicy` as JSON.
 
     Raises:
         OSError: the kernel does not allow it.

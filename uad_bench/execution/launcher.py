@@ -4,8 +4,6 @@ Started by `uad_bench.execution.sandbox` in an interpreter of its own; imports t
 thread has started when namespaces are entered.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Linux system calls that Python does not provide; imports only the standard library, because the launcher does."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 

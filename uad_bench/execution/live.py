@@ -49,10 +49,7 @@ class InProcess:
     """Runs a live method with the interface of `WorkerProcess`, but in the current process.
 
     Attributes:
-        entry: the method.
-        note: receives each event immediately.
         log: file for the traceback of a failure.
-        isolation: always `"none"`.
     """
 
     entry: Entry

@@ -1,7 +1,5 @@
 """Measures wall time, CPU time and peak memory."""
 
-from __future__ import annotations
-
 import os
 import resource
 import time
@@ -13,11 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Measures the resources that the current process uses.
-
-    Attributes:
-        device: device of the computation.
-    """
+    """Measures the resources that the current process uses."""
 
     device: str = "cpu"
 

@@ -3,8 +3,6 @@
 Runs in the launcher, before numpy or torch start threads, and imports the standard library alone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os
@@ -25,9 +23,6 @@ OCTAL = re.compile(r"\\([0-7]{3})")
 
 def enter(access: Mapping[str, list[str]]) -> None:
     """Move this process into namespaces of its own, in which `access` holds; children get PIDs of their own.
-
-    Args:
-        access: an `AccessPolicy` as JSON.
 
     Raises:
         OSError: the kernel does not allow it.

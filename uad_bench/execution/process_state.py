@@ -1,7 +1,5 @@
 """Global state that a method must not change: seeds, dtype, threads, working directory, warnings, environment."""
 
-from __future__ import annotations
-
 import os
 import random
 import warnings

@@ -46,7 +46,6 @@ def launch(run_rank: RunRank, asked: dict[str, Any], assignment: Assignment, emi
         run_rank: what each rank does with `asked`, the assignment and a function that sends events.
         asked: the request that described the method, from which each rank builds its own.
         assignment: what the ranks share; those of other machines receive the first machine's.
-        emit: receives the ranks' events.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

@@ -3,8 +3,6 @@
 See docs/isolation.md for what each kind of isolation means.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -85,13 +83,7 @@ class Sandbox:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def start(self, words: Sequence[str], *, pass_fds: Sequence[int] = (), **options: Any) -> subprocess.Popen[bytes]:
-        """Start a program in a session of its own; when it ends, or the harness does, all that it started ends too.
-
-        Args:
-            words: program and arguments.
-            pass_fds: descriptors that it inherits.
-            options: of `subprocess.Popen`.
-        """
+        """Start a program in a session of its own; when it ends, or the harness does, all that it started ends too."""
         options["env"] = {**(options.get("env") or os.environ), **self._places()}
         if sys.platform != "linux":
             return subprocess.Popen(words, start_new_session=True, pass_fds=pass_fds, **options)

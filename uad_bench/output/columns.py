@@ -218,7 +218,6 @@ def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, 
     """All columns; those of metrics that not every board has only if some row has them.
 
     Args:
-        board: the board to show.
         further: additional metrics, such as `specificity@hFPR5`.
 
     Raises:

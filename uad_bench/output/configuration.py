@@ -125,9 +125,7 @@ class Configuration:
     """A task's or a method's settings.
 
     Attributes:
-        head: sentences about it.
         fields: its fields; their defaults are those of the class.
-        values: the value of every field.
         tables: settings that a method's profile changes elsewhere, by table.
     """
 

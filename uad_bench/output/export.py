@@ -42,13 +42,8 @@ def export_run(
     reference) voxels whose score is at or above the policy's exact threshold.
 
     Args:
-        run: a finished run with its maps.
-        folder: folder to write to, created if needed.
-        data: folder with the patients; not needed for embedded data.
-        policy: threshold policy of the masks.
         layout: `nifti` for `<subject>_scores.nii.gz` and `<subject>_mask-<policy>.nii.gz`; `bids` for a BIDS
             derivatives dataset with `sub-<label>/anat/sub-<label>_desc-<method>_probseg.nii.gz` and `..._mask.nii.gz`.
-        report: receives progress, one step per patient.
 
     Raises:
         ConfigError: the run failed, or has no such threshold.

@@ -31,12 +31,10 @@ class BoardComparison(Document):
     """Ranks and p-values of one board; unknown ones are None, and numbers have six significant digits.
 
     Attributes:
-        quantity: the metric that rows are ranked by.
         rows: labels of the ranked rows, best first; the other lists follow their order.
         ranks: first and last rank of each row.
         rank_intervals: 95 % interval of the ranks over replicates.
         p_first: proportion of the replicates in which a row ranks first.
-        p_pairs: p-values of all pairs, adjusted by Holm.
         yardstick: the strongest untrained baseline; `p_yardstick` has the p-values of the differences to it.
         kendall_tau: mean agreement of the ranking with those of the replicates.
         unknown: why ranks and p-values are unknown.
@@ -87,7 +85,6 @@ def find_sheets(
     """A task's tables and their origin: its runs, else the leaderboard shipped with the package.
 
     Args:
-        runs: the runs folder.
         task: its name, or the path of its TOML file.
         apart: show costs in a separate table.
         further: additional metrics, such as `specificity@hFPR5`.
@@ -111,7 +108,6 @@ def compare_tasks(runs: Path, tasks: Sequence[str] = ()) -> tuple[Overall, str]:
     """Methods compared over several tasks, and where the boards come from.
 
     Args:
-        runs: the runs folder.
         tasks: names of tasks; by default all with runs or, with fewer than two of these, all shipped leaderboards.
     """
     own = sorted({run.path.parent.parent.name for run in find_runs(runs)})
@@ -168,12 +164,8 @@ def build_board(
     A stored leaderboard contains one group of comparable runs: the largest or, of equally large ones, the newest.
 
     Args:
-        runs: the runs folder.
         task: its name, or the path of its TOML file.
-        output: folder of leaderboards.
-        data: folder with the patients; not needed for embedded data.
         complete: compute missing lesion metrics and post-processed scores first, which takes seconds per patient.
-        report: receives progress.
 
     Raises:
         VerificationError: a record or a score map was changed after it was written.

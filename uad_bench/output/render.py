@@ -24,7 +24,6 @@ def board_sheets(
     """The ranked table and, in a separate table, the upper bounds that saw labels.
 
     Args:
-        board: the board to show.
         apart: show costs in a separate table.
         further: additional metrics, such as `specificity@hFPR5`.
         short: one note for a paper instead of all.

@@ -65,13 +65,9 @@ def _facts(record: RunRecord) -> Iterator[str]:
 
 
 def _measured(cost: Cost) -> Iterator[str]:
-    """Costs that only some records have: processor and GPU and, in older ones, energy and machine speed."""
+    """Costs that only some records have."""
     parts = [("processor", cost.cpu_s, "s"), ("GPU", cost.gpu_s, "s"), ("GPU memory", cost.peak_cuda_mib, "MiB")]
     facts = [f"{label} {value:.3g} {unit}" for label, value, unit in parts if value is not None]
-    if cost.energy_j is not None:
-        facts.append(f"energy {cost.energy_j / 3600:.3g} Wh ({', '.join(cost.energy_of or ())})")
-    if speed := cost.calibration:
-        facts.append(f"{speed.matmul_gflops:.0f} GFLOP/s in matrix products, {speed.conv_gflops:.0f} in convolutions")
     if facts:
         yield "; ".join(facts)
 

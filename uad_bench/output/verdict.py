@@ -19,10 +19,9 @@ def verdict(records: Sequence[RunRecord], runs: Path) -> str:
     """A sentence on the last record against the others, which are the baselines; empty where they cannot be compared.
 
     Args:
-        records: as returned by a run.
         runs: the runs folder, with their replicates and metrics per patient.
     """
-    comparable = [record for record in records if record.bootstrap and KEY in record.bootstrap.metrics]
+    comparable = [record for record in records if record.jackknife and KEY in record.jackknife.metrics]
     if len(comparable) < 2 or comparable[-1] is not records[-1]:
         return ""
     *baselines, main = comparable

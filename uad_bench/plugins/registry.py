@@ -30,10 +30,8 @@ class Entry:
     """A named method or dataset, and where it comes from.
 
     Attributes:
-        name: the name on the command line.
         target: `module:attribute`, `file.py:Class` for a plugin file, or the command as typed.
         distribution: `name version` of the installed distribution; empty if there is none.
-        file: the plugin file, if any.
         command: words of a command that scores whole patients; see `uad_bench.execution.external_command`.
         live: a class or an object passed from Python; see `uad_bench.execution.live`.
     """
@@ -77,9 +75,6 @@ class Entry:
 
 def methods(plugins: Iterable[Path] = ()) -> dict[str, Entry]:
     """All method entries by name.
-
-    Args:
-        plugins: plugin files to add; see `uad_bench.plugins.plugin_file`.
 
     Raises:
         ConfigError: two distributions or files register the same name.

@@ -30,8 +30,6 @@ def write_method(name: str, *, kind: Literal["file", "package"], folder: Path) -
 
     Args:
         name: of the method, lower-case words joined by hyphens.
-        kind: a single file, or a package in its own folder.
-        folder: to write into.
 
     Raises:
         ConfigError: the name is invalid or taken, or a file exists.

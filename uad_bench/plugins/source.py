@@ -18,7 +18,6 @@ class Source:
 
     Attributes:
         module: dotted name; the file's stem for a plugin file.
-        path: the file.
     """
 
     module: str

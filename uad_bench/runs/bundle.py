@@ -61,11 +61,8 @@ def write_bundle(run: Run, file: Path, *, maps: bool = False, weights: bool = Fa
     """Pack a finished run, with its folds.
 
     Args:
-        run: the run.
-        file: the bundle to write.
         maps: include the score maps, rounded to 16 bits.
         weights: include the trained weights, and the signatures of their training patients.
-        readme: text of a `README.md` for people who open the bundle.
 
     Raises:
         ConfigError: the run is not finished, its maps or weights are missing, or the file cannot be written.

@@ -7,13 +7,6 @@ from uad_bench.runs.document import Document
 from uad_bench.runs.events import Event, Fit, Scored, Spent, Start, fitted_of
 
 
-class Calibration(Document):
-    """Speed of fixed kernels in float32, GFLOP/s."""
-
-    matmul_gflops: float
-    conv_gflops: float
-
-
 class Cost(Document):
     """Time and memory of a run.
 
@@ -26,7 +19,6 @@ class Cost(Document):
         peak_rss_mib: of the largest process; `peak_cuda_mib` likewise.
         ranks: processes that shared the work.
         resumed: whether training or scoring was resumed, so that `fit_s` may not include earlier attempts.
-        energy_j: energy in joules of the devices in `energy_of`; like `calibration`, in older records only.
     """
 
     fit_s: float | None = None
@@ -38,9 +30,6 @@ class Cost(Document):
     peak_cuda_mib: float | None = None
     ranks: int = 1
     resumed: bool = False
-    energy_j: float | None = None
-    energy_of: tuple[str, ...] | None = None
-    calibration: Calibration | None = None
 
 
 def cost_of(events: Sequence[Event]) -> Cost:

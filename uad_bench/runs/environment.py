@@ -35,9 +35,7 @@ class Environment(Document):
 
     Attributes:
         code: None outside a checkout.
-        packages: versions by name.
         packages_digest: digest of the names and versions of all installed packages.
-        driver: version of the GPU driver.
         settings: environment variables that may affect results, if set.
         command: the command line, without local paths.
         precision: number format in which networks compute, `float32` or `bfloat16`.

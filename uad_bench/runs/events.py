@@ -109,7 +109,6 @@ class Spent(Event):
     """Work with measured resources.
 
     Attributes:
-        seconds: wall time.
         cpu_seconds: CPU time of all threads and terminated child processes.
     """
 

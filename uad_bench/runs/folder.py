@@ -109,7 +109,7 @@ class Run:
 
     @property
     def replicates(self) -> Path:
-        """Bootstrap replicates (R, K) float64 of the metrics listed in the record."""
+        """Jackknife replicates (n, K) float64 of the metrics listed in the record."""
         return self.path / "replicates.npy"
 
     @property

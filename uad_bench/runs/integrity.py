@@ -1,7 +1,5 @@
 """Results of verifying a stored run, and checks that need no references: digests, splits and the order of events."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,8 +36,6 @@ class Verification:
     """The result of verifying one run.
 
     Attributes:
-        numbers: how many numbers were recomputed.
-        findings: discrepancies; empty for an intact run.
         unverifiable: why numbers could not be recomputed; empty otherwise.
         failed: whether the method failed, so that there are no numbers.
         unchecked: additional results that were not recomputed.

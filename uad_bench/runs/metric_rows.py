@@ -1,7 +1,5 @@
 """Metric rows of a record, with their settings and jackknife replicates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -69,11 +67,7 @@ class Labels:
     """Settings shared by all rows of one evaluation.
 
     Attributes:
-        chain: name of the post-processing chain.
-        region: evaluated voxels.
         n_subjects: number of patients, unless a metric is defined for fewer.
-        group: the group of patients; None for all.
-        n_lesions: number of lesions, for their sensitivity.
     """
 
     chain: str

@@ -27,7 +27,6 @@ def open_run(root: Path, name: str, *, maps: bool = False) -> Run:
     A bundle is checked, and unpacked to a temporary folder that exists until this process ends.
 
     Args:
-        root: the runs folder.
         name: the run, or the file of a bundle.
         maps: also unpack the score maps of a bundle, which are rounded to 16 bits.
 
@@ -64,7 +63,6 @@ def unpack_bundle(file: Path, folder: Path, *, maps: bool = False) -> Run:
     """Unpack a bundle below `folder`, as `task/method/seed0-1a2b3c4d`.
 
     Args:
-        file: the bundle.
         folder: an empty folder.
         maps: whether to unpack the score maps, which are rounded to 16 bits and thus differ from their digests.
 

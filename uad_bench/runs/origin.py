@@ -18,7 +18,6 @@ class Origin:
     """The run whose weights another run starts from.
 
     Attributes:
-        run: the run that trained the weights.
         further: whether training continues from them; otherwise they are applied unchanged.
     """
 

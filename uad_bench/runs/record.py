@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import AliasChoices, BeforeValidator, Field, PlainSerializer
 
 from uad_bench.digests import digest_json
 from uad_bench.method import Budget
@@ -95,7 +95,6 @@ class MethodFacts(Document):
     Attributes:
         source: digest of the code.
         fit: modalities of its training slices; None if the method failed before describing them. `score` likewise.
-        parameters: number of trained parameters.
     """
 
     name: str
@@ -126,7 +125,7 @@ class ChosenOn(Document):
     undefined: str | None = None
 
 
-class Bootstrap(Document):
+class Jackknife(Document):
     """Digest of the patients left out in turn (one per fold for records over folds), and keys of the replicates."""
 
     rows: str | tuple[str | None, ...]
@@ -163,12 +162,14 @@ class Numbers(Document):
     metrics: tuple[MetricRow, ...] = ()
     groups: tuple[MetricRow, ...] = ()
     size_cuts_mm3: tuple[float, ...] = ()
-    bootstrap: Bootstrap | None = None
+    jackknife: Jackknife | None = Field(
+        default=None, validation_alias=AliasChoices("jackknife", "bootstrap")
+    )  # the second is its name in older records
 
     @property
-    def bootstrap_rows(self) -> str | tuple[str | None, ...] | None:
+    def jackknife_rows(self) -> str | tuple[str | None, ...] | None:
         """Digest of the patients in the order of the replicates; runs with the same digest are paired."""
-        return self.bootstrap.rows if self.bootstrap else None
+        return self.jackknife.rows if self.jackknife else None
 
     def find(
         self, name: str, policy: str | None = None, *, aggregation: str = "pooled", chain: str = "none"
@@ -208,7 +209,6 @@ class RunRecord(Numbers, RunFacts):
     """One run.
 
     Attributes:
-        n_folds: number of folds for a record over folds, else None.
         fold_validation: validation patients of each fold.
         files: SHA-256 of the tables of the run.
         digest: SHA-256 of everything else in the record.
@@ -229,7 +229,7 @@ def carried_thresholds(weights: WeightsOfRun | None) -> dict[str, float]:
     return {} if weights is None or weights.hfpr5 is None else {"hFPR5-origin": weights.hfpr5}
 
 
-NO_NUMBERS = Numbers(bootstrap=None)
+NO_NUMBERS = Numbers(jackknife=None)
 
 
 def record_digest(document: Mapping[str, Any]) -> str:

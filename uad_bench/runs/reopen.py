@@ -1,7 +1,5 @@
 """Reopen a stored run with its patients, after checking that the data is unchanged."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +59,7 @@ def open_stored(run: Run, data: Path | None, report: Report, *, cache: Path | No
     """Reopen a run, or each of its folds, with its patients, after checking that its maps are unchanged.
 
     Args:
-        run: a finished run.
         data: folder with the patients, if the task's data is not embedded; by default the one remembered with the run.
-        report: receives progress.
         cache: of scan metadata; defaults to the user's cache.
 
     Raises:

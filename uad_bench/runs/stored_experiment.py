@@ -51,8 +51,6 @@ class StoredExperiment(Document):
 
     Attributes:
         source: digest of the method's code.
-        data: digest of the patients' images.
-        splits: digest of each split.
         protocol: digest of the protocol's file, if it is given by path.
         weights: of another run, if it starts from them.
         maps: digest of imported score maps; `npy_orientation` gives the orientation of their axes.

@@ -19,11 +19,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Pooled metrics at M thresholds, highest first; each array is (M,).
-
-    Attributes:
-        fpr: false-positive rate.
-    """
+    """Pooled metrics at M thresholds, highest first; each array is (M,)."""
 
     thresholds: Values
     precision: Values
@@ -126,7 +122,7 @@ def save_replicates(run: Run, replicates: Replicates) -> None:
 def load_replicates(run: Run) -> dict[str, NDArray[np.float64]]:
     """Replicates (n,) by metric key; bootstrap replicates of an older record are scaled to the same standard error."""
     record = run.read_record()
-    columns = read_columns(run.replicates, record.bootstrap.metrics if record.bootstrap else ())
+    columns = read_columns(run.replicates, record.jackknife.metrics if record.jackknife else ())
     return current(columns, record)
 
 
@@ -153,12 +149,7 @@ def read_columns(path: Path, keys: Sequence[str]) -> dict[str, NDArray[np.float6
 def mean_of_folds(
     metrics: Sequence[Sequence[MetricRow]], folds: Sequence[Replicates]
 ) -> dict[str, NDArray[np.float64]]:
-    """Replicates (n,) of the mean over folds, for the metrics that every fold has.
-
-    Args:
-        metrics: rows of each fold.
-        folds: replicates of each fold.
-    """
+    """Replicates (n,) of the mean over folds, for the metrics that every fold has."""
     values = [{row.key: row.value for row in rows} for rows in metrics]
     shared = [key for key in folds[0] if all(key in fold for fold in folds)]
     return {

@@ -83,7 +83,6 @@ class LocalExecutor:
     """Runs up to `jobs` cells in parallel, and stops all of them when it is interrupted.
 
     Attributes:
-        jobs: number of parallel cells.
         folder: of the suite; contains the logs of the cells.
         watch: called about twice per second.
     """

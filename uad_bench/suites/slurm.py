@@ -57,7 +57,6 @@ def submit(places: Sequence[Place], *, folder: Path, options: Mapping[str, Any])
     """Queue the cells as one job array; returns their job ids, which are also stored in the suite's folder.
 
     Args:
-        places: cells that are neither done nor queued.
         folder: of the suite; contains job ids, scripts and logs.
         options: with submitit's names: `timeout_min`, `slurm_partition`, `slurm_account`, `slurm_constraint`, ...
 
@@ -82,12 +81,6 @@ def several_machines(nodes: int) -> dict[str, int]:
 
 def submit_run(arguments: Sequence[str], *, folder: Path, nodes: int, gpus: int) -> str:
     """Queue one `uad-bench run` on several machines, with one task each; returns the job's id.
-
-    Args:
-        arguments: of `uad-bench`, as given.
-        folder: for scripts and logs.
-        nodes: number of machines.
-        gpus: number of GPUs per machine.
 
     Raises:
         ConfigError: submitit or Slurm is missing, or Slurm refuses the job; `sbatch` reads SBATCH_PARTITION and others.

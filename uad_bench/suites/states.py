@@ -86,7 +86,6 @@ def survey(
     """The status of all cells.
 
     Args:
-        places: all cells.
         before: an earlier survey; cells that were done are not read again.
         queued: names of cells that are queued in a job scheduler.
     """
@@ -175,8 +174,6 @@ def suite_table(
     """Table of all cells, or of counts by task and method if there are many.
 
     Args:
-        standings: all cells.
-        title: the suite's name.
         jobs: number of cells that run in parallel, for the time left.
         doing: last output line of each running cell, by name.
         width: of the terminal; narrow ones get fewer columns.

@@ -73,7 +73,6 @@ class Cell:
 
     Attributes:
         name: unique in the suite, and valid as a file name.
-        request: the equivalent of a `uad-bench run` command.
     """
 
     name: str
@@ -130,7 +129,6 @@ def cells_of(suite: Suite, common: Request) -> list[Cell]:
     """All cells, baselines first.
 
     Args:
-        suite: the suite.
         common: settings shared by all cells: data, device, runs folder.
 
     Raises:

@@ -1,7 +1,5 @@
 """A method under test: builds fresh instances, fits them on tiny slices, and scores with them."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,11 +25,9 @@ class Result:
     """What a check found.
 
     Attributes:
-        check: name of the check.
         status: `skipped` if it does not apply or a required check failed; `excused` if the method declares that it
             cannot pass; `noted` if it passed with a remark.
         message: the reason, unless it passed.
-        seconds: wall time of the check.
     """
 
     check: str
@@ -45,12 +41,7 @@ class Candidate:
     """A method under test: its class and hyperparameters.
 
     Attributes:
-        cls: class of the method; checks build fresh instances.
-        params: arguments of the constructor.
-        name: name in messages.
         pair: values of the fields `source` and `target`.
-        device: device of the computation.
-        results: results of the checks that have run.
     """
 
     cls: Any

@@ -1,7 +1,5 @@
 """Conformance checks: a named function that tests one property of a method, and the checks that it requires."""
 
-from __future__ import annotations
-
 import time
 import traceback
 import unittest
@@ -40,7 +38,7 @@ class Check:
     """
 
     run: Callable[[Candidate], object]
-    requires: tuple[Check, ...] = ()
+    requires: tuple["Check", ...] = ()
 
     @property
     def name(self) -> str:

@@ -30,9 +30,7 @@ def check_methods(
 
     Args:
         method: a registered name, or a plugin file, all methods of which are checked.
-        plugins: plugin files to add.
         settings: hyperparameters as `KEY=VALUE`.
-        device: device of the computation.
         report: called with the names of the method and the check before each check.
     """
     from uad_bench.testing import Candidate, method_checks

@@ -1,7 +1,5 @@
 """Checks that the score of a slice depends on the slice alone, not on those scored with or before it."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Checks of `fit` and of side effects: state, budget, inputs, files and global state."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

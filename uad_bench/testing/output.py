@@ -1,7 +1,5 @@
 """Checks of the output of `score` and its meaning, and of `reconstruct` if the method has it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Tiny synthetic brain slices in memory, healthy or with an anomaly, and slices that record how they are used."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +26,6 @@ class TinySlices:
     """Slices in memory, with the interface that `fit` receives; every access returns fresh copies.
 
     Attributes:
-        batch: all slices.
         modalities: channel order of the images.
     """
 

@@ -208,7 +208,7 @@ def _check_interval(row: MetricRow, replicates: Values) -> Iterator[Finding]:
 def _check_replicates(
     run: Run, stored: Reconstructions, numbers: Sequence[Mapping[str, tuple[float, int, Values]]]
 ) -> Iterator[Finding]:
-    kept = read_columns(replicates_path(run), stored.bootstrap.metrics if stored.bootstrap else ())
+    kept = read_columns(replicates_path(run), stored.jackknife.metrics if stored.jackknife else ())
     for key, values in kept.items():
         if not np.allclose(values, _replicates(key, numbers), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
             yield Finding(f"{replicates_path(run).name} {key}", "differs from the recomputed replicates")
@@ -224,9 +224,9 @@ def _check_settings(
     stored: Reconstructions, parts: Sequence[Stored], patients: Sequence[Sequence[str]]
 ) -> Iterator[Finding]:
     digests = [digest_json(list(names)) for names in patients]
-    rows = stored.bootstrap.rows if stored.bootstrap else None
+    rows = stored.jackknife.rows if stored.jackknife else None
     if rows != (digests[0] if len(digests) == 1 else tuple(digests)):
-        yield Finding(f"{WHERE} bootstrap rows", "are not of these patients (digest differs)")
+        yield Finding(f"{WHERE} jackknife rows", "are not of these patients (digest differs)")
     claims = {"modality": modality_of(parts[0]), "run": parts[0].record.run.partition("/fold")[0]}
     for name, value in claims.items():
         if getattr(stored, name) != value:

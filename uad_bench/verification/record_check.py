@@ -223,8 +223,8 @@ class RecordCheck:
     def _check_replicates(
         self, record: RunRecord, replicates: Mapping[str, Values], known: Mapping[str, float]
     ) -> Iterator[Finding]:
-        if record.bootstrap_rows != digest_json([patient.name for patient in self.test]):
-            yield Finding("record.json bootstrap rows", "are not of these patients (digest differs)")
+        if record.jackknife_rows != digest_json([patient.name for patient in self.test]):
+            yield Finding("record.json jackknife rows", "are not of these patients (digest differs)")
         again = self._replicates(self.test, known)
         for row in record.metrics:
             key = row.key

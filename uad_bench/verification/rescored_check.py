@@ -48,7 +48,7 @@ def check_rescored(path: Path, parts: Sequence[Stored], cache: Path, report: Rep
     found = [*_check_rows(where, stored.metrics, again.metrics), *_check_rows(where, stored.groups, again.groups)]
     found += [
         Finding(f"{where} {name}", "differs from the recomputed value")
-        for name in ("thresholds", "chosen_on", "size_cuts_mm3", "bootstrap", "run", "chain", "published")
+        for name in ("thresholds", "chosen_on", "size_cuts_mm3", "jackknife", "run", "chain", "published")
         if getattr(stored, name) != getattr(again, name)
     ]
     return [*found, *_check_replicates(path.with_suffix(".npy"), list(replicates.values()))]

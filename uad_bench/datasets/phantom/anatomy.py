@@ -62,7 +62,6 @@ class Brain:
     """The voxels of a brain and their tissue fractions.
 
     Attributes:
-        grid: voxel grid.
         inside: (X, Y, Z) bool brain mask; flat arrays hold its N voxels.
         atlas_points: (3, N) atlas coordinates in mm.
         share: fraction of each tissue, (N,) each; they sum to one.

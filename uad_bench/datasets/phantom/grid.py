@@ -11,12 +11,7 @@ FIELD_OF_VIEW = 300.0  # mm; random fields always cover it, so that they do not 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Voxel grid centred on the brain, axes (X, Y, Z) towards right, anterior and superior.
-
-    Attributes:
-        shape: number of voxels along each axis.
-        spacing: voxel size in mm.
-    """
+    """Voxel grid centred on the brain, axes (X, Y, Z) towards right, anterior and superior."""
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]

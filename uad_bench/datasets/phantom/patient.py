@@ -24,7 +24,6 @@ class Patient:
         images: int16 images by modality, zero outside the brain.
         seg: uint8 label, 0 healthy, 1 necrosis or core, 2 oedema or plaque, 4 enhancing rim.
         affine: (4, 4), voxel -> mm.
-        kind: kind of lesion.
     """
 
     images: dict[str, NDArray[np.int16]]

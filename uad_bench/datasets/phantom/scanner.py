@@ -110,9 +110,6 @@ def acquire(
 
     Args:
         rng: the same state gives the same noise and grey levels.
-        brain: the head in the scanner.
-        tissues: the patient's.
-        protocol: of the scanner.
         factors: fine voxels per voxel along each axis.
         without: the same head without the lesion; it is imaged instead, with the grey levels of `brain`.
     """

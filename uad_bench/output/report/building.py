@@ -48,11 +48,8 @@ def write_report(
 
     Args:
         runs: runs of one or more methods, with one or more seeds each.
-        output: HTML file to write.
-        data: folder with the patients; not needed for embedded data.
         images: whether to show slices; None shows them for embedded data only.
         figures: folder to also write every figure to, as PNG and SVG.
-        report: receives progress.
     """
     prepare_output(output)
     report_data = gather_report_data(runs)

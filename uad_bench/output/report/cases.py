@@ -24,9 +24,7 @@ def choose_cases(patients: Sequence[str], table: NDArray[np.float64], methods: S
     """Worst, median and best by the mean over methods, and the largest differences between two methods.
 
     Args:
-        patients: names of the n patients.
         table: values (M, n), NaN where undefined.
-        methods: names of the M methods.
     """
     defined = np.isfinite(table).any(axis=0) if table.size else np.zeros(len(patients), bool)
     known = np.flatnonzero(defined)

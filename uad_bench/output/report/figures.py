@@ -61,7 +61,6 @@ def inline_drawing(name: str, size: tuple[float, float], draw: Callable[[Any], N
     Args:
         name: prefix of its ids, unique within the page.
         size: width and height in inches.
-        draw: draws on the axes.
     """
     svg = _bytes(_figure(size, draw, ink=INK, grid=GRID), "svg", name).decode()
     svg = svg[svg.index("<svg") :]

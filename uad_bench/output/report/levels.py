@@ -25,7 +25,6 @@ class Levels:
         thresholds: (K,) float32, ascending; a score of level k is at or above the first k of them.
         dice: (K,) pooled Dice of the test patients at each threshold.
         fpr: (K,) pooled false-positive rate at each threshold.
-        policies: level by threshold policy.
     """
 
     thresholds: NDArray[np.float32]
@@ -39,12 +38,7 @@ class Levels:
 
 
 def make_levels(curve: Curve, policies: Mapping[str, float]) -> Levels:
-    """Levels from a thinned curve, extended by the exact thresholds of the policies.
-
-    Args:
-        curve: the run's metrics by threshold.
-        policies: exact threshold by policy.
-    """
+    """Levels from a thinned curve, extended by the exact thresholds of the policies."""
     thin = curve.thinned(MOST)
     exact = {name: smallest_float32(value) for name, value in policies.items()}
     found = np.union1d(thin.thresholds.astype(np.float32), np.array([*exact.values()], np.float32))[:255]

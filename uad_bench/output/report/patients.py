@@ -26,7 +26,6 @@ class PatientRow:
 
     Attributes:
         case: position in the case browser; None if it has no slices there.
-        cells: text by method and column.
     """
 
     subject: str
@@ -54,7 +53,6 @@ def patient_table(report_data: ReportData, shown: Sequence[str]) -> PatientTable
     """The table; None without results.
 
     Args:
-        report_data: the methods, and their metrics per patient.
         shown: patients in the case browser, in its order.
     """
     if not report_data.sound:
@@ -96,11 +94,7 @@ class ComponentEntry:
     """A missed lesion or a false alarm, at one false positive per volume.
 
     Attributes:
-        method: name of the row.
-        kind: `missed lesion` or `false alarm`.
         ml: volume.
-        slice: index of the axial slice.
-        score: highest score in it.
         case: position of the patient in the case browser; None if it has no slices there.
     """
 
@@ -117,7 +111,6 @@ def component_table(report_data: ReportData, shown: Sequence[str]) -> list[Compo
     """The largest missed lesions and the false alarms with the highest scores of each method.
 
     Args:
-        report_data: the methods and their runs.
         shown: patients in the case browser, in its order.
     """
     places = {name: place for place, name in enumerate(shown)}

@@ -31,7 +31,6 @@ class Finding:
 
     Attributes:
         at: voxel (x, y, z) of the component nearest its centre, relative to the box.
-        ml: volume in ml.
     """
 
     kind: Kind
@@ -97,10 +96,7 @@ def browser_payload(
     """Data of the case browser, as plain values.
 
     Args:
-        cases: patients to show.
         methods: methods with score maps and curves of all these patients.
-        cohort: the patients; the same for all methods.
-        cache: folder of cached references.
     """
     parts = [[part for method in methods if (part := method.part_of(case.subject))] for case in cases]
     scales = {fold[0].name: [_levels(part) for part in fold] for fold in parts}

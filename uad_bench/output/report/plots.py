@@ -33,13 +33,8 @@ class Plot:
     """One figure.
 
     Attributes:
-        name: file name without suffix.
         caption: one or two sentences; also the alternative text for screen readers.
-        draw: draws on matplotlib axes.
-        possible: whether the report has the data of this figure.
         over_folds: additional caption for runs with folds.
-        wide: whether it spans the page's width.
-        size: width and height in inches.
         by_rows: whether the height follows the number of methods instead.
     """
 

@@ -31,7 +31,6 @@ class Style:
     Attributes:
         colour: `#rrggbb`, readable on white and on black.
         dashes: lengths of lines and gaps in points; empty for a solid line.
-        marker: matplotlib marker.
     """
 
     colour: str
