@@ -105,8 +105,10 @@ class Runner:
             started = None
             if records[-1].status != "ok":
                 break
-        finished = job.run.finished  # only pseudo-healthy images were missing
-        record = job.run.seal(job.run.read_record()) if finished else pool_folds(job.run, records, n_folds=len(job.folds))
+        if job.run.finished:  # only pseudo-healthy images were missing
+            record = job.run.seal(job.run.read_record())
+        else:
+            record = pool_folds(job.run, records, n_folds=len(job.folds))
         job.run.finish(record)
         return record
 
