@@ -2,7 +2,7 @@
 
 import pytest
 
-from uad_bench.data.slices import HealthyRule, SliceCounts, count_slices, healthy_keys, scored_slices
+from uad_bench.data.slices import HealthyRule, SliceCounts, count_slices, has_clean_slice, healthy_keys, scored_slices
 
 # ten slices of 10 x 10; brain in 1..8, label in 5
 BRAIN = (0, 4, 30, 50, 50, 50, 50, 30, 4, 0)
@@ -48,6 +48,14 @@ def test_without_a_label_nothing_is_known_to_be_healthy(make_facts):
 def test_scored_slices_hold_brain_and_lie_in_range(facts):
     assert scored_slices(facts) == tuple(range(1, 9))
     assert scored_slices(facts, (0, 3)) == (1, 2, 3)
+
+
+def test_a_clean_slice_is_scored_and_free_of_anomaly(facts, make_facts):
+    assert has_clean_slice(facts)
+    assert has_clean_slice(facts, (5, 6))
+    assert not has_clean_slice(facts, (5, 5))
+    assert not has_clean_slice(facts, (9, 9))  # without brain
+    assert not has_clean_slice(make_facts(shape=(10, 10, 10), brain_area=BRAIN, labelled_area=None, anomaly_area=None))
 
 
 def test_counts_say_what_each_rule_left(facts, make_facts):

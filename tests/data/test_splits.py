@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uad_bench.data.split import ROLES
-from uad_bench.data.splits import fold_splits, hash_split, unit_hash
+from uad_bench.data.splits import fold_splits, hash_split, unit_hash, unseen_split
 from uad_bench.errors import DataError
 
 MANY = [f"case{i:04}" for i in range(1000)]
@@ -47,6 +47,23 @@ def test_small_cohorts_are_cut_by_rank_and_say_so():
     hashes = {role: [unit_hash(id_, "uad-bench-split-1") for id_ in split.role(role)] for role in ROLES}
     assert max(hashes["test"]) < min(hashes["val"])
     assert max(hashes["val"]) < min(hashes["train"])
+
+
+def test_small_cohorts_validate_on_patients_with_a_clean_slice_if_there_are_any():
+    usual = hash_split(FEW, labelled=FEW)
+    assert hash_split(FEW, labelled=FEW, clean=FEW) == usual
+    clean = [*usual.test, usual.val[0], usual.train[0]]
+    split = hash_split(FEW, labelled=FEW, clean=clean)
+    assert split.test == usual.test
+    assert set(split.val) == {usual.val[0], usual.train[0]}
+    assert hash_split(FEW, labelled=FEW, clean=()) == usual
+
+
+def test_other_peoples_weights_are_validated_on_patients_with_a_clean_slice():
+    clean = hash_split(FEW, labelled=FEW).train[-2:]
+    split = unseen_split(FEW, clean=clean)
+    assert (split.train, split.val) == ((), clean)
+    assert set(split.test) == {*FEW} - {*clean}
 
 
 def test_patients_without_a_label_only_train():

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.tiny_bench import TinyBench, result_files, write_method
+from uad_bench.benchmark.recording import _cohort_warnings, _task
 from uad_bench.data.cohort import Cohort
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
+from uad_bench.execution.job import Job
 from uad_bench.runs.identity import changes_since, identify, run_of
 from uad_bench.runs.reopen import open_stored
 from uad_bench.verification.claims import check_claims
@@ -30,6 +32,23 @@ def test_neither_where_the_plugin_lies_nor_the_summary_of_the_task_changes_it(ti
     experiment = tiny.experiment("method")
     folders = {tiny.runner.plan(experiment, e, c).run.path for e, c in zip(entries, cohorts, strict=True)}
     assert len(folders) == 1
+
+
+def with_task(tiny: TinyBench, **changes) -> Job:
+    cohort = replace(tiny.cohort, task=replace(tiny.cohort.task, **changes))
+    return tiny.runner.plan(tiny.experiment("method"), tiny.write("method"), cohort)
+
+
+@pytest.mark.parametrize("changed", [{}, {"centre": "image"}, {"resample": "adaptive"}])
+def test_later_settings_of_slices_are_part_of_a_run_and_its_record_only_where_they_are_changed(tiny, changed):
+    job = with_task(tiny, **changed)
+    for noted in (job.identity["task"], _task(job).to_json()):
+        assert {key: noted[key] for key in ("centre", "resample") if key in noted} == changed
+
+
+def test_a_record_warns_of_brains_wider_than_the_field_of_view_of_the_task(tiny: TinyBench):
+    kinds = [{w.kind for w in _cohort_warnings(with_task(tiny, field_of_view=side))} for side in (500.0, 2.0)]
+    assert kinds[1] - kinds[0] == {"cut_brain"}
 
 
 def protocol_at(folder, *, region: str, summary: str = "") -> str:

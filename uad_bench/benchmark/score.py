@@ -16,6 +16,7 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
 from uad_bench.data.gate import check_splits
+from uad_bench.data.slices import has_clean_slice
 from uad_bench.data.splits import Split, unseen_split
 from uad_bench.data.subject import Subject
 from uad_bench.errors import ConfigError
@@ -120,7 +121,8 @@ def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
     census = take_census(subjects, task.modalities, cache=cache_root(), report=reporter)
     labelled = [s.id for s in subjects if census[s.id].labelled]
     patients = {subject.id: subject.patient for subject in subjects}
-    split = unseen_split(labelled, patients) if labelled else Split("unlabelled", (), (), tuple(census))
+    clean = [name for name in labelled if has_clean_slice(census[name], task.slices)]
+    split = unseen_split(labelled, patients, clean=clean) if labelled else Split("unlabelled", (), (), tuple(census))
     near = check_splits([split], census)
     by_id, counterfactual = {s.id: s for s in subjects}, getattr(dataset, "counterfactual", None)
     return Cohort(task, by_id, census, (split,), data_digest(census), counterfactual, near)

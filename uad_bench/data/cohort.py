@@ -17,7 +17,7 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.census import SubjectFacts, data_digest, take_census
 from uad_bench.data.gate import DuplicatePair, check_splits
 from uad_bench.data.perturbation import Perturbation, perturb_subjects
-from uad_bench.data.slices import HealthyRule, Preprocessing, healthy_keys, scored_slices
+from uad_bench.data.slices import HealthyRule, Preprocessing, has_clean_slice, healthy_keys, scored_slices
 from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split, unit_hash
 from uad_bench.data.store import SliceStore
 from uad_bench.data.subject import ImageFile, Subject, patient_id
@@ -214,7 +214,8 @@ def _splits(task: Task, dataset: Any, census: Mapping[str, SubjectFacts], folds:
     if folds:
         return tuple(fold_splits(labelled, folds, patients=patients))
     if task.split == "hash":
-        return (hash_split(list(census), labelled=labelled, patients=patients),)
+        clean = [name for name, facts in census.items() if has_clean_slice(facts, task.slices)]
+        return (hash_split(list(census), labelled=labelled, patients=patients, clean=clean),)
     if task.split == "dataset":
         if not hasattr(dataset, "roles"):
             raise ConfigError(f"dataset {task.dataset} ships no split; use --split hash or a named one")

@@ -10,7 +10,15 @@ from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.preparation import Preprocessing
 from uad_bench.method import SliceKey
 
-__all__ = ["HealthyRule", "Preprocessing", "SliceCounts", "count_slices", "healthy_keys", "scored_slices"]
+__all__ = [
+    "HealthyRule",
+    "Preprocessing",
+    "SliceCounts",
+    "count_slices",
+    "has_clean_slice",
+    "healthy_keys",
+    "scored_slices",
+]
 
 Range = tuple[int, int] | None
 
@@ -58,6 +66,11 @@ def scored_slices(facts: SubjectFacts, slices: Range = None) -> tuple[int, ...]:
     """The z indices in the range (first and last, inclusive) whose slices contain brain."""
     brain = np.asarray(facts.brain_area) > 0
     return tuple(int(z) for z in np.flatnonzero(brain & _in_range(facts, slices)))
+
+
+def has_clean_slice(facts: SubjectFacts, slices: Range = None) -> bool:
+    """Whether a scored slice of a labelled patient is free of anomaly, as thresholds on healthy voxels need one."""
+    return facts.anomaly_area is not None and not all(facts.anomaly_area[z] for z in scored_slices(facts, slices))
 
 
 def count_slices(facts: Iterable[SubjectFacts], rule: HealthyRule) -> SliceCounts:

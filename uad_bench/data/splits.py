@@ -40,15 +40,22 @@ SALT, FOLD_SALT = "uad-bench-split-1", "uad-bench-fold-1"
 
 
 def hash_split(
-    ids: Iterable[str], *, labelled: Collection[str], salt: str = SALT, patients: Mapping[str, str] | None = None
+    ids: Iterable[str],
+    *,
+    labelled: Collection[str],
+    salt: str = SALT,
+    patients: Mapping[str, str] | None = None,
+    clean: Collection[str] | None = None,
 ) -> Split:
     """Assign 20 % to test and 5 % to validation by a salted hash of the patient, so that added patients move no other.
 
     Patients without a label are only used for training. With fewer than 200 labelled patients, roles are assigned by
-    the rank of the hash, with at least 2 patients each, as the note states; then an added patient can move another.
+    the rank of the hash, with at least 2 patients each, as the note states; then an added patient can move another, and
+    validation takes patients with a slice without anomaly first, since without any, thresholds are undefined.
 
     Args:
         patients: patient of each scan; by default its id says so, see `patient_id`.
+        clean: ids of scans with a slice without anomaly; by default all.
 
     Raises:
         DataError: fewer than 5 labelled patients.
@@ -56,19 +63,22 @@ def hash_split(
     groups = _by_patient(ids, patients)
     ranked = _ranked(groups, labelled, salt)
     small = len(ranked) < SMALL_COHORT
-    roles = _roles_by_rank(ranked) if small else {p: _role_by_hash(unit_hash(p, salt)) for p in ranked}
+    by_hash = {patient: _role_by_hash(unit_hash(patient, salt)) for patient in ranked}
+    roles = _roles_by_rank(ranked, _holders(groups, clean)) if small else by_hash
     note = f"{len(ranked)} labelled patients: cut by rank of the hash" if small else ""
     return _assign("hash", groups, lambda patient: roles.get(patient, "train"), note)
 
 
-def unseen_split(ids: Collection[str], patients: Mapping[str, str] | None = None) -> Split:
+def unseen_split(
+    ids: Collection[str], patients: Mapping[str, str] | None = None, *, clean: Collection[str] | None = None
+) -> Split:
     """Split for pretrained weights: no training; validation as in the hash split, all other patients are tested.
 
     With up to 4 patients there is no validation either.
     """
     if len(_by_patient(ids, patients)) <= 2 * FEWEST:
         return Split(EVERYBODY, (), (), tuple(sorted(ids)), "too few patients to choose thresholds on")
-    roles = hash_split(ids, labelled=ids, patients=patients)
+    roles = hash_split(ids, labelled=ids, patients=patients, clean=clean)
     return Split(EVERYBODY, (), roles.val, tuple(sorted((*roles.train, *roles.test))), roles.note)
 
 
@@ -113,16 +123,20 @@ def _by_patient(ids: Iterable[str], patients: Mapping[str, str] | None) -> dict[
 
 def _ranked(groups: dict[str, list[str]], labelled: Collection[str] | None, salt: str) -> list[str]:
     """Labelled patients, sorted by their hash."""
-    wanted = None if labelled is None else set(labelled)
-    known = [patient for patient, ids in groups.items() if wanted is None or not wanted.isdisjoint(ids)]
-    return sorted(known, key=lambda patient: unit_hash(patient, salt))
+    return sorted(_holders(groups, labelled), key=lambda patient: unit_hash(patient, salt))
+
+
+def _holders(groups: dict[str, list[str]], ids: Collection[str] | None) -> set[str]:
+    """Patients with at least one of these scans; all for None."""
+    wanted = None if ids is None else set(ids)
+    return {patient for patient, own in groups.items() if wanted is None or not wanted.isdisjoint(own)}
 
 
 def _role_by_hash(u: float) -> str:
     return "test" if u < TEST_SHARE else "val" if u < TEST_SHARE + VAL_SHARE else "train"
 
 
-def _roles_by_rank(ranked: Sequence[str]) -> dict[str, str]:
+def _roles_by_rank(ranked: Sequence[str], clean: Collection[str]) -> dict[str, str]:
     test, val = (max(FEWEST, round(share * len(ranked))) for share in (TEST_SHARE, VAL_SHARE))
     if len(ranked) <= test + val:
         folds = "use --folds K, or " if len(ranked) >= FEWEST_FOR_FOLDS else ""
@@ -130,8 +144,9 @@ def _roles_by_rank(ranked: Sequence[str]) -> dict[str, str]:
             f"{len(ranked)} labelled patients are too few for training, {val} validation and {test} test patients; "
             f"{folds}apply a trained run to them: uad-bench score RUN --data DIR"
         )
-    names = ["test"] * test + ["val"] * val + ["train"] * (len(ranked) - test - val)
-    return dict(zip(ranked, names, strict=True))
+    rest = sorted(ranked[test:], key=lambda patient: patient not in clean)  # otherwise in the order of the hash
+    names = ["test"] * test + ["val"] * val + ["train"] * (len(rest) - val)
+    return dict(zip([*ranked[:test], *rest], names, strict=True))
 
 
 def _one_fold(groups: dict[str, list[str]], fold: dict[str, int], index: int, k: int) -> Split:
