@@ -253,14 +253,16 @@ def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
     assert any(f.where == "replicates.npy row 1 dice@hFPR5/pooled" for f in findings)
 
 
-def test_curves_of_replicates_are_recomputed_too(run: Run, scored: Scored):
-    keys = run.read_record().jackknife.metrics
-    values = np.load(run.replicates)
-    values[:, keys.index("auprc@all/pooled")] += 0.01
+def test_a_single_replicate_of_any_curve_that_is_off_by_more_than_rounding_is_found(run: Run, scored: Scored):
+    names = ("auprc@all", "auprc_gain@all", "auroc@all", "dice@oracle", "matched_auroc@all", "slice_auroc_top1pct@all")
+    names += ("lesion_sensitivity@2FP", "froc_score@all")
+    keys, values = run.read_record().jackknife.metrics, np.load(run.replicates)
+    for row, name in enumerate(names):
+        values[row % len(values), keys.index(f"{name}/pooled")] += 1e-8
     np.save(run.replicates, values)
     forge(run, lambda _: None)
-    findings = verify_run(run, data=scored.data).findings
-    assert any(f.where.startswith("replicates.npy") and "auprc@all/pooled" in f.where for f in findings)
+    found = {f.where.partition(" row ")[2] for f in verify_run(run, data=scored.data).findings}
+    assert found >= {f"{row % len(values)} {name}/pooled" for row, name in enumerate(names)}
 
 
 def drop_a_row_of_the_sweep(run: Run) -> None:

@@ -24,8 +24,6 @@ def check_interval(
     row: MetricRow,
     replicates: Values | None,
     *,
-    within: float = TOLERANCE,
-    may_lack: bool = False,
     stored: bool = True,
 ) -> Iterator[Finding]:
     """Check the interval of a row, including whether it should have one.
@@ -33,8 +31,6 @@ def check_interval(
     Args:
         row: a metric of a record.
         replicates: its replicates, from which the interval is recomputed; None if there are none.
-        within: the tolerance.
-        may_lack: whether the interval may be missing because the bins were too coarse.
         stored: whether replicates of the metric are stored.
     """
     where = f"record.json {row.key}"
@@ -43,13 +39,11 @@ def check_interval(
         if ends != (None, None):
             yield Finding(where, "has an interval, but no replicates")
         return
-    low, high = NAN, NAN
+    low, high, within = NAN, NAN, TOLERANCE
     if row.value is not None and row.n_subjects > 1:
         proportion = METRICS[row.name].proportion
         low, high = interval(row.value, replicates, n_patients=row.n_subjects, proportion=proportion)
-        within *= t_quantile(0.975, row.n_subjects - 1)  # by which an error of the replicates grows
-    if may_lack and ends == (None, None) and (row.group or not stored):
-        return
+        within = TOLERANCE * t_quantile(0.975, row.n_subjects - 1)  # by which an error of the replicates grows
     if not stored and not math.isnan(low):
         yield Finding(where, "has no replicates")
     yield from differs(f"{where} low", ends[0], low, within=within)

@@ -15,7 +15,7 @@ from uad_bench.digests import digest_json
 from uad_bench.evaluation.judging import cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress
-from uad_bench.runs.integrity import TOLERANCE, Finding, differs
+from uad_bench.runs.integrity import Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
 from uad_bench.runs.reopen import Stored
@@ -35,23 +35,15 @@ from uad_bench.verification.recompute import (
     recompute_thresholds,
 )
 from uad_bench.verification.replicates import (
-    MOST_EDGES,
     curve_replicates,
     left_out,
-    n_distinct,
+    shared_edges,
     summed_replicates,
 )
 from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
 
 Report = Callable[[Progress], None]
-BINNED_TOLERANCE = 1e-3  # of metrics that replicates count in 16,384 bins
-EXACT_UP_TO = MOST_EDGES  # distinct scores of positives up to which nothing is binned
 ORACLE = "dice@oracle/pooled"
-EXACT = ("auprc@all/pooled", "auprc_gain@all/pooled", ORACLE)
-CURVES = (
-    *EXACT, "auroc@all/pooled",
-    *(f"slice_{name}{ending}@all/pooled" for name in ("auroc", "auprc") for ending in ("", "_top1pct")),
-)  # fmt: skip
 LEVEL = 0.95
 OF_ALL_ONLY = ("fpr_healthy", "slice_", "matched_")  # prefixes of metrics that groups do not have
 
@@ -161,7 +153,7 @@ class RecordCheck:
         again = self._replicates(members, known, group=True)
         for row in rows:
             key = row.model_copy(update={"group": None}).key
-            yield from check_interval(row, again.get(key), within=self._tolerance(key), may_lack=key in self._binned)
+            yield from check_interval(row, again.get(key))
 
     def _check_strata(self, stored: Sequence[MetricRow]) -> Iterator[Finding]:
         """Check the sensitivity to lesions in each range of volumes."""
@@ -228,24 +220,22 @@ class RecordCheck:
         again = self._replicates(self.test, known)
         for row in record.metrics:
             key = row.key
-            yield from check_interval(
-                row, replicates.get(key, again.get(key)), may_lack=key in self._binned, stored=key in replicates
-            )
+            yield from check_interval(row, replicates.get(key, again.get(key)), stored=key in replicates)
         for key, values in replicates.items():
             if key not in again:
                 yield Finding(f"replicates.npy {key}", "is not a metric with replicates")
             elif values.shape != again[key].shape:
                 yield Finding(f"replicates.npy {key}", f"has {values.size} rows, expected {again[key].size}")
             else:
-                yield from first_differing(key, values, again[key], within=self._tolerance(key))
+                yield from first_differing(key, values, again[key])
 
     def _replicates(
         self, patients: Sequence[Patient], known: Mapping[str, float], *, group: bool = False
     ) -> dict[str, Values]:
         weights = left_out(len(patients))
-        curves = curve_replicates(patients, weights, group=group)
+        curves = curve_replicates(patients, weights, self._edges, group=group)
         if group:
-            del curves[ORACLE]  # a group has no separate oracle: its Dice is at the threshold of all patients
+            curves.pop(ORACLE, None)  # a group has no separate oracle: its Dice is at the threshold of all patients
         detected = {} if group else {key: found.replicates for key, found in self._detection.items()}
         return {**summed_replicates(patients, known, weights), **curves, **detected}
 
@@ -260,13 +250,9 @@ class RecordCheck:
         return self._detected[0]
 
     @cached_property
-    def _binned(self) -> frozenset[str]:
-        """Keys of replicates computed from bins, exact only to `BINNED_TOLERANCE`."""
-        exact = n_distinct(self.test) <= EXACT_UP_TO
-        return frozenset(CURVES).difference(EXACT if exact else ())
-
-    def _tolerance(self, key: str) -> float:
-        return BINNED_TOLERANCE if key in self._binned else TOLERANCE
+    def _edges(self) -> NDArray[np.floating]:
+        """Edges of the bins of scores in replicates, also of those of groups."""
+        return shared_edges(self.test)
 
     def _check_cuts(self, stored: Sequence[float]) -> Iterator[Finding]:
         again = self._cuts()

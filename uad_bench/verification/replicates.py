@@ -15,8 +15,9 @@ from uad_bench.verification.recompute import NOMINAL, Patient, matched_pairs, re
 
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
 """Scores (V,) and anomaly (V,) of one patient."""
-MOST_EDGES = 16_384  # distinct scores up to which nothing is binned, as in the stored replicates
-BLOCK = 32  # rows per block: arrays of 32 x 32,768 float64 are 8 MiB
+BINS, FEWEST = 16_384, 1_024  # thresholds at which patients are counted: at most, and at least
+MOST_SHIFT = 5e-4  # effect of binning on a metric, up to which it has replicates
+BLOCK = 32  # rows per block: arrays of 32 x 16,384 float64 are 4 MiB
 
 
 def left_out(n_patients: int) -> Values:
@@ -46,37 +47,45 @@ def summed_replicates(
     return replicates
 
 
-def curve_replicates(patients: Sequence[Patient], weights: Values, *, group: bool = False) -> dict[str, Values]:
-    """Replicates (R,), by key, of metrics over all thresholds.
+def curve_replicates(
+    patients: Sequence[Patient], weights: Values, edges: NDArray[np.floating], *, group: bool = False
+) -> dict[str, Values]:
+    """Replicates (R,), by key, of metrics over all thresholds that have them.
 
     Args:
         patients: in the order of the weights' columns.
         weights: (R, n), how often each patient counts in each row.
+        edges: of `shared_edges`, of all patients.
         group: whether these are some of the patients, for whom slice-level and matched metrics are not reported.
     """
-    area, roc_area, dice = _areas([(p.scores, p.anomaly) for p in patients], weights)
+    found = _areas([(p.scores, p.anomaly) for p in patients], weights, edges)
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
     base = _divide(real, weights @ np.array([p.scores.size for p in patients], float))
-    replicates = {
-        "auprc@all/pooled": area,
-        "auroc@all/pooled": roc_area,
-        "dice@oracle/pooled": dice,
-        "auprc_gain@all/pooled": _divide(area - base, 1 - base),
-    }
+    if "auprc" in found:
+        found["auprc_gain"] = _divide(found["auprc"] - base, 1 - base)
+    replicates = {f"{name}@{'oracle' if name == 'dice' else 'all'}/pooled": values for name, values in found.items()}
     if group:
         return replicates
     won, compared = (weights @ np.array(column, float) for column in zip(*map(matched_pairs, patients), strict=True))
     replicates["matched_auroc@all/pooled"] = _divide(won, compared)
     for ending, top in (("", False), ("_top1pct", True)):
-        area, roc_area, _ = _areas([p.slices(top=top) for p in patients], weights)
-        replicates[f"slice_auroc{ending}@all/pooled"] = roc_area
-        replicates[f"slice_auprc{ending}@all/pooled"] = area
+        slices = [p.slices(top=top) for p in patients]
+        found = _areas(slices, weights, np.unique(np.concatenate([scores for scores, _ in slices])))
+        replicates |= {f"slice_{name}{ending}@all/pooled": found[name] for name in ("auroc", "auprc") if found}
     return replicates
 
 
-def n_distinct(patients: Sequence[Patient]) -> int:
-    """Number of distinct scores of positives over all patients."""
-    return int(np.unique(np.concatenate([p.scores[p.anomaly] for p in patients])).size)
+def shared_edges(patients: Sequence[Patient]) -> NDArray[np.floating]:
+    """Lower edges of the bins of scores, ascending: every (n / 16,384)th of n positives, and scores of each patient."""
+    edges = np.sort(np.concatenate([p.scores[p.anomaly] for p in patients]))[::-1]
+    if np.unique(edges).size > BINS:
+        edges = edges[np.ceil(np.arange(1, BINS + 1) * edges.size / BINS).astype(np.int64) - 1]
+    if np.unique(edges).size < FEWEST:
+        share = np.linspace(0, 1, -(-FEWEST // len(patients)))
+        edges = np.concatenate(
+            [edges, *(np.sort(p.scores)[(share * (p.scores.size - 1)).astype(int)] for p in patients)]
+        )
+    return np.unique(edges)
 
 
 def over_folds(values: Sequence[float], folds: Sequence[Values]) -> Values:
@@ -114,28 +123,18 @@ def interval(estimate: float, replicates: Values, *, n_patients: int, proportion
     return (max(0.0, float(low)), min(1.0, float(high))) if proportion else (float(low), float(high))
 
 
-def _areas(parts: Sequence[Part], weights: Values) -> tuple[Values, Values, Values]:
-    """Average precision, ROC area and best Dice (R,), corrected for the effect of binning on the exact values."""
-    edges = _edges(np.concatenate([scores[anomaly] for scores, anomaly in parts]))
-    if not edges.size:
-        return (np.full(len(weights), NAN),) * 3
+def _areas(parts: Sequence[Part], weights: Values, edges: NDArray[np.floating]) -> dict[str, Values]:
+    """Average precision, ROC area and best Dice (R,), corrected for the effect of binning where that is small."""
+    if not any(anomaly.any() for _, anomaly in parts):
+        return {}
     table = np.array([[_histogram(s[a], edges), _histogram(s[~a], edges)] for s, a in parts], float)  # (n, 2, bins)
     rows = np.concatenate([np.ones((1, len(parts))), weights])
     blocks = [_binned(rows[k : k + BLOCK], table) for k in range(0, len(rows), BLOCK)]
     whole = Curve.of(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    exact = (whole.area, whole.roc_area, whole.best_dice)
-    columns = (np.concatenate(column) for column in zip(*blocks, strict=True))
-    area, roc_area, dice = (values[1:] + (e - values[0]) for values, e in zip(columns, exact, strict=True))
-    return area, roc_area, dice
-
-
-def _edges(positives: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Lower edges of the bins, ascending: one bin per distinct score of a positive, or quantiles."""
-    distinct = np.unique(positives)
-    if distinct.size <= MOST_EDGES:
-        return np.unique(np.concatenate([distinct, np.nextafter(distinct, distinct.dtype.type(np.inf))]))
-    places = np.linspace(0, positives.size - 1, 2 * MOST_EDGES).astype(np.int64)
-    return np.unique(np.sort(positives)[places])
+    exact = {"auprc": whole.area, "auroc": whole.roc_area, "dice": whole.best_dice}
+    columns = dict(zip(exact, (np.concatenate(column) for column in zip(*blocks, strict=True)), strict=True))
+    shift = {name: value - columns[name][0] for name, value in exact.items()}
+    return {name: columns[name][1:] + shift[name] for name in exact if not abs(shift[name]) > MOST_SHIFT}
 
 
 def _histogram(scores: NDArray[np.floating], edges: NDArray[np.floating]) -> NDArray[np.int64]:
