@@ -8,6 +8,7 @@ from tests.made_results import made_board, made_experiment, made_failure, made_m
 from uad_bench.boards.board import make_boards
 from uad_bench.boards.result import MetricKey, Result
 from uad_bench.errors import ConfigError
+from uad_bench.runs.record import WeightsOfRun
 
 BASELINES = ("random", "intensity")
 AUPRC = MetricKey("auprc")
@@ -109,6 +110,8 @@ def test_a_baseline_is_one_row_whatever_the_budget():
         ({"size": 64}, "size=64"),
         ({"scaling": "other"}, "scaling=other"),
         ({"field_of_view": 99.0}, "field_of_view=99.0"),
+        ({"centre": "image"}, "centre=image"),
+        ({"resample": "adaptive"}, "resample=adaptive"),
     ],
 )
 @pytest.mark.parametrize("method", ["ae", "intensity"])
@@ -118,6 +121,14 @@ def test_a_run_on_other_working_slices_is_another_row_and_replaces_none(method, 
     (older,) = (r for r in made.rows if r.label.startswith(method) and told not in r.label and "-" not in r.label)
     assert older.number(AUPRC).value == (0.6 if method == "ae" else 0.4)
     assert row(made, f"{method} ({told})").number(AUPRC).value == 0.5
+
+
+def test_a_run_from_other_weights_is_another_row():
+    own = made_result("ae")
+    weights = WeightsOfRun(run="other/ae/seed0-89abcdef", checkpoint="c" * 64, further=False)
+    method = own.record.method.model_copy(update={"weights": weights})
+    made = board(own, replace(own, record=own.record.model_copy(update={"method": method})))
+    assert [r.label for r in made.rows][:2] == ["ae", "ae from other/ae/seed0-89abcdef"]
 
 
 def test_equal_maps_of_all_seeds_are_marked():

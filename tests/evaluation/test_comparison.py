@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.scored import Scored, noisy, values
-from uad_bench.boards.comparison import compare, sentence
-from uad_bench.boards.method_scores import require_same, setting_name
+from uad_bench.boards.comparison import PairComparison, _all_pairs, compare, sentence
+from uad_bench.boards.method_scores import MethodScores, require_same, setting_name
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
 from uad_bench.runs.folder import Run
@@ -58,6 +58,31 @@ def test_p_values_are_adjusted_for_all_pairs(scored: Scored):
     smallest = min(alone, key=alone.__getitem__)
     assert together[smallest] == pytest.approx(min(1, 3 * alone[smallest]))
     assert all(together[pair] >= alone[pair] for pair in alone)
+
+
+def test_sign_flips_are_adjusted_for_all_pairs_too():
+    patients = {f"P{i}": float(i) for i in range(8)}
+    replicates = np.arange(8.0)
+    methods = [
+        MethodScores(name, {0: mean}, replicates, {p: v + mean for p, v in patients.items()}, trained=False)
+        for name, mean in (("a", 3.0), ("b", 2.0), ("c", 1.0))
+    ]
+    alone = _all_pairs("auprc@all/pooled", methods[:2], 1.0, 8).pairs[0].patient_p
+    assert [pair.patient_p for pair in _all_pairs("auprc@all/pooled", methods, 1.0, 8).pairs] == [3 * alone] * 3
+
+
+@pytest.mark.parametrize(
+    ("p", "retrained", "shown"),
+    [(0.01, None, True), (0.01, (0.1, 0.3), True), (0.01, (-0.1, 0.3), False), (0.05, None, False)],
+)
+def test_a_difference_is_shown_over_patients_and_over_retraining_where_there_are_seeds(p, retrained, shown):
+    unknown = dict.fromkeys(
+        ("patient_difference", "patient_p", "shift", "wilcoxon_p", "patients_needed", "seeds_needed")
+    )
+    pair = PairComparison(
+        first="a", second="b", difference=0.2, low=0.1, high=0.3, p=p, retrained=retrained, n_patients=9, **unknown
+    )
+    assert pair.shown is shown
 
 
 def test_a_metric_at_a_threshold_takes_its_columns(scored: Scored):

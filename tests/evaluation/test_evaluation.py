@@ -1,5 +1,6 @@
 """Known answers through the whole way: maps on disk, references, thresholds, record."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,17 @@ def test_every_lesion_and_false_positive_is_listed_with_its_place_and_scores():
     assert [row.subject for row in found.false_positives] == ["P1", "P3"]
     one = found.false_positives[0]
     assert (one.volume_mm3, one.x_mm, one.y_mm, one.z_mm, one.slice, one.max_score) == (64, 7.5, 7.5, 1.5, 2, 4)
+
+
+def test_volumes_are_in_millilitres_of_voxels_that_are_no_cubes():
+    anomaly = lesion_of(0)
+    reference = replace(reference_of(0), spacing=(0.5, 2.0, 3.0))
+    scores = anomaly + 2 * np.roll(anomaly, 4, axis=0)  # 24 false voxels above 24 true ones
+    cases = Cases(references={"P0": reference}, read=lambda _: scores.astype(np.float32), protocol=Protocol())
+    (subject,) = evaluate(cases, val=(), test=("P0",)).subjects
+    assert subject.anomaly_mm3 == 24 * 3
+    assert subject.measures["lesion_ml"].value == pytest.approx(0.072)
+    assert subject.measures["false_positive_ml@oracle"].value == pytest.approx(0.072)
 
 
 def test_half_of_the_lesion_free_slices_raise_an_alarm():

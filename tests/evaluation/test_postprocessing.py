@@ -30,6 +30,12 @@ def test_eroding_a_square_by_two_leaves_its_inner_square(element: str, left: int
     assert (kept[:, :, 0] == 1).sum() == left
 
 
+@pytest.mark.parametrize("element", ["disk", "cross", "mean95"])
+def test_the_end_of_the_image_erodes_nothing(element: str):
+    scores = np.arange(864, dtype=np.float32).reshape(SHAPE)
+    assert np.array_equal(Erode(radius=2, element=element).apply(scores, np.ones(SHAPE, bool)), scores)
+
+
 def test_radius_zero_masks_with_the_brain_itself():
     scores = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE) + 1
     kept = Erode(radius=0).apply(scores, brain_of(0))

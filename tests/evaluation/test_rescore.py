@@ -10,9 +10,11 @@ from sklearn.metrics import average_precision_score
 from tests.scored import Scored, brain_of, lesion_of, noisy, values
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError, VerificationError
-from uad_bench.evaluation.rescore import crosswalk, read_rescored, rescore
+from uad_bench.evaluation.protocol import load_protocol
+from uad_bench.evaluation.rescore import Rescoring, _rules, crosswalk, is_current, read_rescored, rescore
 from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.folder import Run
+from uad_bench.runs.record import METRICS_VERSION
 
 TEST = range(3, 11)
 
@@ -91,6 +93,12 @@ def test_stored_replicates_come_back_with_their_numbers(run: Run, scored: Scored
     replicates = found[1]["auprc@all/pooled"]
     interval = t_interval(row.value, replicates, n_patients=row.n_subjects, proportion=True)
     assert (interval.low, interval.high) == (row.low, row.high)
+
+
+@pytest.mark.parametrize(("version", "changed", "current"), [(None, "", True), (1, "", False), (None, "x", False)])
+def test_results_of_another_metrics_version_or_protocol_file_are_not_current(version, changed, current):
+    rules = {"rules": _rules(load_protocol("volume")) + changed, "metrics_version": version or METRICS_VERSION}
+    assert is_current(Rescoring(schema=1, run="r", protocol="volume", chain="none", **rules)) is current
 
 
 def test_one_run_fills_the_cross_walk_and_gaps_say_why(run: Run, scored: Scored):

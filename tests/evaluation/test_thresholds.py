@@ -84,6 +84,16 @@ def test_without_healthy_patients_the_worst_lesion_free_slice_of_each_counts():
     assert patient_alarms(margin, sorted(cases.references)).tolist() == [0, 0, 0]
 
 
+def test_the_best_dice_is_that_of_validation_patients_with_lesions_whatever_healthy_ones_score():
+    def score(i: int) -> np.ndarray:
+        return np.full(SHAPE, 3, np.float32) if i else 2 * lesion_of(0).astype(np.float32)
+
+    cases = cases_of([lesion_of(0), np.zeros(SHAPE, bool)], score)
+    found = choose_thresholds(cases, ("P0", "P1"), count_ranks_of(np.ones(2, np.float32), np.array([True, False])))
+    assert (found["valDice"].value, found["valDice"].realised) == (2, 1)
+    assert found["hFPR5"].value > 3  # they do count among healthy voxels
+
+
 def test_a_conformal_threshold_lies_above_the_scores_it_was_chosen_on_as_far_as_it_promises():
     twenty, ten, five = conformal_thresholds(np.arange(9.0))
     assert (ten.value > 8, ten.realised, five.undefined) == (True, 0, "too_few_patients")

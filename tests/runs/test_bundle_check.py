@@ -148,6 +148,12 @@ def test_a_member_that_the_index_does_not_state_is_refused(sound: Path):
         check_bundle(changed)
 
 
+def test_a_member_that_the_index_states_and_that_is_not_there_is_refused(sound: Path):
+    changed = rewritten(sound, lambda m: m.pop("metrics.csv"), index=False)
+    with pytest.raises(VerificationError, match=r"'metrics.csv' is listed but absent"):
+        check_bundle(changed)
+
+
 def test_a_symbolic_link_is_refused(sound: Path, tmp_path: Path):
     link = ZipInfo("maps/P0.npy")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
