@@ -8,8 +8,8 @@ import numpy as np
 
 from uad_bench.boards.result import Result
 from uad_bench.runs.folder import Run
+from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.record import METRICS_VERSION, RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment
 
 PATIENTS = tuple(f"P{i:02d}" for i in range(20))
 KEYS = ("auprc@all/pooled", "dice@hFPR5/pooled")

@@ -7,7 +7,7 @@ import pytest
 from tests.made_results import made_record, write_run
 from uad_bench.benchmark.estimate import announce
 from uad_bench.config import load_task
-from uad_bench.data.splits import Split
+from uad_bench.data.split import Split
 from uad_bench.method import Budget
 
 

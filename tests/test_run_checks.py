@@ -15,8 +15,8 @@ from uad_bench.execution.isolation import WorkerProcess
 from uad_bench.output.caption import setting
 from uad_bench.plugins.registry import baseline_methods
 from uad_bench.runs.identity import identify
+from uad_bench.runs.origin import identifying_fields
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.stored_experiment import identifying_fields
 
 
 @pytest.fixture

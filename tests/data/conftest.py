@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from uad_bench.data.census import SubjectFacts, take_census
+from uad_bench.data.census import take_census
+from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.subject import Subject
 from uad_bench.datasets.brats import Brats
 

@@ -2,7 +2,7 @@
 
 from tests.tiny_bench import gather_tiny
 from uad_bench.config import change_task, load_task
-from uad_bench.runs.stored_experiment import identifying_fields
+from uad_bench.runs.origin import identifying_fields
 
 
 def test_fewer_training_patients_lie_in_the_larger_sets_and_the_others_keep_their_roles(tiny_data):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TinyBench, gather_tiny, result_files
-from uad_bench.benchmark.preflight import check_reconstructs
+from uad_bench.benchmark.started import check_reconstructs
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.reconstructions import document_path, read_reconstructions
 from uad_bench.files import write_json

@@ -8,7 +8,7 @@ from uad_bench.config import Experiment
 from uad_bench.data.cache import cache_root
 from uad_bench.data.cohort import Cohort
 from uad_bench.data.reference import build_references
-from uad_bench.data.splits import Split
+from uad_bench.data.split import Split
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.folds import pool_folds

@@ -13,7 +13,7 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
 from uad_bench.data.gate import check_splits
-from uad_bench.data.splits import Split
+from uad_bench.data.split import Split
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.evaluation.judging import judge

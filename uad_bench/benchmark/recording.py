@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from numpy.typing import NDArray
+
 from uad_bench.data.cohort_warnings import find_cohort_warnings
 from uad_bench.data.preparation import LATER
 from uad_bench.errors import MethodError
@@ -76,7 +78,7 @@ def write_tables(run: Run, result: Evaluation) -> None:
     """Write the tables of test patients, thresholds, lesions and false positives, and the jackknife replicates."""
     save_replicates(run, replicates_of(result))
     write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
-    write_text(run.sweep, _csv(_sweep_rows(result)))
+    write_text(run.sweep, _csv(_rows(asdict(sweep(result.counts)))))
     write_text(run.froc, _csv(_froc_rows(result.detection)))
     components = result.components
     write_text(run.lesions, _csv([_lesion_row(lesion) for lesion in components.lesions], LesionRow))
@@ -153,7 +155,7 @@ def _froc_rows(curves: DetectionCurves) -> list[dict[str, float]]:
         "lesion_sensitivity": curves.sensitivity()[0],
         "slice_alarm_rate": curves.alarms[0],
     }
-    return [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
+    return _rows(columns)
 
 
 def _lesion_row(lesion: LesionRow) -> dict[str, Any]:
@@ -162,9 +164,8 @@ def _lesion_row(lesion: LesionRow) -> dict[str, Any]:
     return {**row, "detected": int(lesion.detected), **{f"share@{policy}": share for policy, share in shares.items()}}
 
 
-def _sweep_rows(result: Evaluation) -> list[dict[str, float]]:
-    curve = asdict(sweep(result.counts))
-    return [dict(zip(curve, map(float, row), strict=True)) for row in zip(*curve.values(), strict=True)]
+def _rows(columns: Mapping[str, NDArray[Any]]) -> list[dict[str, float]]:
+    return [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _csv(rows: Sequence[Mapping[str, Any]], kind: type[ComponentRow] | None = None) -> str:

@@ -10,14 +10,20 @@ from uad_bench.benchmark.curves import check_tensorboard
 from uad_bench.benchmark.determinism import check_determinism
 from uad_bench.benchmark.estimate import announce
 from uad_bench.benchmark.nodes import follow, require_node
-from uad_bench.benchmark.preflight import check_modalities, check_protocol, check_reconstructs, check_split_name
 from uad_bench.benchmark.runner import Runner
-from uad_bench.benchmark.started import StartedMethod, started_method
+from uad_bench.benchmark.started import (
+    StartedMethod,
+    check_modalities,
+    check_reconstructs,
+    started_method,
+)
 from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
 from uad_bench.console import Reporter
 from uad_bench.data.cohort import Cohort, data_folder, gather, open_dataset
 from uad_bench.data.cohort_warnings import check_healthy, check_scans, find_cohort_warnings
+from uad_bench.data.split import load_split
 from uad_bench.errors import ConfigError, unknown
+from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.execution.isolation import Limits
 from uad_bench.execution.job import Job
 from uad_bench.plugins import registry
@@ -80,8 +86,9 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
     if ad_hoc:
         main = replace(main, params={**ad_hoc.params, **main.params})
     origin = resolve_origin(request)
-    check_protocol(main.task)
-    check_split_name(main.task)
+    load_protocol(main.task.protocol)  # refuses one that does not exist, before the long part
+    if main.task.split not in {"hash", "dataset"}:
+        load_split(main.task.split)
     if request.tensorboard:
         check_tensorboard()
     device = resolve_device(request.device)

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from uad_bench.benchmark.curves import curves
 from uad_bench.benchmark.nodes import ALONE, Node
-from uad_bench.benchmark.preflight import check_modalities
 from uad_bench.benchmark.recording import make_record
-from uad_bench.benchmark.started import StartedMethod, access_for, is_bound
+from uad_bench.benchmark.started import StartedMethod, access_for, check_modalities, is_bound
 from uad_bench.config import Experiment
 from uad_bench.data.cache import cache_root
 from uad_bench.data.cohort import Cohort
 from uad_bench.data.cohort_warnings import check_healthy
 from uad_bench.data.gate import check_checkpoint, training_manifest
+from uad_bench.data.preparation import Preprocessing
 from uad_bench.data.reference import build_references
-from uad_bench.data.slices import Preprocessing
 from uad_bench.data.store import SliceStore
 from uad_bench.data.supervision import ANOMALY, prepare_masks
 from uad_bench.errors import MethodError, UadBenchError

@@ -17,7 +17,8 @@ from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
 from uad_bench.data.gate import check_splits
 from uad_bench.data.slices import has_clean_slice
-from uad_bench.data.splits import Split, unseen_split
+from uad_bench.data.split import Split
+from uad_bench.data.splits import unseen_split
 from uad_bench.data.subject import Subject
 from uad_bench.errors import ConfigError
 from uad_bench.execution.isolation import Limits

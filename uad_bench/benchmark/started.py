@@ -1,4 +1,4 @@
-"""Starts a method's process before any patient is read, so that wrong settings are reported early."""
+"""Starts a method before any patient is read, so that wrong settings and missing abilities are reported early."""
 
 import contextlib
 import shutil
@@ -13,7 +13,7 @@ from uad_bench.data.cache import cache_root, writing
 from uad_bench.data.store import FOLDER
 from uad_bench.data.subject import Subject
 from uad_bench.data.supervision import ANOMALY
-from uad_bench.errors import MethodError
+from uad_bench.errors import ConfigError, MethodError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.isolation import Limits, WorkerProcess
 from uad_bench.files import storage_error
@@ -124,3 +124,22 @@ def _make_folder(root: Path) -> Path:
     except OSError as error:
         raise storage_error(root, error) from error
     return folder
+
+
+def check_reconstructs(entry: Entry, needs: Described | None) -> None:
+    """Refuse a method without pseudo-healthy images; a method that is not described yet is not refused."""
+    if entry.live is not None:
+        offered = callable(getattr(entry.live, "reconstruct", None))
+    else:
+        offered = not entry.command and (needs is None or needs.reconstructs)
+    if not offered:
+        raise ConfigError(
+            f"method {entry.name} has no pseudo-healthy images: run it without --reconstructions, or add "
+            "reconstruct(batch) to it (see uad_bench.method)"
+        )
+
+
+def check_modalities(method: str, needed: set[str], available: tuple[str, ...]) -> None:
+    """Refuse a method that needs a modality that the task lacks."""
+    if lacking := sorted(needed - set(available)):
+        raise ConfigError(f"method {method} needs {', '.join(lacking)}; the task has {', '.join(available)}")

@@ -8,28 +8,25 @@ from uad_bench.boards.result import Result
 from uad_bench.errors import ConfigError
 from uad_bench.runs.record import RunRecord
 
-ASPECTS: Mapping[str, Callable[[RunRecord], object]] = {
-    "data": lambda r: r.task.data_digest,
-    "modalities of the gate": lambda r: tuple(sorted(r.task.modalities or ())),
-    "split": lambda r: r.task.split.digest,
-    "test patients": lambda r: r.subjects.test,
-    "protocol": lambda r: r.task.protocol_digest or r.task.protocol,
-    "slices": lambda r: r.task.slices,
-    "pair": lambda r: r.task.pair,
-    "metrics version": lambda r: r.metrics_version,
-}
-"""Properties that determine which voxels are counted and how; the protocol defines the region."""
+Values = tuple[Callable[[RunRecord], object], Callable[[RunRecord], str]]
 
-WORDS: Mapping[str, Callable[[RunRecord], str]] = {
-    "data": lambda r: f"data {r.task.data_digest[:12]}",
-    "modalities of the gate": lambda r: f"gate {', '.join(r.task.modalities or ())}",
-    "split": lambda r: f"split {r.task.split.name} ({r.task.split.digest[:8]})",
-    "test patients": lambda r: f"{len(r.subjects.test)} test patients",
-    "protocol": lambda r: f"protocol {r.task.protocol}",
-    "slices": lambda r: "slices {} to {}".format(*r.task.slices) if r.task.slices else "all slices",
-    "pair": lambda r: f"pair {' to '.join(r.task.pair)}",
-    "metrics version": lambda r: f"metrics version {r.metrics_version}",
+ASPECTS: Mapping[str, Values] = {
+    "data": (lambda r: r.task.data_digest, lambda r: f"data {r.task.data_digest[:12]}"),
+    "modalities of the gate": (
+        lambda r: tuple(sorted(r.task.modalities or ())),
+        lambda r: f"gate {', '.join(r.task.modalities or ())}",
+    ),
+    "split": (lambda r: r.task.split.digest, lambda r: f"split {r.task.split.name} ({r.task.split.digest[:8]})"),
+    "test patients": (lambda r: r.subjects.test, lambda r: f"{len(r.subjects.test)} test patients"),
+    "protocol": (lambda r: r.task.protocol_digest or r.task.protocol, lambda r: f"protocol {r.task.protocol}"),
+    "slices": (
+        lambda r: r.task.slices,
+        lambda r: "slices {} to {}".format(*r.task.slices) if r.task.slices else "all slices",
+    ),
+    "pair": (lambda r: r.task.pair, lambda r: f"pair {' to '.join(r.task.pair)}"),
+    "metrics version": (lambda r: r.metrics_version, lambda r: f"metrics version {r.metrics_version}"),
 }
+"""What determines which voxels are counted and how (the protocol defines the region), as a value and in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,9 @@ def comparable_groups(results: Sequence[Result]) -> tuple[Group, ...]:
     for result in results:
         groups[identity(result.record)].append(result)
     apart = differing([group[0].record for group in groups.values()])
-    made = [Group(tuple(group), ", ".join(WORDS[name](group[0].record) for name in apart)) for group in groups.values()]
+    made = [
+        Group(tuple(group), ", ".join(ASPECTS[name][1](group[0].record) for name in apart)) for group in groups.values()
+    ]
     return tuple(sorted(made, key=_weight, reverse=True))
 
 
@@ -76,12 +75,12 @@ def require_comparable(results: Sequence[Result]) -> None:
 
 def identity(record: RunRecord) -> tuple[object, ...]:
     """Values of `ASPECTS`."""
-    return tuple(of(record) for of in ASPECTS.values())
+    return tuple(of(record) for of, _ in ASPECTS.values())
 
 
 def differing(records: Sequence[RunRecord]) -> list[str]:
     """Names of the aspects in which these records differ."""
-    return [name for name, of in ASPECTS.items() if any(of(record) != of(records[0]) for record in records)]
+    return [name for name, (of, _) in ASPECTS.items() if any(of(record) != of(records[0]) for record in records)]
 
 
 def list_runs(records: Sequence[RunRecord]) -> str:

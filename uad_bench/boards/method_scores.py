@@ -1,6 +1,5 @@
 """Scores of a method for comparison, read from its runs: values per seed, jackknife replicates, values per patient."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -15,7 +14,7 @@ from uad_bench.errors import ConfigError, unknown
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import untouched_record
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.tables import load_replicates
+from uad_bench.runs.tables import load_replicates, parse_number, read_rows
 
 Values = NDArray[np.float64]
 
@@ -104,18 +103,5 @@ def scores_of(name: str, members: Sequence[tuple[Run, RunRecord]], metric: str, 
 
 def _patients(run: Run, metric: str) -> dict[str, float]:
     """The metric per patient, NaN where it is undefined; with folds, from the fold that tested the patient."""
-    table: dict[str, float] = {}
-    for part in run.folds or (run,):
-        with part.metrics.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                text = row.get(metric, "")
-                table[row["subject"]] = float(text) if _is_number(text) else float("nan")
-    return table
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    rows = (row for part in run.folds or (run,) for row in read_rows(part.metrics))
+    return {row["subject"]: parse_number(row.get(metric)) for row in rows}

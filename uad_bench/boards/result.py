@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.runs.metric_rows import MetricRow, find_row, key_of
+from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment
 
 Values = NDArray[np.float64]
 

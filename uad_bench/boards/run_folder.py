@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.integrity import untouched_record
 from uad_bench.runs.metric_rows import MetricRow
+from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.record import NO_NUMBERS, RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment
 from uad_bench.runs.tables import load_replicates
 
 CHAINS = ("none", "common")
@@ -51,16 +51,16 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
         VerificationError: its record, or a table in its folder, was changed after it was written.
     """
     record = untouched_record(run)
-    maps = _map_digests(run)
-    complete = record.status == "ok" and bool(maps) and all(_map_files(run).get(name) for name in maps)
+    maps = list(_stored_maps(run))
+    complete = record.status == "ok" and bool(maps) and all(path.exists() for _, path, _ in maps)
     if verify and complete:
-        _require_digests(run, maps)
+        _require_digests(run)
     rescored, draws = _rescored(run, record) if record.status == "ok" else ((), {})
     result = Result(
         record=record,
         replicates={**(load_replicates(run) if run.replicates.exists() and record.status == "ok" else {}), **draws},
         rescored=rescored,
-        maps=maps,
+        maps={name: digest for name, _, digest in maps},
         experiment=_experiment(run),
         verified=verify and complete,
         present=complete,
@@ -92,25 +92,16 @@ def _rescored(run: Run, record: RunRecord) -> tuple[tuple[MetricRow, ...], dict[
     return tuple(rows), replicates
 
 
-def _map_digests(run: Run) -> dict[str, str]:
-    """SHA-256 by subject; with folds, by fold and subject, because validation patients are scored in several folds."""
-    if run.folds:
-        return {f"{fold.path.name}/{name}": d for fold in run.folds for name, d in _map_digests(fold).items()}
-    if not run.manifest.exists():
-        return {}
-    return {name: stored.sha256 for name, stored in Manifest.read(run.manifest).maps.items()}
+def _stored_maps(run: Run) -> Iterator[tuple[str, Path, str]]:
+    """Name, file and SHA-256 of each map; with folds, the name contains the fold, since they share patients."""
+    for part in run.folds or (run,):
+        prefix = f"{part.path.name}/" if run.folds else ""
+        maps = Manifest.read(part.manifest).maps if part.manifest.exists() else {}
+        yield from ((f"{prefix}{name}", part.map(name), stored.sha256) for name, stored in maps.items())
 
 
-def _map_files(run: Run) -> dict[str, Path]:
-    """Existing maps by the same names as their digests."""
-    if run.folds:
-        return {f"{fold.path.name}/{name}": path for fold in run.folds for name, path in _map_files(fold).items()}
-    names: Sequence[str] = list(_map_digests(run))
-    return {name: run.map(name) for name in names if run.map(name).exists()}
-
-
-def _require_digests(run: Run, digests: dict[str, str]) -> None:
-    changed = [name for name, path in _map_files(run).items() if digest_file(path) != digests[name]]
+def _require_digests(run: Run) -> None:
+    changed = [name for name, path, digest in _stored_maps(run) if digest_file(path) != digest]
     if changed:
         raise VerificationError(
             f"{run.path}: the score map of {', '.join(changed[:3])} was changed after it was written; "

@@ -7,8 +7,7 @@ leaderboards/<task>/comparison.json           generated: ranks, and p-values of 
 leaderboards/<task>/reported.toml             written by hand: results quoted from papers
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,17 +18,15 @@ from uad_bench.boards.result import MetricKey, Result, Values
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import atomic, read_json, safe_name, write_json
-from uad_bench.runs.document import Document
+from uad_bench.runs.document import Document, without_paths
 from uad_bench.runs.metric_rows import MetricRow
+from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.record import RunRecord, record_digest
-from uad_bench.runs.stored_experiment import StoredExperiment
 from uad_bench.runs.tables import current
 
 KEPT = (MetricKey("auprc"), MetricKey("dice", "hFPR5"))
 GENERATED = {"comparison.json"}
 BOARD = "board"
-
-_PATH = re.compile(r"(?<![\w.:/])(?:~|[A-Za-z]:)?/(?:[^\s/'\"`:,;]+/)+")
 
 
 class Provenance(Document):
@@ -106,17 +103,6 @@ def read_stored(folder: Path) -> list[Result]:
     if not files:
         raise ConfigError(f"{folder}: no leaderboard here; create one with: uad-bench leaderboard build --task NAME")
     return [_read(path) for path in files]
-
-
-def without_paths(value: Any) -> Any:
-    """The same JSON value with every absolute path reduced to its file name."""
-    if isinstance(value, str):
-        return _PATH.sub("", value)
-    if isinstance(value, Mapping):
-        return {key: without_paths(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_paths(item) for item in value]
-    return value
 
 
 def _kept_keys(result: Result) -> list[str]:

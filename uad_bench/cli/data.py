@@ -157,7 +157,7 @@ def _bytes(size: str) -> int:
 
 
 def _disagreement(first: str, second: str) -> dict[str, Any]:
-    from uad_bench.data.splits import disagreement, load_split
+    from uad_bench.data.split import disagreement, load_split
 
     found = disagreement(load_split(first), load_split(second))
     pairs = [{first: roles[0], second: roles[1], "patients": count} for roles, count in found.pairs.items()]

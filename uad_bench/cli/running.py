@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from uad_bench.benchmark.request import AdHocMethod, Request
 
 
+TimeLimit = Annotated[
+    float | None, typer.Option(min=0, metavar="S", help="Stop a method after this many seconds per stage.")
+]
+MemoryLimit = Annotated[float | None, typer.Option(min=0, metavar="MIB", help="Stop a method above this memory (MiB).")]
+
+
 def run(
     method: Annotated[
         str | None,
@@ -66,12 +72,8 @@ def run(
     gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs (per machine) for training and scoring.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Number of machines; outside a job, submits one to Slurm.")] = 1,
     baselines: Annotated[bool, typer.Option(help="Also run the untrained baselines.")] = True,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0, metavar="S", help="Stop a method after this many seconds per stage.")
-    ] = None,
-    memory_limit: Annotated[
-        float | None, typer.Option(min=0, metavar="MIB", help="Stop a method above this memory (MiB).")
-    ] = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
     check_determinism: Annotated[
         bool, typer.Option("--check-determinism", help="Run twice and compare the results byte for byte.")
     ] = False,
@@ -215,12 +217,8 @@ def score(
     ] = None,
     plugin: Plugins = None,
     device: Device = "auto",
-    time_limit: Annotated[
-        float | None, typer.Option(min=0, metavar="S", help="Stop the method after this many seconds per stage.")
-    ] = None,
-    memory_limit: Annotated[
-        float | None, typer.Option(min=0, metavar="MIB", help="Stop it above this memory (MiB).")
-    ] = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
     runs: Runs = RUNS,
     json: AsJson = False,
 ) -> int:

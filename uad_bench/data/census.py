@@ -17,8 +17,6 @@ from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import safe_name
 from uad_bench.method import Modality, Progress, Report
 
-__all__ = ["Problem", "SubjectFacts", "Survey", "data_digest", "survey", "take_census"]
-
 VERSION = 2  # increase it when the meaning of a fact changes, so that cached entries are recomputed
 SHOWN_PROBLEMS = 20
 
@@ -102,7 +100,7 @@ def _cached_inspection(subject: Subject, modalities: Sequence[Modality], kept: C
     key = _key(subject, modalities)
     try:
         return SubjectFacts.from_json(kept.read(key)), []
-    except (ConfigError, TypeError):  # absent, or written by another version
+    except (ConfigError, ValueError):  # absent, or written by another version
         facts, problems = inspect(subject, modalities)
     if facts:
         kept.write(key, {}, facts.to_json())

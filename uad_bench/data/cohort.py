@@ -14,11 +14,14 @@ from pydantic import create_model
 
 from uad_bench.config import STRICT, Task, validate
 from uad_bench.data.cache import cache_root
-from uad_bench.data.census import SubjectFacts, data_digest, take_census
+from uad_bench.data.census import data_digest, take_census
+from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import DuplicatePair, check_splits
 from uad_bench.data.perturbation import Perturbation, perturb_subjects
-from uad_bench.data.slices import HealthyRule, Preprocessing, has_clean_slice, healthy_keys, scored_slices
-from uad_bench.data.splits import Split, apply_split, fold_splits, hash_split, load_split, unit_hash
+from uad_bench.data.preparation import Preprocessing
+from uad_bench.data.slices import HealthyRule, has_clean_slice, healthy_keys, scored_slices
+from uad_bench.data.split import Split, apply_split, load_split
+from uad_bench.data.splits import fold_splits, hash_split, unit_hash
 from uad_bench.data.store import SliceStore
 from uad_bench.data.subject import ImageFile, Subject, patient_id
 from uad_bench.errors import ConfigError, DataError

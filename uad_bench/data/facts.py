@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from uad_bench.digests import digest_json
 from uad_bench.method import Modality
@@ -111,14 +114,15 @@ class SubjectFacts:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Restore facts from the values of `to_json`."""
-        return cls(**{key: _tuples(value) for key, value in values.items()})
+    def from_json(cls, values: Mapping[str, Any]) -> "SubjectFacts":
+        """Restore facts from the values of `to_json`.
+
+        Raises:
+            ValueError: a value is missing or of another type.
+        """
+        return _model().validate_python(values)
 
 
-def _tuples(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return value
+@cache
+def _model() -> TypeAdapter[SubjectFacts]:
+    return TypeAdapter(SubjectFacts)

@@ -176,7 +176,7 @@ def _facts(subject: Subject, images: Mapping[str, Volume], brain: Mask, label: V
     return SubjectFacts(
         id=subject.id,
         patient=subject.patient,
-        shape=_triple(brain.shape),
+        shape=(brain.shape[0], brain.shape[1], brain.shape[2]),
         spacing=first.spacing,
         affine=tuple(tuple(map(float, row)) for row in first.affine),
         orientation=first.stored.codes,
@@ -233,8 +233,3 @@ def _file_sizes(subject: Subject, images: Iterable[str]) -> dict[str, int]:
         "brain_mask": subject.brain_mask,
     }
     return {role: file.path.stat().st_size for role, file in files.items() if file}
-
-
-def _triple(shape: tuple[int, ...]) -> Triple:
-    x, y, z = shape
-    return x, y, z

@@ -7,18 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.preparation import Preprocessing
 from uad_bench.method import SliceKey
-
-__all__ = [
-    "HealthyRule",
-    "Preprocessing",
-    "SliceCounts",
-    "count_slices",
-    "has_clean_slice",
-    "healthy_keys",
-    "scored_slices",
-]
 
 Range = tuple[int, int] | None
 

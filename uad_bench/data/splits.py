@@ -6,30 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from uad_bench.data.split import (
     ROLES,
-    Disagreement,
     Split,
-    apply_split,
-    disagreement,
-    load_split,
-    named_split,
-    split_names,
 )
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError
-
-__all__ = [
-    "Disagreement",
-    "Split",
-    "apply_split",
-    "disagreement",
-    "fold_splits",
-    "hash_split",
-    "load_split",
-    "named_split",
-    "split_names",
-    "unit_hash",
-    "unseen_split",
-]
 
 TEST_SHARE, VAL_SHARE = 0.20, 0.05
 SMALL_COHORT = 200  # labelled patients; below this number roles are assigned by rank

@@ -13,7 +13,7 @@ import numpy as np
 from uad_bench.data.cache import Cache, cache_root
 from uad_bench.data.cohort import Cohort, read_input
 from uad_bench.data.reference import build_references
-from uad_bench.data.splits import Split
+from uad_bench.data.split import Split
 from uad_bench.evaluation.cases import Cases, ScoreMap
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.data.census import SubjectFacts
+from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import read_volume
 from uad_bench.errors import DataError, MethodError

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort
-from uad_bench.data.splits import Split
+from uad_bench.data.split import Split
 from uad_bench.evaluation.reconstructions import read_reconstructions
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.events import Described

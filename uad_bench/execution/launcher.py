@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from uad_bench.execution import landlock, mount_namespace
+from uad_bench.execution import linux
 from uad_bench.execution.linux import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, set_process_option
 
 FAILED = 125
@@ -38,7 +38,7 @@ def main() -> NoReturn:
     try:
         if isolation == "mount-namespace":
             _end_alike(_run_in_namespaces(access, command))
-        restrict = {"landlock": lambda: landlock.restrict(access)}.get(isolation, lambda: None)
+        restrict = {"landlock": lambda: linux.restrict(access)}.get(isolation, lambda: None)
         _end_alike(_run_restricted(restrict, command))
     except OSError as error:
         os._exit(_failed(error))
@@ -47,12 +47,12 @@ def main() -> NoReturn:
 def _run_in_namespaces(access: Access, command: list[str]) -> int:
     """Run it below the first process of a PID namespace: when that ends, the kernel ends all the others."""
     set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
-    mount_namespace.enter(access)
+    linux.enter(access)
     read_end, write_end = os.pipe()
 
     def be_first() -> None:
         set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
-        mount_namespace.lock()
+        linux.lock()
         os.write(write_end, _wait_for(_start(command)).to_bytes(4, sys.byteorder))
 
     first = _fork(be_first)

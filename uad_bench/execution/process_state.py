@@ -47,13 +47,10 @@ PARTS: dict[str, Accessor] = {
 
 def changes(work: Callable[[], object]) -> list[str]:
     """Run `work` and return the parts of the state that it changed; the state is restored."""
-    before = {name: part.read() for name, part in PARTS.items()}
-    try:
+    with preserved():
+        before = {name: part.read() for name, part in PARTS.items()}
         work()
         return [name for name, part in PARTS.items() if part.read() != before[name]]
-    finally:
-        for name, part in PARTS.items():
-            part.restore(before[name])
 
 
 @contextmanager

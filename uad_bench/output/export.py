@@ -1,8 +1,8 @@
 """Export of a run: score maps and masks in the space of the original scans, and text for a paper."""
 
+import gzip
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ def export_run(
     written: list[Path] = []
     for part in parts:
         for subject in part.split.test:
-            written += _export_subject(part, subject, _Names.of(part, subject, folder, policy, layout), policy)
+            written += _export_subject(part, subject, _files(part, subject, folder, policy, layout), policy)
             report(Progress("exporting", len(written) // 2, total))
     if layout == "bids":
         written += _describe_dataset(folder, record, policy)
@@ -69,22 +69,16 @@ def export_run(
     return [*written, folder / "methods.md", folder / "references.bib"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The files of one patient."""
-
-    scores: Path
-    mask: Path
-
-    @classmethod
-    def of(cls, part: Stored, subject: str, folder: Path, policy: str, layout: Layout) -> "_Names":
-        if layout == "nifti":
-            name = safe_name(subject, "subject")
-            return cls(folder / f"{name}_scores.nii.gz", folder / f"{name}_mask-{policy}.nii.gz")
-        sub, method = f"sub-{_label(subject.removeprefix('sub-'))}", _label(part.record.method.name)
-        stem = folder / sub / "anat" / f"{sub}_desc-{method}"
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        return cls(stem.with_name(f"{stem.name}_probseg.nii.gz"), stem.with_name(f"{stem.name}_mask.nii.gz"))
+def _files(part: Stored, subject: str, folder: Path, policy: str, layout: Layout) -> tuple[Path, Path]:
+    """The files of a patient's score map and mask."""
+    if layout == "nifti":
+        name = safe_name(subject, "subject")
+        return folder / f"{name}_scores.nii.gz", folder / f"{name}_mask-{policy}.nii.gz"
+    sub, method = f"sub-{_label(subject.removeprefix('sub-'))}", _label(part.record.method.name)
+    anatomical = folder / sub / "anat"
+    anatomical.mkdir(parents=True, exist_ok=True)
+    stem = f"{sub}_desc-{method}"
+    return anatomical / f"{stem}_probseg.nii.gz", anatomical / f"{stem}_mask.nii.gz"
 
 
 def _label(name: str) -> str:
@@ -129,7 +123,7 @@ def _describe_dataset(folder: Path, record: RunRecord, policy: str) -> Iterator[
         yield folder / f"{name}.json"
 
 
-def _export_subject(part: Stored, subject: str, names: _Names, policy: str) -> Iterator[Path]:
+def _export_subject(part: Stored, subject: str, files: tuple[Path, Path], policy: str) -> Iterator[Path]:
     known = part.cohort.subjects[subject]
     source = known.images[part.cohort.task.pair[0]]
     scores = np.load(part.run.map(subject), allow_pickle=False)
@@ -141,8 +135,8 @@ def _export_subject(part: Stored, subject: str, names: _Names, policy: str) -> I
     (x0, y0, z0), (x1, y1, z1) = reference.box
     counted[x0:x1, y0:y1, z0:z1] = reference.brain | reference.anomaly
     mask = (counted & (scores >= _threshold(part, policy))).astype(np.uint8)
-    yield write_beside(scores, source, names.scores)
-    yield write_beside(mask, source, names.mask)
+    yield write_beside(scores, source, files[0])
+    yield write_beside(mask, source, files[1])
 
 
 def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
@@ -156,15 +150,8 @@ def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
     image.set_sform(orientation.affine, sform or qform or 1)
     image.set_qform(orientation.affine, qform)
     with atomic(path) as file:
-        file.write(_gzip(image.to_bytes()))
+        file.write(gzip.compress(image.to_bytes(), 6, mtime=0))  # without a date: the same map gives the same bytes
     return path
-
-
-def _gzip(content: bytes) -> bytes:
-    """Compressed without a date, so that the same map gives the same bytes."""
-    import gzip
-
-    return gzip.compress(content, 6, mtime=0)
 
 
 def _threshold(part: Stored, policy: str) -> np.float32:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from uad_bench.errors import ConfigError
 from uad_bench.files import atomic, prepare_output, read_json
 from uad_bench.runs.checkpoints import Manifest, is_intact, read_description
-from uad_bench.runs.document import hide_paths
+from uad_bench.runs.document import hide_paths, without_paths
 from uad_bench.runs.folder import Run
 from uad_bench.version import VERSION
 
@@ -88,7 +88,7 @@ def _members(
     for part in (run, *run.folds):
         prefix = "" if part is run else f"{part.path.name}/"
         yield f"{prefix}{run.record.name}", part.record.read_bytes()
-        yield f"{prefix}{run.experiment.name}", _json(_without_paths(read_json(part.experiment)))
+        yield f"{prefix}{run.experiment.name}", _json(without_paths(read_json(part.experiment)))
         yield f"{prefix}{run.events.name}", _log(part)
         yield from ((f"{prefix}{name}", (part.path / name).read_bytes()) for name in _present(part))
         yield from _weights(part, prefix) if weights and not (part is run and run.folds) else ()
@@ -103,7 +103,7 @@ def _present(run: Run) -> list[str]:
 
 def _log(run: Run) -> bytes:
     """The event log, without paths."""
-    events = (_without_paths(event.to_json()) for event in run.read_events())
+    events = (without_paths(event.to_json()) for event in run.read_events())
     return "".join(json.dumps(event, allow_nan=False, ensure_ascii=False) + "\n" for event in events).encode()
 
 
@@ -128,17 +128,6 @@ def _maps(run: Run, prefix: str, levels: dict[str, Levels]) -> Iterator[tuple[st
 def _read_map(path: Path) -> NDArray[np.float32]:
     score_map: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
     return score_map
-
-
-def _without_paths(value: Any) -> Any:
-    match value:
-        case str():
-            return hide_paths(value)
-        case list():
-            return [_without_paths(item) for item in value]
-        case dict():
-            return {key: _without_paths(item) for key, item in value.items()}
-    return value
 
 
 def _json(value: Any) -> bytes:

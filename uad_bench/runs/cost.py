@@ -77,25 +77,26 @@ def _warm(events: Sequence[Event]) -> Iterator[Scored]:
             met.add(event.rank)
 
 
-def _sum_if_all(values: Iterable[float | None]) -> float | None:
-    """The sum, or None unless every part was measured."""
-    parts = list(values)
-    known = [part for part in parts if part is not None]
-    return sum(known) if parts and len(known) == len(parts) else None
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    return sum(known) if (known := _known(values)) else None
+
+
+def _sum_if_all(values: Iterable[float | None]) -> float | None:
+    """The sum, or None unless every part was measured."""
+    parts = list(values)
+    return None if None in parts else _sum(parts)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+    return fmean(known) if (known := _known(values)) else None
 
 
 def _largest(values: Iterable[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)
+    return max(_known(values), default=None)
 
 
 def _gpu_seconds(work: Sequence[Spent]) -> float | None:

@@ -68,6 +68,18 @@ def hide_paths(text: str) -> str:
     return PATH.sub(r"\1", text)
 
 
+def without_paths(value: Any) -> Any:
+    """A JSON value with `hide_paths` applied to each of its texts."""
+    match value:
+        case str():
+            return hide_paths(value)
+        case list() | tuple():
+            return [without_paths(item) for item in value]
+        case dict():
+            return {key: without_paths(item) for key, item in value.items()}
+    return value
+
+
 def hide_paths_in_command(arguments: Sequence[str]) -> list[str]:
     """The arguments of a command line with every path, also after `--option=`, shortened to its last component."""
     return [_shorten(argument) for argument in arguments]

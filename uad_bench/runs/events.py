@@ -155,24 +155,25 @@ class Scored(Spent):
     shape: tuple[int, ...]
 
 
-class Reconstructed(Event):
-    """A patient's pseudo-healthy image was stored; SHA-256 and size of its file, and its shape."""
+class Stored(Event):
+    """A file of voxels was stored; its SHA-256 and size, and the shape of the array."""
 
-    event: Literal["reconstructed"] = "reconstructed"
     subject: str
     sha256: str
     bytes: int
     shape: tuple[int, ...]
 
 
-class Imported(Event):
+class Reconstructed(Stored):
+    """A patient's pseudo-healthy image was stored."""
+
+    event: Literal["reconstructed"] = "reconstructed"
+
+
+class Imported(Stored):
     """A score map from another program was stored."""
 
     event: Literal["imported"] = "imported"
-    subject: str
-    sha256: str
-    bytes: int
-    shape: tuple[int, ...]
 
 
 class Remark(Event):

@@ -26,111 +26,53 @@ from uad_bench.runs.record import RunRecord, record_digest
 WAIT_S = 0.2
 
 
+class _File:
+    """A file or folder of a run."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: "Run", _: object) -> Path:
+        return run.path / self.name
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run on disk. Its path properties do not access files."""
 
     path: Path
 
+    experiment = _File("experiment.json")  # the requested experiment; its digest is part of the folder name
+    events = _File("events.jsonl")  # event log, one JSON object per line
+    checkpoint = _File("checkpoint.safetensors")  # weights of the trained method
+    snapshots = _File("training")  # training state of an unfinished fit
+    initial = _File("training/_initial.safetensors")  # weights from another run; deleted after training
+    maps = _File("maps")  # score maps, one file per subject
+    reconstructions = _File("reconstructions")  # pseudo-healthy images, one file per test subject
+    manifest = _File("MANIFEST.json")  # digests and shapes of the maps, and digest of the checkpoint
+    metrics = _File("metrics.csv")  # metrics per subject
+    sweep = _File("sweep.csv")  # precision, sensitivity, Dice and FPR at up to 1,000 thresholds
+    froc = _File("froc.csv")
+    lesions = _File("lesions.csv")
+    false_positives = _File("false_positives.csv")
+    replicates = _File("replicates.npy")  # jackknife replicates (n, K) float64 of the metrics listed in the record
+    record = _File("record.json")  # the result of the run, sufficient for a leaderboard
+    log = _File("method.log")  # output printed by the method, up to 1 MiB
+    local = _File("local.json")  # facts that hold on this machine only: the data folder
+    done = _File("DONE")  # marker of a complete run; written last
+
     @property
     def name(self) -> str:
         """`task/method/seed0-1a2b3c4d`, followed by `/fold0` for a fold."""
         return "/".join(self.path.parts[-4 if self.path.name.startswith("fold") else -3 :])
 
-    @property
-    def experiment(self) -> Path:
-        """The requested experiment; its digest is part of the folder name."""
-        return self.path / "experiment.json"
-
-    @property
-    def events(self) -> Path:
-        """Event log, one JSON object per line."""
-        return self.path / "events.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Weights of the trained method."""
-        return self.path / "checkpoint.safetensors"
-
-    @property
-    def snapshots(self) -> Path:
-        """Training state of an unfinished fit."""
-        return self.path / "training"
-
-    @property
-    def initial(self) -> Path:
-        """Initial weights from another run; deleted after training, with all of `snapshots`."""
-        return self.snapshots / "_initial.safetensors"
-
-    @property
-    def maps(self) -> Path:
-        """Score maps, one file per subject."""
-        return self.path / "maps"
-
     def map(self, subject: str) -> Path:
         """The subject's score map, (X, Y, Z) float32 in canonical orientation."""
         return self.maps / f"{safe_name(subject, 'subject')}.npy"
 
-    @property
-    def reconstructions(self) -> Path:
-        """Pseudo-healthy images, one file per test subject."""
-        return self.path / "reconstructions"
-
     def reconstruction(self, subject: str) -> Path:
         """The subject's pseudo-healthy image, (X, Y, Z) float32 in canonical orientation and the task's scale."""
         return self.reconstructions / f"{safe_name(subject, 'subject')}.npy"
-
-    @property
-    def manifest(self) -> Path:
-        """Digests and shapes of the maps, and digest of the checkpoint; written after all of them."""
-        return self.path / "MANIFEST.json"
-
-    @property
-    def metrics(self) -> Path:
-        """Metrics per subject."""
-        return self.path / "metrics.csv"
-
-    @property
-    def sweep(self) -> Path:
-        """Precision, sensitivity, Dice and FPR at up to 1,000 thresholds."""
-        return self.path / "sweep.csv"
-
-    @property
-    def froc(self) -> Path:
-        return self.path / "froc.csv"
-
-    @property
-    def lesions(self) -> Path:
-        return self.path / "lesions.csv"
-
-    @property
-    def false_positives(self) -> Path:
-        return self.path / "false_positives.csv"
-
-    @property
-    def replicates(self) -> Path:
-        """Jackknife replicates (n, K) float64 of the metrics listed in the record."""
-        return self.path / "replicates.npy"
-
-    @property
-    def record(self) -> Path:
-        """The result of the run, sufficient for a leaderboard."""
-        return self.path / "record.json"
-
-    @property
-    def log(self) -> Path:
-        """Output printed by the method, up to 1 MiB."""
-        return self.path / "method.log"
-
-    @property
-    def local(self) -> Path:
-        """Facts that hold on this machine only: the data folder."""
-        return self.path / "local.json"
-
-    @property
-    def done(self) -> Path:
-        """Marker of a complete run; written last."""
-        return self.path / "DONE"
 
     @property
     def finished(self) -> bool:

@@ -11,8 +11,7 @@ from uad_bench.files import read_json, safe_name
 from uad_bench.plugins.registry import Entry
 from uad_bench.plugins.source_digest import digest_source
 from uad_bench.runs.folder import Run, run_at
-from uad_bench.runs.origin import Origin
-from uad_bench.runs.stored_experiment import digest_protocol, identifying_fields, run_digest
+from uad_bench.runs.origin import Origin, digest_protocol, identifying_fields, run_digest
 
 SHOWN = 5
 

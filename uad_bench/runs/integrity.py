@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from uad_bench.data.splits import Split
+from uad_bench.data.split import Split
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, UadBenchError, VerificationError
 from uad_bench.files import read_json
 from uad_bench.runs.checkpoints import Manifest, StoredMap
 from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, Start, Stopped, fitted_of
 from uad_bench.runs.folder import Run
+from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.record import METRICS_VERSION, RunRecord, event_warnings, record_digest
-from uad_bench.runs.stored_experiment import StoredExperiment
 
 TOLERANCE = 1e-9  # relative; both implementations sum the same numbers in a different order
 

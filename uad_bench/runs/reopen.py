@@ -8,15 +8,15 @@ from uad_bench.config import Task
 from uad_bench.data.cache import cache_root
 from uad_bench.data.census import data_digest, take_census
 from uad_bench.data.cohort import Cohort, open_dataset
-from uad_bench.data.splits import Split
+from uad_bench.data.split import Split
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import write_json
 from uad_bench.method import Report
 from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import require_stored_maps
+from uad_bench.runs.origin import StoredExperiment, digest_protocol
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment, digest_protocol
 
 
 class LocalFacts(Document):

@@ -85,12 +85,12 @@ def read_patients(run: Run) -> Patients:
     rows = sorted((row for path in files for row in read_rows(path)), key=lambda row: row["subject"])
     columns = [name for name in rows[0] if name != "subject"] if rows else []
     names = tuple(row["subject"] for row in rows)
-    values = {column: np.array([_number(row.get(column)) for row in rows]) for column in columns}
+    values = {column: np.array([parse_number(row.get(column)) for row in rows]) for column in columns}
     reasons = {
         (column, row["subject"]): row[column]
         for row in rows
         for column in columns
-        if row.get(column) and np.isnan(_number(row[column]))
+        if row.get(column) and np.isnan(parse_number(row[column]))
     }
     return Patients(names, values, reasons)
 
@@ -101,10 +101,11 @@ def read_rows(path: Path) -> Sequence[Mapping[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _number(text: str | None) -> float:
+def parse_number(text: str | None) -> float:
+    """The number in a cell of a run's table; NaN for the reason code of an undefined metric."""
     try:
         return float(text or "nan")
-    except ValueError:  # the reason code of an undefined metric
+    except ValueError:
         return float("nan")
 
 

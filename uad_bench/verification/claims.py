@@ -9,8 +9,8 @@ from uad_bench.data.preparation import LATER
 from uad_bench.files import read_json
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import Finding
+from uad_bench.runs.origin import StoredExperiment, run_digest
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment, run_digest
 
 TASK = (
     "name", "dataset", "pair", "modalities", "slices", "size", "scaling", "field_of_view", "margin", "protocol"

@@ -16,8 +16,8 @@ from uad_bench.evaluation.rank_average import MOST, brain_scores
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import Finding
+from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.reopen import Stored
-from uad_bench.runs.stored_experiment import StoredExperiment
 
 CLOSE = 4 / MOST  # of ranks between 0 and 1: rounding, and the scores left out where there are many
 

@@ -10,8 +10,8 @@ from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import Finding
+from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.record import RunRecord
-from uad_bench.runs.stored_experiment import StoredExperiment
 
 
 def check_form(run: Run) -> list[Finding]:

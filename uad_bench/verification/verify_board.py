@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from uad_bench.boards.storage import without_paths
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import read_json
 from uad_bench.method import Progress
 from uad_bench.output.publishing import tables
+from uad_bench.runs.document import without_paths
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.integrity import Finding, Verification
 from uad_bench.runs.opening import is_bundle, open_run

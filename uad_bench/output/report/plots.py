@@ -1,12 +1,14 @@
 """Figures of a report, drawn on given matplotlib axes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from uad_bench.boards.result import MetricKey
+from uad_bench.config import read_toml
 from uad_bench.metrics.ranking import ranks_of
 from uad_bench.output.report.curve_plots import (
     draw_alarms,
@@ -182,51 +184,17 @@ def _has_patients(report_data: ReportData) -> bool:
     return bool(report_data.sound) and bool(np.isfinite(report_data.by_patient("dice@hFPR5")).any())
 
 
-PLOTS = (
-    Plot(
-        "dice-threshold", "Dice against threshold",
-        "Pooled Dice of the test patients at every threshold, with the operating point of each threshold policy. "
-        "The oracle (hollow star) is chosen on the test patients themselves.",
-        draw_dice, has_curves, wide=True, size=(10.4, 4.0),
-        over_folds="Thin: one line per fold, because scores of different folds have no common scale; bold: their mean "
-        "at equal false-positive rate. Each fold has its own operating points.",
-    ),
-    Plot(
-        "precision-recall", "Precision and sensitivity",
-        "The area under each curve is the AUPRC; an uninformative map has AUPRC = prevalence.",
-        draw_precision_recall, has_curves,
-        over_folds="Thin: one line per fold, because scores of different folds have no common scale; bold: their mean "
-        "at equal sensitivity.",
-    ),
-    Plot(
-        "roc", "ROC",
-        "Sensitivity against false-positive rate; optimistic where anomalies are rare.",
-        draw_roc, has_curves,
-        over_folds="Thin: one line per fold; bold: their mean at equal false-positive rate.",
-    ),
-    Plot(
-        "alarms", "Lesions and false alarms",
-        "Lesion sensitivity against the share of lesion-free test slices with a marked component of at least 25 mm², "
-        "at thresholds that mark at most 10 % of healthy voxels; dashed: 10 % of the slices.",
-        draw_alarms, has_froc, over_folds="One line per fold.",
-    ),
-    Plot(
-        "patients", "Patients",
-        "Each dot is a patient; diamonds are means over patients, bars their 95 % confidence intervals.",
-        _patients, _has_patients, by_rows=True,
-    ),
-    Plot(
-        "sizes", "Anomaly size", "AUPRC by tertile of anomaly volume, with 95 % confidence intervals.",
-        _sizes, _has_sizes,
-    ),
-    Plot(
-        "pareto", "Accuracy and cost", "AUPRC against scoring time; methods on the grey line are Pareto-optimal.",
-        _pareto, lambda report_data: bool(_costs(report_data)),
-    ),
-    Plot(
-        "ranks", "Uncertainty of ranks",
-        "Disc area is the probability of a rank with other patients (2,000 draws from the jackknife's t distribution); "
-        "lines are 95 % intervals.",
-        _ranks, lambda report_data: report_data.board.ranking.reason is None, by_rows=True,
-    ),
-)  # fmt: skip
+DRAWINGS: Mapping[str, tuple[Draw, Callable[[ReportData], bool]]] = {
+    "dice-threshold": (draw_dice, has_curves),
+    "precision-recall": (draw_precision_recall, has_curves),
+    "roc": (draw_roc, has_curves),
+    "alarms": (draw_alarms, has_froc),
+    "patients": (_patients, _has_patients),
+    "sizes": (_sizes, _has_sizes),
+    "pareto": (_pareto, lambda report_data: bool(_costs(report_data))),
+    "ranks": (_ranks, lambda report_data: report_data.board.ranking.reason is None),
+}
+"""How each figure is drawn, and whether a report has its data."""
+
+TEXTS = read_toml(Path(__file__).with_name("plots.toml"))
+PLOTS = tuple(Plot(name, draw=draw, possible=possible, **TEXTS[name]) for name, (draw, possible) in DRAWINGS.items())
