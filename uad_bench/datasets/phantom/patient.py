@@ -10,7 +10,7 @@ from uad_bench.datasets.phantom.anatomy import Brain, grow_brain
 from uad_bench.datasets.phantom.deformation import draw_deformation
 from uad_bench.datasets.phantom.scanner import acquire, block_mean, draw_protocol
 from uad_bench.datasets.phantom.tissue import draw_tissues
-from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
+from uad_bench.datasets.phantom.variants import ANATOMIES, VARIANTS
 from uad_bench.seeding import derive
 
 GOLDEN = 0.6180339887498949
@@ -38,7 +38,7 @@ def make_patient(variant: str, seed: int, index: int, *, healthy: bool = False) 
     With `healthy`, the images are those that the same scanner would have made without the lesion.
     """
     settings = VARIANTS[variant]
-    rng = np.random.default_rng(derive(seed, "phantom", VERSION, variant, index))
+    rng = np.random.default_rng(derive(seed, "phantom", ANATOMIES, variant, index))
     body, disease, scanner = rng.spawn(3)
     kind = lesion_kind(variant, seed, index)
     plan = lesions.draw_plan(disease, kind, scale=settings.scale)

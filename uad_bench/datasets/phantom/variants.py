@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from uad_bench.datasets.phantom.grid import Grid
 
 VERSION = 4  # increased whenever a voxel of any variant changes
+ANATOMIES = 3  # increased together with it when patients are drawn in another way; part of every random seed
 
 GLIOMAS = {"glioblastoma": 0.55, "lower-grade": 0.2, "mismatch": 0.05, "infiltrating": 0.1, "plaques": 0.1}
 
