@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.scored import Scored, noisy, values
-from uad_bench.boards.comparison import PairComparison, _all_pairs, compare, sentence
+from uad_bench.boards.comparison import PairComparison, _all_pairs, _spreads, compare, sentence
 from uad_bench.boards.method_scores import MethodScores, require_same, setting_name
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
+from uad_bench.metrics.significance import SeedSpread
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 
@@ -69,6 +70,34 @@ def test_sign_flips_are_adjusted_for_all_pairs_too():
     ]
     alone = _all_pairs("auprc@all/pooled", methods[:2], 1.0, 8).pairs[0].patient_p
     assert [pair.patient_p for pair in _all_pairs("auprc@all/pooled", methods, 1.0, 8).pairs] == [3 * alone] * 3
+
+
+def seeds_of(name: str, *values: float, first: int = 0, trained: bool = True) -> MethodScores:
+    by_seed = {first + i: value for i, value in enumerate(values)}
+    return MethodScores(name, by_seed, np.linspace(-1, 1, 8), {f"P{i}": 0.5 for i in range(8)}, trained)
+
+
+def test_seeds_in_common_vary_in_their_differences_and_others_on_their_own():
+    a, b = seeds_of("a", 0.5, 0.7), seeds_of("b", 0.4, 0.5)
+    assert _spreads(a, b) == (SeedSpread(pytest.approx(0.005), 2),)
+    assert _spreads(a, seeds_of("b", 0.4, 0.5, first=1)) == (
+        SeedSpread(pytest.approx(0.02), 2), SeedSpread(pytest.approx(0.005), 2)
+    )  # fmt: skip
+    assert _spreads(seeds_of("a", 0.5), seeds_of("b", 0.4)) == (SeedSpread(0, 1), SeedSpread(0, 1))
+    assert _spreads(a, seeds_of("b", 0.4, trained=False)) == (SeedSpread(pytest.approx(0.02), 2),)
+
+
+def test_an_interval_over_retraining_and_needed_seeds_take_two_seeds_or_more():
+    one, two = (
+        _all_pairs("auprc@all/pooled", [seeds_of("a", *[0.9, 0.7][:n]), seeds_of("b", *[0.5, 0.6][:n])], 1.0, 8).pairs[
+            0
+        ]
+        for n in (1, 2)
+    )
+    assert (one.retrained, one.seeds_needed) == (None, None)
+    assert two.retrained is not None
+    assert two.retrained[0] < two.difference < two.retrained[1]
+    assert two.seeds_needed == 6  # a variance of 0.045 over (0.25 / 2.80)^2
 
 
 @pytest.mark.parametrize(

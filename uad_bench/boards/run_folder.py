@@ -2,13 +2,12 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
 
 from uad_bench.boards.result import Result, Values
-from uad_bench.config import Task, load_profile, load_task
+from uad_bench.config import Profile, Task, load_profile, load_task
 from uad_bench.data.splits import EVERYBODY
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
@@ -165,8 +164,7 @@ def _choices(result: Result) -> Iterator[str]:
         return
     if task is not None:
         yield from _changes_of_task(asked.task, task)
-    for key, value in _changes_of_params(result.method, profile, asked.params).items():
-        yield from ("--set", f"{key}={json.dumps(value)}")
+    yield from _changes_of_profile(asked, _profile(result.method, profile))
 
 
 def _changes_of_task(asked: Task, task: Task) -> Iterator[str]:
@@ -183,12 +181,19 @@ def _changes_of_task(asked: Task, task: Task) -> Iterator[str]:
             yield from ("--set", f"task.{field.name}={json.dumps(value)}")
 
 
-def _changes_of_params(method: str, profile: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _changes_of_profile(asked: StoredExperiment, profile: Profile) -> Iterator[str]:
+    if (precision := asked.precision or "auto") != profile.precision:
+        yield from ("--set", f"precision={precision}")
+    for key, value in asked.params.items():
+        if profile.params.get(key) != value:
+            yield from ("--set", f"{key}={json.dumps(value)}")
+
+
+def _profile(method: str, name: str) -> Profile:
     try:
-        shipped = load_profile(method, profile)[1].params
-    except ConfigError:  # the profile is of another version, so every parameter is stated
-        shipped = {}
-    return {key: value for key, value in asked.items() if shipped.get(key) != value}
+        return load_profile(method, name)[1]
+    except ConfigError:  # of another version, so every parameter is stated
+        return Profile()
 
 
 def _shipped(name: str) -> Task | None:
