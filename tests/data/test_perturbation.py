@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uad_bench.data.perturbation import LEVELS, PERTURBATIONS, Perturbation
+from uad_bench.data.perturbation import LEVELS, PERTURBATIONS, Perturbation, gamma, ghosting
 from uad_bench.errors import ConfigError
 
 KINDS = [f"{kind}:{level}" for kind in PERTURBATIONS for level in LEVELS]
@@ -52,6 +52,35 @@ def test_noise_has_the_standard_deviation_that_its_level_says():
 def test_half_resolution_removes_a_checkerboard():
     board = 100 + 50 * (-1.0) ** np.indices((16, 16, 16)).sum(axis=0)
     assert Perturbation.parse("resolution")(board, "p1").std() < 5
+
+
+class Drawn:
+    """A generator whose every draw is known."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def random(self) -> float:
+        return self.value
+
+    def integers(self, *_: int) -> int:
+        return int(self.value)
+
+
+@pytest.mark.parametrize(("drawn", "expected"), [(0.49, 0.25), (0.5, 2.0)])
+def test_gamma_raises_intensities_relative_to_the_highest_to_the_exponent_or_its_inverse(drawn, expected):
+    assert gamma(np.array([1.0, 4.0]), 2.0, Drawn(drawn)).tolist() == [expected, 4.0]
+
+
+def test_ghosting_weakens_every_fourth_line_but_the_central_two_in_a_hundred():
+    y = 2 * np.pi * np.arange(100) / 100
+
+    def left(frequency: int) -> float:
+        wave = 2 + np.cos(frequency * y)[None, :, None]
+        return float(np.ptp(ghosting(wave, 0.8, Drawn(1))) / np.ptp(wave))
+
+    # of the two lines of a wave, k and -k, those at 1, 5, 9 ... of a hundred are weakened to 0.2
+    assert [left(k) for k in (1, 2, 5, 4)] == pytest.approx([1, 1, 0.6, 1])
 
 
 def test_ghosts_are_copies_a_quarter_of_the_field_of_view_away():

@@ -88,11 +88,9 @@ def test_seeds_in_common_vary_in_their_differences_and_others_on_their_own():
 
 
 def test_an_interval_over_retraining_and_needed_seeds_take_two_seeds_or_more():
+    several = (((0.9,), (0.5,)), ((0.9, 0.7), (0.5, 0.6)))
     one, two = (
-        _all_pairs("auprc@all/pooled", [seeds_of("a", *[0.9, 0.7][:n]), seeds_of("b", *[0.5, 0.6][:n])], 1.0, 8).pairs[
-            0
-        ]
-        for n in (1, 2)
+        _all_pairs("auprc@all/pooled", [seeds_of("a", *a), seeds_of("b", *b)], 1.0, 8).pairs[0] for a, b in several
     )
     assert (one.retrained, one.seeds_needed) == (None, None)
     assert two.retrained is not None
