@@ -1,15 +1,19 @@
 """Runs that are not comparable with the others get a table of their own or are listed; the main table remains."""
 
+import numpy as np
 import pytest
 
 from tests.made_results import BASELINES, made_board, made_failure, made_record, made_result, write_run
 from uad_bench.boards.board import assemble_boards
 from uad_bench.boards.result import Result
+from uad_bench.boards.run_folder import read_result
 from uad_bench.errors import ConfigError
 from uad_bench.output.caption import caption
 from uad_bench.output.publishing import build_board, find_sheets, left_out
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.report_data import gather_report_data
+from uad_bench.runs.metric_rows import MetricRow
+from uad_bench.runs.record import NO_NUMBERS
 
 FOLDS = {"task": {"split": {"name": "3 folds", "digest": "9" * 64, "note": ""}}, "n_folds": 3}
 
@@ -82,3 +86,15 @@ def test_a_report_shows_one_kind_and_names_the_others(mixed):
     report_data = gather_report_data(find_runs(mixed, "made"))
     assert [method.name for method in report_data.methods] == ["ae", "intensity", "random"]
     assert "made/random/seed0-99999999" in " ".join(caption(report_data.board))
+
+
+def test_a_run_without_maps_is_never_verified_and_is_lent_only_the_numbers_that_its_record_lacks(tmp_path, monkeypatch):
+    again, new = (MetricRow(name="dice", policy=policy, value=0.1, n_subjects=20) for policy in ("hFPR5", "other"))
+    later = NO_NUMBERS.model_copy(update={"metrics": (again, new)}), {again.key: np.zeros(2), new.key: np.ones(2)}
+    rescored = {"none": later}
+    monkeypatch.setattr("uad_bench.boards.run_folder.read_rescored", lambda _, __, chain: rescored.get(chain))
+    result = read_result(write_run(tmp_path, made_record()), verify=True)
+    assert not result.verified
+    assert result.rescored == (new,)
+    assert result.replicates[new.key].tolist() == [1, 1]
+    assert np.any(result.replicates[again.key])

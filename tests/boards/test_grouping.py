@@ -46,6 +46,15 @@ def test_baselines_of_one_seed_are_compared_with_methods_of_several():
     assert row(made, "intensity").complete
 
 
+def test_without_replicates_a_single_seed_keeps_its_recorded_interval_and_several_have_none():
+    one, two = (
+        row(board(*(replace(made_result("ae", seed), replicates={}) for seed in range(n))), "ae").number(AUPRC)
+        for n in (1, 2)
+    )
+    assert (one.low, one.high) == (pytest.approx(0.55), pytest.approx(0.65))
+    assert (two.low, two.high) == (None, None)
+
+
 def test_a_failed_seed_leaves_the_row_unranked():
     made = board(made_result("ae", 0), Result(made_failure("ae", 1)))
     assert row(made, "ae") not in made.ranking.rows

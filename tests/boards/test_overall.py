@@ -6,7 +6,7 @@ from scipy import stats
 
 from tests.made_results import made_metric, made_result
 from uad_bench.boards.board import make_boards
-from uad_bench.boards.overall import compare_over_tasks, patient_groups
+from uad_bench.boards.overall import _as_gain, compare_over_tasks, patient_groups
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.stouffer import nemenyi_difference, signed_z, stouffer_p
 from uad_bench.output.overall_table import overall_sheets, summary
@@ -94,6 +94,17 @@ def test_a_method_that_lacks_a_task_is_compared_where_it_has_results_but_has_no_
     partial = next(method for method in overall.methods if method.name == "b")
     assert (partial.mean_rank, partial.ranks, [*partial.gains]) == (None, {}, ["t1", "other"])
     assert [effect.task for effect in overall.pair("a", "b").effects] == ["t1", "other"]
+
+
+def test_a_method_with_one_task_alone_is_not_among_the_methods():
+    made = boards() | {"last": board("last", {"a": 0.5, "b": 0.4, "alone": 0.6}, patients=["Z0", "Z1", "Z2"])}
+    assert {method.name for method in compare_over_tasks(made).methods} == {"a", "b", "c"}
+
+
+def test_deviations_in_the_unit_of_the_gain_are_larger_the_rarer_healthy_voxels_are():
+    result = made_result("a", metrics=[made_metric("auprc", 0.6), made_metric("prevalence", 0.2)])
+    (row,) = make_boards([result], baselines=())[0].rows
+    assert _as_gain(np.array([0.4]), row).tolist() == [0.5]
 
 
 def test_one_task_is_refused_in_a_sentence():

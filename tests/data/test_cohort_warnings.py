@@ -1,7 +1,15 @@
 """What is odd about a cohort is counted by kind, and said in a sentence that names patients."""
 
-from uad_bench.data.cohort_warnings import find_cohort_warnings, find_odd_volumes
+from contextlib import nullcontext
+
+import pytest
+
+from uad_bench.config import load_task
+from uad_bench.data.cohort import Cohort
+from uad_bench.data.cohort_warnings import _check_stripped, find_cohort_warnings, find_odd_volumes
 from uad_bench.data.gate import DuplicatePair
+from uad_bench.data.subject import Subject
+from uad_bench.errors import DataError
 
 
 def test_a_sound_cohort_has_none(make_facts):
@@ -42,6 +50,22 @@ def test_ids_that_differ_in_a_last_part_are_named_unless_a_column_names_the_pati
 def test_numbers_of_patients_are_not_taken_for_visits(make_facts):
     for ids in (("BraTS2021_00002", "BraTS2021_00003"), ("case_1", "case_2"), ("P0", "P10"), ("s1_1", "s1_2")):
         assert find_cohort_warnings([make_facts(id=id_, patient=id_) for id_ in ids]) == []
+
+
+@pytest.mark.parametrize(("whole", "refused"), [(2, False), (3, True)])
+def test_a_cohort_is_refused_where_more_than_half_are_whole_heads_without_a_brain_mask(make_facts, whole, refused):
+    census = {
+        f"P{i}": make_facts(id=f"P{i}", **({"brain_area": (24 * 28,) * 14} if i < whole else {})) for i in range(4)
+    }
+    subjects = {name: Subject(id=name, images={}) for name in census}
+    cohort = Cohort(load_task("phantom-tiny"), subjects, census, (), "")
+    with pytest.raises(DataError, match=f"{whole} of 4 patients, first P0") if refused else nullcontext():
+        _check_stripped(cohort)
+
+
+def test_volumes_are_in_millilitres_of_voxels_that_are_no_cubes(make_facts):
+    fact = make_facts(brain_area=(600, 400), anomaly_area=(50, 0), spacing=(1.0, 2.0, 3.0))
+    assert (fact.brain_ml, fact.anomaly_ml) == (6.0, 0.3)
 
 
 def test_near_duplicates_are_one_warning(make_facts):

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
+from uad_bench.data.doctor import _duplicate_pairs
 from uad_bench.data.gate import LISTED, REFUSED, check_checkpoint, check_splits, training_manifest
 from uad_bench.data.likeness import SHAPE
 from uad_bench.data.split import Split
@@ -27,6 +28,11 @@ def copy(cohort, source, target):
 
 def test_different_patients_pass(cohort, cache_root):
     assert check_splits([SPLIT], cohort.census(cache_root)) == ()
+
+
+def test_equal_patients_are_one_pair_not_a_near_duplicate_besides(make_facts):
+    (pair,) = _duplicate_pairs([make_facts(id="A"), make_facts(id="B")])
+    assert (pair.first, pair.second, pair.equal) == ("A", "B", True)
 
 
 def test_equal_labels_are_no_leak(cohort, cache_root):

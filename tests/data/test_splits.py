@@ -105,6 +105,14 @@ def test_small_folds_are_of_equal_size():
     assert [len(split.test) for split in fold_splits(FEW, 3)] == [4, 4, 4]
 
 
+def test_validation_patients_of_small_folds_follow_each_other_in_the_order_of_the_hash():
+    ranked = sorted(FEW, key=lambda name: unit_hash(name, "uad-bench-fold-1"))
+    for index, split in enumerate(fold_splits(FEW, 3)):
+        rest = [name for i, name in enumerate(ranked) if i % 3 != index]
+        assert set(split.test) == {*ranked} - {*rest}
+        assert set(split.val) == set(rest[2 * index : 2 * index + 2])
+
+
 def test_folds_keep_unlabelled_patients_for_training():
     for split in fold_splits(FEW, 3, labelled=FEW[:6]):
         assert set(FEW[6:]) <= set(split.train)

@@ -8,6 +8,7 @@ import pytest
 from tests.scored import SHAPE, lesion_of, noisy, reference_of
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.protocol import Protocol
+from uad_bench.evaluation.threshold_search import ThresholdObjective, Yen
 from uad_bench.evaluation.thresholds import (
     best_dice_threshold,
     choose_thresholds,
@@ -92,6 +93,21 @@ def test_the_best_dice_is_that_of_validation_patients_with_lesions_whatever_heal
     found = choose_thresholds(cases, ("P0", "P1"), count_ranks_of(np.ones(2, np.float32), np.array([True, False])))
     assert (found["valDice"].value, found["valDice"].realised) == (2, 1)
     assert found["hFPR5"].value > 3  # they do count among healthy voxels
+
+
+def test_yen_splits_where_its_criterion_is_highest():
+    scores = np.concatenate([np.full(60, 0.5), np.full(25, 1.5), np.full(10, 5.5), np.full(5, 7.5)])
+    counts, edges = np.histogram(scores, 8)
+    p = counts / 100
+
+    def criterion(k: int) -> float:
+        below, above = p[: k + 1], p[k + 1 :]
+        product = np.sum(below**2) * np.sum(above**2)
+        return -np.log(product) + 2 * np.log(below.sum() * above.sum())
+
+    best = max(range(7), key=criterion)
+    found = Yen(bins=8).find(ThresholdObjective(lambda t: t, scores.astype(np.float32)))
+    assert found == pytest.approx((edges[best] + edges[best + 1]) / 2)
 
 
 def test_a_conformal_threshold_lies_above_the_scores_it_was_chosen_on_as_far_as_it_promises():

@@ -1,0 +1,56 @@
+"""What a finished run holds is compared with what was written, number by number and file by file."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.made_results import made_record, write_run
+from uad_bench.digests import digest_file
+from uad_bench.errors import VerificationError
+from uad_bench.files import write_json
+from uad_bench.runs.checkpoints import Manifest, StoredMap
+from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import differs, require_stored_maps
+from uad_bench.runs.record import WeightsOfRun, carried_thresholds
+from uad_bench.runs.trust import damaged
+
+
+@pytest.mark.parametrize(
+    ("stored", "again", "found"),
+    [(None, math.nan, 0), (math.nan, math.nan, 0), (0.5, 0.5, 0), (0.5, 0.6, 1), (None, 0.5, 1), (0.5, math.nan, 1)],
+)
+def test_a_stored_number_differs_unless_both_are_equal_or_undefined(stored, again, found):
+    assert len(list(differs("record.json", stored, again))) == found
+
+
+def test_a_changed_table_is_damage_and_so_is_a_changed_record(tmp_path):
+    run = write_run(tmp_path, made_record())
+    assert damaged(run) == []
+    run.metrics.write_text("subject,auprc\n")
+    assert damaged(run) == ["metrics.csv"]
+    run.record.write_text(run.record.read_text().replace("0.6", "0.7"))
+    assert damaged(run) == ["record.json"]
+
+
+def test_maps_are_those_of_the_manifest_or_refused(tmp_path):
+    run = Run(tmp_path)
+    run.maps.mkdir()
+    for name in ("P0", "P1"):
+        np.save(run.map(name), np.zeros((2, 2, 2), np.float32))
+    require_stored_maps(run, ["P0"])  # nothing is known without a manifest
+    stored = StoredMap(sha256=digest_file(run.map("P0")), shape=(2, 2, 2), bytes=run.map("P0").stat().st_size)
+    write_json(run.manifest, Manifest(maps={"P0": stored}).to_json())
+    require_stored_maps(run)
+    require_stored_maps(run, ["P0", "absent"])
+    with pytest.raises(VerificationError, match=r"P1.npy: was changed"):
+        require_stored_maps(run, ["P0", "P1"])
+    np.save(run.map("P0"), np.ones((2, 2, 2), np.float32))
+    with pytest.raises(VerificationError, match=r"P0.npy: was changed"):
+        require_stored_maps(run)
+
+
+def test_a_threshold_is_carried_only_from_weights_that_have_one():
+    bare = WeightsOfRun(run="a/b/seed0-1", checkpoint="c" * 64, further=False)
+    assert carried_thresholds(None) == carried_thresholds(bare) == {}
+    assert carried_thresholds(bare.model_copy(update={"hfpr5": 1.5})) == {"hFPR5-origin": 1.5}
