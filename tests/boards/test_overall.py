@@ -7,6 +7,7 @@ from scipy import stats
 from tests.made_results import made_metric, made_result
 from uad_bench.boards.board import make_boards
 from uad_bench.boards.overall import _as_gain, compare_over_tasks, patient_groups
+from uad_bench.boards.overall_result import OverallPair
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.stouffer import nemenyi_difference, signed_z, stouffer_p
 from uad_bench.output.overall_table import overall_sheets, summary
@@ -94,6 +95,15 @@ def test_a_method_that_lacks_a_task_is_compared_where_it_has_results_but_has_no_
     partial = next(method for method in overall.methods if method.name == "b")
     assert (partial.mean_rank, partial.ranks, [*partial.gains]) == (None, {}, ["t1", "other"])
     assert [effect.task for effect in overall.pair("a", "b").effects] == ["t1", "other"]
+
+
+def test_a_sentence_counts_better_worse_and_significant_tasks():
+    effects = [
+        {"task": task, "difference": difference, "low": -1, "high": 1, "p": p}
+        for task, difference, p in (("x", 0.1, 0.01), ("y", 0.2, 0.2), ("z", 0.0, 0.01), ("w", -0.1, 0.01))
+    ]
+    pair = OverallPair(first="a", second="b", effects=effects, difference=0.1, low=0, high=0.2, p=0.5)
+    assert pair.sentence.startswith("a is better than b on 2 of 4 tasks, significantly on 1; worse on w; combined p")
 
 
 def test_a_method_with_one_task_alone_is_not_among_the_methods():

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from uad_bench.data import census as census_module
-from uad_bench.data.census import data_digest, survey, take_census
+from uad_bench.data.census import SHOWN_PROBLEMS, _sentence, data_digest, survey, take_census
 from uad_bench.data.facts import SubjectFacts
+from uad_bench.data.inspection import Problem
 from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.errors import DataError
@@ -256,3 +257,10 @@ def test_a_patient_who_cannot_name_a_file_is_a_problem_before_anything_runs(coho
     cohort.add("<b>p2", 7)
     with pytest.raises(DataError, match=r"(?s)1 of 7 patients.*patient '<b>p2' cannot be a file name.*rename"):
         cohort.census(cache_root)
+
+
+@pytest.mark.parametrize(("count", "more"), [(SHOWN_PROBLEMS, []), (SHOWN_PROBLEMS + 2, ["  ... and 2 more"])])
+def test_a_refusal_lists_the_first_problems_and_counts_the_others(count, more):
+    lines = _sentence([Problem(f"P{i // 2}", "broken", f"file {i}") for i in range(count)], 99).splitlines()
+    assert lines[0] == f"{count // 2} of 99 patients cannot be used as they are:"
+    assert lines[1:-1] == [*(f"  file {i}" for i in range(SHOWN_PROBLEMS)), *more]

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.scored import SHAPE, lesion_of, noisy, reference_of
+from tests.scored import SHAPE, brain_of, lesion_of, noisy, reference_of
 from uad_bench.digests import digest_settings
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.protocol import Protocol, load_protocol, protocol_names
+from uad_bench.evaluation.replay import _slice_voxels
 
 PAPERS = {"mmccd", "itermask2", "dae", "baur", "pddpm", "mediaanomaly", "andi", "anoddpm", "mood"}
 PAPERS |= {"reflect", "mad-ad", "disyre", "uad-imag", "uad-imag-best", "fae", "bmad", "patch2loc"}
@@ -66,6 +67,15 @@ def test_a_patient_without_anomaly_has_no_largest_slice():
         references={"P0": healthy, "P1": reference_of(1)}, read=lambda _: noisy(0), protocol=Protocol(slices="largest")
     )
     assert cases.present(["P1", "P0"]) == ["P1"]
+
+
+def test_slices_with_any_evaluated_voxel_have_a_score_and_others_none():
+    brain = brain_of(0)
+    brain[:, :, 5] = False
+    cases = Cases(references={"P0": reference_of(0, brain=brain)}, read=lambda _: noisy(0), protocol=Protocol())
+    scores, anomalous = _slice_voxels(cases["P0"], "max")
+    assert scores.tolist() == [noisy(0)[:, :, z][brain[:, :, z]].max() for z in range(5)]
+    assert anomalous.tolist() == [False, False, True, True, False]
 
 
 def test_the_region_decides_whether_margins_count():

@@ -11,7 +11,8 @@ from tests.scored import Scored, brain_of, lesion_of, noisy, values
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.evaluation.protocol import load_protocol
-from uad_bench.evaluation.rescore import Rescoring, _rules, crosswalk, is_current, read_rescored, rescore
+from uad_bench.evaluation.replay import Replay
+from uad_bench.evaluation.rescore import Rescoring, _replayed, _rules, crosswalk, is_current, read_rescored, rescore
 from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import METRICS_VERSION
@@ -99,6 +100,11 @@ def test_stored_replicates_come_back_with_their_numbers(run: Run, scored: Scored
 def test_results_of_another_metrics_version_or_protocol_file_are_not_current(version, changed, current):
     rules = {"rules": _rules(load_protocol("volume")) + changed, "metrics_version": version or METRICS_VERSION}
     assert is_current(Rescoring(schema=1, run="r", protocol="volume", chain="none", **rules)) is current
+
+
+@pytest.mark.parametrize(("found", "stored"), [(0.5, 0.5), (float("nan"), None)])
+def test_a_threshold_that_a_paper_does_not_have_is_none(found, stored):
+    assert _replayed(Replay("mmccd", found, ())).thresholds == {"published": stored}
 
 
 def test_one_run_fills_the_cross_walk_and_gaps_say_why(run: Run, scored: Scored):

@@ -5,13 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from tests.made_results import made_record, write_run
+from tests.made_results import made_experiment, made_record, write_run
+from uad_bench.data.split import Split
 from uad_bench.digests import digest_file
 from uad_bench.errors import VerificationError
 from uad_bench.files import write_json
+from uad_bench.runs.bundle import Levels
 from uad_bench.runs.checkpoints import Manifest, StoredMap
 from uad_bench.runs.folder import Run
-from uad_bench.runs.integrity import differs, require_stored_maps
+from uad_bench.runs.integrity import check_roles, differs, require_stored_maps
 from uad_bench.runs.record import WeightsOfRun, carried_thresholds
 from uad_bench.runs.trust import damaged
 
@@ -54,3 +56,30 @@ def test_a_threshold_is_carried_only_from_weights_that_have_one():
     bare = WeightsOfRun(run="a/b/seed0-1", checkpoint="c" * 64, further=False)
     assert carried_thresholds(None) == carried_thresholds(bare) == {}
     assert carried_thresholds(bare.model_copy(update={"hfpr5": 1.5})) == {"hFPR5-origin": 1.5}
+
+
+def test_roles_are_those_of_the_split_and_of_the_experiment(tmp_path):
+    digest = Split("made", ("T0",), ("V0",), ("P0", "P1")).digest
+
+    def findings(split: str, asked: str, train: list[str]) -> list[str]:
+        task = {"split": {"name": "made", "digest": split, "note": ""}}
+        record = made_record(task=task, subjects={"train": train, "val": ["V0"], "test": ["P0", "P1"]})
+        run = Run(tmp_path)
+        write_json(run.experiment, made_experiment(splits=[asked]).to_json())
+        return [finding.where for finding in check_roles(run, record)]
+
+    assert findings(digest, digest, ["T0"]) == []
+    assert findings(digest, digest, ["T1"]) == ["record.json subjects", "experiment.json splits"]
+    assert findings(digest, "0" * 64, ["T0"]) == ["experiment.json splits"]
+    assert findings(digest, digest, ["P0"]) == ["record.json subjects"]  # a patient in two roles
+
+
+def test_codes_of_16_bits_span_the_scores_of_all_maps_and_come_back_to_half_a_step(tmp_path):
+    maps = {"a": np.array([[[-1.0, 0.3]]], np.float32), "b": np.array([[[3.0, 0.0]]], np.float32)}
+    for name, scores in maps.items():
+        np.save(tmp_path / f"{name}.npy", scores)
+    levels = Levels.of({name: tmp_path / f"{name}.npy" for name in maps})
+    assert (levels.offset, levels.step * 65535) == (-1, pytest.approx(4))
+    assert (levels.encode(maps["a"])[0, 0, 0], levels.encode(maps["b"])[0, 0, 0]) == (0, 65535)
+    for scores in maps.values():
+        assert np.abs(levels.decode(levels.encode(scores)) - scores).max() <= levels.step / 2 + 1e-6
