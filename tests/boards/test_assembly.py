@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.made_results import BASELINES, made_board, made_failure, made_record, made_result, write_run
-from uad_bench.boards.board import assemble_boards
+from uad_bench.boards.board import _looks, assemble_boards
+from uad_bench.boards.comparable import comparable_groups
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import read_result
 from uad_bench.errors import ConfigError
@@ -86,6 +87,15 @@ def test_a_report_shows_one_kind_and_names_the_others(mixed):
     report_data = gather_report_data(find_runs(mixed, "made"))
     assert [method.name for method in report_data.methods] == ["ae", "intensity", "random"]
     assert "made/random/seed0-99999999" in " ".join(caption(report_data.board))
+
+
+def test_looks_are_finished_runs_of_any_group_on_some_of_the_same_patients():
+    others = {"subjects": {"train": [], "val": [], "test": ["X0", "P00"]}}
+    strangers = {"subjects": {"train": [], "val": [], "test": ["X0", "X1"]}}
+    failed = Result(made_failure("vae"), {}, maps={}, command="")
+    results = [made_result("ae"), made_result("dae", **others), made_result("ddpm", **strangers), failed]
+    (group, *_) = comparable_groups(results[:1])
+    assert _looks(group, results) == 2
 
 
 def test_a_run_without_maps_is_never_verified_and_is_lent_only_the_numbers_that_its_record_lacks(tmp_path, monkeypatch):

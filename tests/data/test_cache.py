@@ -110,3 +110,11 @@ def test_a_size_is_read_in_decimal_and_binary_units(text, size):
 def test_a_size_that_is_none_says_how_to_write_it():
     with pytest.raises(ConfigError, match="write it as 500MB"):
         _bytes("plenty")
+
+
+def test_an_entry_holds_only_if_all_of_its_arrays_have_their_size(tmp_path):
+    cache = Cache(tmp_path)
+    cache.write("key", {".a.npy": np.zeros(3), ".b.npy": np.ones(3)}, {})
+    assert cache.holds("key")
+    cache.file("key", ".b.npy").write_bytes(b"short")
+    assert not cache.holds("key")

@@ -11,7 +11,7 @@ import pytest
 from uad_bench.data import census as census_module
 from uad_bench.data.census import SHOWN_PROBLEMS, _sentence, data_digest, survey, take_census
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.inspection import Problem
+from uad_bench.data.inspection import Problem, _border, bounding_box
 from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.errors import DataError
@@ -264,3 +264,13 @@ def test_a_refusal_lists_the_first_problems_and_counts_the_others(count, more):
     lines = _sentence([Problem(f"P{i // 2}", "broken", f"file {i}") for i in range(count)], 99).splitlines()
     assert lines[0] == f"{count // 2} of 99 patients cannot be used as they are:"
     assert lines[1:-1] == [*(f"  file {i}" for i in range(SHOWN_PROBLEMS)), *more]
+
+
+def test_a_box_ends_one_past_the_last_voxel_and_a_border_is_a_share_of_four_sides():
+    mask = np.zeros((9, 8, 7), bool)
+    mask[2, 3, 1] = mask[6, 4, 5] = True
+    assert bounding_box(mask) == ((2, 3, 1), (7, 5, 6))
+    assert bounding_box(mask[:, :, 5:6]) == ((6, 4, 0), (7, 5, 1))
+    sides = np.zeros((4, 6, 5), bool)
+    sides[0, 1:3] = sides[2, -1] = True  # 10 and 5 of 2 x (6 + 4) x 5 voxels
+    assert _border(sides) == 15 / 100

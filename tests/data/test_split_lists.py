@@ -89,6 +89,13 @@ def test_ones_own_list_is_read_from_a_file(tmp_path):
     assert read.note == "our ward"
 
 
+def test_a_row_without_a_role_is_named_by_its_line(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("train A\n\ntest B\nthird C\n")
+    with pytest.raises(ConfigError, match=r"mine.txt, line 4: 'third C' is not a role"):
+        load_split(str(path))
+
+
 def test_an_edited_list_is_refused(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text(format_split(Split("mine", ("A", "B"), (), ("D",)), source="").replace("train B", "test B"))

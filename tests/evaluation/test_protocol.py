@@ -1,6 +1,6 @@
 """Protocols are data: every shipped file loads, wrong ones say what is wrong, and slices are chosen as declared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,19 @@ def test_slices_with_any_evaluated_voxel_have_a_score_and_others_none():
     scores, anomalous = _slice_voxels(cases["P0"], "max")
     assert scores.tolist() == [noisy(0)[:, :, z][brain[:, :, z]].max() for z in range(5)]
     assert anomalous.tolist() == [False, False, True, True, False]
+
+
+@pytest.mark.parametrize(("slices", "expected"), [("all", [1, 2, 3, 4]), ("largest", [3]), ("anomalous", [2, 3])])
+def test_a_brain_that_fills_a_part_of_the_scan_is_found_in_its_place(slices: str, expected: list[int]):
+    anomaly = np.zeros((8, 6, 4), bool)
+    anomaly[1:3, 0, 1:3] = True
+    anomaly[5, 5, 2] = True  # x 7, y 8, z 3 of the scan
+    reference = replace(reference_of(0, anomaly=anomaly, brain=np.ones((8, 6, 4), bool)), box=((2, 3, 1), (10, 9, 5)))
+    case = Cases(references={"P0": reference}, read=lambda _: noisy(0), protocol=Protocol(slices=slices))["P0"]
+    assert (case.z.tolist(), case.corner) == (expected, (2, 3))
+    assert np.array_equal(case.scores, noisy(0)[2:10, 3:9, expected])
+    assert case.anomaly[5, 5, expected.index(3)]
+    assert case.anomaly.sum() == anomaly[:, :, [z - 1 for z in expected]].sum()
 
 
 def test_the_region_decides_whether_margins_count():

@@ -7,9 +7,11 @@ import pytest
 
 from tests.scored import SHAPE, lesion_of, noisy, reference_of
 from uad_bench.evaluation.cases import Cases
+from uad_bench.evaluation.numbers import _chosen
 from uad_bench.evaluation.protocol import Protocol
 from uad_bench.evaluation.threshold_search import ThresholdObjective, Yen
 from uad_bench.evaluation.thresholds import (
+    Threshold,
     best_dice_threshold,
     choose_thresholds,
     conformal_thresholds,
@@ -17,6 +19,7 @@ from uad_bench.evaluation.thresholds import (
     patient_alarms,
 )
 from uad_bench.metrics.ranks import count_ranks_of
+from uad_bench.runs.record import ChosenOn
 
 
 def test_five_of_a_hundred_distinct_scores_are_let_through():
@@ -93,6 +96,18 @@ def test_the_best_dice_is_that_of_validation_patients_with_lesions_whatever_heal
     found = choose_thresholds(cases, ("P0", "P1"), count_ranks_of(np.ones(2, np.float32), np.array([True, False])))
     assert (found["valDice"].value, found["valDice"].realised) == (2, 1)
     assert found["hFPR5"].value > 3  # they do count among healthy voxels
+
+
+@pytest.mark.parametrize(
+    ("threshold", "stored"),
+    [
+        (Threshold("hFPR5", 1.0, realised=0.04), ChosenOn(realised=0.04)),
+        (Threshold("hFPR5-origin", 1.0), ChosenOn(realised=None)),
+        (Threshold("hFPR5", math.nan, undefined="no_validation"), ChosenOn(undefined="no_validation")),
+    ],
+)
+def test_a_record_says_what_a_threshold_realised_where_it_was_chosen_or_why_there_is_none(threshold, stored):
+    assert _chosen(threshold) == stored
 
 
 def test_yen_splits_where_its_criterion_is_highest():
