@@ -1,7 +1,5 @@
 """Compute every metric of a run from stored score maps and references. Labels are read here; methods are not run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce

@@ -1,7 +1,5 @@
 """Subgroups of the test patients, by lesion size or by a column of the cohort's table."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,6 @@
 """Evaluate a run's stored maps against the patients' references; the only module that reads both."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,12 +15,10 @@ from uad_bench.data.split import Split
 from uad_bench.evaluation.cases import Cases, ScoreMap
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.events import Described
 from uad_bench.runs.folder import Run
-
-Report = Callable[[Progress], None]
 
 
 def judge(
@@ -31,10 +27,7 @@ def judge(
     """Compare the stored maps with the references under the task's protocol, on raw maps.
 
     Args:
-        run: holds the maps.
-        cohort: patients.
         split: validation and test patients.
-        report: receives progress.
         carried: thresholds by policy that come with the weights.
     """
     cases = cases_of(run, cohort, split, load_protocol(cohort.task.protocol), report)

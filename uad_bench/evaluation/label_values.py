@@ -1,7 +1,5 @@
 """Sensitivity by label value, for references that distinguish parts of a lesion, such as core, oedema and rim."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import add
@@ -37,8 +35,6 @@ def sensitivity_by_label(
 
     Args:
         cases: patients under a protocol on the scans' own grid.
-        subjects: their files.
-        test: the evaluated patients.
         thresholds: by policy; undefined ones are left out.
     """
     known = {policy: t.value for policy, t in thresholds.items() if t.undefined is None}

@@ -93,7 +93,6 @@ def list_lesions(
     """The lesions and false positives of one patient.
 
     Args:
-        case: the patient under the protocol.
         affine: voxel -> mm of the scan, rows of 4.
         threshold: with one false positive per volume.
         thresholds: defined thresholds by policy.

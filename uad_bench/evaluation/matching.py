@@ -1,7 +1,5 @@
 """The AUROC at equal input intensity, from score maps and the input that the method was given."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import reduce
 from operator import add

@@ -1,7 +1,5 @@
 """Measurements of one patient: overlap at each threshold, lesions, surfaces, slice scores and healthy slices."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +66,6 @@ def measure_subject(
 
     Args:
         cases: all patients under the protocol.
-        case: one of them.
         thresholds: by policy; undefined ones are left out.
         levels: thresholds of the FROC curve, descending.
         shapes: policies for which lesion and surface metrics are computed.

@@ -5,8 +5,6 @@ window of 5 x 5 x 5 takes about 430 comparisons, shared with its neighbours, ins
 comparison is a minimum and a maximum of whole arrays. Merging is Batcher's odd-even merge (1968).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ have as many high ones as a patient with a lesion, and a threshold would mark th
 patients share the ranks, so that thresholds chosen on them hold for test patients. No label is used.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +53,6 @@ def average_ranks(reads: Sequence[Read], references: Mapping[str, Reference], su
     """A function that returns the rank-averaged map of a patient, (X, Y, Z) float32.
 
     Args:
-        reads: each member's score maps.
         references: of these patients; only the brain is used.
         subjects: validation and test patients.
     """

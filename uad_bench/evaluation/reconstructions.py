@@ -3,8 +3,6 @@
 Only the phantom knows the healthy tissue behind a lesion. It is read here, after the method has ended.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
@@ -24,10 +22,10 @@ from uad_bench.data.store import read_scans
 from uad_bench.data.volume import read_volume
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.folds import jackknife_of_folds, mean_metrics
-from uad_bench.evaluation.judging import Report, cases_of, read_map
+from uad_bench.evaluation.judging import cases_of, read_map
 from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.files import write_json
-from uad_bench.method import Modality, Progress
+from uad_bench.method import Modality, Progress, Report
 from uad_bench.metrics.reconstruction import RECONSTRUCTION, ReconstructionSums, sum_reconstruction
 from uad_bench.metrics.uncertainty import Resamples, leave_one_out, mean_replicates, summed_counts
 from uad_bench.metrics.validity import require_scores

@@ -4,8 +4,6 @@ For comparison with the literature only: thresholds chosen on test data, average
 replicated as in the paper's code, and these metrics are never ranked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,7 +50,6 @@ def replay(cases: Cases, *, val: Sequence[str], test: Sequence[str]) -> Replay:
     Args:
         cases: validation and test patients under the protocol.
         val: validation patients, used if the paper chooses the threshold on them.
-        test: test patients.
     """
     rules = cases.protocol.published
     assert rules is not None, f"protocol {cases.protocol.name} replays no paper"
@@ -113,7 +110,6 @@ def _scores(seen: RescaledCases, subjects: Sequence[str], of: str = "all") -> ND
 
     Args:
         seen: the rescaled cases.
-        subjects: whose scores.
         of: `all` voxels of the domain, its `negatives`, or `healthy` voxels before post-processing.
     """
     most = max(1, SAMPLE // len(subjects))

@@ -1,9 +1,7 @@
 """Evaluate stored maps under another protocol or chain, without inference and without changing the run's record."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from uad_bench.evaluation.numbers import numbers, replicates_of
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.evaluation.replay import POLICY, Replay, refused, replay
 from uad_bench.files import write_json
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import MetricRow
@@ -37,7 +35,6 @@ from uad_bench.runs.record import (
 from uad_bench.runs.reopen import Stored, open_stored
 from uad_bench.runs.tables import mean_of_folds, read_columns, write_columns
 
-Report = Callable[[Progress], None]
 Scored = tuple[Numbers, dict[str, NDArray[np.float64]]]
 """Numbers of a record, and replicates (n,) by metric key."""
 FOLDER = "rescored"
@@ -124,11 +121,8 @@ def rescore(
 
     Args:
         run: a finished run; folds are evaluated separately and averaged.
-        data: folder with the patients, if the task's data is not embedded.
         protocol: name or file; defaults to the task's protocol.
-        chain: `none` or `common`.
         by: a column of the cohort's patients.csv that defines groups.
-        report: receives progress.
 
     Returns:
         the document stored as `rescored/<protocol>-<chain>[-by-<column>].json`: `metrics` and `groups` as in a record.
@@ -148,7 +142,6 @@ def compute_rescoring(
     """The document that `rescore` stores, and its replicates (n,) by metric key.
 
     Args:
-        parts: the run, or its folds.
         protocol: as in `rescore`; also `chain`, `by` and `report`.
         cache: of references and filtered maps; defaults to the user's cache.
     """

@@ -1,7 +1,5 @@
 """Read score maps of other programs: NIfTI in any orientation on the scan's own grid, or plain arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -44,7 +44,6 @@ def choose_thresholds(cases: Cases, val: Sequence[str], counts: RankCounts) -> d
     """One threshold for each policy of the protocol; only `oracle` uses test patients.
 
     Args:
-        cases: validation patients under the protocol.
         val: names of validation patients; if empty, only the oracle is defined.
         counts: exact counts of the test voxels.
     """

@@ -5,8 +5,6 @@ at least 50 mm³ (26 neighbours) is. Components grow as the threshold falls, so 
 highest threshold at which it raises an alarm.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -71,7 +69,6 @@ def conformal_threshold(scores: NDArray[np.float64], percent: int) -> float | No
 
     Args:
         scores: (n,) alarm score of each healthy patient.
-        percent: largest rate of alarms.
 
     Returns:
         the next float32 above that score; None with too few patients.

@@ -6,8 +6,6 @@ from 0.001 % to 10 %; beyond, components merge and their number says nothing. A 
 volume is that of the lowest threshold before the rate first exceeds k, without interpolation.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,10 +89,8 @@ def lesion_curve(
 
     Args:
         scores: (X, Y, Z) float32; `anomaly` and `domain` likewise.
-        anomaly: reference.
         domain: voxels that can be marked.
         thresholds: (M,) descending.
-        voxel_mm3: volume of a voxel.
         least_voxels: fewest voxels of a component that post-processing keeps.
     """
     lesion_of, sizes, _ = label_components(anomaly, SMALLEST_MM3 / voxel_mm3)
@@ -123,7 +119,6 @@ def up_to(rates: Values, values: Values, limit: float) -> Values:
     Args:
         rates: (R, M) at descending thresholds, of which the first marks nothing; NaN where undefined.
         values: (R, M), such as sensitivities; NaN where undefined.
-        limit: largest rate.
     """
     allowed = np.logical_and.accumulate(rates <= limit, axis=1).sum(axis=1)
     found = values[np.arange(len(values)), np.maximum(allowed, 1) - 1]

@@ -52,8 +52,6 @@ def count_lesions(
     """Compare the components of two masks of one shape, (X, Y, Z) or one slice (X, Y).
 
     Args:
-        predicted: marked voxels.
-        anomaly: reference.
         voxel_mm3: volume of a voxel, slice thickness included.
         smallest_mm3: components below this are dropped.
     """

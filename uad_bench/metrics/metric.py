@@ -1,7 +1,5 @@
 """The description of a metric: its name in records, and its label, direction and unit in tables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType

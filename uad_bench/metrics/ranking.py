@@ -1,7 +1,5 @@
 """Ranks with their uncertainty. Tied methods share a rank; higher values are better throughout."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -60,9 +58,7 @@ def draws(
     Args:
         estimates: (M,) metric of each method.
         replicates: (M, R) jackknife replicates.
-        n_patients: n of the jackknife.
         seed: equal seeds give paired draws of results on the same patients.
-        size: number of draws.
     """
     random = np.random.Generator(np.random.PCG64(seed))
     deviations = replicates - replicates.mean(axis=1, keepdims=True)

@@ -6,8 +6,6 @@ positive score. Anomalous voxels are few: a first pass gathers their scores, a s
 each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

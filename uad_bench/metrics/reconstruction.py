@@ -3,8 +3,6 @@
 To add a metric, add the sums that it needs to `ReconstructionSums` and list it in `RECONSTRUCTION`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

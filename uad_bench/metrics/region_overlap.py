@@ -4,8 +4,6 @@ Bergmann et al. 2021 (MVTec AD, International Journal of Computer Vision 129). R
 slice, so that small lesions count as much as large ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Protocol
 

@@ -6,8 +6,6 @@ the score scales of two methods are not exchangeable within a patient. The varia
 resampling three seeds would understate it by a third.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +95,6 @@ def retrained_interval(
         patients: standard error of `estimate` over patients.
         seeds: none for a deterministic method, one for a method or a difference with shared seeds, two for a
             difference of methods with seeds of their own.
-        level: of the interval.
     """
     error, freedom = float(patients.value), float(patients.freedom)
     if math.isnan(error) or any(each.n_seeds < 2 for each in seeds):
@@ -124,10 +121,8 @@ def seeds_to_separate(difference: float, *, patient_se: float, seed_variance: fl
     """Seeds needed to detect the difference at two-sided 5 % on these patients.
 
     Args:
-        difference: of the two methods' means.
         patient_se: standard error of the difference over patients, which more seeds do not reduce.
         seed_variance: variance of the difference over shared seeds, or the sum of both methods' variances.
-        power: probability of detecting it.
 
     Returns:
         None if there are too few patients for any number of seeds.

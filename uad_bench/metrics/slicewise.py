@@ -3,8 +3,6 @@
 Means are over the brain only; a mean over the whole image would also depend on the fraction of brain in it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

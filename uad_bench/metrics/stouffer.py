@@ -1,7 +1,5 @@
 """Stouffer's combination of p-values from several data sets."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

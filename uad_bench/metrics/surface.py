@@ -4,8 +4,6 @@ The surface of a mask is the set of its voxels with a face neighbour outside it;
 Distances are between voxel centres, and each surface voxel counts once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,8 +40,6 @@ def surface_distances(
     An array with an axis of one voxel is a slice: its surface is the outline, not every voxel.
 
     Args:
-        predicted: marked voxels.
-        anomaly: reference of the same shape.
         spacing: size of a voxel along each axis, mm.
     """
     if 1 in anomaly.shape and anomaly.ndim > 1:

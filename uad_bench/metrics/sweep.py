@@ -1,7 +1,5 @@
 """Precision, sensitivity, Dice and FPR as functions of the threshold, at up to 1,000 thresholds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,8 +6,6 @@ patients. Intervals and p-values use Student's t. Voxels of one patient are not 
 would give intervals many times too narrow.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -129,7 +127,6 @@ def t_interval(
         n_patients: on which the metric is defined.
         proportion: whether the metric lies between 0 and 1. Its interval is then computed on the logit scale, on
             which its distribution is closer to symmetric, and does not leave that range.
-        level: of the interval.
     """
     if n_patients < 2:
         return Interval(math.nan, math.nan, level, "few_patients")

@@ -1,7 +1,5 @@
 """Validation of score maps before any metric is computed."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +14,6 @@ def require_scores(scores: NDArray[np.float32], *, shape: tuple[int, ...], name:
     Args:
         scores: returned by the method.
         shape: expected shape; nothing is broadcast.
-        name: the patient, for messages.
 
     Raises:
         MethodError: reason `bad_output` for another shape or type, `nonfinite` for NaN or infinity.

@@ -1,7 +1,5 @@
 """A metric's value, or the reason why it has none."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Metrics over all thresholds, from exact counts. A prediction at threshold t is `score >= t`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

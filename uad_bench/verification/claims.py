@@ -1,7 +1,5 @@
 """Check a record against the requested experiment in experiment.json, whose digest is part of the folder name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Recompute the score maps of a combined run from those of its members, by another formula of the ranks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Independent implementation of lesion detection and alarms: masks labelled by scipy at each threshold."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Differences between stored and recomputed values, as findings."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np

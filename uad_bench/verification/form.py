@@ -1,7 +1,5 @@
 """Check that the files of a run exist and can be parsed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

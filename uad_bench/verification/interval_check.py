@@ -1,7 +1,5 @@
 """Stored confidence intervals, compared with those of recomputed replicates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 
@@ -29,7 +27,6 @@ def check_interval(
     """Check the interval of a row, including whether it should have one.
 
     Args:
-        row: a metric of a record.
         replicates: its replicates, from which the interval is recomputed; None if there are none.
         stored: whether replicates of the metric are stored.
     """

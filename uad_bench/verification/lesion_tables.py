@@ -1,7 +1,5 @@
 """Check every value of the tables of lesions and false positives, lesions.csv and false_positives.csv."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,6 @@ def check_lesions(
     Args:
         lesions: one row per lesion of the reference.
         false_positives: one row per component without a lesion.
-        test: test patients.
         thresholds: by policy.
         at: threshold with one false positive per volume.
     """

@@ -1,7 +1,5 @@
 """Read the evaluated voxels of a patient, for recomputation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,7 +32,6 @@ def read_patient(
     """The evaluated voxels of a patient; None if no slice is evaluated.
 
     Args:
-        reference: brain and anomaly.
         score_map: (X, Y, Z).
         protocol: defines the evaluated slices.
         slices: first and last slice of the task.

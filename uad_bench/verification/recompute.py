@@ -5,8 +5,6 @@ counts from this module. All voxels of a run (or fold) are held in memory: float
 while scikit-learn sorts them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,9 +132,7 @@ def recompute_thresholds(
     """Thresholds by policy, NaN where undefined.
 
     Args:
-        val: validation patients.
         healthy: scores of their lesion-free slices.
-        test: test patients.
         alarms: alarm score of each healthy validation patient, or of each patient's lesion-free slices.
     """
     ill = [patient for patient in val if patient.anomaly.any()]

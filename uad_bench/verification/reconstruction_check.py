@@ -3,8 +3,6 @@
 It shares no code with `metrics.reconstruction`; scans are prepared by the same code as for the method.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,14 +47,7 @@ def unchecked_reconstructions(run: Run) -> list[str]:
 
 
 def check_reconstructions(run: Run, parts: Sequence[Stored], cache: Path, report: Report) -> tuple[int, list[Finding]]:
-    """The number of recomputed values, and the differences found; nothing is checked without images.
-
-    Args:
-        run: a finished run.
-        parts: the run, or its folds.
-        cache: folder for references built from the scans.
-        report: receives progress.
-    """
+    """The number of recomputed values, and the differences found; nothing is checked without images."""
     stored = read_reconstructions(run)
     if stored is None or not _can_recompute(run, stored):
         return 0, []

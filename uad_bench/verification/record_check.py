@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from uad_bench.digests import digest_json
 from uad_bench.evaluation.judging import cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
-from uad_bench.method import Progress
+from uad_bench.method import Report
 from uad_bench.runs.integrity import Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
@@ -42,7 +42,6 @@ from uad_bench.verification.replicates import (
 )
 from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
 
-Report = Callable[[Progress], None]
 ORACLE = "dice@oracle/pooled"
 LEVEL = 0.95
 OF_ALL_ONLY = ("fpr_healthy", "slice_", "matched_")  # prefixes of metrics that groups do not have

@@ -1,7 +1,5 @@
 """Independent implementation of the jackknife: metrics recomputed without each patient, and intervals with SciPy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -3,22 +3,19 @@
 Post-processing, lesion and surface metrics are recomputed by the same code, without using any cache.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.evaluation.rescore import FOLDER, Rescoring, compute_rescoring, is_current
-from uad_bench.method import Progress
+from uad_bench.method import Report
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.reopen import Stored
 
-Report = Callable[[Progress], None]
 ENDS = ("value", "low", "high")
 
 
@@ -34,14 +31,7 @@ def outdated_files(run: Run) -> list[str]:
 
 
 def check_rescored(path: Path, parts: Sequence[Stored], cache: Path, report: Report) -> list[Finding]:
-    """Check every row and replicate of one result.
-
-    Args:
-        path: the result.
-        parts: the run, or its folds.
-        cache: folder for references built from the scans.
-        report: receives progress.
-    """
+    """Check every row and replicate of one result."""
     stored, where = Rescoring.read(path), f"{FOLDER}/{path.name}"
     chain, _, by = path.stem.removeprefix(f"{stored.protocol}-").partition("-by-")
     again, replicates = compute_rescoring(parts, stored.protocol, chain, by or None, report, cache=cache)

@@ -1,7 +1,5 @@
 """Check every value of the tables of a run, metrics.csv and sweep.csv."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,8 +1,6 @@
 """Verify a stored run: recompute every metric from scans and maps, check its event log, and report differences."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -11,7 +9,7 @@ import numpy as np
 
 from uad_bench.data.cache import cache_root
 from uad_bench.evaluation.rescore import Rescoring
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import (
@@ -37,7 +35,6 @@ from uad_bench.verification.record_check import RecordCheck
 from uad_bench.verification.replicates import over_folds
 from uad_bench.verification.rescored_check import check_rescored, outdated_files, rescored_files
 
-Report = Callable[[Progress], None]
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, EOFError)
 """Exceptions raised by documents that are valid at the top level but malformed below."""
 

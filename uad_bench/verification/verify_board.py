@@ -1,15 +1,13 @@
 """Verify a stored leaderboard: rows against their digests and runs, tables against the rows."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import read_json
-from uad_bench.method import Progress
+from uad_bench.method import Report
 from uad_bench.output.publishing import tables
 from uad_bench.runs.document import without_paths
 from uad_bench.runs.folder import Run, find_runs
@@ -19,7 +17,6 @@ from uad_bench.runs.record import record_digest
 from uad_bench.verification.verify import verify_run
 from uad_bench.verification.verify_bundle import verify_bundle
 
-Report = Callable[[Progress], None]
 SHOWN = 5  # lines of a table that are quoted
 SAME = ("subjects", "thresholds", "metrics", "groups", "task", "status", "reason")  # of a row and its run
 
@@ -30,9 +27,6 @@ def verify(target: str, *, runs: Path, data: Path | None = None, report: Report 
     Args:
         target: a run or bundle as in `open_run`, a folder of runs, or a leaderboard: `leaderboards/<task>`,
             `leaderboards/<task>.md`, or the folder of them all.
-        runs: folder with the leaderboard's runs.
-        data: folder with the patients, if the task's data is not embedded.
-        report: receives progress.
     """
     folder = Path(target)
     if is_bundle(target):

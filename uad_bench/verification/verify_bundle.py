@@ -1,11 +1,11 @@
 """Verify a bundle: its digests, claims and event log and, if it contains score maps, its metrics."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from uad_bench.data.cache import cache_root
-from uad_bench.method import Progress
+from uad_bench.method import Report
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import (
     Finding,
@@ -22,7 +22,6 @@ from uad_bench.verification.claims import check_claims
 from uad_bench.verification.form import check_form
 from uad_bench.verification.record_check import RecordCheck
 
-Report = Callable[[Progress], None]
 ROUNDED = 2e-3
 """Tolerance of metrics recomputed from maps that are rounded to 16 bits."""
 WITHOUT = "it contains no score maps; its digests, its split and its event log are consistent"

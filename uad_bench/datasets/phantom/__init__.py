@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.datasets.phantom.cohort import Report, case_files, case_name, ensure_cohort, ensure_counterfactual
+from uad_bench.datasets.phantom.cohort import case_files, case_name, ensure_cohort, ensure_counterfactual
 from uad_bench.datasets.phantom.patient import lesion_kind
 from uad_bench.datasets.phantom.scanner import MODALITIES
 from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
 from uad_bench.errors import unknown
-from uad_bench.method import Modality
+from uad_bench.method import Modality, Report
 
 __all__ = ["VARIANTS", "VERSION", "Phantom"]
 

@@ -8,7 +8,7 @@ import gzip
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -23,13 +23,12 @@ from uad_bench.datasets.phantom.scanner import MODALITIES
 from uad_bench.datasets.phantom.variants import VARIANTS, VERSION
 from uad_bench.errors import ResourceError
 from uad_bench.files import atomic, write_json
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 
 MARKER = "COMPLETE.json"
 UNSEEN = ".without-lesion"  # hidden, so that other layouts do not take these for scans
 DISABLED = "NPY_DISABLE_CPU_FEATURES"
 MIN_VOXELS_PER_PROCESS = 4_000_000  # below this, starting a process takes longer than it saves
-Report = Callable[[Progress], None]
 
 
 def case_name(variant: str, index: int) -> str:
