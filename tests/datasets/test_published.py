@@ -3,7 +3,8 @@
 import pytest
 
 from uad_bench.config import load_task
-from uad_bench.data.cohort import data_root, open_dataset
+from uad_bench.data.cohort import open_dataset
+from uad_bench.datasets.cohort import data_root
 from uad_bench.datasets.published import published, published_names, recognise
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.plugins import registry

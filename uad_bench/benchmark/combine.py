@@ -5,9 +5,7 @@ from pathlib import Path
 
 from uad_bench.benchmark.recording import make_record
 from uad_bench.config import Experiment
-from uad_bench.data.cache import cache_root
 from uad_bench.data.cohort import Cohort
-from uad_bench.data.reference import build_references
 from uad_bench.data.split import Split
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
@@ -123,10 +121,7 @@ def combine_maps(cohort: Cohort, split: Split, members: Sequence[Run], report: R
     """The rank average of these runs without folds, and the patients for whom all of them have maps."""
     val = split.val if all(validated(run, split) for run in members) else ()
     subjects = [*val, *split.test]
-    judged = [cohort.subjects[name] for name in subjects]
-    references = build_references(
-        judged, cohort.census, modalities=cohort.task.modalities, cache=cache_root(), report=report
-    )
+    references = cohort.references(subjects, report=report)
     return average_ranks([_reader(run) for run in members], references, subjects), subjects
 
 

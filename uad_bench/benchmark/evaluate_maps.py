@@ -10,9 +10,8 @@ from pathlib import Path
 from uad_bench.benchmark.recording import make_record
 from uad_bench.config import Experiment, Task, change_task, exclude_patients, load_task
 from uad_bench.data.cache import cache_root
-from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
-from uad_bench.data.gate import check_splits
+from uad_bench.data.census import take_census
+from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset, split_cohort
 from uad_bench.data.split import Split
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import ConfigError, MethodError
@@ -164,15 +163,14 @@ def _cohort(task: Task, given: Submission, maps: Maps, report: Report) -> Cohort
     """The split's patients, so that the row is comparable with others of that split; else all labelled patients."""
     if split := _split_name(task, given.split):
         return gather(change_task(task, {"split": split}), given.data, report=report)
-    subjects = [s for s in find_subjects(task, open_dataset(task, given.data, report=report)) if s.label or s.healthy]
+    dataset = open_dataset(task, given.data, report=report)
+    subjects = [subject for subject in find_subjects(task, dataset) if subject.label or subject.healthy]
     val = tuple(s.id for s in subjects if s.id in maps.val)
     test = tuple(s.id for s in subjects if s.id not in maps.val)
     if not test:
         raise ConfigError("every labelled patient has a threshold map, so no test patient is left")
     census = take_census(subjects, task.modalities, cache=cache_root(), report=report)
-    whole = Split("all labelled", (), val, test)
-    near = check_splits([whole], census)
-    return Cohort(task, {s.id: s for s in subjects}, census, (whole,), data_digest(census), near=near)
+    return split_cohort(task, dataset, subjects, census, (Split("all labelled", (), val, test),))
 
 
 def _split_name(task: Task, asked: str | None) -> str | None:

@@ -16,8 +16,6 @@ from uad_bench.data.cache import cache_root
 from uad_bench.data.cohort import Cohort
 from uad_bench.data.cohort_warnings import check_healthy
 from uad_bench.data.gate import check_checkpoint, training_manifest
-from uad_bench.data.preparation import Preprocessing
-from uad_bench.data.reference import build_references
 from uad_bench.data.store import SliceStore
 from uad_bench.data.supervision import ANOMALY, prepare_masks
 from uad_bench.errors import MethodError, UadBenchError
@@ -223,7 +221,8 @@ class Runner:
         if fit and not any(train.values()):
             check_healthy(cohort, job.split)
         modalities = tuple(dict.fromkeys((*fit, *needs.score)))
-        store = self._prepare(cohort, list(dict.fromkeys((*train, *left, *images))), modalities, native=needs.native)
+        names = dict.fromkeys((*train, *left, *images))
+        store = cohort.prepare(names, modalities, native=needs.native, report=self.report)
         return Assignment(
             run=str(job.run.path.resolve()),
             store=store.manifest(),
@@ -243,16 +242,9 @@ class Runner:
 
     def _masks(self, job: Job, store: SliceStore, train: dict[str, list[int]]) -> dict[str, str]:
         """Labels of training patients, which only supervised upper bounds receive."""
-        cohort, cache = job.cohort, cache_root().resolve()
-        subjects, modalities = [cohort.subjects[name] for name in train], cohort.task.modalities
-        references = build_references(subjects, cohort.census, modalities=modalities, cache=cache, report=self.report)
-        return prepare_masks(store, references, cohort.census, cache=cache)
-
-    def _prepare(self, cohort: Cohort, names: list[str], modalities: tuple[str, ...], *, native: bool) -> SliceStore:
-        preprocessing = Preprocessing.of(cohort.task, modalities, native=native)
-        subjects = [cohort.subjects[name] for name in names]
         cache = cache_root().resolve()
-        return SliceStore.prepare(subjects, cohort.census, preprocessing, cache=cache, report=self.report)
+        references = job.cohort.references(train, cache=cache, report=self.report)
+        return prepare_masks(store, references, job.cohort.census, cache=cache)
 
     def _note(self, run: Run, event: Event) -> None:
         """Log an event; progress is only displayed."""

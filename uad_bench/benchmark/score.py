@@ -13,9 +13,8 @@ from uad_bench.benchmark.runner import Runner
 from uad_bench.config import Experiment, Task, change_task, exclude_patients, load_task
 from uad_bench.console import Reporter
 from uad_bench.data.cache import cache_root
-from uad_bench.data.census import data_digest, take_census
-from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset
-from uad_bench.data.gate import check_splits
+from uad_bench.data.census import take_census
+from uad_bench.data.cohort import Cohort, data_folder, find_subjects, gather, open_dataset, split_cohort
 from uad_bench.data.slices import has_clean_slice
 from uad_bench.data.split import Split
 from uad_bench.data.splits import unseen_split
@@ -124,9 +123,7 @@ def _cohort(task: Task, asked: Application, reporter: Reporter) -> Cohort:
     patients = {subject.id: subject.patient for subject in subjects}
     clean = [name for name in labelled if has_clean_slice(census[name], task.slices)]
     split = unseen_split(labelled, patients, clean=clean) if labelled else Split("unlabelled", (), (), tuple(census))
-    near = check_splits([split], census)
-    by_id, counterfactual = {s.id: s for s in subjects}, getattr(dataset, "counterfactual", None)
-    return Cohort(task, by_id, census, (split,), data_digest(census), counterfactual, near)
+    return split_cohort(task, dataset, subjects, census, (split,))
 
 
 def _judged(subjects: Sequence[Subject], reporter: Reporter) -> list[Subject]:

@@ -67,7 +67,7 @@ Data = Annotated[
 
 def root_of(data: list[str] | None) -> Path | None:
     """The data folder of `--data`."""
-    from uad_bench.data.cohort import data_root
+    from uad_bench.datasets.cohort import data_root
 
     return data_root(data or ())
 

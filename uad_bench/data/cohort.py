@@ -1,9 +1,8 @@
 """Read the patients of a task, split them, and check for data leakage before any method starts."""
 
-import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.gate import DuplicatePair, check_splits
 from uad_bench.data.perturbation import Perturbation, perturb_subjects
 from uad_bench.data.preparation import Preprocessing
+from uad_bench.data.reference import References, build_references
 from uad_bench.data.slices import HealthyRule, has_clean_slice, healthy_keys, scored_slices
 from uad_bench.data.split import Split, apply_split, load_split
 from uad_bench.data.splits import fold_splits, hash_split, unit_hash
@@ -30,6 +30,8 @@ from uad_bench.plugins import registry
 
 FEW_SHOT_SALT = "uad-bench-few-shot-1"
 DATA_VARIABLE = "UAD_BENCH_DATA"
+
+Census = Mapping[str, SubjectFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,44 @@ class Cohort:
         """The z indices of the slices in the task's range that contain brain."""
         return list(scored_slices(self.census[subject], self.task.slices))
 
+    def references(
+        self, names: Iterable[str], *, cache: Path | None = None, report: Report | None = None
+    ) -> References:
+        """Brain and anomaly masks of the labelled ones among these patients; `cache` defaults to the user's cache."""
+        subjects, modalities = [self.subjects[name] for name in names], self.task.modalities
+        return build_references(
+            subjects, self.census, modalities=modalities, cache=cache or cache_root(), report=report
+        )
+
+    def prepare(
+        self,
+        names: Iterable[str],
+        modalities: tuple[Modality, ...],
+        *,
+        native: bool = False,
+        cache: Path | None = None,
+        report: Report | None = None,
+    ) -> SliceStore:
+        """The slices of these patients as the task prepares them, or on the scan's own grid if `native`."""
+        subjects = [self.subjects[name] for name in names]
+        choice = Preprocessing.of(self.task, modalities, native=native)
+        return SliceStore.prepare(subjects, self.census, choice, cache=(cache or cache_root()).resolve(), report=report)
+
+
+def split_cohort(
+    task: Task, dataset: Any, subjects: Iterable[Subject], census: Census, splits: tuple[Split, ...]
+) -> Cohort:
+    """The cohort of these splits, which must pass the leak gate.
+
+    Raises:
+        DataError: duplicate scans in a role.
+        LeakError: a test patient is part of the training data.
+    """
+    near = check_splits(splits, census)
+    by_id = {subject.id: subject for subject in subjects}
+    counterfactual = getattr(dataset, "counterfactual", None)
+    return Cohort(task, by_id, dict(census), splits, data_digest(census), counterfactual, near)
+
 
 def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> Cohort:
     """Find the task's patients, read every scan once, split the patients, and check for data leakage.
@@ -81,9 +121,7 @@ def gather(task: Task, data: Path | None, *, folds: int = 0, report: Report) -> 
     return divide(task, dataset, subjects, census, folds=folds)
 
 
-def divide(
-    task: Task, dataset: Any, subjects: Iterable[Subject], census: Mapping[str, SubjectFacts], *, folds: int = 0
-) -> Cohort:
+def divide(task: Task, dataset: Any, subjects: Iterable[Subject], census: Census, *, folds: int = 0) -> Cohort:
     """Split patients whose scans are sound, and pass the leak gate; patients whom the split does not name are left out.
 
     Raises:
@@ -95,9 +133,7 @@ def divide(
     census = {name: facts for name, facts in census.items() if name in used}
     for split in splits:
         _require_test(split)
-    near = check_splits(splits, census)
-    by_id = {subject.id: subject for subject in subjects}
-    return Cohort(task, by_id, census, splits, data_digest(census), getattr(dataset, "counterfactual", None), near)
+    return split_cohort(task, dataset, subjects, census, splits)
 
 
 def _few_shot(split: Split, count: int | None) -> Split:
@@ -138,9 +174,7 @@ def prepare_working_slices(cohort: Cohort, *, report: Report) -> SliceStore:
     """All patients' slices of the task's pair, as far as the task reads it, at its working size, in the cache."""
     task = cohort.task
     modalities = tuple(m for m in task.pair if m in task.modalities) or task.modalities
-    choice = Preprocessing.of(task, modalities)
-    subjects = [cohort.subjects[name] for name in cohort.census]
-    return SliceStore.prepare(subjects, cohort.census, choice, cache=cache_root(), report=report)
+    return cohort.prepare(cohort.census, modalities, report=report)
 
 
 def read_input(cohort: Cohort, subject: str, *, native: bool, cache: Path) -> NDArray[np.float32]:
@@ -158,8 +192,7 @@ def read_input(cohort: Cohort, subject: str, *, native: bool, cache: Path) -> ND
     Raises:
         DataError: the scan cannot be scaled.
     """
-    choice = Preprocessing.of(cohort.task, cohort.task.pair[:1], native=native)
-    store = SliceStore.prepare([cohort.subjects[subject]], cohort.census, choice, cache=cache)
+    store = cohort.prepare([subject], cohort.task.pair[:1], native=native, cache=cache)
     return store.input_map(subject, cohort.scored_slices(subject))
 
 
@@ -211,7 +244,7 @@ def _require_test(split: Split) -> None:
         raise DataError(f"split {split.name} names no patient for test; move some there from train or val")
 
 
-def _splits(task: Task, dataset: Any, census: Mapping[str, SubjectFacts], folds: int) -> tuple[Split, ...]:
+def _splits(task: Task, dataset: Any, census: Census, folds: int) -> tuple[Split, ...]:
     labelled = [name for name, facts in census.items() if facts.labelled]
     patients = {name: facts.patient for name, facts in census.items()}
     if folds:
@@ -227,42 +260,3 @@ def _splits(task: Task, dataset: Any, census: Mapping[str, SubjectFacts], folds:
         whole = load_split(task.split)
     left = whole.only(name for name in whole.subjects if not _is_excluded(name, patients.get(name), task))
     return (left if task.split == "dataset" else apply_split(left, list(census), subset=task.subset),)
-
-
-FOLDER = "joined"
-
-
-def data_root(given: Sequence[str]) -> Path | None:
-    """The folder that is given, or one with a link per `NAME=DIR`; None if nothing is given.
-
-    Raises:
-        ConfigError: several folders without a name, or a name twice.
-        DataError: a named folder does not exist.
-    """
-    if not given:
-        return None
-    if len(given) == 1 and ("=" not in given[0] or Path(given[0]).exists()):
-        return Path(given[0])
-    return _join(dict(map(_named, given)), count=len(given))
-
-
-def _named(text: str) -> tuple[str, Path]:
-    name, equals, place = text.partition("=")
-    if not equals or not name or "/" in name or name.startswith("."):
-        raise ConfigError(f"--data {text!r} is one of several; write NAME=DIR, such as ixi=/data/IXI")
-    folder = Path(place).expanduser().resolve()
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; choose the data folder with --data {name}=DIR")
-    return name, folder
-
-
-def _join(folders: dict[str, Path], *, count: int) -> Path:
-    if len(folders) < count:
-        raise ConfigError("--data: two folders have the same name; give each cohort once")
-    text = "\0".join(f"{name}={folder}" for name, folder in sorted(folders.items()))
-    root = cache_root().resolve() / FOLDER / hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
-    root.mkdir(parents=True, exist_ok=True)
-    for name, folder in folders.items():
-        if not (root / name).is_symlink():
-            (root / name).symlink_to(folder, target_is_directory=True)
-    return root

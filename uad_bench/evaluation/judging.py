@@ -10,7 +10,6 @@ import numpy as np
 
 from uad_bench.data.cache import Cache, cache_root
 from uad_bench.data.cohort import Cohort, read_input
-from uad_bench.data.reference import build_references
 from uad_bench.data.split import Split
 from uad_bench.evaluation.cases import Cases, ScoreMap
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
@@ -50,10 +49,8 @@ def cases_of(
     """The run's validation and test patients under a protocol; `cache` defaults to the user's cache."""
     cache = cache or cache_root()
     read = partial(read_input, cohort, native=_native(run), cache=cache)
-    judged = [cohort.subjects[name] for name in (*split.val, *split.test)]
-    references = build_references(judged, cohort.census, modalities=cohort.task.modalities, cache=cache, report=report)
     return Cases(
-        references=references,
+        references=cohort.references((*split.val, *split.test), cache=cache, report=report),
         read=lambda name: read_map(run.map(name)),
         protocol=protocol,
         slices=cohort.task.slices,

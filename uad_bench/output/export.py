@@ -9,9 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.data.cache import cache_root
 from uad_bench.data.nifti import read_space_codes
-from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import native_orientation, to_native
 from uad_bench.errors import ConfigError
@@ -124,13 +122,9 @@ def _describe_dataset(folder: Path, record: RunRecord, policy: str) -> Iterator[
 
 
 def _export_subject(part: Stored, subject: str, files: tuple[Path, Path], policy: str) -> Iterator[Path]:
-    known = part.cohort.subjects[subject]
-    source = known.images[part.cohort.task.pair[0]]
+    source = part.cohort.subjects[subject].images[part.cohort.task.pair[0]]
     scores = np.load(part.run.map(subject), allow_pickle=False)
-    references = build_references(
-        [known], part.cohort.census, modalities=part.cohort.task.modalities, cache=cache_root()
-    )
-    reference = references[subject]
+    reference = part.cohort.references([subject])[subject]
     counted = np.zeros(scores.shape, bool)
     (x0, y0, z0), (x1, y1, z1) = reference.box
     counted[x0:x1, y0:y1, z0:z1] = reference.brain | reference.anomaly

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.benchmark.combine import digest_members
-from uad_bench.data.reference import Reference, build_references
+from uad_bench.data.reference import Reference
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.judging import read_map
 from uad_bench.evaluation.rank_average import MOST, brain_scores
@@ -44,11 +44,7 @@ def _check_part(part: Stored, members: Sequence[Run], cache: Path) -> Iterator[F
     from scipy.stats import rankdata
 
     names = sorted(Manifest.read(part.run.manifest).maps)
-    subjects = [part.cohort.subjects[name] for name in names]
-    modalities = part.cohort.task.modalities
-    references = build_references(
-        subjects, part.cohort.census, modalities=modalities, cache=cache, report=lambda _: None
-    )
+    references = part.cohort.references(names, cache=cache)
     ranks: list[NDArray[np.float64]] = []
     for member in members:
         scores = _brain_scores(member, names, references)

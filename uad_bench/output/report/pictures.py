@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from uad_bench.config import Task
 from uad_bench.data.cohort import Cohort
-from uad_bench.data.reference import Reference, build_references
+from uad_bench.data.reference import Reference
 from uad_bench.data.scaling import scale_for
 from uad_bench.data.volume import read_volume
 from uad_bench.metrics.lesion import SMALLEST_MM3
@@ -119,7 +119,7 @@ def _levels(part: Part) -> Levels:
 
 def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], cohort: Cohort, cache: Any) -> Viewed:
     subject = cohort.subjects[case.subject]
-    reference = build_references([subject], cohort.census, modalities=cohort.task.modalities, cache=cache)[case.subject]
+    reference = cohort.references([case.subject], cache=cache)[case.subject]
     image = reference.crop(read_volume(subject.images[cohort.task.pair[0]]).array)
     restored = tuple(_restored(part, reference, image, cohort.task) for part in parts)
     levels, findings = [], []
