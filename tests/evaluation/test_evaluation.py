@@ -229,3 +229,38 @@ def test_a_healthy_patient_raises_an_alarm_with_a_component_of_50_mm3():
     rows = {e.metric.key: e.metric for e in evaluate(cases, val=(), test=tuple(references)).estimates}
     found = rows["patient_alarm_rate@oracle/pooled"]
     assert (found.value, found.n_subjects) == (0.25, 4)
+
+
+def numbers_of(references, read, inputs):
+    """Every pooled number of an evaluation with healthy patients, lesions, alarms and input intensities."""
+    cases = Cases(
+        references=references, read=read, protocol=Protocol(), inputs=inputs, healthy_slices=lambda _: range(SHAPE[2])
+    )
+    found = evaluate(cases, val=sorted(references)[:4], test=sorted(references))
+    rows = [e.metric for e in (*found.estimates, *found.groups)]
+    return {row.key: np.nan if row.value is None else row.value for row in rows}
+
+
+@pytest.mark.parametrize("change", ["increasing", "mirrored", "renamed"])
+def test_no_number_depends_on_the_scale_of_scores_on_the_side_of_the_body_or_on_names(change):
+    def maps(i):
+        box = lesion_of(i) & (i % 3 > 0)
+        grey = np.random.default_rng(i).normal(size=SHAPE)
+        return box, np.round(noisy(i) + 2 * box, 1).astype(np.float32), (grey + box).astype(np.float32)
+
+    def numbers(rename, mirror=np.array, increase=np.array):
+        made = {rename(i): maps(i) for i in range(9)}
+        references = {name: reference_of(0, anomaly=mirror(box)) for name, (box, _, _) in made.items()}
+        return numbers_of(references, lambda name: mirror(increase(made[name][1])), lambda name: mirror(made[name][2]))
+
+    plain = numbers(lambda i: f"P{i}")
+    assert {"matched_auroc@all/pooled", "froc_score@all/pooled", "dice@alarm10/pooled"} <= plain.keys()
+    assert {"patient_alarm_rate@hFPR5/pooled", "slice_alarm_rate@hFPR5/pooled"} <= plain.keys()
+    if change == "increasing":
+        other = numbers(lambda i: f"P{i}", increase=lambda scores: np.exp(scores / 4).astype(np.float32))
+        plain, other = ({k: v for k, v in n.items() if "slice_au" not in k} for n in (plain, other))  # means of scores
+    elif change == "mirrored":
+        other = numbers(lambda i: f"P{i}", mirror=lambda volume: volume[::-1])
+    else:
+        other = numbers(lambda i: f"P{(i + 2) % 4 if i < 4 else 12 - i}")  # of validation patients among each other
+    assert other == pytest.approx(plain, rel=1e-9, nan_ok=True)
