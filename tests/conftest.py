@@ -1,6 +1,7 @@
 """Every test has a cache of its session and one torch thread; real cases only where they lie beside the checkout."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """No test loses power, so files need not reach the disk; a process of its own still waits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Weights = npt.NDArray[np.float32]
 
@@ -19,8 +20,14 @@ def one_thread() -> Iterator[None]:
 
     The limit applies to the whole process, so only one Python thread can enter at a time.
     """
-    with _BLAS_LOCK, threadpool_limits(1, user_api="blas"):
+    with _BLAS_LOCK, _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    # NumPy has loaded its BLAS by now. Finding the libraries takes longer than most products.
+    return ThreadpoolController()
 
 
 def area_weights(length: int, start: float, stop: float, size: int) -> Weights:

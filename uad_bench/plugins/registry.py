@@ -7,9 +7,11 @@ import ast
 import importlib
 import importlib.util
 import re
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points, requires
 from pathlib import Path
 from typing import Any
@@ -94,7 +96,7 @@ def with_ad_hoc(entries: Mapping[str, Entry], ad_hoc: Entry) -> dict[str, Entry]
 
 def datasets() -> dict[str, Entry]:
     """All dataset entries by name."""
-    return _unique(list(_installed(DATASETS)), "dataset")
+    return _unique(_installed(DATASETS), "dataset")
 
 
 def find(kind: str, name: str, entries: dict[str, Entry]) -> Entry:
@@ -123,17 +125,23 @@ def _normal(name: str) -> str:
     return re.sub("[-_.]+", "-", name).lower()
 
 
-def _installed(group: str) -> Iterator[Entry]:
+def _installed(group: str) -> tuple[Entry, ...]:
+    places = [(place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).exists()]
+    return _installed_in(tuple(places), group)
+
+
+@cache
+def _installed_in(_places: tuple[tuple[str, int], ...], group: str) -> tuple[Entry, ...]:
+    """The entries of a group; metadata are read again only when the module path or one of its folders has changed."""
     # A set, because a distribution that is on the path twice is listed twice.
     points = sorted(set(entry_points(group=group)))
     titles = {
         dist: f"{dist.name} {dist.version}" for dist in {point.dist for point in points} if dist
     }  # read once each
-    for point in points:
-        yield Entry(point.name, point.value, titles[point.dist] if point.dist else "")
+    return tuple(Entry(point.name, point.value, titles[point.dist] if point.dist else "") for point in points)
 
 
-def _unique(entries: list[Entry], kind: str) -> dict[str, Entry]:
+def _unique(entries: Sequence[Entry], kind: str) -> dict[str, Entry]:
     claims: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         claims[entry.name].append(entry)

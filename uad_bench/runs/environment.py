@@ -133,6 +133,7 @@ def _first_line(file: Path) -> str | None:
     return file.read_text().partition("\n")[0] if file.exists() else None
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return version(name)
