@@ -64,9 +64,21 @@ def tiny(tiny_cohort: Cohort, tmp_path: Path) -> TinyBench:
 @pytest.fixture
 def quick(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch) -> TinyBench:
     """A bench whose methods run in this process: for what does not depend on isolation."""
-    for module in ("runner", "started"):
-        monkeypatch.setattr(f"uad_bench.benchmark.{module}.WorkerProcess", SameProcess)
+    start_no_process(monkeypatch)
     return tiny
+
+
+@pytest.fixture(scope="module")
+def no_processes() -> Iterator[None]:
+    """All methods of a test module run in this process: for what does not depend on isolation."""
+    with pytest.MonkeyPatch.context() as patch:
+        start_no_process(patch)
+        yield
+
+
+def start_no_process(patch: pytest.MonkeyPatch) -> None:
+    for module in ("runner", "started"):
+        patch.setattr(f"uad_bench.benchmark.{module}.WorkerProcess", SameProcess)
 
 
 @pytest.fixture(scope="session")

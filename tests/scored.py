@@ -1,5 +1,6 @@
 """Patients with known lesions, and score maps written by hand: the whole way from a folder of maps to a record."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from tests.tiny_bench import save
 from uad_bench.benchmark.evaluate_maps import Submission, evaluate_maps
 from uad_bench.data.reference import Reference
-from uad_bench.runs.folder import Run
+from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.record import Numbers
 
 SHAPE = (12, 12, 6)
@@ -95,6 +96,15 @@ class Scored:
         maps = self.write(f"{name}-test", range(3, self.count), score)
         val = self.write(f"{name}-val", range(3), score)
         return self.submit(maps, name, threshold_maps=val, **options)
+
+    def judge_noisy(self, name: str = "noisy", *, strength: float = 1.5, seed: int = 0) -> dict[str, Any]:
+        """As `judge` of these scores, which is done once for a cohort; later runs are copies."""
+        kept = Scored(self.data, self.data.parent / "judged" / f"{name}-{strength}-{seed}", self.count)
+        if not kept.runs.exists():
+            kept.judge(name, lambda i: noisy(i, strength=strength, seed=seed))
+        shutil.copytree(kept.runs, self.runs, dirs_exist_ok=True)
+        (run,) = find_runs(kept.runs)
+        return run.read_record().to_json()
 
     def submit(self, maps: Path, name: str, **options: Any) -> dict[str, Any]:
         given = Submission(folder=maps, name=name, task=str(self.task), data=self.data, **options)

@@ -15,6 +15,7 @@ from uad_bench.console import reporting
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.method import Modalities, Progress
 
+pytestmark = pytest.mark.usefixtures("no_processes")
 SHIFT = 0.5
 
 
@@ -55,7 +56,7 @@ def run(runs):
 
 
 @pytest.fixture(scope="module")
-def beside(tmp_path_factory):
+def beside(tmp_path_factory, no_processes):
     """A folder of runs that holds the baselines, and nothing that cannot share a table with them."""
     folder = tmp_path_factory.mktemp("beside")
     uad_bench.run("random", "phantom-tiny", runs=folder)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.tiny_bench import TinyBench, write_patients
 from uad_bench.cli.app import _run
 
+pytestmark = pytest.mark.usefixtures("no_processes")
 TINY = ["--task", "phantom-tiny", "--no-baselines"]
 
 
@@ -152,9 +153,9 @@ def test_broken_data_is_named_with_exit_code_3_before_anything_runs(say, what: s
 
 
 def test_a_failing_method_of_several_is_exit_code_2_and_the_others_are_in_the_table(
-    quick: TinyBench, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    tiny: TinyBench, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):
-    plugin = quick.write("broken", top="raise ValueError('at once')")
+    plugin = tiny.write("broken", top="raise ValueError('at once')")
     code = _run(
         ["run", "-m", "broken", "--plugin", str(plugin.file), "--task", "phantom-tiny", "--runs", str(tmp_path)],
         debug=False,

@@ -7,11 +7,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.tiny_bench import TASK, gather_tiny, save, write_method, write_patients
+from tests.tiny_bench import TASK, SameProcess, gather_tiny, save, write_method, write_patients
 from uad_bench.cli.app import _run
 from uad_bench.config import exclude_patients
 from uad_bench.data.cohort import prepare_working_slices
-from uad_bench.execution.isolation import WorkerProcess
 from uad_bench.output.caption import setting
 from uad_bench.plugins.registry import baseline_methods
 from uad_bench.runs.identity import identify
@@ -95,7 +94,7 @@ def test_a_wrong_hyperparameter_is_refused_before_any_patient_is_read(
 def test_a_first_run_starts_one_process_and_identifies_each_row_once(run, tiny_data, tmp_path, monkeypatch):
     started, identified = [], []
 
-    class Counted(WorkerProcess):
+    class Counted(SameProcess):
         def __enter__(self):
             started.append(self.entry.name)
             return super().__enter__()
@@ -138,7 +137,7 @@ def test_a_broken_patient_is_left_out_by_option_and_the_record_names_it(run, qui
     assert ", 1 excluded, " in setting(RunRecord.parse(record, "record"))[0]
 
 
-def test_an_excluded_patient_who_is_not_there_is_refused(run, tmp_path: Path):
+def test_an_excluded_patient_who_is_not_there_is_refused(run, quick, tmp_path: Path):
     write_patients(tmp_path / "data")
     code, _, said = run("--no-baselines", "--exclude", "P33")
     assert (code, "exclude: no patient 'P33' in the data, which has P0 and others" in said) == (1, True)

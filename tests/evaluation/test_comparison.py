@@ -18,7 +18,7 @@ from uad_bench.runs.record import RunRecord
 def runs_of(scored: Scored, **strengths: float) -> list[Run]:
     """One run a method, each with noise of its own."""
     return [
-        scored.run_of(scored.judge(name, lambda i, s=strength, k=seed: noisy(i, strength=s, seed=k)))
+        scored.run_of(scored.judge_noisy(name, strength=strength, seed=seed))
         for seed, (name, strength) in enumerate(strengths.items())
     ]
 
@@ -45,7 +45,7 @@ def test_equal_methods_are_not_told_apart_and_the_patients_needed_are_named(scor
 
 
 def test_a_method_does_not_beat_itself(scored: Scored):
-    first, second = (scored.run_of(scored.judge(name)) for name in ("one", "same"))
+    first, second = (scored.run_of(scored.judge_noisy(name)) for name in ("one", "same"))
     [pair] = compare([first, second]).pairs
     assert (pair.difference, pair.p, pair.patient_p, pair.patients_needed) == (0, 1, 1, None)
 

@@ -23,7 +23,7 @@ def pooled(score=noisy) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_pooled_numbers_are_those_of_scikit_learn_over_brain_voxels(scored: Scored):
-    found, (scores, labels) = values(scored.judge("noisy")), pooled()
+    found, (scores, labels) = values(scored.judge_noisy()), pooled()
     assert found["auprc@all/pooled"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
     assert found["auroc@all/pooled"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert found["prevalence@all/pooled"] == labels.mean()
@@ -43,18 +43,18 @@ def test_the_background_never_enters(scored: Scored):
     def bright_margin(i: int) -> np.ndarray:
         return np.where(brain_of(i), noisy(i), 1e6).astype(np.float32)
 
-    assert values(scored.judge("margin", bright_margin)) == values(scored.judge("noisy"))
+    assert values(scored.judge("margin", bright_margin)) == values(scored.judge_noisy())
 
 
 def test_any_increasing_map_of_the_scores_changes_no_ranked_number(scored: Scored):
-    plain = values(scored.judge("noisy"))
+    plain = values(scored.judge_noisy())
     bent = values(scored.judge("bent", lambda i: (np.exp(noisy(i)) * 3e-4).astype(np.float32)))
     for key in ("auprc@all/pooled", "auroc@all/pooled", "dice@oracle/pooled", "dice@hFPR5/pooled", "auprc@all/mean"):
         assert bent[key] == pytest.approx(plain[key], abs=1e-12)
 
 
 def test_a_gain_of_its_own_for_each_patient_leaves_means_and_lowers_the_pooled_number(scored: Scored):
-    plain = values(scored.judge("noisy"))
+    plain = values(scored.judge_noisy())
     scaled = values(scored.judge("scaled", lambda i: (np.exp(noisy(i)) * 10.0 ** (i % 4)).astype(np.float32)))
     assert scaled["auprc@all/mean"] == pytest.approx(plain["auprc@all/mean"], abs=1e-12)
     assert scaled["auprc@all/pooled"] < plain["auprc@all/pooled"] - 0.05
@@ -95,7 +95,7 @@ def test_a_prediction_at_the_threshold_counts(scored: Scored):
 
 
 def test_the_realised_rate_on_healthy_slices_stands_beside_the_nominal_one(scored: Scored):
-    record = scored.judge("noisy")
+    record = scored.judge_noisy()
     threshold = float.fromhex(record["thresholds"]["hFPR5"])
     healthy = np.concatenate([noisy(i)[:, :, [0, 1, 4, 5]][brain_of(i)[:, :, :4]] for i in TEST])
     found = values(record)
@@ -105,7 +105,7 @@ def test_the_realised_rate_on_healthy_slices_stands_beside_the_nominal_one(score
 
 
 def test_the_5_percent_threshold_allows_no_more_and_no_lower_score_does(scored: Scored):
-    record = scored.judge("noisy")
+    record = scored.judge_noisy()
     threshold = np.float32(float.fromhex(record["thresholds"]["hFPR5"]))
     healthy = np.sort(np.concatenate([noisy(i)[:, :, [0, 1, 4, 5]][brain_of(i)[:, :, :4]] for i in range(3)]))
     assert np.mean(healthy >= threshold) <= 0.05 < np.mean(healthy >= healthy[healthy < threshold][-1])
@@ -113,7 +113,7 @@ def test_the_5_percent_threshold_allows_no_more_and_no_lower_score_does(scored: 
 
 
 def test_tertiles_of_lesion_size_hold_all_patients_once(scored: Scored):
-    rows = [row for row in scored.judge("noisy")["groups"] if row["name"] == "auprc" and row["aggregation"] == "pooled"]
+    rows = [row for row in scored.judge_noisy()["groups"] if row["name"] == "auprc" and row["aggregation"] == "pooled"]
     assert {row["group"] for row in rows} == {"size=small", "size=middle", "size=large"}
     assert sum(row["n_subjects"] for row in rows) == len(TEST)
     assert all("low" in row for row in rows)
@@ -125,7 +125,7 @@ def test_slices_with_anomaly_are_found_by_their_mean(scored: Scored):
 
 
 def test_every_defined_number_of_enough_patients_has_an_interval(scored: Scored):
-    rows = scored.judge("noisy")["metrics"]
+    rows = scored.judge_noisy()["metrics"]
     bare = {row["name"] for row in rows if row["value"] is not None and "low" not in row}
     few_lesions = {"lesion_sensitivity", "froc_score"}  # two of them: many replicates have none
     assert bare <= {"fpr95", "fpr_healthy", *few_lesions}  # a percentile over patients has none
@@ -133,11 +133,11 @@ def test_every_defined_number_of_enough_patients_has_an_interval(scored: Scored)
 
 
 def test_the_record_says_which_metrics_it_was_computed_by(scored: Scored):
-    assert scored.judge("noisy")["metrics_version"] == METRICS_VERSION
+    assert scored.judge_noisy()["metrics_version"] == METRICS_VERSION
 
 
 def test_maps_may_be_given_in_any_order_and_renamed_patients_keep_their_numbers(scored: Scored, tmp_path: Path):
-    record = scored.judge("noisy")
+    record = scored.judge_noisy()
     assert record["subjects"]["test"] == sorted(record["subjects"]["test"])
     assert tmp_path == scored.folder
 

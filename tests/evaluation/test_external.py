@@ -27,7 +27,7 @@ def test_a_folder_becomes_a_finished_run_and_is_never_judged_twice(scored: Score
 
 
 def test_a_record_that_was_changed_is_evaluated_again(scored: Scored):
-    record = scored.judge("noisy")
+    record = scored.judge_noisy()
     path = scored.run_of(record).record
     path.write_text(path.read_text().replace(record["created"], "2001-01-01T00:00:00Z"))
     again = scored.judge("noisy")
@@ -45,7 +45,7 @@ def test_maps_in_another_orientation_are_turned_back(scored: Scored):
         return folder
 
     maps, val = write(scored.folder / "turned", range(3, 11)), write(scored.folder / "turned-val", range(3))
-    assert values(scored.submit(maps, "turned", threshold_maps=val)) == values(scored.judge("mine"))
+    assert values(scored.submit(maps, "turned", threshold_maps=val)) == values(scored.judge_noisy("mine"))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_arrays_of_scans_that_are_not_stored_as_ras_need_a_word_on_their_axes(lp
 
 
 def test_arrays_of_lps_scans_give_the_same_numbers_in_either_declared_order(scored: Scored, lps: Scored):
-    known = values(scored.judge("mine"))
+    known = values(scored.judge_noisy("mine"))
     assert values(lps.judge("ras", npy_orientation="ras")) == known
     assert values(lps.judge("scan", lambda i: noisy(i)[::-1, ::-1], npy_orientation="scan")) == known
     assert values(lps.judge("ras", lambda i: noisy(i)[::-1, ::-1], npy_orientation="ras")) != known
@@ -82,7 +82,7 @@ def test_the_declared_order_is_part_of_what_names_the_run(lps: Scored):
 
 
 def test_scans_stored_as_ras_need_no_word(scored: Scored):
-    assert values(scored.judge("mine")) == values(scored.judge("mine", npy_orientation="scan"))
+    assert values(scored.judge_noisy("mine")) == values(scored.judge("mine", npy_orientation="scan"))
 
 
 @pytest.mark.parametrize("split", [None, "phantom-tiny", "dataset"])

@@ -70,7 +70,7 @@ def test_many_scores_are_thinned_without_changing_ranks_by_more_than_a_step(monk
 def members(scored: Scored) -> list[Run]:
     """Two runs on the same patients."""
     seeds = {"one": 0, "other": 1}
-    return [scored.run_of(scored.judge(name, lambda i, s=seed: noisy(i, seed=s))) for name, seed in seeds.items()]
+    return [scored.run_of(scored.judge_noisy(name, seed=seed)) for name, seed in seeds.items()]
 
 
 def test_a_combination_is_a_run_that_verify_recomputes_from_its_members(scored: Scored, members: list[Run]):

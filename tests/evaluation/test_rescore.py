@@ -22,7 +22,7 @@ TEST = range(3, 11)
 
 @pytest.fixture
 def run(scored: Scored) -> Run:
-    return scored.run_of(scored.judge("noisy"))
+    return scored.run_of(scored.judge_noisy())
 
 
 def test_the_raw_numbers_of_a_rescoring_are_those_of_the_record_and_the_record_stays(run: Run, scored: Scored):

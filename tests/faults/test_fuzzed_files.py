@@ -88,7 +88,7 @@ def changed(data: bytes, name: str, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_changed_file_of_a_run_is_found_and_never_an_internal_error(seed: int, scored: Scored, monkeypatch):
-    run = scored.run_of(scored.judge("noisy"))
+    run = scored.run_of(scored.judge_noisy())
     monkeypatch.setattr(verify_module, "_recompute", lambda *_: (1, []))
     assert verify_module.verify_run(run, data=scored.data).exit_code == 0
     rng = random.Random(seed)

@@ -12,7 +12,7 @@ from uad_bench.metrics.registry import METRICS
 
 
 def test_every_metric_of_a_record_and_of_its_tables_has_an_entry(scored: Scored):
-    run = scored.run_of(scored.judge("noisy"))
+    run = scored.run_of(scored.judge_noisy())
     document = rescore(run, data=scored.data)
     columns = {name.partition("@")[0] for name in run.metrics.read_text().partition("\n")[0].split(",")}
     absent = {"patient_alarm_rate", *RECONSTRUCTION}  # there are no healthy patients and no images here
@@ -20,7 +20,7 @@ def test_every_metric_of_a_record_and_of_its_tables_has_an_entry(scored: Scored)
 
 
 def test_specificity_is_in_the_record_with_an_interval_and_in_the_table_of_patients(scored: Scored):
-    record = scored.judge("noisy")
+    record = scored.judge_noisy()
     rows = {(row["name"], row["policy"]): row for row in record["metrics"] if row["aggregation"] == "pooled"}
     fpr, specificity = rows["fpr", "hFPR5"], rows["specificity", "hFPR5"]
     assert specificity["value"] == pytest.approx(1 - fpr["value"])

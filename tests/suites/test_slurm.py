@@ -76,8 +76,10 @@ def test_logs_are_found_by_job(tmp_path):
 def test_a_warned_job_stops_its_cell_in_good_order_and_asks_for_the_same_again(tmp_path, monkeypatch):
     monkeypatch.setattr(slurm, "GRACE_S", 0.0)
     ready, asked = tmp_path / "ready", tmp_path / "asked"
-    note = f"signal.signal(15, lambda *_: (open({str(asked)!r}, 'w'), exit(143))); open({str(ready)!r}, 'w')"
-    job = CellJob([sys.executable, "-c", f"import signal, time; {note}; time.sleep(60)"])
+    # `exit` would be an exception, which is lost where the signal arrives while a file is being closed.
+    leave = f"lambda *_: (open({str(asked)!r}, 'w').close(), os._exit(143))"
+    note = f"signal.signal(15, {leave}); open({str(ready)!r}, 'w')"
+    job = CellJob([sys.executable, "-c", f"import os, signal, time; {note}; time.sleep(60)"])
     again = []
 
     def warn() -> None:

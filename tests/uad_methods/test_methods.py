@@ -32,10 +32,12 @@ from uad_methods.z_score import ZScore
 
 SYNTHETIC = [SyntheticUNet, FPI, PII, Disyre, Reflect]
 TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, ANDi, PDDPM, IterMask2, Patch2Loc, CycleOnly, Translate, MMCCD, *SYNTHETIC]
-QUICK_TO_LEARN = [cls for cls in TRAINED if cls not in {SyntheticUNet, FPI, PII, Reflect}]
+LEARNS_SLOWLY = {SyntheticUNet, FPI, PII, Reflect}
+HAVE_QUICKER_TESTS = {ANDi, AnoDDPM, PDDPM, CycleOnly, MMCCD, Patch2Loc}  # of their parts, or of DDPM and Translate
 UNTRAINED = [Random, Intensity, IntensityCoarse, IntensityEqualised, MeanDistance, ZScore, Symmetry]
 TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
 BUDGET = Budget(4, 4)
+SIZE = 16
 
 
 def tiny(cls):
@@ -45,7 +47,16 @@ def tiny(cls):
 @pytest.fixture(scope="module", params=[*TRAINED, *UNTRAINED], ids=lambda cls: cls.__name__)
 def fitted(request, healthy):
     method = tiny(request.param)
-    return method.fit(healthy(method.modalities.fit or ("flair",)), budget=BUDGET, compute=Compute(seed=3))
+    return method.fit(slices_for(method, healthy), budget=BUDGET, compute=Compute(seed=3))
+
+
+@pytest.fixture(scope="module")
+def batch(fitted, sick):
+    return sick(fitted.modalities.score, n=3, size=SIZE)[0]
+
+
+def slices_for(method, healthy):
+    return healthy(method.modalities.fit or ("flair",), size=SIZE)
 
 
 def one(batch, i):
@@ -56,31 +67,28 @@ def test_it_fits_the_contract(fitted):
     assert isinstance(fitted, Method)
 
 
-def test_scores_are_finite_maps(fitted, sick):
-    scores = fitted.score(sick(fitted.modalities.score)[0])
-    assert (scores.shape, scores.dtype) == ((8, 32, 32), torch.float32)
+def test_scores_are_finite_maps(fitted, batch):
+    scores = fitted.score(batch)
+    assert (scores.shape, scores.dtype) == ((3, SIZE, SIZE), torch.float32)
     assert scores.isfinite().all()
 
 
-def test_a_slice_scores_the_same_in_any_batch(fitted, sick):
+def test_a_slice_scores_the_same_in_any_batch(fitted, batch):
     if getattr(fitted, "whole_volume", False):
         pytest.skip("scores whole volumes")
-    batch, _ = sick(fitted.modalities.score)
     together = fitted.score(batch)
     alone = torch.cat([fitted.score(one(batch, i)) for i in range(len(batch))])
     assert torch.allclose(alone, together, rtol=1e-5, atol=1e-5 * float(together.abs().max()))
 
 
-def test_a_restored_method_scores_the_same_bytes(fitted, sick):
-    batch, _ = sick(fitted.modalities.score)
+def test_a_restored_method_scores_the_same_bytes(fitted, batch):
     restored = tiny(type(fitted)).load_state_dict(fitted.state_dict(), compute=Compute(seed=3))
     assert torch.equal(restored.score(batch), fitted.score(batch))
 
 
 def test_a_second_fit_forgets_the_first(fitted, healthy):
     before = fitted.state_dict()
-    train = healthy(fitted.modalities.fit or ("flair",))
-    again = fitted.fit(train, budget=BUDGET, compute=Compute(seed=3)).state_dict()
+    again = fitted.fit(slices_for(fitted, healthy), budget=BUDGET, compute=Compute(seed=3)).state_dict()
     assert before.keys() == again.keys()
     assert all(torch.equal(before[key], again[key]) for key in before)
 
@@ -91,8 +99,7 @@ def test_the_budget_is_not_exceeded(fitted, healthy):
     def note(progress):
         steps[progress.stage] = progress.step
 
-    train = healthy(fitted.modalities.fit or ("flair",))
-    fitted.fit(train, budget=Budget(5, 2), compute=Compute(seed=3, report=note))
+    fitted.fit(slices_for(fitted, healthy), budget=Budget(5, 2), compute=Compute(seed=3, report=note))
     assert sum(steps.values()) in {0, 5}
 
 
@@ -106,14 +113,20 @@ def test_an_unfitted_method_is_refused(cls, sick):
         tiny(cls).score(sick(cls().modalities.score)[0])
 
 
-@pytest.mark.parametrize("cls", QUICK_TO_LEARN, ids=lambda cls: cls.__name__)
+def when_slow(cls):
+    return pytest.param(cls, marks=[pytest.mark.slow] * (cls in HAVE_QUICKER_TESTS))
+
+
+@pytest.mark.parametrize(
+    "cls", [when_slow(cls) for cls in TRAINED if cls not in LEARNS_SLOWLY], ids=lambda cls: cls.__name__
+)
 def test_what_was_never_seen_scores_higher_than_what_was(cls, healthy, sick):
     method = tiny(cls)
     if isinstance(method, MMCCD | CycleOnly):
         method.unet = dataclasses.replace(TINY, width=16)
     compute = Compute(seed=0)
-    method.fit(healthy(method.modalities.fit, size=16), budget=Budget(60, 8), compute=compute)
-    batch, disk = sick(method.modalities.score, size=16)
+    method.fit(healthy(method.modalities.fit, size=SIZE), budget=Budget(60, 8), compute=compute)
+    batch, disk = sick(method.modalities.score, size=SIZE)
     scores = method.score(batch)
     ill, well = scores[disk].mean(), scores[batch.brain_mask[:, 0] & ~disk].mean()
     apart = (ill - well).exp() if cls is Patch2Loc else ill / well  # its scores are logarithms

@@ -20,7 +20,7 @@ from uad_bench.verification.verify_board import verify
 
 @pytest.fixture
 def run(scored: Scored) -> Run:
-    return scored.run_of(scored.judge("mine"))
+    return scored.run_of(scored.judge_noisy("mine"))
 
 
 def checked(file: Path, scored: Scored):

@@ -66,5 +66,5 @@ def test_each_disorder_is_named(names: tuple[str, ...], words: str):
 
 
 def test_the_log_of_a_real_run_is_in_order(scored: Scored):
-    run = scored.run_of(scored.judge("noisy"))
+    run = scored.run_of(scored.judge_noisy())
     assert check_events(run.read_events(), run.read_record()) == []

@@ -15,24 +15,15 @@ from uad_bench.digests import digest_file
 from uad_bench.evaluation.rescore import rescore
 from uad_bench.files import read_json, write_json
 from uad_bench.runs.events import End, LabelAccess, Start
-from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.folder import Run
 from uad_bench.runs.record import record_digest
 from uad_bench.verification.claims import _parameters
 from uad_bench.verification.verify import verify_run
 
 
-@pytest.fixture(scope="module")
-def judged(boxes_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Scored:
-    """A run that every test takes a copy of; judging takes longer than copying."""
-    made = Scored(boxes_data, tmp_path_factory.mktemp("judged"), 11)
-    made.judge("noisy")
-    return made
-
-
 @pytest.fixture
-def run(scored: Scored, judged: Scored) -> Run:
-    shutil.copytree(judged.runs, scored.runs)
-    return find_runs(scored.runs)[0]
+def run(scored: Scored) -> Run:
+    return scored.run_of(scored.judge_noisy())
 
 
 def test_a_sound_run_passes_with_every_number_recomputed(run: Run, scored: Scored):

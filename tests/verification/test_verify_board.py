@@ -1,11 +1,13 @@
 """A stored leaderboard is verified against its digests, its runs and the tables that its rows give."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.scored import Scored, noisy
+from tests.scored import Scored
 from uad_bench.digests import digest_file
 from uad_bench.files import read_json, write_json
 from uad_bench.output.publishing import build_board
@@ -15,13 +17,21 @@ from uad_bench.verification.verify_board import verify
 BASELINES = ("random", "intensity")
 
 
-@pytest.fixture
-def board(scored: Scored, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A leaderboard whose baselines are maps written by hand."""
-    monkeypatch.setattr("uad_bench.output.publishing.baseline_methods", tuple)  # only built-in ones would count
+@pytest.fixture(scope="module")
+def built(boxes_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
+    """A leaderboard whose baselines are maps written by hand; tests take copies."""
+    made = Scored(boxes_data, tmp_path_factory.mktemp("built"), 11)
     for seed, name in enumerate((*BASELINES, "mine")):
-        scored.judge(name, lambda i, seed=seed: noisy(i, seed=seed))
-    build_board(scored.runs, "boxes", scored.folder / "boards", data=scored.data, complete=False)
+        made.judge_noisy(name, seed=seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("uad_bench.output.publishing.baseline_methods", tuple)  # only built-in ones would count
+        build_board(made.runs, "boxes", made.folder / "boards", data=made.data, complete=False)
+        yield made
+
+
+@pytest.fixture
+def board(built: Scored, scored: Scored) -> Path:
+    shutil.copytree(built.folder, scored.folder, dirs_exist_ok=True)
     return scored.folder / "boards" / "boxes"
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.made_results import made_failure, made_record, write_run
 from tests.tiny_bench import SameProcess, TinyBench, gather_tiny
+from uad_bench.output.report.building import write_report
 
 HOSTILE = '<script>alert("1")</script> a_b $x^2$ =cmd()'
 
@@ -11,15 +12,27 @@ HOSTILE = '<script>alert("1")</script> a_b $x^2$ =cmd()'
 @pytest.fixture
 def many_runs(tmp_path):
     """Runs of two methods over seeds, one with a hostile name, the baselines, and one failure."""
+    return write_many_runs(tmp_path / "runs")
+
+
+def write_many_runs(folder):
     methods = (("random", 0.02), ("intensity", 0.4), ("ae", 0.6), (HOSTILE, 0.5))
     subjects = {"train": [], "val": [], "test": ["P1</script>", *(f"P{k:02d}" for k in range(12))]}
     runs = []
     for i, (method, auprc) in enumerate(methods):
         for seed in range(2):
             run = f"made/m{i}/seed{seed}-0123abcd"
-            runs.append(write_run(tmp_path / "runs", made_record(method, seed, auprc, run=run, subjects=subjects)))
+            runs.append(write_run(folder, made_record(method, seed, auprc, run=run, subjects=subjects)))
     failed = made_failure("broken", run="made/broken/seed0-0123abcd", subjects=subjects)
-    return [*runs, write_run(tmp_path / "runs", failed)]
+    return [*runs, write_run(folder, failed)]
+
+
+@pytest.fixture(scope="session")
+def many_page(tmp_path_factory):
+    """The page of such runs, and the folder of its figures."""
+    folder = tmp_path_factory.mktemp("many")
+    write_report(write_many_runs(folder / "runs"), folder / "report.html", images=False, figures=folder / "figures")
+    return (folder / "report.html").read_text(), folder / "figures"
 
 
 @pytest.fixture
@@ -32,23 +45,23 @@ def chromium():
     return [program, "--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)]
 
 
-@pytest.fixture
-def seen_runs(quick):
-    """Two runs with maps on the tiny patients, whose images may be shown when asked for."""
-    bright = quick.write("bright")
-    dull = quick.write("dull", score="return (batch.image[:, 0] * 37.0) % 11.0")
-    for entry in (bright, dull):
-        assert quick.run(entry)["status"] == "ok"
-    return [quick.folder_of(bright), quick.folder_of(dull)]
+@pytest.fixture(scope="session")
+def seen_runs(tiny_cohort, tmp_path_factory):
+    """Two runs with maps on the tiny patients, whose images may be shown when asked for; read-only for tests."""
+    return two_runs(TinyBench(tiny_cohort, tmp_path_factory.mktemp("seen")))
 
 
 @pytest.fixture(scope="session")
 def folded_runs(tiny_data, tmp_path_factory):
     """The same over two folds, whose validation patients and so thresholds differ; read-only for tests."""
-    bench = TinyBench(gather_tiny(tiny_data, folds=2), tmp_path_factory.mktemp("folded"))
+    return two_runs(TinyBench(gather_tiny(tiny_data, folds=2), tmp_path_factory.mktemp("folded")))
+
+
+def two_runs(bench):
     bright = bench.write("bright")
     dull = bench.write("dull", score="return (batch.image[:, 0] * 37.0) % 11.0")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("uad_bench.benchmark.runner.WorkerProcess", SameProcess)
-        assert [bench.run(entry)["n_folds"] for entry in (bright, dull)] == [2, 2]
+        for entry in (bright, dull):
+            assert bench.run(entry)["status"] == "ok"
     return [bench.folder_of(bright), bench.folder_of(dull)]

@@ -29,43 +29,43 @@ def page(runs, tmp_path, **options):
     return (tmp_path / "report.html").read_text()
 
 
-def test_a_page_loads_nothing_from_anywhere(many_runs, tmp_path):
-    text = page(many_runs, tmp_path, images=False)
+def test_a_page_loads_nothing_from_anywhere(many_page):
+    text, _ = many_page
     assert all(target.startswith(("#", "data:,")) for target in Outline(text).loaded)
     assert not re.search(r"url\((?!#)|@import", text)
 
 
-def test_hostile_names_stay_words(many_runs, tmp_path):
-    text = page(many_runs, tmp_path, images=False)
+def test_hostile_names_stay_words(many_page):
+    text, _ = many_page
     assert Outline(text).tags.count("script") == 2  # the shipped one, and the numbers of the table of patients
     assert "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt; a_b $x^2$ =cmd()" in text
 
 
-def test_ids_are_unique_on_a_page_of_many_figures(many_runs, tmp_path):
-    ids = Outline(page(many_runs, tmp_path, images=False)).ids
+def test_ids_are_unique_on_a_page_of_many_figures(many_page):
+    ids = Outline(many_page[0]).ids
     assert len(ids) == len(set(ids))
     assert {"summary", "figures", "cases", "figure-dice-threshold", "figure-ranks"} <= set(ids)
 
 
-def test_every_figure_has_words_in_its_place(many_runs, tmp_path):
-    text = page(many_runs, tmp_path, images=False)
+def test_every_figure_has_words_in_its_place(many_page):
+    text, _ = many_page
     assert len(re.findall(r'<div role="img" aria-label="[^"]{40,}">', text)) == len(
         re.findall(r'id="figure-[a-z-]+"', text)
     )
 
 
-def test_figures_take_the_pages_colours(many_runs, tmp_path):
-    text = page(many_runs, tmp_path, images=False)
+def test_figures_take_the_pages_colours(many_page):
+    text, _ = many_page
     assert "currentColor" in text
     assert "#010203" not in text
 
 
-def test_a_failed_method_keeps_its_row(many_runs, tmp_path):
-    assert "FAILED(crash)" in page(many_runs, tmp_path, images=False)
+def test_a_failed_method_keeps_its_row(many_page):
+    assert "FAILED(crash)" in many_page[0]
 
 
-def test_the_same_runs_give_the_same_bytes(many_runs, tmp_path):
-    assert page(many_runs, tmp_path, images=False) == page(many_runs, tmp_path, images=False)
+def test_the_same_runs_give_the_same_bytes(many_runs, many_page, tmp_path):
+    assert page(many_runs, tmp_path, images=False) == many_page[0]
 
 
 def test_real_patients_are_not_shown_unless_asked_for(seen_runs, tiny_data, tmp_path):
@@ -90,11 +90,10 @@ def test_a_report_of_no_run_says_so(tmp_path):
         write_report([], tmp_path / "x.html")
 
 
-def test_figures_are_written_as_files_too(many_runs, tmp_path):
-    page(many_runs, tmp_path, images=False, figures=tmp_path / "figures")
-    names = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert {"dice-threshold.png", "dice-threshold.svg", "precision-recall.svg", "ranks.png"} <= names
-    assert all(path.stat().st_size > 2_000 for path in (tmp_path / "figures").iterdir())
+def test_figures_are_written_as_files_too(many_page):
+    files = {path.name: path.stat().st_size for path in many_page[1].iterdir()}
+    assert {"dice-threshold.png", "dice-threshold.svg", "precision-recall.svg", "ranks.png"} <= files.keys()
+    assert min(files.values()) > 2_000
 
 
 def test_over_folds_the_page_has_every_curve_and_says_what_its_lines_are(folded_runs, tmp_path):

@@ -25,7 +25,7 @@ def lines_of(draw, report_data, method):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folded(folded_runs):
     return gather_report_data(folded_runs)
 

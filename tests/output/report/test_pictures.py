@@ -27,14 +27,14 @@ def scale_of(payload, case, method):
     return payload["scales"][case["scale"]]["methods"][method]
 
 
-@pytest.fixture
-def payload(seen_runs, tiny_data, tmp_path):
-    return payload_of(seen_runs, tiny_data, tmp_path)
+@pytest.fixture(scope="module")
+def payload(seen_runs, tiny_data, tmp_path_factory):
+    return payload_of(seen_runs, tiny_data, tmp_path_factory.mktemp("seen-page"))
 
 
-@pytest.fixture
-def folded_payload(folded_runs, tiny_data, tmp_path):
-    return payload_of(folded_runs, tiny_data, tmp_path)
+@pytest.fixture(scope="module")
+def folded_payload(folded_runs, tiny_data, tmp_path_factory):
+    return payload_of(folded_runs, tiny_data, tmp_path_factory.mktemp("folded-page"))
 
 
 def test_the_patients_right_and_front_come_out_left_and_on_top():
