@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from uad_bench.cli.app import _run
+
 BASELINES = {"intensity", "intensity-coarse", "intensity-equalised", "mean-distance", "random", "symmetry", "z-score"}
 
 
@@ -104,17 +106,21 @@ def test_folds_test_every_patient_once(tmp_path: Path):
     ],
 )
 def test_bad_input_is_one_sentence_and_a_fixed_exit_code(
-    tmp_path: Path, arguments: list[str], code: int, sentence: str
+    no_processes, capsys, tmp_path: Path, arguments: list[str], code: int, sentence: str
 ):
-    done = uad_bench(*arguments, *([] if arguments == ["rnu"] else ["--runs", str(tmp_path)]))
-    assert done.returncode == code, done.stderr
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    ended = _run([*arguments, *([] if arguments == ["rnu"] else ["--runs", str(tmp_path)])], debug=False)
+    out, err = capsys.readouterr()
+    assert ended == code, err
+    assert sentence in err
+    assert "Traceback" not in err
+    assert out == ""
 
 
-def test_debug_shows_where_an_error_came_from():
-    assert "Traceback" in uad_bench("run", "--method", "anodpm", "--debug").stderr
+def test_the_exit_code_and_the_sentence_leave_the_process_and_debug_shows_where_an_error_came_from():
+    done = uad_bench("run", "--method", "anodpm", "--debug")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "did you mean 'anoddpm'" in done.stderr
+    assert "Traceback" in done.stderr
 
 
 def loaded_modules(*arguments: str) -> set[str]:

@@ -17,12 +17,18 @@ pytestmark = pytest.mark.slow
 BATCH, SIZE, STEPS = 16, 128, 3
 
 
+@pytest.fixture
+def side(benchmark) -> int:
+    """Pixels along a side of a slice: fewer where no time is measured."""
+    return SIZE if benchmark.enabled else 32
+
+
 class Slices:
     """Noise in place of slices: speed does not look."""
 
     modalities = ("flair", "t2")
 
-    def __init__(self, size: int = SIZE):
+    def __init__(self, size: int):
         self.image = torch.randn(BATCH, 2, size, size)
 
     def __len__(self):
@@ -39,22 +45,22 @@ class Slices:
 
 @pytest.mark.benchmark(group="16 calls of the published network, 128 x 128")
 @pytest.mark.parametrize("how", ["plain float32", "as scored"])
-def test_network_calls(benchmark, how):
-    x, t = torch.randn(BATCH, 2, SIZE, SIZE), torch.full((BATCH,), 500)
+def test_network_calls(benchmark, side, how):
+    x, t = torch.randn(BATCH, 2, side, side), torch.full((BATCH,), 500)
     if how == "plain float32":
         network = UNet(2, shape=PUBLISHED).eval()
         call = torch.no_grad()(lambda: network(x, t))
     else:
-        method = MMCCD(unet=PUBLISHED).fit(Slices(), budget=Budget(0, 1), compute=Compute(mixed_precision=True))
+        method = MMCCD(unet=PUBLISHED).fit(Slices(side), budget=Budget(0, 1), compute=Compute(mixed_precision=True))
         call = lambda: method.predict("forward", x, 500)  # noqa: E731
     answer = benchmark.pedantic(call, rounds=3, warmup_rounds=1)
-    assert answer.shape == (BATCH, 1, SIZE, SIZE)
+    assert answer.shape == (BATCH, 1, side, side)
 
 
 @pytest.mark.benchmark(group="3 training steps of the published network, 16 slices of 128 x 128")
 @pytest.mark.parametrize("how", ["plain float32", "as trained"])
-def test_training_steps(benchmark, how):
-    network, data = UNet(1, shape=PUBLISHED), Slices()
+def test_training_steps(benchmark, side, how):
+    network, data = UNet(1, shape=PUBLISHED), Slices(side)
 
     def plain():
         optimiser = torch.optim.AdamW(network.parameters(), 1e-4)
@@ -111,10 +117,10 @@ def test_simplex_noise_of_the_opensimplex_package(benchmark):
     [{"stripe_stride": 2, "stripes_per_pass": 1, "steps": 10}, {}],
     ids=["128 stripes, 10 steps", "as by default"],
 )
-def test_scoring_a_slice(benchmark, params):
-    method = MMCCD(**params)
-    data = Slices(64)
+def test_scoring_a_slice(benchmark, side, params):
+    method, side = MMCCD(**params), side // 2
+    data = Slices(side)
     method.fit(data, budget=Budget(0, 1), compute=Compute(mixed_precision=True))
-    batch = SliceBatch(data.image[:1, :1], torch.ones(1, 1, 64, 64, dtype=torch.bool), (SliceKey("p", 0),))
+    batch = SliceBatch(data.image[:1, :1], torch.ones(1, 1, side, side, dtype=torch.bool), (SliceKey("p", 0),))
     scores = benchmark.pedantic(method.score, args=(batch,), rounds=2, warmup_rounds=1)
-    assert scores.shape == (1, 64, 64)
+    assert scores.shape == (1, side, side)

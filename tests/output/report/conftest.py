@@ -35,6 +35,14 @@ def many_page(tmp_path_factory):
     return (folder / "report.html").read_text(), folder / "figures"
 
 
+@pytest.fixture(scope="session")
+def folded_page(folded_runs, tiny_data, tmp_path_factory):
+    """The page of runs over folds, and the folder of its figures."""
+    folder = tmp_path_factory.mktemp("folded-page")
+    write_report(folded_runs, folder / "report.html", data=tiny_data, figures=folder / "figures")
+    return (folder / "report.html").read_text(), folder / "figures"
+
+
 @pytest.fixture
 def chromium():
     """The browser's command without anything that calls home, or a skip."""

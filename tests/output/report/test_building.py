@@ -96,21 +96,21 @@ def test_figures_are_written_as_files_too(many_page):
     assert min(files.values()) > 2_000
 
 
-def test_over_folds_the_page_has_every_curve_and_says_what_its_lines_are(folded_runs, tmp_path):
-    text = page(folded_runs, tmp_path, images=False, figures=tmp_path / "figures")
+def test_over_folds_the_page_has_every_curve_and_says_what_its_lines_are(folded_page):
+    text, figures = folded_page
     assert {"figure-dice-threshold", "figure-precision-recall", "figure-roc"} <= set(Outline(text).ids)
-    assert (tmp_path / "figures" / "roc.png").stat().st_size > 2_000
+    assert (figures / "roc.png").stat().st_size > 2_000
     assert text.count("Thin: one line per fold") == 2 * 3  # captions, and the words in the figures' place
 
 
-def test_over_folds_real_patients_are_not_shown_unless_asked_for(folded_runs, tiny_data, tmp_path):
-    assert 'id="payload"' not in page(folded_runs, tmp_path, data=tiny_data)
+def test_over_folds_real_patients_are_not_shown_unless_asked_for(folded_page):
+    assert 'id="payload"' not in folded_page[0]
 
 
-def test_training_patients_are_counted_in_each_fold(folded_runs, seen_runs, tmp_path):
+def test_training_patients_are_counted_in_each_fold(folded_runs, folded_page, seen_runs, tmp_path):
     counts = [len(fold.read_record().subjects.train) for fold in folded_runs[0].folds]
     assert counts == [2, 2]
-    assert "<dd>2 per fold</dd>" in page(folded_runs, tmp_path, images=False)
+    assert "<dd>2 per fold</dd>" in folded_page[0]
     plain = len(seen_runs[0].read_record().subjects.train)
     assert f"<dt>training patients</dt><dd>{plain}</dd>" in page(seen_runs, tmp_path, images=False)
 
