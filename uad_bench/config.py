@@ -5,6 +5,7 @@ import logging
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -247,9 +248,16 @@ def require_file(path: Path, kind: str, name: str, known: Iterable[str]) -> Path
 def validate(schema: type[T], values: Mapping[str, Any], where: str) -> T:
     """Build `schema` from plain values; the error names each invalid key and suggests similar ones."""
     try:
-        return TypeAdapter(schema).validate_python(dict(values))
+        built: T = _adapter(schema).validate_python(dict(values))
     except ValidationError as error:
         raise ConfigError("; ".join(_sentence(problem, schema, where) for problem in error.errors())) from error
+    return built
+
+
+@cache
+def _adapter(schema: Any) -> TypeAdapter[Any]:
+    # Building one takes far longer than validating with it.
+    return TypeAdapter(schema)
 
 
 def _sentence(problem: Any, schema: Any, where: str) -> str:
