@@ -197,7 +197,7 @@ def change_cuts(record: dict) -> None:
         {change_level: "auprc@all/pooled level", change_cuts: "size_cuts_mm3"},
         {change_region: "auprc@all/pooled region"},
         {move_a_threshold: "threshold hFPR5"},
-        {change_rows: "bootstrap rows"},
+        {change_rows: "jackknife rows"},
     ],
     ids=lambda changes: next(iter(changes)).__name__,
 )
