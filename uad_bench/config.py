@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -248,7 +248,7 @@ def require_file(path: Path, kind: str, name: str, known: Iterable[str]) -> Path
 def validate(schema: type[T], values: Mapping[str, Any], where: str) -> T:
     """Build `schema` from plain values; the error names each invalid key and suggests similar ones."""
     try:
-        built: T = _adapter(schema).validate_python(dict(values))
+        built: T = _adapter(cast("Any", schema)).validate_python(dict(values))
     except ValidationError as error:
         raise ConfigError("; ".join(_sentence(problem, schema, where) for problem in error.errors())) from error
     return built
