@@ -11,7 +11,7 @@ import pytest
 from uad_bench.data import census as census_module
 from uad_bench.data.census import SHOWN_PROBLEMS, _sentence, data_digest, survey, take_census
 from uad_bench.data.facts import SubjectFacts
-from uad_bench.data.inspection import Problem, _border, bounding_box
+from uad_bench.data.inspection import Problem, _border, _rounding, bounding_box
 from uad_bench.data.reference import build_references
 from uad_bench.data.subject import ImageFile
 from uad_bench.errors import DataError
@@ -274,3 +274,8 @@ def test_a_box_ends_one_past_the_last_voxel_and_a_border_is_a_share_of_four_side
     sides = np.zeros((4, 6, 5), bool)
     sides[0, 1:3] = sides[2, -1] = True  # 10 and 5 of 2 x (6 + 4) x 5 voxels
     assert _border(sides) == 15 / 100
+
+
+def test_the_rounding_of_a_label_is_the_largest_distance_from_a_whole_number():
+    assert _rounding(np.array([0.0, 1.25, 2.0, 2.875])) == 0.25
+    assert _rounding(np.array([0, 3], np.uint8)) == 0

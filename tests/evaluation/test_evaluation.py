@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.scored import SHAPE, Scored, brain_of, lesion_of, noisy, reference_of, values
 from uad_bench.evaluation.cases import Cases
+from uad_bench.evaluation.detection import _share
 from uad_bench.evaluation.evaluation import evaluate
 from uad_bench.evaluation.protocol import Protocol
 from uad_bench.runs.record import METRICS_VERSION
@@ -186,6 +187,13 @@ def test_every_lesion_and_false_positive_is_listed_with_its_place_and_scores():
     assert [row.subject for row in found.false_positives] == ["P1", "P3"]
     one = found.false_positives[0]
     assert (one.volume_mm3, one.x_mm, one.y_mm, one.z_mm, one.slice, one.max_score) == (64, 7.5, 7.5, 1.5, 2, 4)
+
+
+def test_a_share_of_nothing_is_undefined():
+    found = _share(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([4.0, 0.0]))
+    assert found[0].tolist() == [0.25, 0.5]
+    assert np.isnan(found[1]).all()
+    assert _share(np.array([1.0]), np.array([2.0])).tolist() == [0.5]
 
 
 def test_volumes_are_in_millilitres_of_voxels_that_are_no_cubes():

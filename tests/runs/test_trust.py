@@ -12,8 +12,9 @@ from uad_bench.errors import VerificationError
 from uad_bench.files import write_json
 from uad_bench.runs.bundle import Levels
 from uad_bench.runs.checkpoints import Manifest, StoredMap
+from uad_bench.runs.events import Fit, Imported, Repaired
 from uad_bench.runs.folder import Run
-from uad_bench.runs.integrity import check_roles, differs, require_stored_maps
+from uad_bench.runs.integrity import _check_patients, check_roles, differs, require_stored_maps
 from uad_bench.runs.record import WeightsOfRun, carried_thresholds
 from uad_bench.runs.trust import damaged
 
@@ -83,3 +84,15 @@ def test_codes_of_16_bits_span_the_scores_of_all_maps_and_come_back_to_half_a_st
     assert (levels.encode(maps["a"])[0, 0, 0], levels.encode(maps["b"])[0, 0, 0]) == (0, 65535)
     for scores in maps.values():
         assert np.abs(levels.decode(levels.encode(scores)) - scores).max() <= levels.step / 2 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("scored", "repaired", "fits", "complaints"),
+    [(1, 0, 1, 0), (2, 0, 1, 1), (2, 1, 1, 0), (2, 0, 2, 0), (2, 0, 0, 1), (3, 1, 2, 0), (4, 1, 2, 1), (0, 0, 1, 1)],
+)
+def test_a_map_is_stored_once_and_again_only_after_a_repair_or_another_training(scored, repaired, fits, complaints):
+    record = made_record(subjects={"train": [], "val": [], "test": ["P0"]})
+    stored = Imported(subject="P0", sha256="0" * 64, bytes=1, shape=(1, 1, 1))
+    fit, repair = Fit(seconds=1.0, slices=1), Repaired(file="maps/P0.npy")
+    events = [*[fit] * fits, *[stored] * scored, *[repair] * repaired, Repaired(file="checkpoint.safetensors")]
+    assert len(list(_check_patients(events, record))) == complaints
