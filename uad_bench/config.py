@@ -139,6 +139,7 @@ class Experiment:
         seed: seed of weight initialisation, data order and noise.
         precision: number format of networks; "auto" is bfloat16 where the hardware has instructions for it.
         plugins: files that were added to the registry.
+        select: training steps between two measurements by which weights are selected; None keeps the last weights.
     """
 
     method: str
@@ -148,6 +149,7 @@ class Experiment:
     seed: int = 0
     precision: Precision = "auto"
     plugins: tuple[Path, ...] = ()
+    select: int | None = None
 
 
 def load_task(name: str) -> Task:

@@ -100,6 +100,22 @@ class Snapshots(Protocol):
     def load(self, name: str) -> dict[str, Tensor] | None: ...
 
 
+class Selector(Protocol):
+    """Measures a method during its last training, so that it ends with the weights of the best measurement."""
+
+    def begin(self, name: str) -> int:
+        """Steps between two measurements in the training of this name; 0 if another training follows it."""
+        ...
+
+    def measure(self) -> float:
+        """A measure of the method with the weights that it has now; higher is better."""
+        ...
+
+    def keep(self, curve: Mapping[int, float]) -> None:
+        """Receive the measurements by step, at the end of the last training."""
+        ...
+
+
 Report = Callable[[Progress], None]
 """Receives progress."""
 
@@ -118,6 +134,7 @@ class Compute:
         mixed_precision: compute networks under bfloat16 autocast.
         report: called with `Progress`.
         snapshots: stores training state; `None` means that nothing is stored.
+        selector: chooses the step whose weights are kept; `None` keeps those of the last step.
     """
 
     device: str = "cpu"
@@ -125,6 +142,7 @@ class Compute:
     mixed_precision: bool = False
     report: Report = field(default=_ignore, compare=False)
     snapshots: Snapshots | None = field(default=None, compare=False)
+    selector: Selector | None = field(default=None, compare=False)
 
 
 class SliceDataset(Protocol):

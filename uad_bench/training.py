@@ -23,6 +23,7 @@ from uad_bench.errors import MethodError
 from uad_bench.method import Budget, Compute, Progress, SliceBatch, SliceDataset
 from uad_bench.precision import autocast
 from uad_bench.seeding import derive, generator
+from uad_bench.selection import Selection, put_weights
 
 SNAPSHOT_SECONDS = 30.0
 SNAPSHOT_SHARE = 0.02  # of the time, at most, is spent on saving
@@ -86,13 +87,15 @@ def train(  # noqa: PLR0913 - three objects and four keywords
 ) -> None:
     """Train `network` in place for `budget.steps` updates; it ends in evaluation mode with the averaged weights.
 
+    With `compute.selector`, these are the averaged weights of the best measured step of the last training.
+
     Args:
         network: network to train; it is moved to `compute.device`.
         loss: function of a batch and a generator on the device, for noise, that calls the network and returns a scalar.
         data: healthy slices.
         name: name of this training, unique in the run; part of every seed and of the snapshot's name.
         budget: optimiser steps and slices per step of this training.
-        compute: device, seed, precision, progress and snapshots.
+        compute: device, seed, precision, progress, snapshots and selector.
         optimisation: optimiser settings.
         stage: what progress reports call this training; by default `training` and its name.
 
@@ -108,9 +111,11 @@ def train(  # noqa: PLR0913 - three objects and four keywords
             distributed(network, loss, batch_size=budget.batch_size) as step_loss,
         ):
             _run(training, step_loss, data)
-        training.keep_average()
+        training.keep_weights()
         training.save()
     network.eval()
+    if training.selection:
+        training.selection.finish()
 
 
 def slice_indices(step: int, *, n: int, batch_size: int, seed: int, name: str) -> list[int]:
@@ -136,6 +141,7 @@ class _Training:
     budget: Budget
     compute: Compute
     optimisation: Optimisation
+    selection: Selection | None = None
     step: int = 0
     stage: str = ""
     next_save: float = field(default_factory=lambda: time.monotonic() + SNAPSHOT_SECONDS)
@@ -153,7 +159,8 @@ class _Training:
             fused=True,
         )
         average = [w.detach().clone() for w in network.parameters()]
-        training = cls(network, optimiser, average, name, budget, compute, optimisation)
+        selection = Selection.of(compute, name)
+        training = cls(network, optimiser, average, name, budget, compute, optimisation, selection)
         training.load()
         return training
 
@@ -171,10 +178,17 @@ class _Training:
         torch._foreach_lerp_(self.average, weights, 1 - self.optimisation.ema_at(self.step))
         self.step += 1
 
-    def keep_average(self) -> None:
-        with torch.no_grad():
-            for weight, mean in zip(self.network.parameters(), self.average, strict=True):
-                weight.copy_(mean)
+    def measure(self) -> None:
+        """Measure the averaged weights, if a measurement is due after this step."""
+        if self.selection and self.selection.is_due(self.step, self.budget.steps):
+            with torch.random.fork_rng(_cuda_devices(self.compute)):
+                self.selection.measure(self.network, self.average, self.step)
+
+    def keep_weights(self) -> None:
+        if self.selection:
+            self.network.load_state_dict(self.selection.weights)
+        else:
+            put_weights(self.network, self.average)
 
     def save(self) -> None:
         """Save the state; after the last step only the weights, which marks training as finished."""
@@ -185,6 +199,8 @@ class _Training:
         if self.step < self.budget.steps:
             state |= {f"average.{i}": value for i, value in enumerate(self.average)}
             state |= _flatten(self.optimiser)
+        if self.selection:
+            state |= self.selection.state()
         self.compute.snapshots.save(self.name, {"step": torch.tensor(self.step), **state})
         saved = time.monotonic()
         self.next_save = saved + max(SNAPSHOT_SECONDS, (saved - started) / SNAPSHOT_SHARE)
@@ -196,6 +212,8 @@ class _Training:
             return
         self.step = int(state["step"])
         self.network.load_state_dict(_under("network.", state))
+        if self.selection:
+            self.selection.load(_under("selection.", state))
         if self.step < self.budget.steps:
             _unflatten(self.optimiser, _under("optimiser.", state))
             kept = _under("average.", state)
@@ -213,6 +231,7 @@ def _run(training: _Training, loss: Step, data: SliceDataset) -> None:
         with autocast(training.compute):
             value = loss(batch, noise)
         training.update(value)
+        training.measure()
         report(value)
         if time.monotonic() > training.next_save and training.step < training.budget.steps:
             training.save()

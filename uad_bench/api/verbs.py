@@ -33,6 +33,7 @@ def run(
     plugins: Sequence[str | Path] = (),
     command: str | None = None,
     start_from: Result | str | Path | None = None,
+    select: int | None = None,
     device: Device = "auto",
     gpus: int = 1,
     baselines: bool = True,
@@ -61,6 +62,8 @@ def run(
         command: a program that computes scores, such as `python predict.py {images} {out}`; `method` is then its name
             in tables.
         start_from: a run of the same method; training continues from its weights.
+        select: keep the weights of the best step instead of the last; every so many training steps, anomalies
+            implanted in held-out training patients are scored.
         device: where the method computes; `auto` uses a GPU if there is one.
         gpus: number of GPUs for training and scoring.
         baselines: also run the untrained baselines.
@@ -90,6 +93,7 @@ def run(
         settings=tuple(f"{key}={json.dumps(value)}" for key, value in (settings or {}).items()),
         plugins=tuple(files),
         start_from=None if start_from is None else name_of(start_from),
+        select=select,
         device=device,
         gpus=gpus,
         baselines=baselines,

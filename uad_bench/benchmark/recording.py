@@ -22,7 +22,7 @@ from uad_bench.metrics.sweep import sweep
 from uad_bench.runs.cost import cost_of
 from uad_bench.runs.document import hide_paths
 from uad_bench.runs.environment import Environment, environment
-from uad_bench.runs.events import Described, Event, fitted_of, isolation_of
+from uad_bench.runs.events import Described, Event, fitted_of, isolation_of, selection_of
 from uad_bench.runs.folder import Run, now
 from uad_bench.runs.record import (
     METRICS_VERSION,
@@ -70,6 +70,7 @@ def make_record(
         cost=cost_of(events),
         environment=_environment(job, events),
         created=now(),
+        **_given(selection=selection_of(events)),
     )
     return run.seal(record)
 
@@ -126,6 +127,7 @@ def _method(job: Job, needs: Described | None, events: Sequence[Event]) -> Metho
         source=job.identity["source"],
         deterministic=needs.deterministic if needs else None,
         weights=job.origin.named_weights if job.origin else None,
+        **_given(select=job.experiment.select),
         fit=needs.fit if needs else None,
         score=needs.score if needs else None,
         parameters=fitted.parameters,

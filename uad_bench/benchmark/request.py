@@ -15,6 +15,7 @@ from uad_bench.benchmark.started import (
     StartedMethod,
     check_modalities,
     check_reconstructs,
+    check_selectable,
     started_method,
 )
 from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
@@ -56,6 +57,7 @@ class Request:
     settings: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
     start_from: str | None = None
+    select: int | None = None
     device: str = "auto"
     gpus: int = 1
     nodes: int = 1
@@ -113,7 +115,7 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
             runner.plan(compose(name, replace(main.task, budget=task.budget), seed=request.seed), entries[name], cohort)
             for name in trivial
         ]
-        _check_trainable(jobs, cohort)
+        _check_trainable(jobs, cohort, select=request.select)
         ranks = resolve_ranks(request.gpus, device)
         data, job = data_folder(main.task, request.data), runner.plan(main, entry, cohort, origin)
         if not node.leads:
@@ -132,12 +134,16 @@ def _check_needs(request: Request, main: Experiment, entry: registry.Entry, star
     """Refuse what the method cannot do, before data is read."""
     if request.reconstructions:
         check_reconstructs(entry, started.needs if started else None)
+    if request.select is not None:
+        check_selectable(entry, request.select, started.needs if started else None)
     if started:
         check_modalities(main.method, started.modalities, main.task.modalities)
 
 
-def _check_trainable(jobs: list[Job], cohort: Cohort) -> None:
+def _check_trainable(jobs: list[Job], cohort: Cohort, *, select: int | None) -> None:
     """Refuse a split without healthy slices before any job starts, unless all are finished."""
+    for split in cohort.splits if select else ():
+        cohort.held_out(split)
     if not all(job.run.finished for job in jobs):
         for split in cohort.splits:
             check_healthy(cohort, split)
@@ -201,9 +207,10 @@ def say_cohort_warnings(cohort: Cohort, reporter: Reporter) -> None:
 def compose_request(request: Request) -> Experiment:
     """The experiment that a request asks for."""
     task = resolve_task(request)
-    return compose(
+    experiment = compose(
         request.method, task, request.settings, profile=request.profile, seed=request.seed, plugins=request.plugins
     )
+    return replace(experiment, select=request.select)
 
 
 def resolve_origin(request: Request) -> Origin | None:

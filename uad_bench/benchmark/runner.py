@@ -218,10 +218,12 @@ class Runner:
             fit = tuple(name for name in fit if name != ANOMALY)
         check_modalities(job.experiment.method, {*fit, *needs.score}, task.modalities)
         train = _training_slices(job, bound=bound) if fit else {}
+        held_out = cohort.held_out(job.split) if fit and job.experiment.select else ()
+        train = {name: slices for name, slices in train.items() if name not in held_out}
         if fit and not any(train.values()):
             check_healthy(cohort, job.split)
         modalities = tuple(dict.fromkeys((*fit, *needs.score)))
-        names = dict.fromkeys((*train, *left, *images))
+        names = dict.fromkeys((*train, *held_out, *left, *images))
         store = cohort.prepare(names, modalities, native=needs.native, report=self.report)
         return Assignment(
             run=str(job.run.path.resolve()),
@@ -238,6 +240,8 @@ class Runner:
             nodes=self.node.total,
             rendezvous=self.node.rendezvous,
             masks=self._masks(job, store, train) if bound else {},
+            select=job.experiment.select or 0,
+            held_out={name: cohort.healthy_slices(name) for name in held_out},
         )
 
     def _masks(self, job: Job, store: SliceStore, train: dict[str, list[int]]) -> dict[str, str]:

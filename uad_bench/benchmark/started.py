@@ -139,6 +139,17 @@ def check_reconstructs(entry: Entry, needs: Described | None) -> None:
         )
 
 
+def check_selectable(entry: Entry, every: int, needs: Described | None) -> None:
+    """Refuse a method whose weights cannot be selected; a method that is not described yet is not refused."""
+    if every < 1:
+        raise ConfigError(f"select is {every}: give the number of training steps between measurements, 1 or more")
+    if entry.command or (needs is not None and not (needs.fit and needs.networks)):
+        raise ConfigError(
+            f"method {entry.name} has no weights to select: it does not keep trained networks by name in networks_; "
+            "run it without --select"
+        )
+
+
 def check_modalities(method: str, needed: set[str], available: tuple[str, ...]) -> None:
     """Refuse a method that needs a modality that the task lacks."""
     if lacking := sorted(needed - set(available)):

@@ -78,6 +78,7 @@ def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
         "budget": None if result.method in baselines else asdict(record.budget),
         "folds": record.n_folds,
         "weights": record.method.weights and record.method.weights.to_json(),
+        "select": record.method.select,
         "slices": working(record),
         "built_in": result.built_in,
     }
@@ -113,9 +114,14 @@ def _labels(settings: Mapping[Setting, Sequence[Result]]) -> dict[Setting, str]:
 
 
 def _name(result: Result) -> str:
-    """`ddpm (published) from task/ddpm/seed0-1a2b3c4d`: name, profile unless default, and the run of reused weights."""
+    """`ddpm (published, select=100) from task/ddpm/seed0-1a2b3c4d`.
+
+    The profile unless it is the default, how weights were selected, and the run of reused weights.
+    """
     method = result.record.method
-    name = f"{method.name} ({method.profile})" if method.profile not in {None, "default"} else method.name
+    words = [method.profile] if method.profile not in {None, "default"} else []
+    words += [f"select={method.select}"] if method.select else []
+    name = f"{method.name} ({', '.join(map(str, words))})" if words else method.name
     return f"{name} from {method.weights.run}" if method.weights else name
 
 

@@ -68,6 +68,15 @@ def run(
         str | None,
         typer.Option("--from", metavar="RUN", help="Continue training from this run's weights.", show_default=False),
     ] = None,
+    select: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Every N steps, score anomalies implanted in held-out training patients; keep the best weights.",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
     gpus: Annotated[int, typer.Option(min=1, help="Number of GPUs (per machine) for training and scoring.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Number of machines; outside a job, submits one to Slurm.")] = 1,
@@ -117,6 +126,7 @@ def run(
         settings=tuple(settings or ()),
         plugins=tuple(files),
         start_from=start_from,
+        select=select,
         device=device,
         gpus=gpus,
         nodes=nodes,

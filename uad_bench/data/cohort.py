@@ -28,7 +28,7 @@ from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import Modality, Report
 from uad_bench.plugins import registry
 
-FEW_SHOT_SALT = "uad-bench-few-shot-1"
+FEW_SHOT_SALT, HELD_OUT_SALT = "uad-bench-few-shot-1", "uad-bench-held-out-1"
 DATA_VARIABLE = "UAD_BENCH_DATA"
 
 Census = Mapping[str, SubjectFacts]
@@ -57,6 +57,24 @@ class Cohort:
     def train_slices(self, split: Split) -> dict[str, list[int]]:
         """The z indices of the healthy slices of each training patient."""
         return {name: self.healthy_slices(name) for name in split.train}
+
+    def held_out(self, split: Split) -> tuple[str, ...]:
+        """Training subjects set aside for measurements: those of one patient in ten, at least one, chosen by a hash.
+
+        Raises:
+            ConfigError: fewer than two training patients have healthy slices.
+        """
+        names = [name for name, slices in self.train_slices(split).items() if slices]
+        patients = sorted(
+            {self.subjects[name].patient for name in names}, key=lambda one: unit_hash(one, HELD_OUT_SALT)
+        )
+        if len(patients) < 2:
+            raise ConfigError(
+                f"--select holds out training patients with healthy slices, and there are {len(patients)}; add "
+                "patients, or run without it"
+            )
+        kept = set(patients[: max(1, len(patients) // 10)])
+        return tuple(name for name in names if self.subjects[name].patient in kept)
 
     def healthy_slices(self, subject: str) -> list[int]:
         """The z indices of a patient's healthy slices by the task's rule."""

@@ -28,6 +28,7 @@ def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRe
         **dict(NO_NUMBERS),
         "run": run.name,
         "fold": None,
+        **({"selection": None} if last.selection else {}),
         "n_folds": n_folds,
         "warnings": _distinct(warning for fold in records for warning in fold.warnings),
         "environment": last.environment.model_copy(update={"isolation": isolation}),

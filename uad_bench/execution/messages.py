@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, LabelAccess, Reconstructed, Remark, Scored
+from uad_bench.runs.events import (
+    Advance,
+    Described,
+    Event,
+    Fit,
+    Fitted,
+    LabelAccess,
+    Reconstructed,
+    Remark,
+    Scored,
+    Selected,
+)
 
 
 class Failure(Event):
@@ -31,7 +42,7 @@ class Done(Event):
 
 
 Message = Annotated[
-    Described | Advance | Fit | Fitted | Scored | Reconstructed | Remark | LabelAccess | Failure | Done,
+    Described | Advance | Fit | Selected | Fitted | Scored | Reconstructed | Remark | LabelAccess | Failure | Done,
     Field(discriminator="event"),
 ]
 

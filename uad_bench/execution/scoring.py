@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from uad_bench.errors import MethodError
-from uad_bench.method import Method, Precision, SliceBatch, SliceKey
+from uad_bench.method import Method, Modality, Precision, SliceBatch, SliceKey
 
 if TYPE_CHECKING:
     import torch
@@ -27,8 +27,14 @@ CONSTANT = "constant"
 ROUNDED = "distinct float64 scores became equal in float32"
 
 
+class Slices(Protocol):
+    """Slices by key: those of a `SliceStore`, or the same with implants."""
+
+    def batch(self, keys: Sequence[SliceKey], modalities: Sequence[Modality] | None = None) -> SliceBatch: ...
+
+
 def score_subject(
-    method: Method, store: SliceStore, keys: Sequence[SliceKey], *, device: str, batch_size: int | None = None
+    method: Method, store: Slices, keys: Sequence[SliceKey], *, device: str, batch_size: int | None = None
 ) -> tuple[NDArray[np.float32], list[str]]:
     """Score one subject's slices, in a fixed partition into batches.
 
@@ -74,7 +80,7 @@ def _remarks(scores: NDArray[np.float32], found: set[str]) -> list[str]:
 def _in_batches(
     compute: Callable[[SliceBatch], Outputs],
     method: Method,
-    store: SliceStore,
+    store: Slices,
     keys: Sequence[SliceKey],
     device: str,
     batch_size: int | None = None,
@@ -86,7 +92,7 @@ def _in_batches(
 
 
 def _one_batch(
-    compute: Callable[[SliceBatch], Outputs], method: Method, store: SliceStore, keys: Sequence[SliceKey], device: str
+    compute: Callable[[SliceBatch], Outputs], method: Method, store: Slices, keys: Sequence[SliceKey], device: str
 ) -> tuple[dict[str, NDArray[np.float32]], set[str]]:
     """Compute a batch; if the GPU runs out of memory, compute the two halves separately."""
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from uad_bench.method import Budget, Compute, Method, Precision, Progress, Slice
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import DiskSnapshots, StoredMap, load_checkpoint, save_checkpoint
-from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, Reconstructed, Remark, Scored
+from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, Reconstructed, Remark, Scored, Selected
 from uad_bench.runs.folder import Run
 from uad_bench.seeding import seed_globals
 
@@ -57,6 +57,8 @@ class Assignment:
         ranks: processes per machine that share the work; this is number `rank` of all.
         nodes: machines, of which this is number `node`; the processes connect to `rendezvous`, host:port of the first.
         masks: for a method that ships as a bound, files with the anomaly of each training patient; else empty.
+        select: training steps between two measurements by which weights are selected; 0 keeps the last weights.
+        held_out: for these measurements, subject -> healthy slices that are not learned from.
     """
 
     run: str
@@ -75,6 +77,8 @@ class Assignment:
     node: int = 0
     rendezvous: str = ""
     masks: dict[str, str] = field(default_factory=dict)
+    select: int = 0
+    held_out: dict[str, list[int]] = field(default_factory=dict)
 
 
 def describe(entry: Entry, params: Mapping[str, Any], pair: tuple[str, str]) -> tuple[Method, Described]:
@@ -93,6 +97,7 @@ def describe_method(method: Method) -> Described:
         params=hyperparameters(method),
         deterministic=bool(getattr(method, "deterministic", True)),
         reconstructs=callable(getattr(method, "reconstruct", None)),
+        networks="networks_" in getattr(method, "__dataclass_fields__", {}) or hasattr(method, "networks_"),
     )
 
 
@@ -129,17 +134,40 @@ def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
 def _fit(
     method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, group: WorkerGroup
 ) -> None:
-    keys = [SliceKey(subject, z) for subject, slices in assignment.train.items() for z in slices]
+    keys = _keys(assignment.train)
     initial = Run(Path(assignment.run)).initial
     with starting_from(initial, method, _compute(assignment, emit)) as compute, meter.span() as spent, _calling("fit"):
         seed_globals(assignment.seed, "fit")
         train = training_slices(store, keys, method.modalities.fit, assignment.masks)
-        method.fit(train, budget=Budget(**assignment.budget), compute=compute)
+        with _selecting(method, store, assignment, compute, emit) as selecting:
+            method.fit(train, budget=Budget(**assignment.budget), compute=selecting)
         state = method.state_dict()
     spent |= {"cpu_seconds": group.total(spent["cpu_seconds"])}
     if group.leads:
         save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
         emit(Fit(slices=len(keys), ranks=group.size, **spent))
+
+
+@contextlib.contextmanager
+def _selecting(
+    method: Method, store: SliceStore, assignment: Assignment, compute: Compute, emit: Emit
+) -> Iterator[Compute]:
+    """A `Compute` for `fit` that selects weights by implants, and the event with the result; unchanged if not asked."""
+    if not assignment.select:
+        yield compute
+        return
+    from uad_bench.execution.implant_selector import ImplantSelector
+
+    keys, every, device = _keys(assignment.held_out), assignment.select, assignment.device
+    selector = ImplantSelector.of(method, store, keys, every=every, seed=assignment.seed, device=device)
+    yield replace(compute, selector=selector)
+    selected = Selected(selection=selector.selected())
+    if assignment.rank == 0:
+        emit(selected)
+
+
+def _keys(slices: Mapping[str, Sequence[int]]) -> list[SliceKey]:
+    return [SliceKey(subject, z) for subject, chosen in slices.items() for z in chosen]
 
 
 def _score(

@@ -117,7 +117,19 @@ def _training(record: RunRecord) -> str:
     start = "" if weights is None else f" Training started from the weights of the run {weights.run}."
     return (
         f"Training used lesion-free axial slices{size}{_margin(task.margin)}, and a budget of {budgeted} "
-        f"(random seed {record.seed}).{start}"
+        f"(random seed {record.seed}).{start}{_selection(record)}"
+    )
+
+
+def _selection(record: RunRecord) -> str:
+    if not (every := record.method.select):
+        return ""
+    chosen = record.selection
+    patients = f"{len(chosen.patients)} held-out training" if chosen else "held-out training"
+    kept = f" (step {chosen.step:,})" if chosen else ""
+    return (
+        f" Weights were selected without labels: every {every:,} steps the AUPRC of synthetic anomalies implanted in "
+        f"healthy slices of {patients} patients was computed, and the weights of the best step were kept{kept}."
     )
 
 

@@ -18,6 +18,7 @@ from uad_bench.output.formats import TerminalView
 from uad_bench.output.tables import reconstruction_sheet
 from uad_bench.runs.cost import Cost
 from uad_bench.runs.record import RunRecord
+from uad_bench.runs.selected import SelectedStep
 from uad_bench.runs.tables import Patients
 
 POLICY_METRICS = (*OVERLAP, "slice_alarm_rate", "patient_alarm_rate", "lesion_f1_any", "nsd2")
@@ -45,6 +46,8 @@ class RunView:
         yield TerminalView(
             (_overall(self.record), _by_policy(self.record), *_detection(self.record), *_by_patient(self.patients))
         )
+        if self.record.selection:
+            yield TerminalView((_selection(self.record.selection),))
         if self.reconstructions:
             yield TerminalView((reconstruction_sheet({self.record.method.name: self.reconstructions}),))
         for note in (*setting(self.record), POLICIES):
@@ -80,6 +83,20 @@ def _overall(record: RunRecord) -> Sheet:
     columns = (Column("metric", numeric=False), Column("value [95 % CI]"))
     rows = tuple((Cell(label), Cell(write_value(metric, interval=True))) for label, metric in metrics)
     return Sheet("", columns, rows)
+
+
+def _selection(selected: SelectedStep) -> Sheet:
+    """AUPRC of implanted anomalies at each measured step of the last training."""
+    columns = (Column("step", identity=True), Column("AUPRC of implants"), Column("", numeric=False))
+    rows = tuple(
+        (
+            Cell(f"{one.step:,}"),
+            Cell(f"{one.auprc:.3f}", "best" if one.step == selected.step else "plain"),
+            Cell(draw_bar(one.auprc, width=BAR) + (" kept" if one.step == selected.step else "")),
+        )
+        for one in selected.curve
+    )
+    return Sheet("Selection without labels", columns, rows)
 
 
 def _by_policy(record: RunRecord) -> Sheet:

@@ -8,6 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, Validati
 
 from uad_bench.method import Progress
 from uad_bench.runs.document import Document
+from uad_bench.runs.selected import SelectedStep
 
 Isolation = Literal["mount-namespace", "landlock", "audit-hook", "none"]
 KINDS: tuple[Isolation, ...] = get_args(Isolation)
@@ -78,6 +79,7 @@ class Described(Event):
         native: whether it works on whole slices on the scan's own grid.
         params: its hyperparameters, defaults included.
         reconstructs: whether it computes pseudo-healthy images.
+        networks: whether it keeps its networks by name in `networks_`.
     """
 
     event: Literal["described"] = "described"
@@ -87,6 +89,7 @@ class Described(Event):
     params: dict[str, Any] = Field(default_factory=dict)
     deterministic: bool | None = None
     reconstructs: bool = False
+    networks: bool = False
 
 
 class Advance(Event):
@@ -124,6 +127,13 @@ class Fit(Spent):
     event: Literal["fit"] = "fit"
     slices: int
     ranks: int = 1
+
+
+class Selected(Event):
+    """Training kept the weights of a step that was selected without labels."""
+
+    event: Literal["selected"] = "selected"
+    selection: SelectedStep
 
 
 class Fitted(Event):
@@ -245,6 +255,7 @@ AnyEvent = Annotated[
     | Described
     | Advance
     | Fit
+    | Selected
     | Fitted
     | Scored
     | Reconstructed
@@ -271,6 +282,11 @@ def parse_line(line: bytes) -> Event | None:
 def fitted_of(events: Sequence[Event]) -> Fitted:
     """The last time that weights became available; without any, an event without facts."""
     return next((event for event in reversed(events) if isinstance(event, Fitted)), Fitted())
+
+
+def selection_of(events: Iterable[Event]) -> SelectedStep | None:
+    """How weights were selected in the last training; None if those of the last step were kept."""
+    return next((event.selection for event in reversed([*events]) if isinstance(event, Selected)), None)
 
 
 def isolation_of(events: Iterable[Event]) -> Isolation | None:

@@ -35,6 +35,7 @@ def settings_of(experiment: Experiment, entry: Entry, task: Task, origin: Origin
         "task": identifying_fields(task),
         "seed": experiment.seed,
         **({"precision": experiment.precision} if experiment.precision != "auto" else {}),
+        **({"select": experiment.select} if experiment.select else {}),
         **({"protocol": protocol} if (protocol := digest_protocol(task)) else {}),
         **({"weights": origin.weights.to_json()} if origin else {}),
     }

@@ -12,7 +12,7 @@ from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, UadBenchError, VerificationError
 from uad_bench.files import read_json
 from uad_bench.runs.checkpoints import Manifest, StoredMap
-from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, Start, Stopped, fitted_of
+from uad_bench.runs.events import End, Event, Fit, Imported, Repaired, Scored, Start, Stopped, fitted_of, selection_of
 from uad_bench.runs.folder import Run
 from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.record import METRICS_VERSION, RunRecord, event_warnings, record_digest
@@ -172,6 +172,8 @@ def check_events(events: Sequence[Event], record: RunRecord) -> list[Finding]:
     last = events[-1] if events else None
     if isinstance(last, End) and last.status != record.status:
         found.append(Finding("events.jsonl", f"ends with {last.status}, the record says {record.status}"))
+    if record.selection != selection_of(events) and record.n_folds is None:
+        found.append(Finding("record.json selection", "differs from the selected step in events.jsonl"))
     if record.status == "ok":
         found += _check_patients(events, record)
     return [*found, *_check_warnings(events, record)]
@@ -203,7 +205,16 @@ def _misplaced(event: Event, *, running: bool) -> str:
 
 def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
     """Check the order within an attempt: described, fitted, scored."""
-    rank = {"described": 0, "fit": 1, "fitted": 2, "scored": 3, "reconstructed": 3, "failed": 4, "end": 5}
+    rank = {
+        "described": 0,
+        "selected": 1,
+        "fit": 1,
+        "fitted": 2,
+        "scored": 3,
+        "reconstructed": 3,
+        "failed": 4,
+        "end": 5,
+    }
     highest = 0
     for number, event in enumerate(events, 1):
         if isinstance(event, Start):

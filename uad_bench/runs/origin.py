@@ -58,6 +58,7 @@ class StoredExperiment(Document):
         source: digest of the method's code.
         protocol: digest of the protocol's file, if it is given by path.
         weights: of another run, if it starts from them.
+        select: training steps between two measurements by which weights were selected.
         maps: digest of imported score maps; `npy_orientation` gives the orientation of their axes.
         members: digest of the score maps of each run that was combined, by its name.
     """
@@ -73,6 +74,7 @@ class StoredExperiment(Document):
     precision: Precision | None = None
     protocol: str | None = None
     weights: Weights | None = None
+    select: int | None = None
     maps: str | None = None
     npy_orientation: str | None = None
     members: dict[str, str] | None = None

@@ -13,6 +13,7 @@ from uad_bench.runs.document import Document
 from uad_bench.runs.environment import Environment
 from uad_bench.runs.events import Event, LabelAccess, Remark
 from uad_bench.runs.metric_rows import MetricRow, find_row
+from uad_bench.runs.selected import SelectedStep
 
 SCHEMA = 1
 METRICS_VERSION = 2
@@ -94,6 +95,7 @@ class MethodFacts(Document):
 
     Attributes:
         source: digest of the code.
+        select: training steps between two measurements by which its weights were selected; None for the last weights.
         fit: modalities of its training slices; None if the method failed before describing them. `score` likewise.
     """
 
@@ -104,6 +106,7 @@ class MethodFacts(Document):
     source: str | None = None
     deterministic: bool | None = None
     weights: WeightsOfRun | None = None
+    select: int | None = None
     fit: tuple[str, ...] | None = None
     score: tuple[str, ...] | None = None
     parameters: int | None = None
@@ -210,6 +213,7 @@ class RunRecord(Numbers, RunFacts):
 
     Attributes:
         fold_validation: validation patients of each fold.
+        selection: how the weights were selected without labels; None for the last weights, and in records over folds.
         files: SHA-256 of the tables of the run.
         digest: SHA-256 of everything else in the record.
     """
@@ -220,6 +224,7 @@ class RunRecord(Numbers, RunFacts):
     created: str
     n_folds: int | None = None
     fold_validation: tuple[int, ...] | None = None
+    selection: SelectedStep | None = None
     files: dict[str, str] | None = None
     digest: str | None = None
 

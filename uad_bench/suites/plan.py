@@ -110,7 +110,7 @@ def plan_run(request: Request, reporter: Reporter, *, difference: float = 0.05) 
         steps = StepTimes(reporter)
         runner = Runner(root=Path(folder), device=device, ranks=resolve_ranks(request.gpus, device), report=steps)
         task = change_task(experiment.task, {}, {"steps": STEPS})
-        job = runner.plan(replace(experiment, task=task), entry, replace(cohort, task=task))
+        job = runner.plan(replace(experiment, task=task, select=None), entry, replace(cohort, task=task))
         cost, stored = _timed(runner, job)
     scored = [name for split in cohort.splits for name in (*split.val, *split.test)]
     maps = sum(4 * math.prod(cohort.census[name].shape) for name in scored)

@@ -36,6 +36,7 @@ class Suite:
         split: as with `run --split`.
         baselines: whether to add the trivial baselines once per task and pair.
         start_from: run whose weights a method starts from, by method; as with `run --from`.
+        select: steps between the measurements by which weights are selected, as with `run --select`.
         train_patients: sizes of the training set, such as `[0, 5, 20]`; by default all of the split's patients.
         gpus: number of GPUs per machine that share each training.
         nodes: number of machines that share each training; more than one needs Slurm.
@@ -61,6 +62,7 @@ class Suite:
     plugins: list[Path] = field(default_factory=list)
     baselines: bool = True
     start_from: dict[str, str] = field(default_factory=dict)
+    select: Annotated[int, Field(ge=1)] | None = None
     train_patients: list[Annotated[int, Field(ge=0)]] = field(default_factory=list)
     gpus: Annotated[int, Field(ge=1)] = 1
     nodes: Annotated[int, Field(ge=1)] = 1
@@ -92,6 +94,7 @@ class Cell:
             "--pair": asked.pair,
             "--split": asked.split,
             "--from": asked.start_from,
+            "--select": asked.select,
             "--profile": asked.profile,
             "--device": asked.device,
             "--gpus": asked.gpus if asked.gpus > 1 else None,
@@ -142,7 +145,14 @@ def cells_of(suite: Suite, common: Request) -> list[Cell]:
 
 
 def _method_cells(suite: Suite, common: Request) -> Iterator[Cell]:
-    asked = replace(common, profile=suite.profile, settings=tuple(suite.settings), gpus=suite.gpus, nodes=suite.nodes)
+    asked = replace(
+        common,
+        profile=suite.profile,
+        settings=tuple(suite.settings),
+        select=suite.select,
+        gpus=suite.gpus,
+        nodes=suite.nodes,
+    )
     sizes: list[int | None] = [*suite.train_patients] or [None]
     for task, pair, method, seed, size in product(suite.tasks, _pairs(suite), suite.methods, suite.seeds, sizes):
         few = () if size is None else (f"{TRAIN_PATIENTS}={size}",)
