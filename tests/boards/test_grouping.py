@@ -140,6 +140,14 @@ def test_a_run_from_other_weights_is_another_row():
     assert [r.label for r in made.rows][:2] == ["ae", "ae from other/ae/seed0-89abcdef"]
 
 
+def test_a_run_that_selected_its_weights_is_another_row_and_says_so():
+    selecting = made_result("ae", auprc=0.5)
+    method = selecting.record.method.model_copy(update={"select": 100})
+    selecting = replace(selecting, record=selecting.record.model_copy(update={"method": method}))
+    made = board(made_result("ae"), selecting)
+    assert (row(made, "ae").number(AUPRC).value, row(made, "ae (select=100)").number(AUPRC).value) == (0.6, 0.5)
+
+
 def test_equal_maps_of_all_seeds_are_marked():
     same = [replace(made_result("ae", seed), maps={"P00": "x"}) for seed in range(2)]
     made = board(*same, *(made_result("vae", seed) for seed in range(2)))

@@ -38,7 +38,10 @@ def test_the_curve_and_the_patients_are_in_the_record_and_the_method_is_told(qui
     assert record.selection.auprc == max(one.auprc for one in record.selection.curve)
     (held_out,) = record.selection.patients
     assert held_out in job.split.train
-    assert check_events(job.run.read_events(), record) == []
+    events = job.run.read_events()
+    assert check_events(events, record) == []
+    (found,) = check_events(events, record.model_copy(update={"selection": None}))
+    assert found.where == "record.json selection"
 
 
 def test_training_does_not_see_the_patients_held_out(quick: TinyBench):

@@ -8,6 +8,7 @@ from tests.made_results import made_record
 from uad_bench.output.methods_paragraph import bibliography, method_works, paragraph
 from uad_bench.resources import resource_names
 from uad_bench.runs.record import WeightsOfRun
+from uad_bench.runs.selected import Measurement, SelectedStep
 
 
 def with_method(record, **changes):
@@ -51,6 +52,19 @@ def test_weights_of_another_run_are_named_instead_of_a_training():
     further = paragraph(with_method(made_record("ae"), weights=weights.model_copy(update={"further": True})))
     assert "Training used" in further
     assert "Training started from the weights of the run brats/ae/seed0-1a2b3c4d." in further
+
+
+def test_one_sentence_says_that_weights_were_selected_on_implanted_anomalies():
+    curve = (Measurement(step=500, auprc=0.2), Measurement(step=1000, auprc=0.1))
+    selected = SelectedStep(step=500, every=500, patients=("A", "B"), slices=64, curve=curve)
+    record = with_method(made_record("ae"), select=500)
+    expected = (
+        "every 500 steps the AUPRC of synthetic anomalies implanted in healthy slices of 2 held-out training patients "
+        "was computed, and the weights of the best step were kept (step 500)."
+    )
+    assert expected in paragraph(record.model_copy(update={"selection": selected}))
+    assert "of held-out training patients was computed" in paragraph(record)  # over folds
+    assert "implanted" not in paragraph(made_record("ae"))
 
 
 def test_score_maps_of_another_program_claim_neither_training_nor_resampling():

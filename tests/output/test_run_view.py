@@ -7,6 +7,7 @@ from rich.console import Console
 
 from tests.made_results import made_failure, made_record, write_run
 from uad_bench.output.run_view import RunView, draw_bar
+from uad_bench.runs.selected import Measurement, SelectedStep
 from uad_bench.runs.tables import read_patients
 
 
@@ -34,6 +35,19 @@ def test_patients_are_sorted_worst_first(run):
     values = [float(line.split()[1]) for line in text.splitlines() if line.startswith("P") and line[1:3].isdigit()]
     assert values == sorted(values)
     assert len(values) == 20
+
+
+def test_the_measurements_of_implants_are_listed_and_the_kept_step_is_marked(run):
+    curve = tuple(Measurement(step=step, auprc=auprc) for step, auprc in ((100, 0.21), (200, 0.42), (300, 0.33)))
+    selected = SelectedStep(step=200, every=100, patients=("A",), slices=9, curve=curve)
+    record = run.read_record().model_copy(update={"selection": selected})
+    lines = shown(RunView(record, read_patients(run)), 100).splitlines()
+    rows = [line.split() for line in lines if line.split()[:1] in (["100"], ["200"], ["300"])]
+    assert [(row[0], row[1], row[-1] == "kept") for row in rows] == [
+        ("100", "0.210", False),
+        ("200", "0.420", True),
+        ("300", "0.330", False),
+    ]
 
 
 @pytest.mark.parametrize(("value", "bar"), [(0.0, ""), (0.5, "█"), (0.25, "▌"), (1.0, "██"), (float("nan"), "")])
