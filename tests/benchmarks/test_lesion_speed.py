@@ -27,7 +27,7 @@ def volume():
 
 
 def grown(scores, brain, thresholds):
-    return [int(component.max()) + 1 for component in MarkedVoxels.of(scores, brain, thresholds).components()]
+    return [np.count_nonzero(each.sizes) for each in MarkedVoxels.of(scores, brain, thresholds).components()]
 
 
 def labelled(scores, brain, thresholds):

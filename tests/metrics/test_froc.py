@@ -41,10 +41,13 @@ def test_components_at_every_threshold_are_those_of_scipy(sigma):
     scores, domain = smooth(0, sigma), smooth(1, 2) > -0.1
     thresholds = np.quantile(scores, [1, 0.99, 0.95, 0.8, 0.5, 0.2]).astype(np.float32)
     marked = MarkedVoxels.of(scores, domain, thresholds)
-    for threshold, component in zip(thresholds, marked.components(), strict=True):
+    for threshold, n, components in zip(thresholds, marked.counts, marked.components(), strict=True):
         expected, count = ndimage.label(domain & (scores >= threshold), np.ones((3, 3, 3)))
-        pairs = np.unique(np.stack([component, expected.ravel()[marked.places[: component.size]]]), axis=1)
+        roots, labels = components.root(np.arange(n, dtype=np.int32)), expected.ravel()[marked.places[:n]]
+        pairs = np.unique(np.stack([roots, labels]), axis=1)
         assert pairs.shape[1] == count == np.unique(pairs[0]).size
+        assert (components.sizes[pairs[0]] == np.bincount(labels)[pairs[1]]).all()
+        assert components.sizes.sum() == n
 
 
 def test_counts_are_those_of_two_labelled_masks_at_every_threshold():

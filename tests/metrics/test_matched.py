@@ -77,6 +77,12 @@ def test_a_lesion_voxel_is_compared_with_the_darker_and_the_brighter_bin_and_not
     assert compare_matched(*row(*TISSUE, (1, 2.5, True, 4))) == MatchedPairs(1, 1, (1 + 0.25 + 0.75 / 2) / 2)
 
 
+def test_a_bin_holds_100_healthy_voxels():
+    grey = np.append(np.arange(300), 150.5).astype(np.float32)
+    found = compare_matched(np.append(grey[:300], np.float32(99)), grey == 150.5, grey)
+    assert found == MatchedPairs(1, 1, 0.995 / 2)  # ties with the brightest voxel of the darker bin
+
+
 def test_lesion_voxels_without_healthy_ones_on_either_side_are_left_out():
     outside = row(*TISSUE, (1, 0, True, 5), (1, 1, True, 5), (1, 3, True, 5), (1, 7, True, 5))
     assert compare_matched(*outside) == MatchedPairs(4, 0, 0)

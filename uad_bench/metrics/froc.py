@@ -96,16 +96,20 @@ def lesion_curve(
     lesion_of, sizes, _ = label_components(anomaly, SMALLEST_MM3 / voxel_mm3)
     marked = MarkedVoxels.of(scores, domain, thresholds)
     lesions = lesion_of.ravel()[marked.places]
-    ill = np.flatnonzero(lesions >= 0)
+    ill = np.flatnonzero(lesions >= 0).astype(np.int32)
+    smallest = max(SMALLEST_MM3 / voxel_mm3, least_voxels)
     found = np.full(sizes.size, thresholds.size)
     false = np.zeros(thresholds.size, np.int64)
-    for k, component in enumerate(marked.components()):
-        here = ill[: np.searchsorted(ill, component.size)]
-        count = np.bincount(component)
-        kept = count >= max(SMALLEST_MM3 / voxel_mm3, least_voxels)
-        hits = np.unique(component[here])
-        false[k] = np.count_nonzero(kept) - np.count_nonzero(kept[hits])
-        reached = np.unique(lesions[here[kept[component[here]]]])
+    new = np.split(ill, np.searchsorted(ill, marked.counts))
+    met = ill[:0]  # a voxel of each lesion in each component
+    for k, components in enumerate(marked.components()):
+        met = np.concatenate([met, new[k]])
+        roots = components.root(met)
+        _, distinct = np.unique(roots * np.int64(sizes.size) + lesions[met], return_index=True)
+        met, roots = met[distinct], roots[distinct]
+        kept = components.sizes[roots] >= smallest
+        false[k] = np.count_nonzero(components.sizes >= smallest) - np.unique(roots[kept]).size
+        reached = lesions[met[kept]]
         found[reached] = np.minimum(found[reached], k)
     tp = np.concatenate([[0], np.cumsum(anomaly.ravel()[marked.places])])[marked.counts]
     return LesionCurve(
