@@ -44,9 +44,7 @@ def copy_patients(source: Path, target: Path, *, brighter: int = 2, labelled: bo
 
 @pytest.fixture
 def trained(quick: TinyBench) -> Entry:
-    entry = quick.write("trained", **TRAINED)
-    quick.run(entry)
-    return entry
+    return quick.finished("trained", **TRAINED)
 
 
 @pytest.fixture

@@ -178,7 +178,8 @@ def _edit(run: Run, change) -> None:
     "tamper", [flip_a_bit, change_a_metric, change_a_sum, change_an_interval, drop_a_patient], ids=lambda f: f.__name__
 )
 def test_a_changed_image_or_number_is_found(bench: TinyBench, tiny_data: Path, tamper):
-    run = run_of(bench, "changed", members="def reconstruct(self, batch): return 0.5 * batch.image[:, 0]")
+    halved = "def reconstruct(self, batch): return 0.5 * batch.image[:, 0]"
+    run = bench.folder_of(bench.finished("changed", members=halved))
     tamper(run)
     (finding, *_) = verify_run(run, data=tiny_data).findings
     assert "reconstructions" in finding.where

@@ -40,9 +40,7 @@ NO_RATE = ("scale=0",)
 
 @pytest.fixture
 def entry(quick: TinyBench) -> Entry:
-    entry = quick.write("network", **NETWORK)
-    quick.run(entry)
-    return entry
+    return quick.finished("network", **NETWORK)
 
 
 def go_on(quick: TinyBench, entry: Entry, origin: Run, settings: tuple[str, ...] = ()) -> tuple[dict, Run]:

@@ -20,9 +20,7 @@ from uad_bench.runs.origin import Origin
 
 @pytest.fixture
 def run(quick: TinyBench) -> Run:
-    entry = quick.write("shared")
-    quick.run(entry)
-    return quick.folder_of(entry)
+    return quick.folder_of(quick.finished("shared"))
 
 
 def test_a_bundle_that_was_just_written_is_sound_and_gives_the_record(run: Run, tmp_path: Path):

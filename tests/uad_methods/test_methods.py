@@ -33,7 +33,16 @@ from uad_methods.z_score import ZScore
 SYNTHETIC = [SyntheticUNet, FPI, PII, Disyre, Reflect]
 TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, ANDi, PDDPM, IterMask2, Patch2Loc, CycleOnly, Translate, MMCCD, *SYNTHETIC]
 LEARNS_SLOWLY = {SyntheticUNet, FPI, PII, Reflect}
-HAVE_QUICKER_TESTS = {ANDi, AnoDDPM, PDDPM, CycleOnly, MMCCD, Patch2Loc}  # of their parts, or of DDPM and Translate
+HAVE_QUICKER_TESTS = {
+    ANDi,
+    AnoDDPM,
+    PDDPM,
+    CycleOnly,
+    MMCCD,
+    Patch2Loc,
+    Disyre,
+    IterMask2,
+}  # of their parts, or of DDPM
 UNTRAINED = [Random, Intensity, IntensityCoarse, IntensityEqualised, MeanDistance, ZScore, Symmetry]
 TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
 BUDGET = Budget(4, 4)
