@@ -1,6 +1,6 @@
-"""Make docs/gallery.png: anomaly maps of untrained methods on two patients of the phantom, from runs with seed 0.
+"""Make docs/gallery.png: one slice of a phantom patient and the score map of every method on it, from runs with seed 0.
 
-python docs/make_gallery.py [RUNS]    # a folder of runs; what has no run there is run
+python docs/make_gallery.py [RUNS]    # a folder of runs; what has no run there is trained, which takes hours
 """
 
 import sys
@@ -18,38 +18,41 @@ from uad_bench.data.volume import read_volume
 from uad_bench.output.report.pictures import to_grey, turn
 from uad_bench.runs.folder import Run
 from uad_bench.runs.reopen import Stored, open_stored
+from uad_bench.suites.suite import load_suite
 
 PICTURE = Path(__file__).with_name("gallery.png")
-METHODS = ("intensity-coarse", "intensity-equalised", "symmetry", "mean-distance", "z-score")
-PATIENTS = 2
+BASELINES = ("intensity-coarse", "intensity-equalised", "symmetry", "mean-distance", "z-score")
+WITHOUT = {"fae", "patchcore", "rd", "supervised-unet"}  # they need a pretrained network, or labels
+COLUMNS = 6
 RANGE = (0.05, 0.98)  # quantiles of the scores within the brain that the colours span
 DPI = 90
 
 
 def make_gallery(runs: Path) -> None:
-    """Run the methods, and draw the slice with the largest lesion of the patients with the largest ones."""
-    results = [uad_bench.run(method, task="phantom", seed=0, baselines=False, runs=runs) for method in METHODS]
+    """Run the methods, and draw the slice with the largest lesion of the patient with the largest one."""
+    learned = [name for name in load_suite("phantom").methods if name not in WITHOUT]
+    results = [
+        uad_bench.run(name, task="phantom", seed=0, baselines=False, runs=runs) for name in (*BASELINES, *learned)
+    ]
     (stored,) = open_stored(Run(results[0].path), None, lambda _: None)
     references = references_of(stored)
-    largest = sorted(references, key=lambda name: -references[name].anomaly.sum())[:PATIENTS]
-    columns = ("FLAIR, lesion outlined", *METHODS)
-    figure = Figure(figsize=(2 * len(columns), 2.3 * PATIENTS), layout="constrained")
-    axes = figure.subplots(PATIENTS, len(columns), squeeze=False)
-    for row, name in zip(axes, largest, strict=True):
-        reference = references[name]
-        z = int(reference.anomaly.sum(axis=(0, 1)).argmax())
-        flair = reference.crop(read_volume(stored.cohort.subjects[name].images["flair"]).array)
-        row[0].imshow(slice_of(to_grey(flair, reference.brain), z), cmap="gray")
-        row[0].contour(slice_of(reference.anomaly.astype(np.uint8), z), levels=[0.5], colors="#e69f00", linewidths=1)
-        for axis, result in zip(row[1:], results, strict=True):
-            scores = reference.crop(np.load(result.path / "maps" / f"{name}.npy", allow_pickle=False))
-            brain = reference.brain[..., z]
-            low, high = np.quantile(scores[brain, z], RANGE)
-            shown = np.where(brain, scores[..., z], np.nan)[..., None]
-            axis.imshow(slice_of(shown, 0), cmap="magma", vmin=low, vmax=high)
-    for axis, title in zip(axes[0], columns, strict=True):
-        axis.set_title(title, fontsize=10)
-    for axis in axes.flat:
+    name = max(references, key=lambda name: references[name].anomaly.sum())
+    reference = references[name]
+    z = int(reference.anomaly.sum(axis=(0, 1)).argmax())
+    rows = -(-(len(results) + 1) // COLUMNS)
+    figure = Figure(figsize=(1.8 * COLUMNS, 2.3 * rows), layout="constrained")
+    first, *others = figure.subplots(rows, COLUMNS).flat
+    flair = reference.crop(read_volume(stored.cohort.subjects[name].images["flair"]).array)
+    first.imshow(slice_of(to_grey(flair, reference.brain), z), cmap="gray")
+    first.contour(slice_of(reference.anomaly.astype(np.uint8), z), levels=[0.5], colors="#e69f00", linewidths=1)
+    first.set_title("FLAIR, lesion outlined", fontsize=10)
+    brain = reference.brain[..., z]
+    for axis, result in zip(others, results, strict=False):
+        scores = reference.crop(np.load(result.path / "maps" / f"{name}.npy", allow_pickle=False))
+        low, high = np.quantile(scores[brain, z], RANGE)
+        axis.imshow(slice_of(np.where(brain, scores[..., z], np.nan)[..., None], 0), cmap="magma", vmin=low, vmax=high)
+        axis.set_title(result.method, fontsize=10)
+    for axis in (first, *others):
         axis.set_axis_off()
     with mpl.rc_context({"savefig.facecolor": "white"}):
         figure.savefig(PICTURE, dpi=DPI)

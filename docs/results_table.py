@@ -1,9 +1,10 @@
 """Write the results table into README.md and docs/results.md: python docs/results_table.py.
 
-The numbers are read from the shipped leaderboards.
+The numbers are read from the shipped leaderboards, and the papers from the configurations of the methods.
 """
 
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -11,26 +12,21 @@ PAGES = ("README.md", "docs/results.md")
 BOARDS = {"Phantom, FLAIR": "phantom", "BraTS (12 cases), FLAIR": "brats", "BraTS (12 cases), T2": "brats-t2"}
 MARKED = re.compile(r"(?<=docs/results_table\.py -->\n).*?(?=<!-- end of results -->)", re.DOTALL)
 ROW = re.compile(r"^\| [\d–]+ \| (\S+) \| (\d\.\d+) \\\[(\d\.\d+), (\d\.\d+)\\\] \|", re.MULTILINE)
-
-PAPERS = {
-    "dae": "https://proceedings.mlr.press/v172/kascenas22a.html",
-    "mmccd": "https://arxiv.org/abs/2308.16150",
-    "intensity-coarse": None,
-    "intensity": None,
-    "cycle-only": "https://arxiv.org/abs/2308.16150",
-    "anoddpm": "https://openaccess.thecvf.com/content/CVPR2022W/NTIRE/html/"
+PAGE_OF = {
+    "MIDL 2022": "https://proceedings.mlr.press/v172/kascenas22a.html",
+    "CVPRW 2022": "https://openaccess.thecvf.com/content/CVPR2022W/NTIRE/html/"
     "Wyatt_AnoDDPM_Anomaly_Detection_With_Denoising_Diffusion_Probabilistic_Models_Using_Simplex_CVPRW_2022_paper.html",
-    "ddpm": "https://arxiv.org/abs/2006.11239",
-    "vae": "https://arxiv.org/abs/2004.03271",
-    "ae": "https://arxiv.org/abs/2004.03271",
 }
 
 
 def results_table() -> str:
-    """The table in Markdown: a row for each method, a column for each leaderboard."""
+    """The table in Markdown: a column for each leaderboard; methods in the order of the first one that has them."""
     boards = [_auprc(name) for name in BOARDS.values()]
     lines = [f"| method | {' | '.join(BOARDS)} |", "|:---|---:|---:|---:|"]
-    lines += [f"| {_linked(name)} | {' | '.join(board[name] for board in boards)} |" for name in PAPERS]
+    lines += [
+        f"| {_linked(name)} | {' | '.join(board.get(name, '–') for board in boards)} |"
+        for name in dict.fromkeys(name for board in boards for name in board)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -42,7 +38,12 @@ def _auprc(board: str) -> dict[str, str]:
 
 
 def _linked(name: str) -> str:
-    return f"[`{name}`]({PAPERS[name]})" if PAPERS[name] else f"`{name}` (baseline)"
+    """The method with a link to its paper, if it has one; baselines are marked."""
+    about = tomllib.loads((ROOT / "configs/methods" / f"{name}.toml").read_text(encoding="utf-8"))
+    arxiv = re.search(r"arXiv (\d{4}\.\d{5})", about["paper"])
+    page = f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else PAGE_OF.get(about["paper"].rpartition(", ")[2])
+    shown = f"[`{name}`]({page})" if page else f"`{name}`"
+    return f"{shown} (baseline)" if about["family"] == "baseline" else shown
 
 
 if __name__ == "__main__":
