@@ -30,10 +30,8 @@ DPI = 90
 
 def make_gallery(runs: Path) -> None:
     """Run the methods, and draw the slice with the largest lesion of the patient with the largest one."""
-    learned = [name for name in load_suite("phantom").methods if name not in WITHOUT]
-    results = [
-        uad_bench.run(name, task="phantom", seed=0, baselines=False, runs=runs) for name in (*BASELINES, *learned)
-    ]
+    methods = (*BASELINES, *(name for name in load_suite("phantom").methods if name not in WITHOUT))
+    results = [uad_bench.run(method, task="phantom", seed=0, baselines=False, runs=runs) for method in methods]
     (stored,) = open_stored(Run(results[0].path), None, lambda _: None)
     references = references_of(stored)
     name = max(references, key=lambda name: references[name].anomaly.sum())
@@ -47,11 +45,11 @@ def make_gallery(runs: Path) -> None:
     first.contour(slice_of(reference.anomaly.astype(np.uint8), z), levels=[0.5], colors="#e69f00", linewidths=1)
     first.set_title("FLAIR, lesion outlined", fontsize=10)
     brain = reference.brain[..., z]
-    for axis, result in zip(others, results, strict=False):
+    for axis, method, result in zip(others, methods, results, strict=False):
         scores = reference.crop(np.load(result.path / "maps" / f"{name}.npy", allow_pickle=False))
         low, high = np.quantile(scores[brain, z], RANGE)
         axis.imshow(slice_of(np.where(brain, scores[..., z], np.nan)[..., None], 0), cmap="magma", vmin=low, vmax=high)
-        axis.set_title(result.method, fontsize=10)
+        axis.set_title(method, fontsize=10)
     for axis in (first, *others):
         axis.set_axis_off()
     with mpl.rc_context({"savefig.facecolor": "white"}):

@@ -164,4 +164,4 @@ def test_slices_of_one_modality_are_prepared_for_a_task_that_reads_no_other(tmp_
 def test_an_unknown_split_is_refused_before_any_patient_is_read(run):
     code, _, said = run("--split", "foo")
     assert code == 1
-    assert said == "uad-bench: unknown split 'foo'; known: dae, dataset, hash, itermask2, mmccd, pddpm\n"
+    assert said == "uad-bench: unknown split 'foo'; known: dae, dataset, hash, itermask2, mmccd, mmccd-val, pddpm\n"
