@@ -1,17 +1,17 @@
 """A bundle holds what a stranger needs to check a run, and nothing of the machine it was made on."""
 
-import json
 from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from tests.tiny_bench import TinyBench
 from uad_bench.benchmark.score import Application, apply_run
 from uad_bench.console import reporting
 from uad_bench.errors import ConfigError, LeakError
-from uad_bench.runs.bundle import Levels, write_bundle
+from uad_bench.runs.bundle import encode, quantiles, write_bundle
 from uad_bench.runs.bundle_check import check_bundle
 from uad_bench.runs.folder import Run
 from uad_bench.runs.opening import open_run
@@ -41,20 +41,9 @@ def test_no_image_no_label_and_no_path_of_this_machine_is_in_it(run: Run, tmp_pa
         texts = [archive.read(name) for name in names if not name.endswith(".npy")]
     documents = {"record.json", "experiment.json", "MANIFEST.json", "events.jsonl", "bundle.json"}
     tables = {"metrics.csv", "sweep.csv", "froc.csv", "lesions.csv", "false_positives.csv", "replicates.npy"}
-    assert {name for name in names if not name.startswith("maps/")} == {*documents, *tables}
+    assert {name for name in names if not name.startswith("maps/")} == {*documents, *tables, "levels.npy"}
     for place in (str(tmp_path), str(tiny_data), str(Path.home())):
         assert not any(place.encode() in text for text in texts)
-
-
-def test_packed_maps_are_the_stored_ones_to_half_a_step(run: Run, tmp_path: Path):
-    write_bundle(run, tmp_path / "a.zip", maps=True)
-    with ZipFile(tmp_path / "a.zip") as archive:
-        levels = Levels(**json.loads(archive.read("bundle.json"))["levels"][""])
-        for file in run.maps.iterdir():
-            with archive.open(f"maps/{file.name}") as packed:
-                codes = np.load(packed, allow_pickle=False)
-            assert codes.dtype == np.uint16
-            np.testing.assert_allclose(levels.decode(codes), np.load(file), atol=0.51 * levels.step)
 
 
 def test_without_maps_none_are_packed(run: Run, tmp_path: Path):
@@ -63,9 +52,36 @@ def test_without_maps_none_are_packed(run: Run, tmp_path: Path):
         assert not [name for name in archive.namelist() if name.startswith("maps/")]
 
 
-def test_a_map_of_equal_scores_survives_packing():
-    levels = Levels(3.0, 0.0)
-    assert (levels.decode(levels.encode(np.full((2, 2, 2), 3.0, np.float32))) == 3.0).all()
+def test_distinct_scores_come_back_exactly_from_up_to_65536_levels():
+    scores = np.float32([[-3e38, -1.5, 0.0], [0.0, 1e-40, 3e38]])
+    levels = quantiles(scores)
+    assert levels.tolist() == sorted(set(scores.ravel().tolist()))
+    np.testing.assert_array_equal(levels[encode(scores, levels)], scores)
+
+
+def test_a_map_of_equal_scores_has_one_level():
+    scores = np.full((2, 2, 2), 3.0, np.float32)
+    assert quantiles(scores).tolist() == [3.0]
+    assert not encode(scores, quantiles(scores)).any()
+
+
+def test_of_more_scores_the_levels_are_quantiles_from_the_lowest_to_the_highest_in_unchanged_order():
+    scores = np.sort(np.random.default_rng(0).standard_normal(200_000).astype(np.float32))
+    levels = quantiles(scores)
+    assert (levels.size, levels[0], levels[-1]) == (65_536, scores[0], scores[-1])
+    codes = encode(scores, levels)
+    assert (np.diff(codes.astype(int)) >= 0).all()
+    assert np.bincount(codes).max() <= 5  # of 200,000 scores, about 3 have the same level
+
+
+def test_outliers_do_not_change_what_the_rounded_scores_detect():
+    rng = np.random.default_rng(0)
+    anomaly = np.arange(200_000) % 20 == 0
+    scores = (rng.standard_normal(anomaly.size) + 2 * anomaly).astype(np.float32)
+    scores[::1000] *= np.float32(1e8)
+    levels = quantiles(scores)
+    rounded = average_precision_score(anomaly, levels[encode(scores, levels)])
+    assert rounded == pytest.approx(average_precision_score(anomaly, scores), abs=1e-4)
 
 
 def test_a_run_with_folds_is_packed_with_them(quick: TinyBench, tiny_data: Path, tmp_path: Path):

@@ -81,6 +81,13 @@ def npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def levels(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Members], object]:
+    def apply(members: Members) -> None:
+        members["levels.npy"] = npy(change(np.load(io.BytesIO(members["levels.npy"]))))
+
+    return apply
+
+
 class Marked:
     def __reduce__(self):
         return (Path.touch, (Path("marker"),))
@@ -102,12 +109,31 @@ FORGERIES: dict[str, tuple[str, Callable[[Members], object]]] = {
     "a way out": ("unexpected file in bundle", lambda m: m.update({"../evil.npy": b""})),
     "an absolute name": ("unexpected file in bundle", lambda m: m.update({"/etc/evil": b""})),
     "a way out of maps": ("unexpected file in bundle", lambda m: m.update({"maps/../../evil.npy": b""})),
-    "a map of floats": ("16-bit", lambda m: m.update({first_map(m): npy(np.zeros((16, 16, 6), np.float32))})),
-    "a map of objects": ("16-bit", lambda m: m.update({first_map(m): npy(np.array([Marked()], object))})),
-    "a map of another shape": ("16-bit", lambda m: m.update({first_map(m): npy(np.zeros((16, 6, 16), np.uint16))})),
+    "a map of floats": (
+        "not an array of uint16",
+        lambda m: m.update({first_map(m): npy(np.zeros((16, 16, 6), np.float32))}),
+    ),
+    "a map of objects": (
+        "not an array of uint16",
+        lambda m: m.update({first_map(m): npy(np.array([Marked()], object))}),
+    ),
+    "a map of another shape": ("has shape", lambda m: m.update({first_map(m): npy(np.zeros((16, 6, 16), np.uint16))})),
     "a map with a tail": ("trailing data", lambda m: m.update({first_map(m): m[first_map(m)] + b"tail"})),
     "a map of nobody": ("P99", lambda m: m.update({"maps/P99.npy": m[first_map(m)]})),
-    "another format": ("format", edit("bundle.json", lambda b: b.update(format=3))),
+    "another format": ("format", edit("bundle.json", lambda b: b.update(format=2))),
+    "a code without a level": (
+        r"has code 65535, but levels.npy has \d+ levels",
+        lambda m: m.update({first_map(m): npy(np.full((16, 16, 6), 65535, np.uint16))}),
+    ),
+    "absent levels": ("levels.npy", lambda m: m.pop("levels.npy")),
+    "levels in another order": ("strictly increasing", levels(lambda levels: levels[::-1])),
+    "equal levels": ("strictly increasing", levels(lambda levels: 0 * levels)),
+    "a level that is not finite": ("finite", levels(lambda levels: np.append(levels, np.float32(np.inf)))),
+    "too many levels": ("1 to 65536 levels", levels(lambda _: np.arange(65_537, dtype=np.float32))),
+    "no level": ("1 to 65536 levels", levels(lambda levels: levels[:0])),
+    "levels of objects": ("not an array of float32", levels(lambda _: np.array([Marked()], object))),
+    "levels of doubles": ("not an array of float32", levels(np.float64)),
+    "cut levels": ("truncated", lambda m: m.update({"levels.npy": m["levels.npy"][:-1]})),
 }
 
 

@@ -10,7 +10,6 @@ from uad_bench.data.split import Split
 from uad_bench.digests import digest_file
 from uad_bench.errors import VerificationError
 from uad_bench.files import write_json
-from uad_bench.runs.bundle import Levels
 from uad_bench.runs.checkpoints import Manifest, StoredMap
 from uad_bench.runs.events import Fit, Imported, Repaired
 from uad_bench.runs.folder import Run
@@ -73,17 +72,6 @@ def test_roles_are_those_of_the_split_and_of_the_experiment(tmp_path):
     assert findings(digest, digest, ["T1"]) == ["record.json subjects", "experiment.json splits"]
     assert findings(digest, "0" * 64, ["T0"]) == ["experiment.json splits"]
     assert findings(digest, digest, ["P0"]) == ["record.json subjects"]  # a patient in two roles
-
-
-def test_codes_of_16_bits_span_the_scores_of_all_maps_and_come_back_to_half_a_step(tmp_path):
-    maps = {"a": np.array([[[-1.0, 0.3]]], np.float32), "b": np.array([[[3.0, 0.0]]], np.float32)}
-    for name, scores in maps.items():
-        np.save(tmp_path / f"{name}.npy", scores)
-    levels = Levels.of({name: tmp_path / f"{name}.npy" for name in maps})
-    assert (levels.offset, levels.step * 65535) == (-1, pytest.approx(4))
-    assert (levels.encode(maps["a"])[0, 0, 0], levels.encode(maps["b"])[0, 0, 0]) == (0, 65535)
-    for scores in maps.values():
-        assert np.abs(levels.decode(levels.encode(scores)) - scores).max() <= levels.step / 2 + 1e-6
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from uad_bench.errors import VerificationError
 from uad_bench.output.model_card import bundle_readme
 from uad_bench.runs.bundle import write_bundle
 from uad_bench.runs.folder import Run
+from uad_bench.runs.integrity import require_stored_maps
 from uad_bench.runs.opening import open_run
 from uad_bench.verification.verify_board import verify
 
@@ -60,14 +61,14 @@ def test_a_log_that_does_not_fit_the_record_is_found(run: Run, scored: Scored, t
     assert "events.jsonl: the last attempt has no end" in str(checked(tmp_path / "b.zip", scored))
 
 
-def test_unpacked_maps_are_the_scores_to_half_a_step(run: Run, tmp_path: Path):
+def test_unpacked_maps_of_few_distinct_scores_are_the_scores(run: Run, tmp_path: Path):
     write_bundle(run, tmp_path / "b.zip", maps=True)
     unpacked = open_run(tmp_path, str(tmp_path / "b.zip"), maps=True)
     assert unpacked.name == run.name
     for path in run.maps.glob("*.npy"):
-        scores = np.load(path)
-        step = (scores.max() - scores.min()) / 2**14
-        np.testing.assert_allclose(np.load(unpacked.maps / path.name), scores, atol=step)
+        np.testing.assert_array_equal(np.load(unpacked.maps / path.name), np.load(path))
+    require_stored_maps(unpacked)
+    assert not (unpacked.path / "levels.npy").exists()
     assert not open_run(tmp_path, str(tmp_path / "b.zip")).maps.exists()
 
 

@@ -1,16 +1,16 @@
 """Pack a run for sharing: records, tables, log, digests, optionally maps and weights; no images, labels, local paths.
 
 A bundle is a zip file. `bundle.json` lists every other member with its SHA-256; `bundle_check` validates untrusted
-bundles. Maps are quantised to 65,536 levels per run, value = offset + step * code, which keeps the order of scores that
-differ by more than a step. Weights come with the signatures of their training patients: digests of the scans and
+bundles. Maps are 16-bit codes, indices of the float32 levels in `levels.npy`: all distinct scores of the run, or their
+quantiles if there are more than 65,536. Scores are rounded to the nearest level, so outliers cost few levels and no two
+scores change their order. Weights come with the signatures of their training patients: digests of the scans and
 thumbnails with cells of about 8 mm, without which the patients could not be recognised.
 """
 
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -25,36 +25,26 @@ from uad_bench.runs.document import hide_paths, without_paths
 from uad_bench.runs.folder import Run
 from uad_bench.version import VERSION
 
-FORMAT = 2
+FORMAT = 3
 INDEX = "bundle.json"
 README = "README.md"
-LEVELS = 2**16 - 1
+LEVELS = "levels.npy"
+MOST_LEVELS = 2**16
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same run gives the same bytes
 TABLES = ("metrics.csv", "sweep.csv", "froc.csv", "lesions.csv", "false_positives.csv", "replicates.npy")
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """Quantisation of a run's scores to 16-bit codes: score = offset + step * code."""
+def quantiles(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At most 65,536 of the distinct scores, in order: all, or evenly spaced ranks with the lowest and the highest."""
+    distinct = np.unique(scores)
+    ranks = np.linspace(0, distinct.size - 1, min(distinct.size, MOST_LEVELS))
+    return distinct[np.rint(ranks).astype(np.int64)]
 
-    offset: float
-    step: float
 
-    @classmethod
-    def of(cls, maps: Mapping[str, Path]) -> "Levels":
-        """Levels that span the lowest and the highest score of all maps."""
-        ends = [(float(score_map.min()), float(score_map.max())) for score_map in map(_read_map, maps.values())]
-        low, high = min(low for low, _ in ends), max(high for _, high in ends)
-        return cls(low, (high - low) / LEVELS)
-
-    def encode(self, score_map: NDArray[np.float32]) -> NDArray[np.uint16]:
-        """The nearest code of each score."""
-        codes = (score_map.astype(np.float64) - self.offset) / (self.step or 1.0)
-        return np.rint(codes).astype(np.uint16)
-
-    def decode(self, codes: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Scores to within half a step."""
-        return (self.offset + self.step * codes.astype(np.float64)).astype(np.float32)
+def encode(score_map: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """The index of the nearest level of each score, the lower one of two equally near."""
+    middles = (levels[1:].astype(np.float64) + levels[:-1]) / 2
+    return np.searchsorted(middles, score_map).astype(np.uint16)
 
 
 def write_bundle(run: Run, file: Path, *, maps: bool = False, weights: bool = False, readme: str = "") -> None:
@@ -69,20 +59,16 @@ def write_bundle(run: Run, file: Path, *, maps: bool = False, weights: bool = Fa
     """
     if not run.finished:
         raise ConfigError(f"{run.path}: the run is not finished; only finished runs can be shared")
-    levels: dict[str, Levels] = {}
     index: dict[str, Any] = {}
     with atomic(prepare_output(file)) as target, ZipFile(target, "w", ZIP_DEFLATED) as archive:
-        for name, data in _members(run, levels, maps=maps, weights=weights, readme=readme):
+        for name, data in _members(run, maps=maps, weights=weights, readme=readme):
             index[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
             archive.writestr(_regular(name), data)
-        coding = {part: {"offset": level.offset, "step": level.step} for part, level in levels.items()}
-        about = {"format": FORMAT, "uad_bench": VERSION, "files": index, "levels": coding}
+        about = {"format": FORMAT, "uad_bench": VERSION, "files": index}
         archive.writestr(_regular(INDEX), _json(about))
 
 
-def _members(
-    run: Run, levels: dict[str, Levels], *, maps: bool, weights: bool, readme: str
-) -> Iterator[tuple[str, bytes]]:
+def _members(run: Run, *, maps: bool, weights: bool, readme: str) -> Iterator[tuple[str, bytes]]:
     if readme:
         yield README, hide_paths(readme).encode()
     for part in (run, *run.folds):
@@ -94,7 +80,7 @@ def _members(
         yield from _weights(part, prefix) if weights and not (part is run and run.folds) else ()
         if part.manifest.exists():
             yield f"{prefix}{run.manifest.name}", part.manifest.read_bytes()
-            yield from _maps(part, prefix, levels) if maps else ()
+            yield from _maps(part, prefix) if maps else ()
 
 
 def _present(run: Run) -> list[str]:
@@ -114,20 +100,26 @@ def _weights(run: Run, prefix: str) -> Iterator[tuple[str, bytes]]:
     yield f"{prefix}{run.checkpoint.with_suffix('.json').name}", _json(read_description(run.checkpoint).to_json())
 
 
-def _maps(run: Run, prefix: str, levels: dict[str, Levels]) -> Iterator[tuple[str, bytes]]:
+def _maps(run: Run, prefix: str) -> Iterator[tuple[str, bytes]]:
     paths = {subject: run.map(subject) for subject in Manifest.read(run.manifest).maps}
     if gone := [subject for subject, path in paths.items() if not path.exists()]:
         raise ConfigError(f"{run.path}: the map of {gone[0]} is missing; share the run without --maps")
-    levels[prefix] = Levels.of(paths)
+    levels = quantiles(np.concatenate([quantiles(_read_map(path)) for path in paths.values()]))
+    yield f"{prefix}{LEVELS}", npy(levels)
     for subject, path in paths.items():
-        data = io.BytesIO()
-        np.save(data, levels[prefix].encode(_read_map(path)), allow_pickle=False)
-        yield f"{prefix}maps/{subject}.npy", data.getvalue()
+        yield f"{prefix}maps/{subject}.npy", npy(encode(_read_map(path), levels))
 
 
 def _read_map(path: Path) -> NDArray[np.float32]:
     score_map: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
     return score_map
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """The content of an `.npy` file."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
 
 
 def _json(value: Any) -> bytes:

@@ -2,11 +2,12 @@
 
 import hashlib
 import io
+import math
 import re
 import stat
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
@@ -14,10 +15,11 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import parse_json, safe_name
-from uad_bench.runs.bundle import FORMAT, INDEX, README, TABLES
+from uad_bench.runs.bundle import FORMAT, INDEX, LEVELS, MOST_LEVELS, README, TABLES
 from uad_bench.runs.checkpoints import CheckpointFacts, Manifest
 from uad_bench.runs.document import hide_paths
 from uad_bench.runs.record import RunRecord, record_digest
@@ -26,7 +28,6 @@ MOST_MEMBERS = 100_000
 LARGEST_MEMBER = 1 << 30
 LARGEST_BUNDLE = 1 << 36
 FOLD = re.compile(r"fold\d{1,3}/")
-FORMATS = {1, FORMAT}  # 1 has no log and no weights
 EVENTS, WEIGHTS, TRAINED_ON = "events.jsonl", "checkpoint.safetensors", "checkpoint.json"
 DOCUMENTS = ("record.json", "experiment.json", "MANIFEST.json", EVENTS, WEIGHTS, TRAINED_ON)
 DIMENSIONS = 3
@@ -94,7 +95,7 @@ def _inspect(archive: ZipFile) -> dict[str, ZipInfo]:
 
 def _is_ours(name: str) -> bool:
     inner = FOLD.sub("", name, count=1) if FOLD.match(name) else name
-    if inner in {INDEX, README, *DOCUMENTS, *TABLES}:
+    if inner in {INDEX, README, LEVELS, *DOCUMENTS, *TABLES}:
         return True
     folder, _, subject = inner.partition("/")
     try:
@@ -113,7 +114,7 @@ def read_member(archive: ZipFile, member: ZipInfo) -> bytes:
 
 
 def _compare_digests(archive: ZipFile, members: Mapping[str, ZipInfo], index: Mapping[str, Any]) -> None:
-    if index.get("format") not in FORMATS:
+    if index.get("format") != FORMAT:
         raise VerificationError(f"format {index.get('format')!r} is not supported by this version")
     listed = index["files"]
     if set(listed) != set(members) - {INDEX}:
@@ -142,11 +143,8 @@ def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) ->
     _check_log(archive, members, f"{prefix}{EVENTS}")
     if {f"{prefix}{WEIGHTS}", f"{prefix}{TRAINED_ON}"} & set(members):
         _check_weights(archive, members, prefix, record)
-    maps = [name for name in members if name.startswith(f"{prefix}maps/")]
-    if maps:
-        stored = Manifest.model_validate(_document(archive, members, f"{prefix}MANIFEST.json")).maps
-        for name in maps:
-            _check_map(name, read_member(archive, members[name]), stored[name.rpartition("/")[2][:-4]].shape)
+    if maps := [name for name in members if name.startswith(f"{prefix}maps/")]:
+        _check_maps(archive, members, prefix, maps)
     return record
 
 
@@ -193,12 +191,37 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _check_map(name: str, data: bytes, shape: tuple[int, ...] | None) -> None:
-    """Check that a map has 16 bits per voxel and the stated shape, before its voxels are read."""
+def _check_maps(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str, maps: Sequence[str]) -> None:
+    """Check the shapes of the maps against the manifest, and their codes against the levels."""
+    stored = Manifest.model_validate(_document(archive, members, f"{prefix}MANIFEST.json")).maps
+    count = _count_levels(f"{prefix}{LEVELS}", read_member(archive, members[f"{prefix}{LEVELS}"]))
+    for name in maps:
+        codes = _array(name, read_member(archive, members[name]), np.uint16)
+        shape = stored[name.rpartition("/")[2][:-4]].shape
+        if codes.ndim != DIMENSIONS or codes.shape != shape:
+            raise VerificationError(f"{name} has shape {codes.shape}, the manifest {shape}")
+        if codes.max() >= count:
+            raise VerificationError(f"{name} has code {codes.max()}, but {prefix}{LEVELS} has {count} levels")
+
+
+def _count_levels(name: str, data: bytes) -> int:
+    """The number of levels, after checking that they are finite and strictly increasing."""
+    levels = _array(name, data, np.float32)
+    if levels.ndim != 1 or not 1 <= levels.size <= MOST_LEVELS:
+        raise VerificationError(f"{name} is not a list of 1 to {MOST_LEVELS} levels")
+    if not (np.isfinite(levels).all() and (levels[1:] > levels[:-1]).all()):
+        raise VerificationError(f"{name}: the levels are not finite and strictly increasing")
+    return levels.size
+
+
+def _array(name: str, data: bytes, dtype: DTypeLike) -> NDArray[Any]:
+    """Read an array, after checking that its header states this type and the size of its data."""
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     header = np.lib.format.read_array_header_1_0(stream) if version == (1, 0) else None
-    if header is None or header[2] != np.uint16 or header[0] != shape or len(header[0]) != DIMENSIONS:
-        raise VerificationError(f"{name} is not a 16-bit map of shape {shape}")
-    if len(data) - stream.tell() != 2 * int(np.prod(header[0])):
+    if header is None or header[2] != dtype:
+        raise VerificationError(f"{name} is not an array of {np.dtype(dtype)}")
+    if len(data) - stream.tell() != np.dtype(dtype).itemsize * math.prod(header[0]):
         raise VerificationError(f"{name} is truncated or has trailing data")
+    array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    return array

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
+from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
-from uad_bench.files import atomic, parse_json, safe_name, write_json, write_text
-from uad_bench.runs.bundle import INDEX, README, Levels
+from uad_bench.files import atomic, safe_name, write_json, write_text
+from uad_bench.runs.bundle import INDEX, LEVELS, README, npy
 from uad_bench.runs.bundle_check import check_archive, read_member, reading
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run, find_runs
@@ -76,10 +78,10 @@ def unpack_bundle(file: Path, folder: Path, *, maps: bool = False) -> Run:
         if run.path.parents[2:3] != (folder,):
             raise VerificationError(f"{record.run!r} is not the name of a run")
         for name in sorted(set(members) - {INDEX, README}):
-            if maps or MAPS not in PurePosixPath(name).parts:
+            if not {MAPS, LEVELS} & {*PurePosixPath(name).parts}:
                 _write(run.path / name, read_member(archive, members[name]))
-        if maps:
-            _decode(archive, members, run)
+        for part in (run, *run.folds) if maps else ():
+            _decode(archive, members, part, "" if part is run else f"{part.path.name}/")
     for part in (run, *run.folds):
         write_text(part.done, f"{record.created}\n")
     return run
@@ -91,20 +93,18 @@ def _write(path: Path, data: bytes) -> None:
         target.write(data)
 
 
-def _decode(archive: ZipFile, members: Mapping[str, ZipInfo], run: Run) -> None:
-    """Replace the 16-bit codes of the maps by scores, and their digests in the manifest by those of the scores."""
-    levels = parse_json(read_member(archive, members[INDEX]).decode())["levels"]
-    for part in (run, *run.folds):
-        prefix = "" if part is run else f"{part.path.name}/"
-        for path in part.maps.glob("*.npy"):
-            scores = Levels(**levels[prefix]).decode(np.load(BytesIO(path.read_bytes()), allow_pickle=False))
-            with atomic(path) as target:
-                np.save(target, scores, allow_pickle=False)
-        if part.manifest.exists():
-            stored = Manifest.read(part.manifest)
-            maps = {
-                name: entry.model_copy(update={"sha256": digest_file(part.map(name))})
-                for name, entry in stored.maps.items()
-                if part.map(name).exists()
-            }
-            write_json(part.manifest, stored.model_copy(update={"maps": {**stored.maps, **maps}}).to_json())
+def _decode(archive: ZipFile, members: Mapping[str, ZipInfo], part: Run, prefix: str) -> None:
+    """Write the scores that the codes stand for, with their digests in place of those in the manifest."""
+
+    def read(name: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(BytesIO(read_member(archive, members[name])), allow_pickle=False)
+        return array
+
+    if packed := [name for name in members if name.startswith(f"{prefix}{MAPS}/")]:
+        stored, levels = Manifest.read(part.manifest), read(f"{prefix}{LEVELS}")
+        maps = dict(stored.maps)
+        for name in packed:
+            path = part.maps / PurePosixPath(name).name
+            _write(path, npy(levels[read(name)]))
+            maps[path.stem] = maps[path.stem].model_copy(update={"sha256": digest_file(path)})
+        write_json(part.manifest, stored.model_copy(update={"maps": maps}).to_json())
