@@ -66,12 +66,12 @@ def test_a_map_of_equal_scores_has_one_level():
 
 
 def test_of_more_scores_the_levels_are_quantiles_from_the_lowest_to_the_highest_in_unchanged_order():
-    scores = np.sort(np.random.default_rng(0).standard_normal(200_000).astype(np.float32))
+    scores = np.unique(np.random.default_rng(0).standard_normal(200_000).astype(np.float32))
     levels = quantiles(scores)
     assert (levels.size, levels[0], levels[-1]) == (65_536, scores[0], scores[-1])
     codes = encode(scores, levels)
     assert (np.diff(codes.astype(int)) >= 0).all()
-    assert np.bincount(codes).max() <= 5  # of 200,000 scores, about 3 have the same level
+    assert np.bincount(codes).max() <= 7  # a level's own score, and at most 3 between it and either neighbour
 
 
 def test_outliers_do_not_change_what_the_rounded_scores_detect():
