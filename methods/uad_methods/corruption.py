@@ -96,8 +96,8 @@ def blur(image: Tensor, sigma: Tensor) -> Tensor:
 # Textures
 
 
-def partners(keys: Sequence[SliceKey]) -> list[int]:
-    """For each slice of a batch the place of the one nearest in height among those of other patients.
+def partners(keys: Sequence[SliceKey], device: torch.device | str = "cpu") -> Tensor:
+    """For each slice of a batch the place (N,) of the one nearest in height among those of other patients.
 
     A batch of one patient takes any other slice; ties go to the next in line.
     """
@@ -107,7 +107,8 @@ def partners(keys: Sequence[SliceKey]) -> list[int]:
         same = keys[i].subject_id == keys[j].subject_id
         return i == j, same, abs(keys[i].z - keys[j].z), (j - i) % n
 
-    return [min(range(n), key=lambda j: order(i, j)) for i in range(n)]
+    nearest = [min(range(n), key=lambda j: order(i, j)) for i in range(n)]
+    return torch.tensor(nearest).to(device, non_blocking=True)
 
 
 def match_range(texture: Tensor, image: Tensor, shape: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ class Disyre(ReconstructingMethod):
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """Squared error of the restoration; the network is told how strong the anomaly is."""
         x, strength = self.corrupt(batch, generator)
-        t = (STRENGTHS.to(x.device, x.dtype) - strength[:, None]).abs().argmin(dim=1)
+        t = (STRENGTHS.to(x.device, x.dtype, non_blocking=True) - strength[:, None]).abs().argmin(dim=1)
         return F.mse_loss(self.networks_["restorer"](x, t), batch.image)
 
     def _shapes(self, brain: Tensor, generator: torch.Generator) -> Tensor:
@@ -127,7 +127,7 @@ class Disyre(ReconstructingMethod):
 
     def _texture(self, batch: SliceBatch, shape: Tensor, generator: torch.Generator) -> Tensor:
         """Another patient's slice, moved so that a random place of its brain lies where a random place of ours did."""
-        chosen = partners(batch.keys)
+        chosen = partners(batch.keys, batch.image.device)
         ours, theirs = brain_pixels(shape > 0, generator), brain_pixels(batch.brain_mask[chosen], generator)
         return roll(batch.image[chosen], ours - theirs)
 

@@ -31,7 +31,7 @@ class FPI(Segmenter):
     shares: Range = (0.05, 0.95)
 
     def examples(self, batch: SliceBatch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        x, other = batch.image, batch.image[partners(batch.keys)]
+        x, other = batch.image, batch.image[partners(batch.keys, batch.image.device)]
         inside, share = self._patches(x, generator), uniform(len(x), self.shares, generator)
         mixed = torch.lerp(x, other, share * inside)
         return mixed, share * inside * (x != other)

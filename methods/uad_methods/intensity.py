@@ -73,11 +73,12 @@ class IntensityEqualised(Untrained):
     bins: int = 256
 
     def score(self, batch: SliceBatch) -> Tensor:
-        scores = torch.zeros_like(batch.image[:, 0])
+        image, brain = batch.image.cpu(), batch.brain_mask.cpu()  # NumPy equalises them
+        scores = torch.zeros_like(image[:, 0])
         subjects = np.array([key.subject_id for key in batch.keys])
         for subject in np.unique(subjects):
             own = torch.from_numpy(subjects == subject)
-            scores[own] = equalise(batch.image[own, 0], batch.brain_mask[own, 0], bins=self.bins)
+            scores[own] = equalise(image[own, 0], brain[own, 0], bins=self.bins)
         return scores
 
 

@@ -97,7 +97,7 @@ class IterMask2(ResidualMethod):
         going = brain.flatten(1).any(dim=1)
         while going.any():
             left = going.nonzero()[:, 0]
-            x_hat[left] = self._rebuild(x[left], mask[left], [batch.keys[i] for i in left], n)
+            x_hat[left] = self._rebuild(x[left], mask[left], [batch.keys[i] for i in left.tolist()], n)
             smaller = mask & ((x - x_hat).square() > self.tau_)
             before, after = (m.flatten(1).sum(dim=1) for m in (mask, smaller))
             going &= (before > 0) & (before - after >= self.least_change * before)

@@ -70,16 +70,18 @@ class Patch2Loc(NetworkMethod):
     def score(self, batch: SliceBatch) -> Tensor:
         batch = self.ready(batch)
         x = surround(batch.image, self._side(self.size_))
-        mean, log_variance = self.predict("locator", x, self._heights(batch.keys).to(x.device)).chunk(2, dim=1)
+        mean, log_variance = self.predict("locator", x, self._heights(batch.keys, x.device)).chunk(2, dim=1)
         size = batch.image.shape[-2:]
-        places = torch.stack(torch.meshgrid(*(_percent(torch.arange(n), n) for n in size), indexing="ij"))
-        error = (mean - places.to(mean.device)).square().sum(dim=1)
+        places = torch.stack(
+            torch.meshgrid(*(_percent(torch.arange(n, device=x.device), n) for n in size), indexing="ij")
+        )
+        error = (mean - places).square().sum(dim=1)
         return (error + self.least).log() + log_variance.mean(dim=1)
 
     def _loss(self, batch: SliceBatch, generator: torch.Generator) -> Tensor:
         """beta-NLL of the places of random patches. Seitzer et al. (2022), Eq. 5."""
         patches, places = self._draw(batch, generator)
-        heights = self._heights(batch.keys).to(patches.device).repeat_interleave(len(patches) // len(batch))
+        heights = self._heights(batch.keys, patches.device).repeat_interleave(len(patches) // len(batch))
         mean, log_variance = self.networks_["locator"](patches, heights)[:, :, 0, 0].chunk(2, dim=1)
         variance = log_variance.exp()
         nll = ((places - mean).square() / variance + log_variance) / 2
@@ -103,10 +105,11 @@ class Patch2Loc(NetworkMethod):
     def _side(self, size: Size) -> int:
         return max(5, round(self.patch * min(size)))
 
-    def _heights(self, keys: Sequence[SliceKey]) -> Tensor:
+    def _heights(self, keys: Sequence[SliceKey], device: torch.device) -> Tensor:
         """Where slices lie between the lowest and the highest that were learned from, in percent, (N,)."""
         lowest, highest = self.heights_.tolist()
-        return torch.tensor([100.0 * (key.z - lowest) / max(1, highest - lowest) for key in keys])
+        heights = torch.tensor([100.0 * (key.z - lowest) / max(1, highest - lowest) for key in keys])
+        return heights.to(device, non_blocking=True)
 
 
 def _percent(index: Tensor, length: int) -> Tensor:

@@ -69,12 +69,12 @@ class PatchCore(FeatureMethod):
 
 def greedy_coreset(points: Tensor, n: int) -> Tensor:
     """The first of points (K, C) and n - 1 more, each the one that is farthest from all before. Roth et al., Alg. 1."""
-    chosen = [0]
-    distance = _distances(points, points[:1])[:, 0]
+    chosen = [points[:1]]
+    distance = _distances(points, chosen[0])[:, 0]
     while len(chosen) < n:
-        chosen.append(int(distance.argmax()))
-        distance = torch.minimum(distance, _distances(points, points[chosen[-1:]])[:, 0])
-    return points[chosen]
+        chosen.append(points[distance.argmax(keepdim=True)])  # read on the device: a GPU need not be waited for
+        distance = torch.minimum(distance, _distances(points, chosen[-1])[:, 0])
+    return torch.cat(chosen)
 
 
 def _distances(one: Tensor, other: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class PII(FPI):
     tolerance: float = 6e-3
 
     def examples(self, batch: SliceBatch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        x, other = batch.image, batch.image[partners(batch.keys)]
+        x, other = batch.image, batch.image[partners(batch.keys, batch.image.device)]
         inside, share = self._patches(x, generator), uniform(len(x), self.shares, generator)
         low, high = (extreme(dim=(2, 3), keepdim=True) for extreme in (x.amin, x.amax))
         mixed = poisson_blend(x, other, inside.bool(), share).clamp(low, high)

@@ -32,8 +32,10 @@ def random_masks(brain: Tensor, generator: torch.Generator) -> Tensor:
     centre = _random_pixel(brain, generator)  # (N, 2)
     spread = variance.sqrt() * torch.where(narrow, NARROW, WIDE)[:, None] * scale
     mask = torch.zeros_like(brain)
-    for side, count in counts.items():
-        most = int(count.max())
+    largest = (
+        torch.stack([count.max() for count in counts.values()]).int().tolist()
+    )  # read once: a GPU has to be waited for
+    for (side, count), most in zip(counts.items(), largest, strict=True):
         offsets = torch.randn(n, most, 2, generator=generator, device=brain.device)
         corners = (centre[:, None] + spread[:, None] * offsets).round().long()
         drawn = torch.arange(most, device=brain.device) < count[:, None].floor()

@@ -80,7 +80,7 @@ def _planes(lattice: _Lattice, choices: Tensor) -> Tensor:
     """
     edges = (choices[:, : lattice.points].int() & 0xFFFF) * len(EDGES) >> 16
     lanes = F.pad(edges.T, (0, -len(choices) % LANES)).contiguous()  # (points, lanes)
-    components = [component.take(lanes.long()) for component in EDGES.T.to(choices.device)]
+    components = [component.take(lanes.long()) for component in EDGES.T.to(choices.device, non_blocking=True)]
     table = torch.stack(components, dim=1).flatten(0, 1)  # (3 points, lanes)
     rows, weights, starts = lattice[:3]
     sums = F.embedding_bag(rows, table, starts, per_sample_weights=weights, mode="sum", include_last_offset=True)

@@ -72,6 +72,6 @@ class SyntheticUNet(Segmenter):
         shift = sign * uniform(n, self.strength, generator)
         uneven = shift * (1 + UNEVEN * speckle(x, generator))
         mean = (batch.image * brain).sum(dim=(2, 3), keepdim=True) / brain.sum(dim=(2, 3), keepdim=True).clamp(min=1)
-        textures = torch.stack([x + uneven, mean + uneven, batch.image[partners(batch.keys)] + shift])
+        textures = torch.stack([x + uneven, mean + uneven, batch.image[partners(batch.keys, x.device)] + shift])
         chosen = torch.randint(len(textures), (n,), generator=generator, device=x.device)
         return textures[chosen, torch.arange(n, device=x.device)]

@@ -94,11 +94,11 @@ def test_mixed_precision_changes_nothing():
 
 def test_a_partner_is_the_nearest_in_height_of_another_patient():
     keys = [SliceKey("a", 10), SliceKey("a", 11), SliceKey("b", 40), SliceKey("c", 12)]
-    assert corruption.partners(keys) == [3, 3, 3, 1]
+    assert corruption.partners(keys).tolist() == [3, 3, 3, 1]
 
 
 def test_a_batch_of_one_patient_takes_its_other_slices():
-    assert corruption.partners([SliceKey("a", 1), SliceKey("a", 3), SliceKey("a", 4)]) == [1, 2, 1]
+    assert corruption.partners([SliceKey("a", 1), SliceKey("a", 3), SliceKey("a", 4)]).tolist() == [1, 2, 1]
 
 
 def test_a_matched_texture_has_the_range_of_what_it_hides():
