@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from uad_bench.method import Budget, Compute, SliceBatch, SliceDataset
 from uad_methods.networks import Size
+from uad_methods.nn.standardised_unet import StandardisedShape, StandardisedUNet
 from uad_methods.nn.unet import SMALL, UNet, UNetShape
 from uad_methods.noise import coarse_noise
 from uad_methods.reconstructing import ResidualMethod
@@ -24,16 +25,19 @@ class DAE(ResidualMethod):
 
     Attributes:
         unet: size of the network.
+        standardised: size of the source's own network, which takes the place of the other; None for the other.
         noise_std: of the coarse noise, in units of the scaled intensity.
         noise_grid: points per side of the grid that is interpolated to the slice.
     """
 
     unet: UNetShape = SMALL
+    standardised: StandardisedShape | None = None
     noise_std: float = 1.2
     noise_grid: int = 16
 
     def build(self, size: Size) -> dict[str, nn.Module]:  # noqa: ARG002 - convolutions fit any size
-        return {"denoiser": UNet(1, shape=self.unet)}
+        network = StandardisedUNet(1, shape=self.standardised) if self.standardised else UNet(1, shape=self.unet)
+        return {"denoiser": network}
 
     def fit(self, train: SliceDataset, *, budget: Budget, compute: Compute) -> Self:
         self.start(train, compute)
