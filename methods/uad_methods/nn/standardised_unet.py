@@ -56,7 +56,8 @@ class StandardisedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         centred = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
         spread = centred.flatten(1).std(dim=1) + 1e-5
-        return self._conv_forward(x, centred / spread[:, None, None, None], self.bias)
+        y: Tensor = self._conv_forward(x, centred / spread[:, None, None, None], self.bias)
+        return y
 
 
 def _block(before: int, channels: int) -> nn.Sequential:
