@@ -175,7 +175,9 @@ def _solve(target: Tensor, inside: Tensor, iterations: int) -> Tensor:
     """f, zero outside, with 4 f(p) - sum of f over the neighbours of p = target(p) inside. Conjugate gradients."""
     f, rest = torch.zeros_like(target), target
     direction, size = rest, _dot(rest, rest)
-    stencil = target.new_tensor([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]).view(1, 1, 3, 3)
+    stencil = target.new_zeros(1, 1, 3, 3)  # filled on the device; numbers from the host would have to wait for it
+    stencil[..., 1, :] = stencil[..., :, 1] = -1
+    stencil[..., 1, 1] = 4
     for _ in range(iterations):
         with _full_precision(target):
             image = F.conv2d(direction, stencil, padding=1) * inside
