@@ -58,7 +58,8 @@ def test_drawn_patches_are_named_by_where_they_lie():
 
 
 def test_heights_are_percent_of_the_slices_that_were_learned_from():
-    assert prepared()._heights([SliceKey("p", z) for z in (2, 3, 6, 8)]).tolist() == [0, 25, 100, 150]
+    heights = prepared()._heights([SliceKey("p", z) for z in (2, 3, 6, 8)], torch.device("cpu"))
+    assert heights.tolist() == [0, 25, 100, 150]
 
 
 def test_sines_of_different_heights_differ_and_zero_is_known():
