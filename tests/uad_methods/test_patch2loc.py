@@ -107,7 +107,7 @@ def test_places_are_learned(healthy):
     method.fit(train, budget=Budget(120, 8), compute=Compute(seed=0))
     batch = method.ready(train.batch)
     patches, places = method._draw(batch, torch.Generator().manual_seed(1))
-    heights = method._heights(batch.keys).repeat_interleave(len(patches) // len(batch))
+    heights = method._heights(batch.keys, torch.device("cpu")).repeat_interleave(len(patches) // len(batch))
     with torch.no_grad():
         mean = method.networks_["locator"](patches, heights)[:, :2, 0, 0]
     assert (mean - places).square().mean() < 0.7 * (places - places.mean(dim=0)).square().mean()
