@@ -181,5 +181,5 @@ def test_every_built_in_method_selects_or_says_why_not(name):
         return
     method.fit(fit, budget=Budget(6, 2), compute=compute)
     selected = selector.selected()
-    assert len(selected.curve) in {2, 3}
+    assert len(selected.curve) in {1, 2, 3}  # by the share of the budget that the last training has
     assert selector.measure() == selected.auprc
