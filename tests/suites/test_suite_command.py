@@ -122,7 +122,9 @@ def test_a_stopped_suite_leaves_no_process_and_goes_on_when_run_again(here, firs
             assert "stopped the local run" in here("cancel", suite).stdout
         assert process.wait() == 128 + (signal.SIGINT if how == "interrupt" else signal.SIGTERM)
     assert not list(processes_of(here.plugin))
-    assert here.states(suite) == {"slow": "stopped", "good": "done"}
+    states = here.states(suite)
+    assert states.pop("slow") in {"stopped", "waiting"}  # waiting if it had been announced, but not started
+    assert states == {"good": "done"}
     if how == "cancel":
         here.marker.touch()
         assert here("run", suite).returncode == 0
