@@ -12,6 +12,7 @@ PAGES = ("README.md", "docs/results.md")
 BOARDS = {"Phantom, FLAIR": "phantom", "BraTS (12 cases), FLAIR": "brats", "BraTS (12 cases), T2": "brats-t2"}
 MARKED = re.compile(r"(?<=docs/results_table\.py -->\n).*?(?=<!-- end of results -->)", re.DOTALL)
 ROW = re.compile(r"^\| [\d–]+ \| (\S+) \| (\d\.\d+) \\\[(\d\.\d+), (\d\.\d+)\\\] \|", re.MULTILINE)
+OWN = {"synthetic-unet", "translate"}  # of this project; their configurations name the papers of the idea
 PAGE_OF = {
     "MIDL 2022": "https://proceedings.mlr.press/v172/kascenas22a.html",
     "CVPRW 2022": "https://openaccess.thecvf.com/content/CVPR2022W/NTIRE/html/"
@@ -42,7 +43,7 @@ def _linked(name: str) -> str:
     about = tomllib.loads((ROOT / "configs/methods" / f"{name}.toml").read_text(encoding="utf-8"))
     arxiv = re.search(r"arXiv (\d{4}\.\d{5})", about["paper"])
     page = f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else PAGE_OF.get(about["paper"].rpartition(", ")[2])
-    shown = f"[`{name}`]({page})" if page else f"`{name}`"
+    shown = f"[`{name}`]({page})" if page and name not in OWN else f"`{name}`"
     return f"{shown} (baseline)" if about["family"] == "baseline" else shown
 
 

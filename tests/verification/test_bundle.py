@@ -33,7 +33,7 @@ def test_every_metric_of_a_bundle_is_recomputed_from_its_rounded_maps(run: Run, 
     write_bundle(run, tmp_path / "b.zip", maps=True)
     verification = checked(tmp_path / "b.zip", scored)
     assert (verification.exit_code, verification.numbers) == (0, len(run.read_record().metrics))
-    assert "verified to 0.002, from maps rounded to 16 bits" in str(verification)
+    assert "verified to 0.002, from maps of at most 65,536 levels" in str(verification)
 
 
 def test_a_better_number_with_all_its_digests_mended_is_found(run: Run, scored: Scored, tmp_path: Path):

@@ -10,9 +10,8 @@ from typing import IO, Any
 
 from uad_bench.errors import ConfigError
 from uad_bench.files import storage_error
-from uad_bench.method import Progress
+from uad_bench.method import Progress, Report
 
-Report = Callable[[Progress], None]
 FORMAT = "brain.Event:2"
 
 

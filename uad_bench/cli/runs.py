@@ -116,7 +116,7 @@ bundle = typer.Typer(
 def make(
     run: RunName,
     output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write; its name ends in .zip.")],
-    maps: Annotated[bool, typer.Option("--maps", help="Include the score maps, rounded to 16 bits.")] = False,
+    maps: Annotated[bool, typer.Option("--maps", help="Include the score maps, rounded to 65,536 levels.")] = False,
     weights: Annotated[
         bool,
         typer.Option(

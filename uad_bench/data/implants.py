@@ -2,7 +2,7 @@
 
 An implant is a smooth blob of one of three sizes, a sum of Gaussian bumps scattered around a random place in the brain.
 It is brighter or darker than the tissue around it, part of whose texture shows through, and blended in at its edge. No
-method is trained on this definition, so that selecting weights by it favours none.
+built-in method is trained on this definition.
 """
 
 from __future__ import annotations

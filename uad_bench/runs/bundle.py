@@ -51,7 +51,7 @@ def write_bundle(run: Run, file: Path, *, maps: bool = False, weights: bool = Fa
     """Pack a finished run, with its folds.
 
     Args:
-        maps: include the score maps, rounded to 16 bits.
+        maps: include the score maps, rounded to 65,536 levels.
         weights: include the trained weights, and the signatures of their training patients.
 
     Raises:

@@ -61,7 +61,7 @@ class Verification:
         if self.failed:
             return f"{self.run}: failed, no numbers to verify"
         if self.within:
-            return f"{self.run}: {self.numbers} numbers verified to {self.within:g}, from maps rounded to 16 bits"
+            return f"{self.run}: {self.numbers} numbers verified to {self.within:g}, from maps of at most 65,536 levels"
         return f"{self.run}: {f'{self.numbers} numbers verified' if self.numbers else 'unchanged since it was written'}"
 
     def to_json(self) -> dict[str, Any]:

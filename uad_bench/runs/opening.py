@@ -30,7 +30,7 @@ def open_run(root: Path, name: str, *, maps: bool = False) -> Run:
 
     Args:
         name: the run, or the file of a bundle.
-        maps: also unpack the score maps of a bundle, which are rounded to 16 bits.
+        maps: also unpack the score maps of a bundle, which are rounded to 65,536 levels.
 
     Raises:
         ConfigError: no run or several runs match.
@@ -66,7 +66,7 @@ def unpack_bundle(file: Path, folder: Path, *, maps: bool = False) -> Run:
 
     Args:
         folder: an empty folder.
-        maps: whether to unpack the score maps, which are rounded to 16 bits and thus differ from their digests.
+        maps: whether to unpack the score maps, which are rounded to 65,536 levels and may differ from their digests.
 
     Raises:
         ConfigError: the file cannot be read.

@@ -23,7 +23,7 @@ from uad_bench.verification.form import check_form
 from uad_bench.verification.record_check import RecordCheck
 
 ROUNDED = 2e-3
-"""Tolerance of metrics recomputed from maps that are rounded to 16 bits."""
+"""Tolerance of metrics recomputed from the maps of a bundle, which are rounded to 65,536 levels."""
 WITHOUT = "it contains no score maps; its digests, its split and its event log are consistent"
 
 
