@@ -95,8 +95,8 @@ def rank_distribution(
     """Stability of the ranking by estimates (M,) over joint draws (M, R)."""
     ranks = ranks_of(drawn)  # (M, R)
     ends = np.quantile(ranks, [(1 - level) / 2, (1 + level) / 2], axis=1, method="inverted_cdf").astype(np.int64)
-    taus = [kendall_tau(estimates, column) for column in drawn.T]
-    known = [tau.value for tau in taus if tau.defined]
+    taus = kendall_taus(estimates, drawn)
+    known = taus[~np.isnan(taus)].tolist()
     return RankDistribution(
         first=np.mean(ranks == 1, axis=1), low=ends[0], high=ends[1],
         kendall_tau=ratio(sum(known), len(known), otherwise="constant"),
@@ -110,13 +110,15 @@ def ranks_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return (1 + len(values) - np.array(not_above, np.int64).T).reshape(values.shape)
 
 
-def kendall_tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> MetricValue:
-    """Agreement of two rankings of the same methods, Kendall's tau-b.
+def kendall_taus(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Agreement (R,) of a ranking (M,) of methods with each of others (M, R), Kendall's tau-b.
 
-    Methods undefined in either are left out. Undefined: `constant` if all methods tie in a ranking.
+    Methods undefined in either of two rankings are left out; NaN if all the others tie in one of the two.
     """
-    known = ~np.isnan(one + other)
-    upper = np.triu_indices(int(known.sum()), 1)
-    a, b = (np.sign(values[:, None] - values)[upper] for values in (one[known], other[known]))
-    untied = float(np.sqrt(np.count_nonzero(a)) * np.sqrt(np.count_nonzero(b)))
-    return ratio(float(np.sum(a * b)), untied, otherwise="constant")
+    upper = np.triu_indices(one.size, 1)
+    a, b = (np.sign(values[upper[0]] - values[upper[1]]) for values in (one[:, None], others))  # (P, 1), (P, R)
+    agreements = a * b
+    known = ~np.isnan(agreements)
+    untied = np.sqrt(np.sum(known & (a != 0), axis=0)) * np.sqrt(np.sum(known & (b != 0), axis=0))
+    taus: NDArray[np.float64] = np.nansum(agreements, axis=0) / np.where(untied > 0, untied, np.nan)
+    return taus
