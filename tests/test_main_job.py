@@ -18,13 +18,11 @@ def uad_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(no_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A runs folder with one trained method beside the baselines."""
     folder = tmp_path_factory.mktemp("runs")
-    done = uad_bench(
-        "run", "--method", "ae", "--task", "phantom-tiny", "--set", "budget.steps=4", "--runs", str(folder)
-    )
-    assert done.returncode == 0, done.stderr
+    command = "run --method ae --task phantom-tiny --set budget.steps=4 --runs"
+    assert _run([*command.split(), str(folder)], debug=False) == 0
     return folder
 
 

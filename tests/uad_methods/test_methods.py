@@ -34,6 +34,8 @@ SYNTHETIC = [SyntheticUNet, FPI, PII, Disyre, Reflect]
 TRAINED = [AE, VAE, DAE, DDPM, AnoDDPM, ANDi, PDDPM, IterMask2, Patch2Loc, CycleOnly, Translate, MMCCD, *SYNTHETIC]
 LEARNS_SLOWLY = {SyntheticUNet, FPI, PII, Reflect}
 HAVE_QUICKER_TESTS = {
+    DDPM,
+    Translate,
     ANDi,
     AnoDDPM,
     PDDPM,
@@ -42,7 +44,7 @@ HAVE_QUICKER_TESTS = {
     Patch2Loc,
     Disyre,
     IterMask2,
-}  # of their parts, or of DDPM
+}  # of their parts; DAE stands for the networks that they share
 UNTRAINED = [Random, Intensity, IntensityCoarse, IntensityEqualised, MeanDistance, ZScore, Symmetry]
 TINY = UNetShape(width=8, multipliers=(1, 2), blocks=1, groups=4)
 BUDGET = Budget(4, 4)
