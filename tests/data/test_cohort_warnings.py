@@ -6,7 +6,7 @@ import pytest
 
 from uad_bench.config import load_task
 from uad_bench.data.cohort import Cohort
-from uad_bench.data.cohort_warnings import _check_stripped, find_cohort_warnings, find_odd_volumes
+from uad_bench.data.cohort_warnings import check_scans, find_cohort_warnings, find_odd_volumes
 from uad_bench.data.gate import DuplicatePair
 from uad_bench.data.subject import Subject
 from uad_bench.errors import DataError
@@ -60,7 +60,7 @@ def test_a_cohort_is_refused_where_more_than_half_are_whole_heads_without_a_brai
     subjects = {name: Subject(id=name, images={}) for name in census}
     cohort = Cohort(load_task("phantom-tiny"), subjects, census, (), "")
     with pytest.raises(DataError, match=f"{whole} of 4 patients, first P0") if refused else nullcontext():
-        _check_stripped(cohort)
+        check_scans(cohort)
 
 
 def test_volumes_are_in_millilitres_of_voxels_that_are_no_cubes(make_facts):

@@ -44,14 +44,6 @@ def test_the_domain_can_be_held_to_some_slices(patients, build):
     assert anomaly.sum() == 16
 
 
-def test_healthy_scores_are_brain_without_anomaly(patients, build):
-    patients.add("P0", 0)
-    scores = canonical((patients.lesion() > 0) | ~patients.brain()).astype(np.float32)
-    healthy = build()["P0"].healthy_scores(scores)
-    assert len(healthy) == (patients.brain() & (patients.lesion() == 0)).sum()
-    assert not healthy.any()
-
-
 def test_a_score_map_of_another_shape_is_refused_with_both(patients, build):
     patients.add("P0", 0)
     with pytest.raises(DataError, match=r"P0: score map has shape \(28, 24, 14\), the scan has \(24, 28, 14\)"):

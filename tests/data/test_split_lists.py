@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from uad_bench.data.split import ROLES, Split, disagreement, format_split, load_split, named_split, split_names
+from uad_bench.data.split import ROLES, Split, apply_split, disagreement, load_split, split_names
 from uad_bench.errors import ConfigError, DataError
 
 # SHA-256 of the sorted ids joined by newlines, as published beside the lists
@@ -54,25 +54,25 @@ def test_a_split_agrees_with_itself():
 
 
 def test_a_whole_list_applies_and_leaves_others_out():
-    split = named_split("mmccd", [*load_split("mmccd").subjects, "somebody else"])
+    split = apply_split(load_split("mmccd"), [*load_split("mmccd").subjects, "somebody else"])
     assert split == load_split("mmccd")
 
 
 def test_absent_patients_are_refused_by_count_and_name():
     with pytest.raises(DataError, match=r"1111 of its 1113 patients are not in the data \(BraTS2021_0000.*subset"):
-        named_split("mmccd", ["BraTS2021_00002", "BraTS2021_00003"])
+        apply_split(load_split("mmccd"), ["BraTS2021_00002", "BraTS2021_00003"])
 
 
 def test_a_subset_says_n_of_n():
     mmccd = load_split("mmccd")
-    split = named_split("mmccd", [*mmccd.train[:3], mmccd.test[0], "other"], subset=True)
+    split = apply_split(mmccd, [*mmccd.train[:3], mmccd.test[0], "other"], subset=True)
     assert split.note.startswith("4 of 1113")
     assert (len(split.train), len(split.test)) == (3, 1)
 
 
 def test_a_subset_that_empties_a_role_is_refused():
     with pytest.raises(DataError, match="none of them for test"):
-        named_split("mmccd", load_split("mmccd").train[:3], subset=True)
+        apply_split(load_split("mmccd"), load_split("mmccd").train[:3], subset=True)
 
 
 def test_an_unknown_list_names_the_near_one():
@@ -83,7 +83,7 @@ def test_an_unknown_list_names_the_near_one():
 def test_ones_own_list_is_read_from_a_file(tmp_path):
     split = Split("mine", ("A", "B"), ("C",), ("D",))
     path = tmp_path / "mine.txt"
-    path.write_text(format_split(split, source="our ward"))
+    path.write_text("source: our ward\n\ntrain A\ntrain B\nval C\ntest D\n")
     read = load_split(str(path))
     assert read.digest == split.digest
     assert read.note == "our ward"
@@ -98,7 +98,7 @@ def test_a_row_without_a_role_is_named_by_its_line(tmp_path):
 
 def test_an_edited_list_is_refused(tmp_path):
     path = tmp_path / "mine.txt"
-    path.write_text(format_split(Split("mine", ("A", "B"), (), ("D",)), source="").replace("train B", "test B"))
+    path.write_text(f"digest: {Split('mine', ('A', 'B'), (), ('D',)).digest}\n\ntrain A\ntest B\ntest D\n")
     with pytest.raises(DataError, match="the file states"):
         load_split(str(path))
 

@@ -113,11 +113,6 @@ def test_validation_patients_of_small_folds_follow_each_other_in_the_order_of_th
         assert set(split.val) == set(rest[2 * index : 2 * index + 2])
 
 
-def test_folds_keep_unlabelled_patients_for_training():
-    for split in fold_splits(FEW, 3, labelled=FEW[:6]):
-        assert set(FEW[6:]) <= set(split.train)
-
-
 @pytest.mark.parametrize(("count", "k"), [(2, 2), (5, 6), (5, 1)])
 def test_impossible_folds_are_refused(count, k):
     with pytest.raises(DataError, match="cannot split"):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from uad_bench.execution.meter import Meter
+from uad_bench.execution.meter import metered
 from uad_bench.runs.cost import cost_of, cost_of_folds
 from uad_bench.runs.events import Fit, Fitted, Scored, Start
 
@@ -70,11 +70,10 @@ def test_costs_of_folds_add_up_but_memory_and_speed_do_not():
 
 
 def test_a_span_measures_its_own_work_alone():
-    meter = Meter("cpu")
     burnt = time.process_time()
     while time.process_time() - burnt < 0.1:
         pass
-    with meter.span() as spent:
+    with metered() as spent:
         time.sleep(0.05)
     assert spent["seconds"] >= 0.05
     assert spent["cpu_seconds"] < 0.1

@@ -1,6 +1,5 @@
 """Checks that a method is deterministic: a second run on the same machine must store identical weights and maps."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +27,8 @@ def check_determinism(runner: Runner, job: Job) -> str:
         record = runner.run(again)
         if record.status != "ok":
             raise VerificationError(f"{method}: the second run failed: {record.message}")
-        differing = _differing(_stored(job.run), _stored(again.run))
+        second = _stored(again.run)
+        differing = [name for name, digest in _stored(job.run).items() if second.get(name) != digest]
     job.run.append(Determinism(differing=tuple(differing)))
     if differing:
         raise VerificationError(
@@ -47,7 +47,3 @@ def _stored(run: Run) -> dict[str, str | None]:
         digests[f"{prefix}checkpoint"] = manifest.checkpoint
         digests |= {f"{prefix}{name}": stored.sha256 for name, stored in manifest.maps.items()}
     return digests
-
-
-def _differing(first: Mapping[str, str | None], second: Mapping[str, str | None]) -> list[str]:
-    return [name for name, digest in first.items() if second.get(name) != digest]

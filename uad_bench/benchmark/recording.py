@@ -36,7 +36,7 @@ from uad_bench.runs.record import (
     TaskFacts,
     event_warnings,
 )
-from uad_bench.runs.tables import save_replicates
+from uad_bench.runs.tables import write_columns
 
 
 def make_record(
@@ -77,7 +77,7 @@ def make_record(
 
 def write_tables(run: Run, result: Evaluation) -> None:
     """Write the tables of test patients, thresholds, lesions and false positives, and the jackknife replicates."""
-    save_replicates(run, replicates_of(result))
+    write_columns(run.replicates, replicates_of(result))
     write_text(run.metrics, _csv([_row(subject) for subject in result.subjects]))
     write_text(run.sweep, _csv(_rows(asdict(sweep(result.counts)))))
     write_text(run.froc, _csv(_froc_rows(result.detection)))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uad_bench.benchmark.curves import curves
 from uad_bench.benchmark.nodes import ALONE, Node
@@ -140,8 +140,12 @@ class Runner:
             start = Start(resumed=resumed, repaired=tuple(repaired))
             run.append(start.model_copy(update={"after_death_of": dead}) if dead else start)
             write_json(run.experiment, dict(job.identity))
-            with _noting_stops(run):
+            try:
                 yield None
+            except BaseException as error:
+                with contextlib.suppress(UadBenchError):  # a full disk may have stopped it
+                    run.append(Stopped(error=type(error).__name__, message=str(error)))
+                raise
 
     def apply(self, job: Job, started: StartedMethod | None = None) -> Described:
         """Fit and score in the method's own process, unless every map is stored; returns the method's description.
@@ -160,25 +164,20 @@ class Runner:
         for weights in filter(Path.exists, (run.checkpoint, run.initial)):
             check_checkpoint(read_description(weights).training_set, job.split, job.cohort.census)
         if job.entry.command:
-            needs = self._apply_command(job, left)
+            from uad_bench.execution.external_command import run_command
+
+            note = partial(self._note, run)
+            needs = run_command(job, left, access=self._access(job), limits=self.limits, note=note)
         elif started:
             needs = self._work(job, left, images, started.worker, started.needs, started.events)
         else:
-            needs = self._apply_method(job, left, images)
+            with self._worker(job) as worker:
+                self._note(run, Isolated(kind=worker.isolation))
+                described_now = worker.describe(dict(job.experiment.params), job.cohort.task.pair)
+                needs = self._work(job, left, images, worker, described_now)
         _refuse_links(run)
         write_manifest(run, tested)
         return needs
-
-    def _apply_command(self, job: Job, left: list[str]) -> Described:
-        from uad_bench.execution.external_command import run_command
-
-        return run_command(job, left, access=self._access(job), limits=self.limits, note=partial(self._note, job.run))
-
-    def _apply_method(self, job: Job, left: list[str], images: list[str]) -> Described:
-        with self._worker(job) as worker:
-            self._note(job.run, Isolated(kind=worker.isolation))
-            needs = worker.describe(dict(job.experiment.params), job.cohort.task.pair)
-            return self._work(job, left, images, worker, needs)
 
     def _work(
         self,
@@ -224,6 +223,7 @@ class Runner:
             check_healthy(cohort, job.split)
         modalities = tuple(dict.fromkeys((*fit, *needs.score)))
         names = dict.fromkeys((*train, *held_out, *left, *images))
+        before = job.origin.training_set if job.origin else {}
         store = cohort.prepare(names, modalities, native=needs.native, report=self.report)
         return Assignment(
             run=str(job.run.path.resolve()),
@@ -231,7 +231,7 @@ class Runner:
             train=train,
             score={name: cohort.scored_slices(name) for name in left},
             reconstruct={name: cohort.scored_slices(name) for name in images},
-            training_set=_training_set(job) if train else {},
+            training_set={**before, **training_manifest(job.split, cohort.census)} if train else {},
             budget=asdict(task.budget),
             seed=job.experiment.seed,
             device=job.device,
@@ -261,17 +261,6 @@ class Runner:
         self.report(Progress(f"waiting for process {holder}, which works on this run", 0, 1))
 
 
-@contextlib.contextmanager
-def _noting_stops(run: Run) -> Iterator[None]:
-    """Log what stops a run, unless a full disk prevents it."""
-    try:
-        yield
-    except BaseException as error:
-        with contextlib.suppress(UadBenchError):
-            run.append(Stopped(error=type(error).__name__, message=str(error)))
-        raise
-
-
 def _refuse_links(run: Run) -> None:
     """Remove symbolic links that a method left: through them, the harness would read or write what the method cannot.
 
@@ -291,9 +280,3 @@ def _training_slices(job: Job, *, bound: bool) -> dict[str, list[int]]:
     if not bound:
         return cohort.train_slices(job.split)
     return {name: cohort.scored_slices(name) for name in job.split.train if cohort.census[name].labelled}
-
-
-def _training_set(job: Job) -> dict[str, Any]:
-    """All patients that the weights were trained on, including those of the run that training starts from."""
-    before = job.origin.training_set if job.origin else {}
-    return {**before, **training_manifest(job.split, job.cohort.census)}

@@ -83,7 +83,7 @@ def _confirm(action: str, chosen: Sequence["Run"], *, yes: bool) -> None:
     from uad_bench.runs.removal import size_of, write_size
 
     for run in chosen:
-        stderr().print(f"{run.name}  {write_size(size_of(run))}", markup=False)
+        stderr().print(f"{run.name}  {write_size(size_of(run.path))}", markup=False)
     if yes or not chosen:
         return
     if not sys.stdin.isatty():

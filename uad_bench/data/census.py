@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.inspection import Problem, inspect
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.data.volume import worker_count
+from uad_bench.data.volume import for_each_patient
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.files import safe_name
-from uad_bench.method import Modality, Progress, Report
+from uad_bench.method import Modality, Report
 
 VERSION = 2  # increase it when the meaning of a fact changes, so that cached entries are recomputed
 SHOWN_PROBLEMS = 20
@@ -55,15 +54,9 @@ def survey(
 ) -> Survey:
     """Like `take_census`, but return problems instead of raising an error."""
     kept = Cache.of(cache, "census")
-    facts: dict[str, SubjectFacts] = {}
-    problems = [*_duplicate_ids(subjects), *_invalid_ids(subjects)]
-    for done, (subject, (fact, faults)) in enumerate(_inspections(subjects, modalities, kept), 1):
-        problems += faults
-        if fact:
-            facts[subject.id] = fact
-        if report:
-            report(Progress("reading patients", done, len(subjects)))
-    return Survey(facts, tuple(problems))
+    read = for_each_patient(lambda s: _cached_inspection(s, modalities, kept), subjects, "reading patients", report)
+    problems = [*_duplicate_ids(subjects), *_invalid_ids(subjects), *(p for _, faults in read for p in faults)]
+    return Survey({fact.id: fact for fact, _ in read if fact}, tuple(problems))
 
 
 def _require_modalities(subjects: Sequence[Subject], modalities: Sequence[Modality]) -> None:
@@ -82,20 +75,9 @@ def data_digest(census: Mapping[str, SubjectFacts]) -> str:
     return digest_json({f.id: [f.digests, f.label_digest, f.anomaly_area, f.affine] for f in census.values()})
 
 
-Inspection = tuple[SubjectFacts | None, list[Problem]]
-
-
-def _inspections(
-    subjects: Sequence[Subject], modalities: Sequence[Modality], kept: Cache
-) -> Iterator[tuple[Subject, Inspection]]:
-    with ThreadPoolExecutor(worker_count()) as pool:
-        try:
-            yield from zip(subjects, pool.map(lambda s: _cached_inspection(s, modalities, kept), subjects), strict=True)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _cached_inspection(subject: Subject, modalities: Sequence[Modality], kept: Cache) -> Inspection:
+def _cached_inspection(
+    subject: Subject, modalities: Sequence[Modality], kept: Cache
+) -> tuple[SubjectFacts | None, list[Problem]]:
     """Facts from the cache if no file has changed, otherwise from the voxels; problems are never cached."""
     key = _key(subject, modalities)
     try:

@@ -150,7 +150,8 @@ def divide(task: Task, dataset: Any, subjects: Iterable[Subject], census: Census
     used = {name for split in splits for name in split.subjects}
     census = {name: facts for name, facts in census.items() if name in used}
     for split in splits:
-        _require_test(split)
+        if not split.test:
+            raise DataError(f"split {split.name} names no patient for test; move some there from train or val")
     return split_cohort(task, dataset, subjects, census, splits)
 
 
@@ -255,11 +256,6 @@ def _checked_options(cls: type, task: Task) -> dict[str, Any]:
     schema = create_model("Options", __config__=STRICT, **fields)
     checked = validate(schema, task.options, f"task {task.name}, options")
     return {name: getattr(checked, name) for name in task.options}
-
-
-def _require_test(split: Split) -> None:
-    if not split.test:
-        raise DataError(f"split {split.name} names no patient for test; move some there from train or val")
 
 
 def _splits(task: Task, dataset: Any, census: Census, folds: int) -> tuple[Split, ...]:

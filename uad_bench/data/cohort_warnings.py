@@ -171,8 +171,22 @@ def check_scans(cohort: Cohort) -> None:
         ConfigError: no slice to score.
         DataError: scans that are not skull-stripped.
     """
-    _check_slices(cohort)
-    _check_stripped(cohort)
+    task, census = cohort.task, cohort.census
+    if not any(cohort.scored_slices(name) for name in census):
+        brain = [z for facts in census.values() for z, area in enumerate(facts.brain_area) if area]
+        first, last = task.slices or (0, 0)
+        raise ConfigError(
+            f"task {task.name}: task.slices {first} to {last} contain no brain of any patient; "
+            f"brain is in slices {min(brain)} to {max(brain)}"
+        )
+    whole = [name for name, facts in census.items() if skull_state(facts) == "whole head"]
+    bare = [name for name in whole if cohort.subjects[name].brain_mask is None]
+    if 2 * len(bare) > len(census) and not task.whole_head:
+        raise DataError(
+            f"{len(bare)} of {len(census)} patients, first {bare[0]}, are not skull-stripped: nearly all "
+            "voxels are non-zero and would count as brain; set the background to 0, add brain masks, or accept it with "
+            "--set task.whole_head=true"
+        )
 
 
 def check_healthy(cohort: Cohort, split: Split) -> None:
@@ -191,26 +205,3 @@ def check_healthy(cohort: Cohort, split: Split) -> None:
         else f"no slice without labels has {cohort.task.min_brain:.0%} brain; lower task.min_brain or widen task.slices"
     )
     raise ConfigError(f"task {cohort.task.name}: no healthy slice is left to train on: {advice}")
-
-
-def _check_slices(cohort: Cohort) -> None:
-    if any(cohort.scored_slices(name) for name in cohort.census):
-        return
-    brain = [z for facts in cohort.census.values() for z, area in enumerate(facts.brain_area) if area]
-    first, last = cohort.task.slices or (0, 0)
-    raise ConfigError(
-        f"task {cohort.task.name}: task.slices {first} to {last} contain no brain of any patient; "
-        f"brain is in slices {min(brain)} to {max(brain)}"
-    )
-
-
-def _check_stripped(cohort: Cohort) -> None:
-    """Without brain masks, the skull counts as brain where most volumes are filled."""
-    whole = [name for name, facts in cohort.census.items() if skull_state(facts) == "whole head"]
-    bare = [name for name in whole if cohort.subjects[name].brain_mask is None]
-    if 2 * len(bare) > len(cohort.census) and not cohort.task.whole_head:
-        raise DataError(
-            f"{len(bare)} of {len(cohort.census)} patients, first {bare[0]}, are not skull-stripped: nearly all "
-            "voxels are non-zero and would count as brain; set the background to 0, add brain masks, or accept it with "
-            "--set task.whole_head=true"
-        )

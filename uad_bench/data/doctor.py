@@ -96,11 +96,12 @@ def examine(
         return _document((), (), {}, (), [Finding("refused", "", str(error))], rule)
     wanted = tuple(modalities or usual_modalities(subjects))
     found = survey(subjects, wanted, cache=cache, report=report)
-    pairs = _duplicate_pairs(list(found.facts.values()))
+    known = list(found.facts.values())
+    pairs = _duplicate_pairs(known)
     findings = [
-        *_refusals(found.problems),
-        *(finding for fact in found.facts.values() for finding in _patient_warnings(fact, rule)),
-        *_cohort_warnings(list(found.facts.values())),
+        *(Finding("refused", problem.subject, problem.message) for problem in found.problems),
+        *(finding for fact in known for finding in _patient_warnings(fact, rule)),
+        *(Finding("warning", "", odd.message) for odd in (*find_odd_volumes(known), *find_similar_ids(known))),
         *map(_duplicate_finding, pairs),
         *_spare(subjects, modalities, wanted),
     ]
@@ -118,10 +119,6 @@ def usual_modalities(subjects: Sequence[Subject]) -> tuple[Modality, ...]:
     return tuple(sorted(m for m, count in counts.items() if 2 * count >= len(subjects)))
 
 
-def _refusals(problems: Iterable[Problem]) -> list[Finding]:
-    return [Finding("refused", problem.subject, problem.message) for problem in problems]
-
-
 def _refusal_of_run(
     admit: Admission, subjects: Sequence[Subject], facts: Mapping[str, SubjectFacts]
 ) -> Iterator[Finding]:
@@ -129,11 +126,6 @@ def _refusal_of_run(
         admit(subjects, facts)
     except UadBenchError as error:
         yield Finding("refused", "", str(error))
-
-
-def _cohort_warnings(known: Sequence[SubjectFacts]) -> list[Finding]:
-    found = (*find_odd_volumes(known), *find_similar_ids(known))
-    return [Finding("warning", "", warning.message) for warning in found]
 
 
 def _spare(

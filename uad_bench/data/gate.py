@@ -23,10 +23,7 @@ from uad_bench.method import Modality
 CANDIDATE = 0.45  # resemblance above which two thumbnails are registered
 PARTNERS = 3  # most candidates of a patient
 LISTED, REFUSED = 0.8, 0.9  # correlation of the registered thumbnails
-REFUSED_SMOOTH, SMOOTH = (
-    0.97,
-    0.6,
-)  # limit where neighbouring cells of both correlate more than this; of real scans 0.57
+REFUSED_SMOOTH, SMOOTH = 0.97, 0.6  # limit where neighbouring cells of both correlate more; of real scans 0.57
 
 
 def _decodable(text: str) -> str:
@@ -136,7 +133,14 @@ def near_scans(
 
 def training_manifest(split: Split, census: Mapping[str, SubjectFacts]) -> dict[str, dict[str, Any]]:
     """What a checkpoint carries so that it can be refused elsewhere: fields of each training patient's signature."""
-    return {id_: _signature_fields(census[id_]) for id_ in split.train}
+    return {
+        fact.id: {
+            "patient": fact.patient,
+            "digests": sorted(fact.digests.values()),
+            "thumbnails": dict(fact.thumbnails),
+        }
+        for fact in (census[id_] for id_ in split.train)
+    }
 
 
 def check_checkpoint(training: Mapping[str, Any], split: Split, census: Mapping[str, SubjectFacts]) -> None:
@@ -158,11 +162,7 @@ def check_checkpoint(training: Mapping[str, Any], split: Split, census: Mapping[
             same_voxels = seen & {*fact.digests.values(), fact.digest} if fact else set()
             if {patient_id(id_), fact.patient if fact else id_} & patients or same_voxels:
                 raise LeakError(f"the checkpoint was trained on {id_}, a {role} patient of split {split.name}")
-    _refuse_near(trained, [census[id_] for id_ in (*split.val, *split.test) if id_ in census])
-
-
-def _refuse_near(trained: Sequence[Signature], judged: Sequence[SubjectFacts]) -> None:
-    for pair in near_scans(trained, judged):
+    for pair in near_scans(trained, [census[id_] for id_ in (*split.val, *split.test) if id_ in census]):
         if pair.refused:
             raise LeakError(
                 f"the checkpoint was trained on {pair.first}: {pair.modality} of it and of {pair.second} are "
@@ -180,11 +180,6 @@ def _refuse_shared_patients(split: Split, facts: Iterable[SubjectFacts]) -> None
                 f"split {split.name}: {owner.id} ({role[owner.id]}) and {fact.id} ({role[fact.id]}) are scans of "
                 f"patient {fact.patient}; put them into one role"
             )
-
-
-def _signature_fields(fact: SubjectFacts) -> dict[str, Any]:
-    digests = sorted(fact.digests.values())
-    return {"patient": fact.patient, "digests": digests, "thumbnails": dict(fact.thumbnails)}
 
 
 def _signature(id_: str, value: Any) -> Signature:

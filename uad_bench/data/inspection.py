@@ -185,7 +185,9 @@ def _facts(subject: Subject, images: Mapping[str, Volume], brain: Mask, label: V
         brain_area=_areas(brain),
         box=box,
         border=_border(brain_mask(image.array for image in images.values())),
-        percentiles={name: _percentiles(image.array[brain]) for name, image in images.items()},
+        percentiles={
+            name: tuple(map(float, np.percentile(image.array[brain], PERCENTILES))) for name, image in images.items()
+        },
         thumbnails={n: thumbnail(inside(i.array, box), inside(brain, box), first.spacing) for n, i in images.items()},
         file_sizes=_file_sizes(subject, images),
         **_label_facts(subject, brain, label),
@@ -220,10 +222,6 @@ def _areas(mask: Mask) -> tuple[int, ...]:
 def _border(nonzero: Mask) -> float:
     edges = [nonzero[0], nonzero[-1], nonzero[:, 0], nonzero[:, -1]]
     return float(sum(edge.sum() for edge in edges) / sum(edge.size for edge in edges))
-
-
-def _percentiles(values: Array) -> tuple[float, ...]:
-    return tuple(float(p) for p in np.percentile(values, PERCENTILES))
 
 
 def _file_sizes(subject: Subject, images: Iterable[str]) -> dict[str, int]:

@@ -146,6 +146,7 @@ def _unit(cells: Floats) -> Floats:
 def _rigid_correlation(fixed: Floats, moving: Floats) -> float:
     """Correlation after a rigid registration by Gauss-Newton steps on the difference of the standardised maps."""
     from scipy.ndimage import map_coordinates
+    from scipy.spatial.transform import Rotation
 
     centre = (np.array(SHAPE)[:, None] - 1) / 2
     points = np.indices(SHAPE).reshape(3, -1) - centre
@@ -172,18 +173,12 @@ def _rigid_correlation(fixed: Floats, moving: Floats) -> float:
         normal = jacobian @ jacobian.T
         step = np.linalg.solve(normal + (1e-3 * np.trace(normal) / 6 + 1e-9) * np.eye(6), jacobian @ missing)
         shift = shift + turn @ step[3:, None]
-        turn = turn @ _rotation(step[:3])
+        turn = turn @ Rotation.from_rotvec(step[:3]).as_matrix()
     shared = sample(present) > 0.5
     if shared.sum() < OVERLAP * min(len(points[0]), int(present.sum())):
         return 0.0
     pair = kept(_blur(fixed, BLUR_TO_COMPARE))[shared], sample(_blur(moving, BLUR_TO_COMPARE))[shared]
     return float(np.corrcoef(*pair)[0, 1]) if min(part.std() for part in pair) else 0.0
-
-
-def _rotation(angles: Array) -> Array:
-    from scipy.spatial.transform import Rotation
-
-    return np.asarray(Rotation.from_rotvec(angles).as_matrix())
 
 
 def _blur(volume: Floats, width: float) -> Floats:

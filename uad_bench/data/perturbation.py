@@ -4,7 +4,6 @@ Voxels keep their place and background stays background, so reference labels and
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 
 from uad_bench.data.cache import WAY_OUT, Cache, touch, writing
 from uad_bench.data.subject import ImageFile, Subject
-from uad_bench.data.volume import read_volume, to_native, worker_count
+from uad_bench.data.volume import for_each_patient, read_volume, to_native
 from uad_bench.digests import digest_file, digest_json
 from uad_bench.errors import DataError, unknown
 from uad_bench.files import atomic
-from uad_bench.method import Modality, Progress, Report
+from uad_bench.method import Modality, Report
 from uad_bench.seeding import derive
 
 Array = NDArray[np.float64]
@@ -119,26 +118,18 @@ def perturb_subjects(
     report: Report = lambda _: None,
 ) -> list[Subject]:
     """The same patients with changed scans, which are written to the cache; labels are those of the originals."""
-    changed = []
-    with ThreadPoolExecutor(worker_count()) as pool:
-        jobs = pool.map(lambda subject: _perturb_subject(subject, modalities, perturbation, cache), subjects)
-        for done, subject in enumerate(jobs, 1):
-            report(Progress(f"perturbing ({perturbation})", done, len(subjects)))
-            changed.append(subject)
-    return changed
 
+    def change(subject: Subject) -> Subject:
+        images = dict(subject.images)
+        for name in (name for name in modalities if name in images):
+            key = digest_json([VERSION, str(perturbation), subject.id, name, digest_file(images[name].path)])[:32]
+            path = Cache.of(cache, FOLDER).file(key, ".nii")
+            _write(path, images[name], perturbation, subject.id, name)
+            images[name] = ImageFile(path)
+        sources = {file.path.resolve().parent for file in subject.images.values()}
+        return replace(subject, images=images, sources=(*subject.sources, *sorted(sources)))
 
-def _perturb_subject(
-    subject: Subject, modalities: Sequence[Modality], perturbation: Perturbation, cache: Path
-) -> Subject:
-    images = dict(subject.images)
-    for modality in (name for name in modalities if name in images):
-        key = digest_json([VERSION, str(perturbation), subject.id, modality, digest_file(images[modality].path)])[:32]
-        path = Cache.of(cache, FOLDER).file(key, ".nii")
-        _write(path, images[modality], perturbation, subject.id, modality)
-        images[modality] = ImageFile(path)
-    sources = {file.path.resolve().parent for file in subject.images.values()}
-    return replace(subject, images=images, sources=(*subject.sources, *sorted(sources)))
+    return for_each_patient(change, subjects, f"perturbing ({perturbation})", report)
 
 
 def _write(path: Path, source: ImageFile, perturbation: Perturbation, *names: object) -> None:

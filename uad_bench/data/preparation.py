@@ -106,15 +106,15 @@ def prepare_slices(
         m: _scaling(preprocessing.scaling, m, (scaled_as or volumes)[m], brain) for m in preprocessing.modalities
     }
     geometry = SliceGeometry(
-        shape=_triple(brain.shape),
+        shape=(brain.shape[0], brain.shape[1], brain.shape[2]),
         box=box,
         field=_field(box, brain.shape, spacing, preprocessing),
         size=preprocessing.size,
         brain=mask,
         background=tuple(scaling.background for scaling in scalings.values()),
     )
-    kind = np.float16 if preprocessing.size else np.float32
-    images = np.empty((mask.shape[2], len(scalings), *_plane(geometry)), kind)
+    kind, size = np.float16 if preprocessing.size else np.float32, preprocessing.size
+    images = np.empty((mask.shape[2], len(scalings), *((size, size) if size else mask.shape[:2])), kind)
     for channel, (modality, scaling) in enumerate(scalings.items()):
         above = np.where(mask, scaling(inside(volumes[modality], box)) - np.float32(scaling.background), 0)
         with np.errstate(over="ignore"):  # checked below
@@ -142,19 +142,8 @@ def _field(
     if choice.size is None:
         return None
     (x0, y0, _), (x1, y1, _) = box if choice.centre == "brain" else ((0, 0, 0), shape)
-    return _span((x0 + x1) / 2, choice.field_of_view / spacing[0]), _span(
-        (y0 + y1) / 2, choice.field_of_view / spacing[1]
-    )
-
-
-def _span(middle: float, width: float) -> Span:
-    return middle - width / 2, middle + width / 2
-
-
-def _plane(geometry: SliceGeometry) -> tuple[int, int]:
-    if geometry.size is not None:
-        return geometry.size, geometry.size
-    return geometry.brain.shape[0], geometry.brain.shape[1]
+    x, y, half = (x0 + x1) / 2, (y0 + y1) / 2, [choice.field_of_view / mm / 2 for mm in spacing]
+    return (x - half[0], x + half[0]), (y - half[1], y + half[1])
 
 
 def shrink(
@@ -173,8 +162,3 @@ def shrink(
         rows = np.tensordot(across[:, low[0] : high[0]], volume, axes=1)  # (h, by, bz)
         small = np.tensordot(rows, along[:, low[1] : high[1]], axes=(1, 1))  # (h, bz, w)
     return small.transpose(1, 0, 2)
-
-
-def _triple(shape: tuple[int, ...]) -> Triple:
-    x, y, z = shape
-    return x, y, z

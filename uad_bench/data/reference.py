@@ -1,7 +1,6 @@
 """Reference brain and anomaly masks on the scan's own grid, used for evaluation and never passed to a method."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from uad_bench.data.cache import Cache
 from uad_bench.data.facts import SubjectFacts, Triple
 from uad_bench.data.inspection import anomaly_mask, bounding_box, brain_mask, inside, whole_numbers
 from uad_bench.data.subject import Subject
-from uad_bench.data.volume import PatientReader, worker_count
+from uad_bench.data.volume import PatientReader, for_each_patient
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.method import Modality, Progress, Report
+from uad_bench.method import Modality, Report
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -56,12 +55,10 @@ class Reference:
         Returns:
             two arrays of equal length, scores float32 and anomaly bool.
         """
-        counted = (self.brain | self.anomaly) & self._chosen(slices)
+        counted = self.brain | self.anomaly
+        if slices is not None:
+            counted &= np.isin(np.arange(self.box[0][2], self.box[1][2]), np.asarray(slices, int))
         return self.crop(score_map)[counted], self.anomaly[counted]
-
-    def healthy_scores(self, score_map: Scores, *, slices: Sequence[int] | None = None) -> Scores:
-        """Scores of healthy brain voxels in these slices (by default all), float32."""
-        return self.crop(score_map)[self.brain & ~self.anomaly & self._chosen(slices)]
 
     def crop(self, score_map: Scores) -> Scores:
         """The part of a score map (X, Y, Z) inside the box.
@@ -72,10 +69,6 @@ class Reference:
         if score_map.shape != self.shape:
             raise DataError(f"{self.id}: score map has shape {score_map.shape}, the scan has {self.shape}")
         return inside(score_map, self.box)
-
-    def _chosen(self, slices: Sequence[int] | None) -> Mask:
-        depth = np.arange(self.box[0][2], self.box[1][2])
-        return np.ones(len(depth), bool) if slices is None else np.isin(depth, np.asarray(slices, int))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +109,7 @@ def build_references(
     judged = [subject for subject in subjects if census[subject.id].labelled]
     names = {s.id: tuple(modalities or census[s.id].modalities) for s in judged}
     entries = {s.id: _key(s, census[s.id], names[s.id]) for s in judged}
-    with ThreadPoolExecutor(worker_count()) as pool:
-        jobs = pool.map(lambda s: _ensure(s, names[s.id], kept, entries[s.id]), judged)
-        try:
-            for done, _ in enumerate(jobs, 1):
-                if report:
-                    report(Progress("building references", done, len(judged)))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)  # after an interrupt, pending patients are not processed
+    for_each_patient(lambda s: _ensure(s, names[s.id], kept, entries[s.id]), judged, "building references", report)
     return References(census, kept, entries)
 
 

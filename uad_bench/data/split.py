@@ -121,11 +121,6 @@ def load_split(name: str) -> Split:
     return split
 
 
-def named_split(name: str, ids: Iterable[str], *, subset: bool = False) -> Split:
-    """A published list, by name or path, applied to the patients at hand; see `apply_split`."""
-    return apply_split(load_split(name), ids, subset=subset)
-
-
 def apply_split(whole: Split, ids: Iterable[str], *, subset: bool = False) -> Split:
     """A list applied to the patients at hand; patients that it does not name are left out.
 
@@ -151,13 +146,6 @@ def apply_split(whole: Split, ids: Iterable[str], *, subset: bool = False) -> Sp
     if empty:
         raise DataError(f"split {whole.name}: {count} patients are present, none of them for {' and '.join(empty)}")
     return replace(kept, note=f"{count}; {whole.note}")
-
-
-def format_split(split: Split, *, source: str, prefix: str = "") -> str:
-    """Format a split as the text of a list file."""
-    head = {"name": split.name, "source": source, "prefix": prefix, "digest": split.digest}
-    rows = [f"{role} {id_.removeprefix(prefix)}" for role in ROLES for id_ in sorted(split.role(role))]
-    return "\n".join([*(f"{key}: {value}" for key, value in head.items()), "", *rows, ""])
 
 
 def disagreement(a: Split, b: Split) -> Disagreement:

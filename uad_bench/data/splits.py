@@ -1,13 +1,10 @@
-"""Patient-wise splits by a salted hash of the id, and K folds. Published splits are in `split_lists`."""
+"""Patient-wise splits by a salted hash of the id, and K folds. Published splits are in `split`."""
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from uad_bench.data.split import (
-    ROLES,
-    Split,
-)
+from uad_bench.data.split import ROLES, Split
 from uad_bench.data.subject import patient_id
 from uad_bench.errors import DataError
 
@@ -23,7 +20,6 @@ def hash_split(
     ids: Iterable[str],
     *,
     labelled: Collection[str],
-    salt: str = SALT,
     patients: Mapping[str, str] | None = None,
     clean: Collection[str] | None = None,
 ) -> Split:
@@ -41,11 +37,13 @@ def hash_split(
         DataError: fewer than 5 labelled patients.
     """
     groups = _by_patient(ids, patients)
-    ranked = _ranked(groups, labelled, salt)
-    small = len(ranked) < SMALL_COHORT
-    by_hash = {patient: _role_by_hash(unit_hash(patient, salt)) for patient in ranked}
-    roles = _roles_by_rank(ranked, _holders(groups, clean)) if small else by_hash
-    note = f"{len(ranked)} labelled patients: cut by rank of the hash" if small else ""
+    place = {patient: unit_hash(patient, SALT) for patient in _holders(groups, labelled)}
+    if len(place) < SMALL_COHORT:
+        roles = _roles_by_rank(sorted(place, key=place.__getitem__), _holders(groups, clean))
+        note = f"{len(place)} labelled patients: cut by rank of the hash"
+    else:
+        roles = {p: "test" if u < TEST_SHARE else "val" for p, u in place.items() if u < TEST_SHARE + VAL_SHARE}
+        note = ""
     return _assign("hash", groups, lambda patient: roles.get(patient, "train"), note)
 
 
@@ -62,29 +60,21 @@ def unseen_split(
     return Split(EVERYBODY, (), roles.val, tuple(sorted((*roles.train, *roles.test))), roles.note)
 
 
-def fold_splits(
-    ids: Iterable[str],
-    k: int,
-    *,
-    labelled: Collection[str] | None = None,
-    salt: str = FOLD_SALT,
-    patients: Mapping[str, str] | None = None,
-) -> list[Split]:
-    """K-fold cross-validation: every labelled patient is tested once; validation patients are taken from training.
-
-    Patients without a label are only used for training; by default all patients are labelled.
+def fold_splits(ids: Iterable[str], k: int, *, patients: Mapping[str, str] | None = None) -> list[Split]:
+    """K-fold cross-validation of labelled patients: each is tested once; those for validation are from training.
 
     Raises:
         DataError: k is less than 2 or greater than the number of labelled patients, or there are fewer than 3.
     """
     groups = _by_patient(ids, patients)
-    ranked = _ranked(groups, labelled, salt)
+    place = {patient: unit_hash(patient, FOLD_SALT) for patient in groups}
+    ranked = sorted(place, key=place.__getitem__)
     if not 2 <= k <= len(ranked) or len(ranked) < FEWEST_FOR_FOLDS:
         raise DataError(
             f"cannot split {len(ranked)} labelled patients into {k} folds: at least 2 folds, "
             f"{FEWEST_FOR_FOLDS} patients and one patient per fold are needed"
         )
-    fold = {p: i % k if len(ranked) < SMALL_COHORT else int(k * unit_hash(p, salt)) for i, p in enumerate(ranked)}
+    fold = {p: i % k if len(ranked) < SMALL_COHORT else int(k * place[p]) for i, p in enumerate(ranked)}
     return [_one_fold(groups, fold, index, k) for index in range(k)]
 
 
@@ -101,19 +91,10 @@ def _by_patient(ids: Iterable[str], patients: Mapping[str, str] | None) -> dict[
     return groups
 
 
-def _ranked(groups: dict[str, list[str]], labelled: Collection[str] | None, salt: str) -> list[str]:
-    """Labelled patients, sorted by their hash."""
-    return sorted(_holders(groups, labelled), key=lambda patient: unit_hash(patient, salt))
-
-
 def _holders(groups: dict[str, list[str]], ids: Collection[str] | None) -> set[str]:
     """Patients with at least one of these scans; all for None."""
     wanted = None if ids is None else set(ids)
     return {patient for patient, own in groups.items() if wanted is None or not wanted.isdisjoint(own)}
-
-
-def _role_by_hash(u: float) -> str:
-    return "test" if u < TEST_SHARE else "val" if u < TEST_SHARE + VAL_SHARE else "train"
 
 
 def _roles_by_rank(ranked: Sequence[str], clean: Collection[str]) -> dict[str, str]:
@@ -136,7 +117,7 @@ def _one_fold(groups: dict[str, list[str]], fold: dict[str, int], index: int, k:
     start = index * count % len(rest)
     val = {rest[(start + i) % len(rest)] for i in range(count)}
     role = {p: "test" if where == index else "val" if p in val else "train" for p, where in fold.items()}
-    return _assign(f"fold{index}", groups, lambda p: role.get(p, "train"), f"fold {index + 1} of {k}")
+    return _assign(f"fold{index}", groups, role.__getitem__, f"fold {index + 1} of {k}")
 
 
 def _assign(name: str, groups: dict[str, list[str]], role: Callable[[str], str], note: str) -> Split:

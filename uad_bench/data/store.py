@@ -6,7 +6,6 @@ The key is derived from content and files are written atomically, so concurrent 
 
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -21,10 +20,10 @@ from uad_bench.data.geometry import SliceGeometry, to_native
 from uad_bench.data.inspection import brain_mask
 from uad_bench.data.preparation import Preprocessing, prepare_slices
 from uad_bench.data.subject import Subject
-from uad_bench.data.volume import PatientReader, worker_count
+from uad_bench.data.volume import PatientReader, for_each_patient
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError, DataError
-from uad_bench.method import Modality, Progress, Report, SliceBatch, SliceKey
+from uad_bench.method import Modality, Report, SliceBatch, SliceKey
 
 if TYPE_CHECKING:
     import torch
@@ -67,15 +66,11 @@ class SliceStore:
         """
         kept = Cache.of(cache, FOLDER)
         entries = {s.id: _key(census[s.id], preprocessing) for s in subjects}
-        with ThreadPoolExecutor(worker_count()) as pool:
-            in_parallel = pool.map if len(subjects) > 1 else map
-            jobs = in_parallel(lambda s: _ensure(s, census[s.id], preprocessing, kept, entries[s.id]), subjects)
-            try:
-                for done, _ in enumerate(jobs, 1):
-                    if report:
-                        report(Progress("preparing slices", done, len(subjects)))
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+
+        def ensure(subject: Subject) -> None:
+            _ensure(subject, census[subject.id], preprocessing, kept, entries[subject.id])
+
+        for_each_patient(ensure, subjects, "preparing slices", report)
         return cls(kept.folder, preprocessing.modalities, entries)
 
     @classmethod

@@ -1,17 +1,21 @@
 """Volumes in canonical RAS+ orientation, and reorientation to that of the file."""
 
 import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from uad_bench.data.nifti import read_grid, read_nifti
-from uad_bench.data.subject import ImageFile
+from uad_bench.data.subject import ImageFile, Subject
 from uad_bench.errors import DataError
+from uad_bench.method import Progress, Report
 
+T = TypeVar("T")
 Affine = npt.NDArray[np.float64]
 
 
@@ -127,7 +131,22 @@ def _triple(shape: tuple[int, ...]) -> tuple[int, int, int]:
 MAX_WORKERS = 4  # each keeps one patient's volumes in memory; decompression and hashing release the GIL
 
 
-def worker_count() -> int:
-    """One thread per core available to this process, at most four."""
+def for_each_patient(
+    work: Callable[[Subject], T], subjects: Sequence[Subject], stage: str, report: Report | None
+) -> list[T]:
+    """The result of each patient, computed on one thread per core available to this process, at most four.
+
+    After an interrupt, pending patients are not processed.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MAX_WORKERS, cores)
+    results = []
+    with ThreadPoolExecutor(min(MAX_WORKERS, cores)) as pool:
+        in_parallel = pool.map if len(subjects) > 1 else map
+        try:
+            for result in in_parallel(work, subjects):
+                results.append(result)
+                if report:
+                    report(Progress(stage, len(results), len(subjects)))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return results

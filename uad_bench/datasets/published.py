@@ -84,9 +84,8 @@ def recognise(root: Path) -> list[PublishedCohort]:
     """
     files = islice(image_files(root, suffixes=(*NIFTI, *PICTURES)), LOOKED_AT)
     places = [path.relative_to(root).as_posix() for path in files]
-    counts = {name: sum(_matches(place, published(name)) for place in places) for name in published_names()}
+    counts = {}
+    for name in published_names():
+        patterns = [compile_pattern(text) for text in published(name).files]
+        counts[name] = sum(any(pattern.fullmatch(place) for pattern in patterns) for place in places)
     return [published(name) for name in sorted(counts, key=lambda name: -counts[name]) if counts[name]]
-
-
-def _matches(place: str, cohort: PublishedCohort) -> bool:
-    return any(compile_pattern(text).fullmatch(place) for text in cohort.files)

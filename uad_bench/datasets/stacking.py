@@ -82,9 +82,7 @@ class Stacking:
         for path in files:
             found = read_slice(path, channel=self.channels.get(role))
             depth = depth or found.pixels.dtype
-            _check_size(path, found, first, model)
-            if self.orientation is None:
-                _check_axes(path, found, first, model)
+            _check_alike(path, found, first, model, axes=self.orientation is None)
             if is_picture(path) and found.pixels.dtype != depth:
                 raise DataError(
                     f"{path}: {found.pixels.dtype}, {files[0]} is {depth}; save all slices with the same bit depth"
@@ -150,16 +148,13 @@ def _digest(path: Path) -> str:
         raise DataError(f"{path}: {error.strerror}; make the file readable or exclude it") from error
 
 
-def _check_size(path: Path, found: Slice, first: Path, model: Slice) -> None:
+def _check_alike(path: Path, found: Slice, first: Path, model: Slice, *, axes: bool) -> None:
     if found.pixels.shape != model.pixels.shape:
         sizes = ["x".join(map(str, pixels.shape)) for pixels in (found.pixels, model.pixels)]
         raise DataError(
             f"{path}: {sizes[0]} pixels, {first} has {sizes[1]}; slices of a patient must have the same size"
         )
-
-
-def _check_axes(path: Path, found: Slice, first: Path, model: Slice) -> None:
-    if found.axes != model.axes:
+    if axes and found.axes != model.axes:
         raise DataError(
             f"{path}: orientation {found.axes}, but {first} has {model.axes}; set the correct one with orientation"
         )

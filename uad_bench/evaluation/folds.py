@@ -14,7 +14,7 @@ from uad_bench.runs.events import weakest
 from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import NO_NUMBERS, Jackknife, Numbers, RunRecord, RunWarning, SplitFacts, Subjects
-from uad_bench.runs.tables import Replicates, load_replicates, mean_of_folds, save_replicates
+from uad_bench.runs.tables import Replicates, load_replicates, mean_of_folds, write_columns
 
 
 def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRecord:
@@ -46,7 +46,7 @@ def pool_folds(run: Run, records: Sequence[RunRecord], *, n_folds: int) -> RunRe
         "task": last.task.model_copy(update={"split": split}),
         "cost": cost_of_folds([fold.cost for fold in records]),
     }
-    save_replicates(run, replicates)
+    write_columns(run.replicates, replicates)
     return run.seal(last.model_copy(update=shared | pooled))
 
 

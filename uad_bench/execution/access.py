@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from uad_bench.data.subject import ImageFile, Subject
+from uad_bench.data.subject import Subject
 from uad_bench.resources import PACKAGE, resource_path
 
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 - named to let a method use it, not to write there
-TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - likewise
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm", "/dev")  # noqa: S108 - named to let a method use them, not to write there
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,13 @@ class AccessPolicy:
         """Hide the subjects' files, source images and the `hidden` folders; let the method have what it works with."""
         people = list(subjects)
         read = {os.path.realpath(path) for path in (*_code(), *read_only)}
-        write = {os.path.realpath(path) for path in (*_scratch(), *writable)}
-        files = _real({file.path for s in people for file in _files(s)})
+        write = {os.path.realpath(path) for path in (tempfile.gettempdir(), *SCRATCH, *writable)}
+        files = _real({f.path for s in people for f in (*s.images.values(), s.label, s.brain_mask) if f})
         sources = _real({folder for s in people for folder in s.sources})
         data = _folders(files) | sources | _around(_folders(files), read | write) | _around(sources, read | write)
         others = {os.path.realpath(folder) for folder in hidden}
-        return cls(frozenset({*data, *others, *_block_devices(), *_services()}), frozenset(read), frozenset(write))
+        others.add(os.path.realpath(f"/run/user/{os.getuid()}"))  # sockets through which services start programs
+        return cls(frozenset({*data, *others, *_block_devices()}), frozenset(read), frozenset(write))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Iterable[str]]) -> Self:
@@ -70,10 +70,6 @@ class AccessPolicy:
                 return False
             place = os.path.dirname(place)  # noqa: PTH120 - plain text, asked for each file opened
         return False
-
-
-def _files(subject: Subject) -> list[ImageFile]:
-    return [file for file in (*subject.images.values(), subject.label, subject.brain_mask) if file]
 
 
 def _real(paths: set[Path]) -> set[str]:
@@ -108,19 +104,10 @@ def _code() -> list[Path]:
     return [*shipped, *map(Path, (sys.prefix, sys.base_prefix, *filter(None, sys.path)))]
 
 
-def _scratch() -> list[Path]:
-    return [Path(place) for place in (tempfile.gettempdir(), *TEMPORARY, SHARED_MEMORY, "/dev")]
-
-
 def _block_devices() -> list[str]:
     """Disks that this user may read, and with them any file."""
     found = [os.path.join(folder, name) for folder, _, names in os.walk("/dev") for name in names]  # noqa: PTH118
     return [path for path in found if stat.S_ISBLK(os.lstat(path).st_mode) and os.access(path, os.R_OK)]
-
-
-def _services() -> list[str]:
-    """The folder of sockets through which a session's services start programs for this user."""
-    return [os.path.realpath(f"/run/user/{os.getuid()}")]
 
 
 FILE_EVENTS = {

@@ -136,23 +136,18 @@ def _hand_out(folder: Path, job: Job, needs: Described, left: Sequence[str], not
     (folder / "out").mkdir(parents=True)
     subjects = job.cohort.subjects
     for done, name in enumerate(left, 1):
-        _write_images(folder / "images", subjects[name], needs.score)
+        for modality, volume in _read_volumes(subjects[name], needs.score).items():
+            _write_image(_image_path(folder / "images", name, modality), volume.array, volume.affine)
         note(Advance(stage="writing images", step=done, total=len(left)))
     if needs.fit:
         healthy = job.cohort.train_slices(job.split)
         _write_training(folder / "train", [subjects[name] for name in healthy], needs.fit, healthy)
 
 
-def _write_images(folder: Path, subject: Subject, modalities: Sequence[Modality]) -> None:
-    """Write `<folder>/<patient>/<patient>_<modality>.nii.gz`, float32."""
-    for modality, volume in _read_volumes(subject, modalities).items():
-        _write_image(_image_path(folder, subject.id, modality), volume.array, volume.affine)
-
-
 def _write_training(
     folder: Path, subjects: Sequence[Subject], modalities: Sequence[Modality], healthy: Mapping[str, Sequence[int]]
 ) -> None:
-    """Write training patients likewise, with slices that are not healthy set to 0, and `healthy_slices.json`."""
+    """Write training patients with slices that are not healthy set to 0, and `healthy_slices.json`."""
     for subject in subjects:
         for modality, volume in _read_volumes(subject, modalities).items():
             keep = np.isin(np.arange(volume.array.shape[2]), list(healthy[subject.id]))
@@ -170,6 +165,7 @@ def _image_path(folder: Path, patient: str, modality: Modality) -> Path:
 
 
 def _write_image(path: Path, array: NDArray[Any], affine: Affine) -> None:
+    """Write a scan as float32."""
     import nibabel
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -217,7 +213,7 @@ def _execute(sandbox: Sandbox, words: list[str], log: Path, limits: Limits, watc
     try:
         while _running(process):
             peak = max(peak, group_rss_mib(process.pid))
-            _check(limits, time.perf_counter() - started, peak)
+            limits.check(time.perf_counter() - started, peak)
             watch()
     finally:
         end_group(process)
@@ -235,13 +231,6 @@ def _running(process: subprocess.Popen[bytes]) -> bool:
     except subprocess.TimeoutExpired:
         return True
     return False
-
-
-def _check(limits: Limits, seconds: float, mib: float) -> None:
-    if limits.seconds is not None and seconds > limits.seconds:
-        raise MethodError(f"over the limit of {limits.seconds:g} s", reason="timeout")
-    if limits.memory_mib is not None and mib > limits.memory_mib:
-        raise MethodError(f"used {mib:.0f} MiB, over the limit of {limits.memory_mib:g} MiB", reason="oom")
 
 
 def _keep(printed: IO[bytes], log: Path) -> None:

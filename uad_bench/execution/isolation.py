@@ -42,6 +42,13 @@ class Limits:
     seconds: float | None = None
     memory_mib: float | None = None
 
+    def check(self, seconds: float, resident_mib: float) -> None:
+        """Raise the error of a method that exceeds a limit."""
+        if self.seconds is not None and seconds > self.seconds:
+            raise MethodError(f"over the limit of {self.seconds:g} s", reason="timeout")
+        if self.memory_mib is not None and resident_mib > self.memory_mib:
+            raise MethodError(f"used {resident_mib:.0f} MiB, over the limit of {self.memory_mib:g} MiB", reason="oom")
+
 
 @dataclass(slots=True)
 class WorkerProcess:
@@ -141,7 +148,7 @@ class WorkerProcess:
                 raise _forged()
             if (now := time.monotonic()) - checked >= POLL_S:
                 checked = now
-                self._check_limits(now - started)
+                self.limits.check(now - started, group_rss_mib(self._process.pid) if self.limits.memory_mib else 0.0)
 
     def _believed(self, line: bytes) -> Event:
         """As `_checked`, but a full disk, which stops all methods, is believed only where there is one."""
@@ -154,13 +161,6 @@ class WorkerProcess:
             for note in error.__notes__:
                 failure.add_note(note)
             raise failure from error
-
-    def _check_limits(self, used: float) -> None:
-        seconds, memory = self.limits.seconds, self.limits.memory_mib
-        if seconds is not None and used > seconds:
-            raise MethodError(f"over the limit of {seconds:g} s", reason="timeout")
-        if memory is not None and (resident := group_rss_mib(self._process.pid)) > memory:
-            raise MethodError(f"used {resident:.0f} MiB, over the limit of {memory:g} MiB", reason="oom")
 
     def _ended(self) -> MethodError:
         """The error for a process that ended before its work was done."""

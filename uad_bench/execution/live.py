@@ -84,9 +84,8 @@ class InProcess:
         """Convert any exception to a `MethodError`, and log its traceback."""
         try:
             yield
-        except UadBenchError:
-            self.log.write_text(traceback.format_exc())
-            raise
         except Exception as error:
             self.log.write_text(traceback.format_exc())
+            if isinstance(error, UadBenchError):
+                raise
             raise MethodError(f"{type(error).__name__}: {error}", reason="crash") from error

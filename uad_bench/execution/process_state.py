@@ -29,7 +29,9 @@ def _set_filters(stored: list[Any]) -> None:
 
 
 PARTS: dict[str, Accessor] = {
-    "torch's random state": Accessor(lambda: torch.get_rng_state().tolist(), lambda s: torch.set_rng_state(_bytes(s))),
+    "torch's random state": Accessor(
+        lambda: torch.get_rng_state().tolist(), lambda s: torch.set_rng_state(torch.ByteTensor(s))
+    ),
     "numpy's random state": Accessor(lambda: _plain(np.random.get_state()), np.random.set_state),  # noqa: NPY002
     "Python's random state": Accessor(random.getstate, random.setstate),
     "torch's default dtype": Accessor(torch.get_default_dtype, torch.set_default_dtype),
@@ -72,10 +74,6 @@ def global_seeds(number: int) -> Iterator[None]:
         np.random.seed(number)  # noqa: NPY002
         random.seed(number)
         yield
-
-
-def _bytes(values: list[int]) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.uint8)
 
 
 def _plain(state: Any) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 GRACE_S = 5.0
 PROC = Path("/proc")
+GONE = contextlib.suppress(ProcessLookupError, PermissionError)
 
 
 def group_rss_mib(leader: int) -> float:
@@ -24,14 +25,16 @@ def group_rss_mib(leader: int) -> float:
 def end_group(process: subprocess.Popen[bytes], *, grace_s: float = GRACE_S) -> None:
     """Terminate a leader, its group and all descendants; those still alive after `grace_s` are killed."""
     if process.poll() is None:
-        _signal_group(process.pid, signal.SIGTERM)
+        with GONE:
+            os.killpg(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace_s)
     deadline = time.monotonic() + GRACE_S
     while (members := list(_members(process.pid))) and time.monotonic() < deadline:
         others = [pid for pid in members if pid != process.pid]
         for pid in others or members:  # the leader last, because descendants are found through it
-            _kill(pid)
+            with GONE:
+                os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
         process.poll()
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -45,16 +48,6 @@ def count_oom_kills() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def _members(leader: int) -> Iterator[int]:

@@ -14,7 +14,7 @@ from uad_bench.data.store import SliceStore
 from uad_bench.data.supervision import training_slices
 from uad_bench.digests import digest_file
 from uad_bench.errors import MethodError, ResourceError
-from uad_bench.execution.meter import Meter
+from uad_bench.execution.meter import metered
 from uad_bench.execution.scoring import (
     DEPENDS,
     Sample,
@@ -107,11 +107,10 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
 
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
     group = current_group()
-    meter = Meter(assignment.device)
     learned, resumed = run.checkpoint.exists(), any(run.maps.glob("*.npy"))
     group.wait()  # all ranks must look before one of them writes the checkpoint
     if not learned:
-        _fit(method, store, assignment, emit, meter, group)
+        _fit(method, store, assignment, emit, group)
         group.wait()
     if learned or not group.leads:
         _load(method, assignment, emit)
@@ -119,7 +118,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
         DiskSnapshots(run.snapshots).clear()
         emit(_fitted(method, assignment, ranks=group.size))
     group.wait()  # maps must be logged after `Fitted`; earlier ones belong to an earlier training
-    first = _score(method, store, assignment, emit, meter, group)
+    first = _score(method, store, assignment, emit, group)
     _reconstruct(method, store, assignment, emit, group)
     if first and not resumed and not getattr(method, "whole_volume", False):
         _score_again(method, store, assignment, emit, first)
@@ -131,12 +130,13 @@ def _load(method: Method, assignment: Assignment, emit: Emit) -> None:
         method.load_state_dict(state, compute=_compute(assignment, emit))
 
 
-def _fit(
-    method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, group: WorkerGroup
-) -> None:
-    keys = _keys(assignment.train)
-    initial = Run(Path(assignment.run)).initial
-    with starting_from(initial, method, _compute(assignment, emit)) as compute, meter.span() as spent, _calling("fit"):
+def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, group: WorkerGroup) -> None:
+    keys, start = _keys(assignment.train), Run(Path(assignment.run)).initial
+    with (
+        starting_from(start, method, _compute(assignment, emit)) as compute,
+        metered(assignment.device) as spent,
+        _calling("fit"),
+    ):
         seed_globals(assignment.seed, "fit")
         train = training_slices(store, keys, method.modalities.fit, assignment.masks)
         with _selecting(method, store, assignment, compute, emit) as selecting:
@@ -170,9 +170,7 @@ def _keys(slices: Mapping[str, Sequence[int]]) -> list[SliceKey]:
     return [SliceKey(subject, z) for subject, chosen in slices.items() for z in chosen]
 
 
-def _score(
-    method: Method, store: SliceStore, assignment: Assignment, emit: Emit, meter: Meter, group: WorkerGroup
-) -> Sample | None:
+def _score(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, group: WorkerGroup) -> Sample | None:
     """Score the rank's share of subjects; returns a sample of the first one, to be scored again at the end."""
     run, first = Run(Path(assignment.run)), None
     mine = list(assignment.score.items())[group.rank :: group.size]
@@ -181,7 +179,7 @@ def _score(
         seed_globals(assignment.seed, "score", subject)  # makes methods that use global generators resumable
         keys = [SliceKey(subject, z) for z in slices]
         images = None
-        with meter.span() as spent:
+        with metered(assignment.device) as spent:
             with _calling("score"):
                 if subject in assignment.reconstruct and hasattr(method, "score_and_reconstruct"):
                     scores, images, remarks = score_and_reconstruct_subject(

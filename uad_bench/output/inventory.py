@@ -85,7 +85,7 @@ def list_runs(runs: Path, _: Sequence[Path]) -> Rows:
             "settings": _settings(record, [r for r in records if _row_of(r) == _row_of(record)]),
             "status": record.status,
             "AUPRC": write_value(record.find("auprc")),
-            "size": write_size(size := size_of(run)),
+            "size": write_size(size := size_of(run.path)),
             "bytes": size,
             "created": record.created,
         }

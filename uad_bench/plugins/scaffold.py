@@ -41,7 +41,8 @@ def write_method(name: str, *, kind: Literal["file", "package"], folder: Path) -
         raise ConfigError(f"{present[0]} exists already; choose another name or folder")
     for path, parts in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, "".join(_fill(part, values) for part in parts))
+        templates = (resource_path(f"plugins/templates/{part}").read_text(encoding="utf-8") for part in parts)
+        write_text(path, "".join(Template(text).substitute(values) for text in templates))
     return list(files), _next_steps(kind, place, values)
 
 
@@ -59,10 +60,6 @@ def _names(name: str) -> dict[str, str]:
         "cls": "".join(map(str.capitalize, words)),
         "title": " ".join(words).capitalize(),
     }
-
-
-def _fill(part: str, values: Mapping[str, str]) -> str:
-    return Template(resource_path(f"plugins/templates/{part}").read_text(encoding="utf-8")).substitute(values)
 
 
 def _next_steps(kind: str, place: Path, values: Mapping[str, str]) -> list[str]:

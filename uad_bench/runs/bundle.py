@@ -76,15 +76,13 @@ def _members(run: Run, *, maps: bool, weights: bool, readme: str) -> Iterator[tu
         yield f"{prefix}{run.record.name}", part.record.read_bytes()
         yield f"{prefix}{run.experiment.name}", _json(without_paths(read_json(part.experiment)))
         yield f"{prefix}{run.events.name}", _log(part)
-        yield from ((f"{prefix}{name}", (part.path / name).read_bytes()) for name in _present(part))
+        for table in (part.path / name for name in TABLES):
+            if table.exists():
+                yield f"{prefix}{table.name}", table.read_bytes()
         yield from _weights(part, prefix) if weights and not (part is run and run.folds) else ()
         if part.manifest.exists():
             yield f"{prefix}{run.manifest.name}", part.manifest.read_bytes()
             yield from _maps(part, prefix) if maps else ()
-
-
-def _present(run: Run) -> list[str]:
-    return [name for name in TABLES if (run.path / name).exists()]
 
 
 def _log(run: Run) -> bytes:

@@ -69,7 +69,8 @@ def check_archive(archive: ZipFile) -> tuple[RunRecord, dict[str, ZipInfo]]:
     """The record of an open bundle, and its members by name, after checking all of them."""
     members = _inspect(archive)
     _compare_digests(archive, members, _object(INDEX, read_member(archive, members[INDEX])))
-    whole, *_ = [_check_run(archive, members, prefix) for prefix in _prefixes(members)]
+    folds = sorted({match[0] for name in members if (match := FOLD.match(name))})
+    whole, *_ = [_check_run(archive, members, prefix) for prefix in ("", *folds)]
     return whole, members
 
 
@@ -125,11 +126,6 @@ def _compare_digests(archive: ZipFile, members: Mapping[str, ZipInfo], index: Ma
             raise VerificationError(f"member {name!r} does not match the index (SHA-256 differs)")
 
 
-def _prefixes(members: Mapping[str, ZipInfo]) -> list[str]:
-    """Path prefixes of the run and its folds."""
-    return ["", *sorted({match[0] for name in members if (match := FOLD.match(name))})]
-
-
 def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) -> RunRecord:
     """Check the seal of the record, its tables, and its maps against the manifest; return the record."""
     document = _document(archive, members, f"{prefix}record.json")
@@ -140,17 +136,14 @@ def _check_run(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str) ->
     for name, digest in (record.files or {}).items():
         if hashlib.sha256(read_member(archive, members[f"{prefix}{name}"])).hexdigest() != digest:
             raise VerificationError(f"{prefix}{name} does not match the digest in the record")
-    _check_log(archive, members, f"{prefix}{EVENTS}")
+    if (log := f"{prefix}{EVENTS}") in members:
+        for line in read_member(archive, members[log]).splitlines():
+            _require_no_path(log, _object(log, line))
     if {f"{prefix}{WEIGHTS}", f"{prefix}{TRAINED_ON}"} & set(members):
         _check_weights(archive, members, prefix, record)
     if maps := [name for name in members if name.startswith(f"{prefix}maps/")]:
         _check_maps(archive, members, prefix, maps)
     return record
-
-
-def _check_log(archive: ZipFile, members: Mapping[str, ZipInfo], name: str) -> None:
-    for line in read_member(archive, members[name]).splitlines() if name in members else ():
-        _require_no_path(name, _object(name, line))
 
 
 def _check_weights(archive: ZipFile, members: Mapping[str, ZipInfo], prefix: str, record: RunRecord) -> None:

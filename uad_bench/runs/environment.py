@@ -62,6 +62,7 @@ class Environment(Document):
 
 def environment(device: str) -> Environment:
     """The environment of this process, without local paths."""
+    driver = NVIDIA / "version"
     return Environment(
         uad_bench=VERSION,
         code=code_version(),
@@ -70,9 +71,9 @@ def environment(device: str) -> Environment:
         packages_digest=_installed_digest(),
         **{**hardware(), "gpu": gpu_names() if device != "cpu" else []},
         device=device,
-        driver=_first_line(NVIDIA / "version") if device != "cpu" else None,
+        driver=driver.read_text().partition("\n")[0] if device != "cpu" and driver.exists() else None,
         settings={key: os.environ[key] for key in SETTINGS if key in os.environ},
-        command=_command(),
+        command=tuple(hide_paths_in_command(sys.argv)) if sys.argv and sys.argv[0] else (),
     )
 
 
@@ -82,7 +83,7 @@ def hardware() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
-        "memory_mib": _memory_mib(),
+        "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
         "gpu": gpu_names(),
     }
 
@@ -119,18 +120,6 @@ def gpu_names(folder: Path = NVIDIA / "gpus") -> list[str]:
 def _git(folder: Path, *words: str) -> str:
     done = subprocess.run(["git", "-C", folder, *words], capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
     return done.stdout.decode(errors="replace")
-
-
-def _command() -> tuple[str, ...]:
-    return tuple(hide_paths_in_command(sys.argv)) if sys.argv and sys.argv[0] else ()
-
-
-def _memory_mib() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-
-
-def _first_line(file: Path) -> str | None:
-    return file.read_text().partition("\n")[0] if file.exists() else None
 
 
 @cache

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from uad_bench.data.split import Split
 from uad_bench.digests import digest_file
@@ -205,16 +205,8 @@ def _misplaced(event: Event, *, running: bool) -> str:
 
 def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
     """Check the order within an attempt: described, fitted, scored."""
-    rank = {
-        "described": 0,
-        "selected": 1,
-        "fit": 1,
-        "fitted": 2,
-        "scored": 3,
-        "reconstructed": 3,
-        "failed": 4,
-        "end": 5,
-    }
+    order = ("described",), ("selected", "fit"), ("fitted",), ("scored", "reconstructed"), ("failed",), ("end",)
+    rank = {kind: place for place, kinds in enumerate(order) for kind in kinds}
     highest = 0
     for number, event in enumerate(events, 1):
         if isinstance(event, Start):
@@ -227,7 +219,8 @@ def _check_order(events: Sequence[Event]) -> Iterator[Finding]:
 
 def _check_patients(events: Sequence[Event], record: RunRecord) -> Iterator[Finding]:
     stored = Counter(event.subject for event in events if isinstance(event, Scored | Imported))
-    repaired = Counter(Path(event.file).stem for event in events if _is_map(event))
+    removed = [event.file for event in events if isinstance(event, Repaired)]
+    repaired = Counter(Path(file).stem for file in removed if file.startswith("maps/"))
     for subject in record.subjects.test:
         if not stored[subject]:
             yield Finding("events.jsonl", f"no map of test patient {subject} was stored")
@@ -235,11 +228,6 @@ def _check_patients(events: Sequence[Event], record: RunRecord) -> Iterator[Find
     for subject, times in stored.items():
         if times > 1 + repaired[subject] + max(0, anew):
             yield Finding("events.jsonl", f"{subject} was scored {times} times and repaired {repaired[subject]} times")
-
-
-def _is_map(event: Event) -> TypeGuard[Repaired]:
-    """Whether this event is about a score map that was removed."""
-    return isinstance(event, Repaired) and event.file.startswith("maps/")
 
 
 def _check_warnings(events: Sequence[Event], record: RunRecord) -> Iterator[Finding]:

@@ -140,9 +140,5 @@ class Origin:
             return
         target.parent.mkdir(exist_ok=True)
         write_json(target.with_suffix(".json"), read_description(self.run.checkpoint).to_json())
-        _copy(self.run.checkpoint, target)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as weights, atomic(target) as file:
-        shutil.copyfileobj(weights, file)
+        with self.run.checkpoint.open("rb") as weights, atomic(target) as file:
+            shutil.copyfileobj(weights, file)

@@ -11,9 +11,9 @@ from uad_bench.runs.folder import Run
 PATTERN = "*/*/seed*"
 
 
-def size_of(run: Run) -> int:
-    """Bytes of all files of a run, with its folds."""
-    return _bytes(run.path)
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def write_size(size: int) -> str:
@@ -37,7 +37,7 @@ def remove_run(run: Run, root: Path) -> int:
     Raises:
         ConfigError: the run is not inside the runs folder, or a process is working on it.
     """
-    size = size_of(_inside(run, root))
+    size = size_of(_inside(run, root).path)
     with run.lock():
         gone = run.path.with_name(f".removed-{run.path.name}")
         try:
@@ -56,7 +56,7 @@ def remove_maps(run: Run, root: Path) -> int:
     _inside(run, root)
     with run.lock():
         maps = [part.maps for part in (run, *run.folds) if part.maps.is_dir()]
-        freed = sum(map(_bytes, maps))
+        freed = sum(map(size_of, maps))
         for folder in maps:
             shutil.rmtree(folder)
     return freed
@@ -68,7 +68,3 @@ def _inside(run: Run, root: Path) -> Run:
     if run.path.is_symlink() or path.parents[2:3] != (root.resolve(),) or not path.name.startswith("seed"):
         raise ConfigError(f"{run.path}: not a run of the folder {root}; name that folder with --runs")
     return run
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

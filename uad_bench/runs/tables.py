@@ -1,9 +1,10 @@
 """The tables of a run: metrics of each test patient, metrics at many thresholds, and jackknife replicates."""
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
 
+T = TypeVar("T")
 Values = NDArray[np.float64]
 
 
@@ -33,10 +35,7 @@ class Curve:
             return self
         even = np.linspace(0, len(self.dice) - 1, points - 1).round().astype(int)
         chosen = np.union1d(even, np.nanargmax(self.dice))
-        return Curve(*(array[chosen] for array in self._arrays()))
-
-    def _arrays(self) -> tuple[Values, ...]:
-        return self.thresholds, self.precision, self.sensitivity, self.dice, self.fpr
+        return Curve(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,7 @@ class Patients:
 
 def read_curve(run: Run) -> Curve | None:
     """The run's sweep; None for a failed run, a run with folds (score scales differ), or without positives."""
-    rows = read_rows(run.sweep) if run.sweep.exists() else []
-    if not rows:
-        return None
-    names = ("thresholds", "precision", "sensitivity", "dice", "fpr")
-    return Curve(*(np.array([float(row[name]) for row in rows]) for name in names))
+    return _curve(Curve, run.sweep, "thresholds", "precision", "sensitivity", "dice", "fpr")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +69,12 @@ class FrocCurve:
 
 def read_froc(run: Run) -> FrocCurve | None:
     """The run's FROC curve; None for a failed run, a run with folds, or one of an older version."""
-    rows = read_rows(run.froc) if run.froc.exists() else []
-    names = ("false_positives_per_volume", "lesion_sensitivity", "slice_alarm_rate")
-    return FrocCurve(*(np.array([float(row[name]) for row in rows]) for name in names)) if rows else None
+    return _curve(FrocCurve, run.froc, "false_positives_per_volume", "lesion_sensitivity", "slice_alarm_rate")
+
+
+def _curve(kind: Callable[..., T], path: Path, *columns: str) -> T | None:
+    rows = read_rows(path) if path.exists() else []
+    return kind(*(np.array([float(row[name]) for row in rows]) for name in columns)) if rows else None
 
 
 def read_patients(run: Run) -> Patients:
@@ -113,11 +111,6 @@ JACKKNIFE_SINCE = 2  # metrics version; before, replicates were of a bootstrap
 
 Replicates = Mapping[str, NDArray[np.float64]]
 """Values (n,) by metric key: the metric without each of the n patients, in the same order for all runs on them."""
-
-
-def save_replicates(run: Run, replicates: Replicates) -> None:
-    """Store a run's replicates, in the order of the record."""
-    write_columns(run.replicates, replicates)
 
 
 def load_replicates(run: Run) -> dict[str, NDArray[np.float64]]:

@@ -39,8 +39,8 @@ def damaged(run: Run) -> list[str]:
 
 def repair(run: Run) -> list[str]:
     """Remove damaged files so that they are recreated; log each and return their names."""
-    found = [*(damaged(run) if run.finished else []), *_damaged_checkpoint(run), *_damaged_maps(run)]
-    names = list(dict.fromkeys(found))
+    weights = [run.checkpoint.name] if run.checkpoint.exists() and not is_intact(run.checkpoint) else []
+    names = list(dict.fromkeys([*(damaged(run) if run.finished else []), *weights, *_damaged_maps(run)]))
     for name in names:
         run.append(Repaired(file=name))
         (run.path / name).unlink(missing_ok=True)
@@ -99,10 +99,6 @@ def _resized_maps(run: Run) -> list[str]:
         return []
     sizes = {run.map(subject): entry.bytes for subject, entry in Manifest.read(run.manifest).maps.items()}
     return [f"maps/{path.name}" for path, size in sizes.items() if not path.exists() or path.stat().st_size != size]
-
-
-def _damaged_checkpoint(run: Run) -> list[str]:
-    return [run.checkpoint.name] if run.checkpoint.exists() and not is_intact(run.checkpoint) else []
 
 
 def _damaged_maps(run: Run) -> list[str]:

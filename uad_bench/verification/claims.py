@@ -1,10 +1,17 @@
-"""Check a record against the requested experiment in experiment.json, whose digest is part of the folder name."""
+"""Check that the files of a run can be parsed, and that its record agrees with the requested experiment.
+
+The digest of that experiment, in experiment.json, is part of the folder name.
+"""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from uad_bench.data.preparation import LATER
+from uad_bench.errors import ConfigError
 from uad_bench.files import read_json
+from uad_bench.runs.checkpoints import Manifest
+from uad_bench.runs.document import Document
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import Finding
 from uad_bench.runs.origin import StoredExperiment, run_digest
@@ -13,6 +20,23 @@ from uad_bench.runs.record import RunRecord
 TASK = (
     "name", "dataset", "pair", "modalities", "slices", "size", "scaling", "field_of_view", "margin", "protocol"
 )  # fmt: skip
+
+
+def check_form(run: Run) -> list[Finding]:
+    """Missing files of a run, and files that do not match the format of this version."""
+    found = [*_check_form(run.record, RunRecord), *_check_form(run.experiment, StoredExperiment)]
+    if run.manifest.exists():
+        found += _check_form(run.manifest, Manifest)
+    if not found and run.read_record().status != "failed" and not run.finished:
+        found.append(Finding("DONE", "is missing: the run was not completed, or was changed later"))
+    return found
+
+
+def _check_form(path: Path, form: type[Document]) -> Iterator[Finding]:
+    try:
+        form.read(path)
+    except ConfigError as error:
+        yield Finding(path.name, f"cannot be read: {str(error).removeprefix(f'{path}: ')}")
 
 
 def check_claims(run: Run, record: RunRecord) -> Iterator[Finding]:

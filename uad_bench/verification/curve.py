@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Values = NDArray[np.float64]
 NAN = float("nan")
+
+
+def divide(part: ArrayLike, whole: ArrayLike) -> Values:
+    """`part / whole` for (R,) or (R, T), where the whole may be (R,); NaN where it is not positive."""
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    whole = whole[:, None] if whole.ndim < part.ndim else whole
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), NAN)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from uad_bench.verification.curve import Values, divide
 from uad_bench.verification.recompute import Patient, Recomputed, pooled
 
-Values = NDArray[np.float64]
 RATES = 10 ** np.linspace(-5, -1, 129)  # false-positive rates of voxels at the thresholds
 FALSE = {"0.25FP": 0.25, "0.5FP": 0.5, "1FP": 1, "2FP": 2, "4FP": 4}
 STRATA = {
@@ -78,7 +78,7 @@ def detect(
     false = rows[:1] @ np.array([f.false[: levels.size] for f in found]) / len(patients)
     part = slice(0, levels.size)
     sensitivity, *_ = _sensitivity(found, rows[:1], part, (0, np.inf))
-    alarms = _divide(rows[:1] @ np.array([f.alarms[part] for f in found]), rows[:1] @ _clear(patients))
+    alarms = divide(rows[:1] @ np.array([f.alarms[part] for f in found]), rows[:1] @ _clear(patients))
     names = ("threshold", "false_positives_per_volume", "lesion_sensitivity", "slice_alarm_rate")
     columns = zip(levels, false[0], sensitivity[0], alarms[0], strict=True)
     curve = [dict(zip(names, map(float, row), strict=True)) for row in columns]
@@ -147,10 +147,10 @@ def _at_levels(
 ) -> Iterator[tuple[str, Values, tuple[int, ...]]]:
     n, part = len(patients), slice(0, n_levels)
     false = rows @ np.array([f.false[part] for f in found]) / rows.sum(axis=1, keepdims=True)
-    alarms = _divide(rows @ np.array([f.alarms[part] for f in found]), rows @ _clear(patients))
+    alarms = divide(rows @ np.array([f.alarms[part] for f in found]), rows @ _clear(patients))
     tp, marked = (rows @ np.array([getattr(f, name)[part] for f in found]) for name in ("tp", "marked"))
     real = rows @ np.array([p.anomaly.sum() for p in patients], float)
-    dice = np.where(real[:, None] > 0, _divide(2 * tp, marked + real[:, None]), np.nan)
+    dice = np.where(real[:, None] > 0, divide(2 * tp, marked + real[:, None]), np.nan)
     every, total, _ = _sensitivity(found, rows, part, (0, np.inf))
     at = {policy: _before(false, every, limit) for policy, limit in FALSE.items()}
     yield from ((f"lesion_sensitivity@{policy}/pooled", v, (n, total)) for policy, v in at.items())
@@ -169,18 +169,18 @@ def _sensitivity(
     chosen = [(f.volumes >= limits[0]) & (f.volumes < limits[1]) for f in found]
     lesions = np.array([c.sum() for c in chosen], float)
     detected = np.array([f.detected[part][:, c].sum(axis=1) for f, c in zip(found, chosen, strict=True)])
-    return _divide(rows @ detected, rows @ lesions), int(lesions.sum()), int(np.count_nonzero(lesions))
+    return divide(rows @ detected, rows @ lesions), int(lesions.sum()), int(np.count_nonzero(lesions))
 
 
 def _alarms(
     found: Sequence[_Found], patients: Sequence[Patient], rows: Values, k: int, policy: str
 ) -> Iterator[tuple[str, Values, int]]:
     fired = rows @ np.array([f.alarms[k] for f in found], float)
-    yield f"slice_alarm_rate@{policy}/pooled", _divide(fired, rows @ _clear(patients)), len(patients)
+    yield f"slice_alarm_rate@{policy}/pooled", divide(fired, rows @ _clear(patients)), len(patients)
     healthy = np.array([not p.anomaly.any() for p in patients], float)
     if healthy.any():
         fired = rows @ (np.array([f.patient[k] for f in found]) * healthy)
-        yield f"patient_alarm_rate@{policy}/pooled", _divide(fired, rows @ healthy), int(healthy.sum())
+        yield f"patient_alarm_rate@{policy}/pooled", divide(fired, rows @ healthy), int(healthy.sum())
 
 
 def _clear(patients: Sequence[Patient]) -> Values:
@@ -195,9 +195,3 @@ def _before(rates: Values, values: Values, limit: float) -> Values:
         over = np.flatnonzero(row > limit)
         found.append(np.nan if np.isnan(row[0]) else value[(over[0] if over.size else row.size) - 1])
     return np.array(found)
-
-
-def _divide(part: Values, whole: Values) -> Values:
-    """`part / whole` for (R,) or (R, T), where the whole may be (R,); NaN where it is zero."""
-    whole = whole[:, None] if whole.ndim < part.ndim else whole
-    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from uad_bench.runs.integrity import Finding, differs
+from uad_bench.runs.integrity import Finding
 from uad_bench.verification.detection import MM3
 from uad_bench.verification.recompute import Patient
-from uad_bench.verification.run_tables import read_table
+from uad_bench.verification.run_tables import check_rows
 
 FULL = np.ones((3, 3, 3))
 
@@ -27,32 +27,8 @@ def check_lesions(
         thresholds: by policy.
         at: threshold with one false positive per volume.
     """
-    yield from _check(lesions, [row for patient in test for row in _lesions(patient, thresholds, at)])
-    yield from _check(false_positives, [row for patient in test for row in _false_positives(patient, at)])
-
-
-def check_froc(path: Path, again: Sequence[Mapping[str, float]]) -> Iterator[Finding]:
-    """Check every rate at every threshold."""
-    _, rows = read_table(path)
-    if len(rows) != len(again):
-        yield Finding(path.name, f"has {len(rows)} rows, expected {len(again)}")
-        return
-    for k, (row, values) in enumerate(zip(rows, again, strict=True), 1):
-        for name in values:
-            yield from differs(f"{path.name} row {k} {name}", float(row[name]), values[name])
-
-
-def _check(path: Path, again: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    _, rows = read_table(path)
-    if len(rows) != len(again):
-        yield Finding(path.name, f"has {len(rows)} rows, expected {len(again)}")
-        return
-    for k, (row, values) in enumerate(zip(rows, again, strict=True), 1):
-        if row.keys() != values.keys() or row["subject"] != values["subject"]:
-            yield Finding(f"{path.name} row {k}", "has other columns or another patient than expected")
-            continue
-        for name in values.keys() - {"subject"}:
-            yield from differs(f"{path.name} row {k} {name}", float(row[name]), float(values[name]))
+    yield from check_rows(lesions, [row for patient in test for row in _lesions(patient, thresholds, at)])
+    yield from check_rows(false_positives, [row for patient in test for row in _false_positives(patient, at)])
 
 
 def _lesions(patient: Patient, thresholds: Mapping[str, float], at: float) -> Iterator[dict[str, Any]]:
@@ -65,7 +41,7 @@ def _lesions(patient: Patient, thresholds: Mapping[str, float], at: float) -> It
         yield {
             **_place(patient, here, number, values),
             "mean_score": values.mean(dtype=float),
-            "detected": bool((marked[here] > 0).any()),
+            "detected": float((marked[here] > 0).any()),
             **{f"share@{policy}": np.mean(values >= t) for policy, t in thresholds.items()},
         }
 

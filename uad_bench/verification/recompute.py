@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.overlap import OVERLAP, Confusion
-from uad_bench.verification.curve import NAN, Curve, Values
+from uad_bench.verification.curve import NAN, Curve, Values, divide
 
 HEALTHY = {"hFPR1": 0.01, "hFPR5": 0.05}
 NOMINAL = {**HEALTHY, "hFPR5-origin": 0.05}
@@ -92,12 +92,14 @@ def recompute(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> d
     """Metrics of these patients at the given thresholds, by key."""
     pooled_values = {
         **dict(_over_thresholds(patients)),
-        **{key: value for policy, t in thresholds.items() for key, value in _at(patients, policy, t)},
+        **{f"{n}@{policy}/pooled": v for policy, t in thresholds.items() for n, v in overlaps(patients, t).items()},
         **dict(_slices(patients)),
         "matched_auroc@all/pooled": matched_auroc(patients),
     }
     numbers = {key: Recomputed(value, len(patients)) for key, value in pooled_values.items()}
-    numbers |= _means([recompute_patient(patient, thresholds) for patient in patients])
+    for key, values in averaged(patients, thresholds):  # over the patients for whom the metric is defined
+        known = values[~np.isnan(values)]
+        numbers[key] = Recomputed(float(sum(known) / known.size) if known.size else NAN, known.size)
     for policy in NOMINAL.keys() & thresholds.keys():
         numbers |= _healthy(patients, policy, thresholds[policy])
     return numbers
@@ -177,7 +179,7 @@ def overlaps(patients: Sequence[Patient], threshold: float) -> dict[str, float]:
 def false_alarms(patients: Sequence[Patient], threshold: float) -> float:
     """False-positive rate in slices without anomaly."""
     healthy = [p.scores[p.healthy] for p in patients]
-    return _divide(sum(int(np.sum(s >= threshold)) for s in healthy), sum(s.size for s in healthy))
+    return float(divide(sum(int(np.sum(s >= threshold)) for s in healthy), sum(s.size for s in healthy)))
 
 
 def matched_pairs(patient: Patient) -> tuple[float, int]:
@@ -206,7 +208,7 @@ def _exceeded(scores: NDArray[np.float32], others: NDArray[np.float32]) -> Value
 def matched_auroc(patients: Sequence[Patient]) -> float:
     """Mean share of equally bright healthy voxels of the patient that a lesion voxel exceeds."""
     won, compared = zip(*map(matched_pairs, patients), strict=True)
-    return _divide(sum(won), sum(compared))
+    return float(divide(sum(won), sum(compared)))
 
 
 def _over_thresholds(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]:
@@ -220,21 +222,13 @@ def _over_thresholds(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]
     yield "auprc_gain@all/pooled", (curve.area - base) / (1 - base) if base < 1 else NAN
 
 
-def _at(patients: Sequence[Patient], policy: str, threshold: float) -> Iterator[tuple[str, float]]:
-    for name, value in overlaps(patients, threshold).items():
-        yield f"{name}@{policy}/pooled", value
-
-
-def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, Recomputed]:
-    """Means over the patients for whom a metric is defined."""
-    numbers = {}
+def averaged(patients: Sequence[Patient], thresholds: Mapping[str, float]) -> Iterator[tuple[str, Values]]:
+    """Key and values (n,) of each metric of which a record has the mean over patients."""
+    rows = [recompute_patient(patient, thresholds) for patient in patients]
     for key in rows[0]:
         name, _, policy = key.partition("@")
-        known = [row[key] for row in rows if not math.isnan(row[key])]
         if name == "dice" or key in {"auprc", "auroc"}:
-            mean = float(sum(known) / len(known)) if known else NAN
-            numbers[f"{name}@{policy or 'all'}/mean"] = Recomputed(mean, len(known))
-    return numbers
+            yield f"{name}@{policy or 'all'}/mean", np.array([row[key] for row in rows])
 
 
 def _healthy(patients: Sequence[Patient], policy: str, threshold: float) -> dict[str, Recomputed]:
@@ -259,7 +253,3 @@ def _slices(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]:
         curve = Curve.of(scores, ill)
         yield f"slice_auroc{ending}@all/pooled", curve.roc_area
         yield f"slice_auprc{ending}@all/pooled", curve.area
-
-
-def _divide(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator else NAN

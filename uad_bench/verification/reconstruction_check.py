@@ -31,9 +31,9 @@ from uad_bench.runs.record import METRICS_VERSION
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.tables import read_columns
 from uad_bench.runs.trust import logged_maps
+from uad_bench.verification.curve import Values, divide
 from uad_bench.verification.replicates import interval, left_out, over_folds
 
-Values = NDArray[np.float64]
 Sums = Mapping[str, Any]
 WHERE = "reconstructions.json"
 
@@ -107,28 +107,22 @@ def recompute(sums: Sequence[Sums]) -> dict[str, tuple[float, int, Values]]:
     for name, values in each.items():
         known = ~np.isnan(values)
         mean = float(values[known].mean()) if known.any() else np.nan
-        means = _divide(weights @ np.where(known, values, 0), weights @ known)
+        means = divide(weights @ np.where(known, values, 0), weights @ known)
         numbers[f"{name}@all/pooled"] = float(pooled[name]), len(sums), resampled[name]
         numbers[f"{name}@all/mean"] = mean, int(known.sum()), means
     return numbers
 
 
 def _ratios(n: Mapping[str, Any]) -> dict[str, Values]:
-    change, left = _divide(n["healthy_change"], n["healthy"]), _divide(n["lesion_change"], n["lesion"])
+    change, left = divide(n["healthy_change"], n["healthy"]), divide(n["lesion_change"], n["lesion"])
     return {
         "healthy_mae": change,
-        "healthy_ssim": _divide(n["healthy_ssim"], n["healthy"]),
+        "healthy_ssim": divide(n["healthy_ssim"], n["healthy"]),
         "lesion_change": left,
-        "change_ratio": _divide(left, change),
-        "counterfactual_mae": _divide(n["lesion_error"], n["lesion"]),
-        "counterfactual_ratio": _divide(n["lesion_error"], n["lesion_contrast"]),
+        "change_ratio": divide(left, change),
+        "counterfactual_mae": divide(n["lesion_error"], n["lesion"]),
+        "counterfactual_ratio": divide(n["lesion_error"], n["lesion_contrast"]),
     }
-
-
-def _divide(numerator: Any, denominator: Any) -> Values:
-    """NaN where the denominator is not positive."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(np.asarray(denominator) > 0, np.divide(numerator, denominator), np.nan)
 
 
 def _can_recompute(run: Run, stored: Reconstructions) -> bool:

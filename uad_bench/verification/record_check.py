@@ -15,32 +15,32 @@ from uad_bench.digests import digest_json
 from uad_bench.evaluation.judging import cases_of, read_map, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Report
-from uad_bench.runs.integrity import Finding, differs
+from uad_bench.runs.integrity import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
 from uad_bench.runs.reopen import Stored
 from uad_bench.runs.tables import load_replicates
 from uad_bench.verification.curve import NAN, Values
 from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect
-from uad_bench.verification.differences import first_differing, further_groups
-from uad_bench.verification.interval_check import check_interval
-from uad_bench.verification.lesion_tables import check_froc, check_lesions
+from uad_bench.verification.lesion_tables import check_lesions
 from uad_bench.verification.patients import input_of, read_patient
 from uad_bench.verification.recompute import (
     CONFORMAL,
     HEALTHY,
     Patient,
     Recomputed,
+    pooled,
     recompute,
     recompute_thresholds,
 )
 from uad_bench.verification.replicates import (
+    check_interval,
     curve_replicates,
     left_out,
     shared_edges,
     summed_replicates,
 )
-from uad_bench.verification.run_tables import check_metrics, check_sweep, count_cells
+from uad_bench.verification.run_tables import check_metrics, check_rows, count_cells, sweep
 
 ORACLE = "dice@oracle/pooled"
 LEVEL = 0.95
@@ -82,6 +82,11 @@ class RecordCheck:
             [p for s in val if (p := read(s, load_protocol("volume")))],
         )
 
+    @property
+    def known(self) -> dict[str, float]:
+        """The record's thresholds by policy, without those that are undefined."""
+        return {policy: value for policy, value in self.stored.record.thresholds.items() if value is not None}
+
     @cached_property
     def healthy(self) -> NDArray[np.float32]:
         """Scores (V,) in slices without anomaly of the validation patients."""
@@ -90,39 +95,38 @@ class RecordCheck:
     def compare(self) -> tuple[int, list[Finding]]:
         """The number of recomputed values, and the differences found."""
         record, run = self.stored.record, self.stored.run
-        thresholds = record.thresholds
-        known = {policy: value for policy, value in thresholds.items() if value is not None}
         replicates = load_replicates(run)
         parts = self._groups()
         if record.metrics_version < METRICS_VERSION:
-            return self._compare_older(record, parts, known)
+            return self._compare_older(record, parts)
         found = [
-            *self._check_thresholds(thresholds, record.chosen_on),
-            *self._check_rows(record.metrics, "", self.test, known),
-            *(f for name, members in parts.items() for f in self._check_group(record.groups, name, members, known)),
+            *self._check_thresholds(record.thresholds, record.chosen_on),
+            *self._check_rows(record.metrics, "", self.test),
+            *(f for name, members in parts.items() for f in self._check_group(record.groups, name, members)),
             *self._check_strata(record.groups),
-            *further_groups(record.groups, {*parts, *STRATA}),
+            *(
+                Finding(f"record.json group {group}", "is not a group of these patients")
+                for group in sorted({str(row.group) for row in record.groups} - {*parts, *STRATA})
+            ),
             *self._check_cuts(record.size_cuts_mm3),
-            *self._check_replicates(record, replicates, known),
-            *check_metrics(run.metrics, self.test, known),
-            *check_sweep(run.sweep, self.test),
-            *check_froc(run.froc, self._detected[1]),
-            *check_lesions(run.lesions, run.false_positives, self.test, known, at=self._detected[2]),
+            *self._check_replicates(record, replicates),
+            *check_metrics(run.metrics, self.test, self.known),
+            *check_rows(run.sweep, list(sweep(pooled(self.test)))),
+            *check_rows(run.froc, self._detected[1]),
+            *check_lesions(run.lesions, run.false_positives, self.test, self.known, at=self._detected[2]),
         ]
         rows = len(record.metrics) + len(record.groups)
-        return rows + len(known) + count_cells(run.metrics), found
+        return rows + len(self.known) + count_cells(run.metrics), found
 
-    def _compare_older(
-        self, record: RunRecord, groups: Mapping[str, Sequence[Patient]], known: Mapping[str, float]
-    ) -> tuple[int, list[Finding]]:
+    def _compare_older(self, record: RunRecord, groups: Mapping[str, Sequence[Patient]]) -> tuple[int, list[Finding]]:
         """The same for a record of an older metrics version: only thresholds, and values of metrics still in use."""
-        again = self.numbers(self.test, known, "")
+        again = self.numbers(self.test)
         for name, members in groups.items():
-            again |= self.numbers(members, known, name)
+            again |= self.numbers(members, name)
         rows = [row for row in (*record.metrics, *record.groups) if row.key in again]
         found = [*self._check_thresholds(record.thresholds, record.chosen_on)]
         found += [f for row in rows for f in differs(f"record.json {row.key}", row.value, again[row.key].value)]
-        return len(rows) + len(known), found
+        return len(rows) + len(self.known), found
 
     def _check_thresholds(
         self, stored: Mapping[str, float | None], chosen: Mapping[str, ChosenOn]
@@ -144,12 +148,10 @@ class RecordCheck:
                 recorded = chosen[policy].realised if policy in chosen else None
                 yield from differs(f"record.json chosen_on {policy}", recorded, realised)
 
-    def _check_group(
-        self, stored: Sequence[MetricRow], group: str, members: Sequence[Patient], known: Mapping[str, float]
-    ) -> Iterator[Finding]:
+    def _check_group(self, stored: Sequence[MetricRow], group: str, members: Sequence[Patient]) -> Iterator[Finding]:
         rows = [row for row in stored if row.group == group]
-        yield from self._check_rows(rows, group, members, known)
-        again = self._replicates(members, known, group=True)
+        yield from self._check_rows(rows, group, members)
+        again = self._replicates(members, group=True)
         for row in rows:
             key = row.model_copy(update={"group": None}).key
             yield from check_interval(row, again.get(key))
@@ -157,7 +159,7 @@ class RecordCheck:
     def _check_strata(self, stored: Sequence[MetricRow]) -> Iterator[Finding]:
         """Check the sensitivity to lesions in each range of volumes."""
         rows = {row.key: row for row in stored if row.group in STRATA}
-        again = {key: found for key, found in self._detection.items() if "#" in key}
+        again = {key: found for key, found in self._detected[0].items() if "#" in key}
         if sorted(rows) != sorted(again):
             yield Finding("record.json groups", "do not contain each range of lesion volumes once")
             return
@@ -166,11 +168,9 @@ class RecordCheck:
             yield from self._check_labels(key, row, again[key].number)
             yield from check_interval(row, again[key].replicates)
 
-    def _check_rows(
-        self, rows: Sequence[MetricRow], group: str, patients: Sequence[Patient], known: Mapping[str, float]
-    ) -> Iterator[Finding]:
+    def _check_rows(self, rows: Sequence[MetricRow], group: str, patients: Sequence[Patient]) -> Iterator[Finding]:
         """Check that every metric of these patients occurs once, with its value and settings."""
-        again = self.numbers(patients, known, group)
+        again = self.numbers(patients, group)
         keys = [row.key for row in rows]
         for key in sorted(set(again) - set(keys)):
             yield Finding(f"record.json {key}", "is missing")
@@ -183,13 +183,11 @@ class RecordCheck:
             else:
                 yield Finding(f"record.json {key}", "is not a metric of this protocol")
 
-    def numbers(
-        self, patients: Sequence[Patient], known: Mapping[str, float], group: str = ""
-    ) -> dict[str, Recomputed]:
+    def numbers(self, patients: Sequence[Patient], group: str = "") -> dict[str, Recomputed]:
         """The expected rows; an undefined threshold has a single row, an undefined Dice."""
         policies = self.stored.record.thresholds
-        numbers = recompute(patients, known) | (
-            {} if group else {k: d.number for k, d in self._detection.items() if "#" not in k}
+        numbers = recompute(patients, self.known) | (
+            {} if group else {k: d.number for k, d in self._detected[0].items() if "#" not in k}
         )
         lacking = [p for p, value in policies.items() if value is None and p != "oracle"]
         numbers |= {f"dice@{policy}/pooled": Recomputed(NAN, len(patients)) for policy in lacking}
@@ -211,12 +209,10 @@ class RecordCheck:
             if (recorded := getattr(row, name)) != value:
                 yield Finding(f"record.json {key} {name}", f"is {recorded!r}, recomputed {value!r}")
 
-    def _check_replicates(
-        self, record: RunRecord, replicates: Mapping[str, Values], known: Mapping[str, float]
-    ) -> Iterator[Finding]:
+    def _check_replicates(self, record: RunRecord, replicates: Mapping[str, Values]) -> Iterator[Finding]:
         if record.jackknife_rows != digest_json([patient.name for patient in self.test]):
             yield Finding("record.json jackknife rows", "are not of these patients (digest differs)")
-        again = self._replicates(self.test, known)
+        again = self._replicates(self.test)
         for row in record.metrics:
             key = row.key
             yield from check_interval(row, replicates.get(key, again.get(key)), stored=key in replicates)
@@ -226,27 +222,22 @@ class RecordCheck:
             elif values.shape != again[key].shape:
                 yield Finding(f"replicates.npy {key}", f"has {values.size} rows, expected {again[key].size}")
             else:
-                yield from first_differing(key, values, again[key])
+                same = np.isclose(values, again[key], rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+                for k in np.flatnonzero(~same)[:1]:
+                    yield from differs(f"replicates.npy row {k} {key}", values[k], again[key][k])
 
-    def _replicates(
-        self, patients: Sequence[Patient], known: Mapping[str, float], *, group: bool = False
-    ) -> dict[str, Values]:
+    def _replicates(self, patients: Sequence[Patient], *, group: bool = False) -> dict[str, Values]:
         weights = left_out(len(patients))
         curves = curve_replicates(patients, weights, self._edges, group=group)
         if group:
             curves.pop(ORACLE, None)  # a group has no separate oracle: its Dice is at the threshold of all patients
-        detected = {} if group else {key: found.replicates for key, found in self._detection.items()}
-        return {**summed_replicates(patients, known, weights), **curves, **detected}
+        detected = {} if group else {key: found.replicates for key, found in self._detected[0].items()}
+        return {**summed_replicates(patients, self.known, weights), **curves, **detected}
 
     @cached_property
     def _detected(self) -> tuple[dict[str, Detection], list[dict[str, float]], float]:
         """Lesion detection and alarms by key, rows of froc.csv, and the threshold at one false positive per volume."""
-        known = {policy: value for policy, value in self.stored.record.thresholds.items() if value is not None}
-        return detect(self.test, known, left_out(len(self.test)))
-
-    @property
-    def _detection(self) -> dict[str, Detection]:
-        return self._detected[0]
+        return detect(self.test, self.known, left_out(len(self.test)))
 
     @cached_property
     def _edges(self) -> NDArray[np.floating]:

@@ -1,15 +1,22 @@
-"""Independent implementation of the jackknife: metrics recomputed without each patient, and intervals with SciPy."""
+"""Independent implementation of the jackknife: metrics recomputed without each patient, and intervals with SciPy.
+
+`check_interval` compares these intervals with the stored ones.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.metrics.overlap import OVERLAP, Confusion
-from uad_bench.verification.curve import NAN, Curve, Values
-from uad_bench.verification.recompute import NOMINAL, Patient, matched_pairs, recompute_patient
+from uad_bench.metrics.registry import METRICS
+from uad_bench.metrics.uncertainty import t_quantile
+from uad_bench.runs.integrity import TOLERANCE, Finding, differs
+from uad_bench.runs.metric_rows import MetricRow
+from uad_bench.verification.curve import NAN, Curve, Values, divide
+from uad_bench.verification.recompute import NOMINAL, Patient, averaged, matched_pairs
 
 Part = tuple[NDArray[np.floating], NDArray[np.bool_]]
 """Scores (V,) and anomaly (V,) of one patient."""
@@ -27,10 +34,13 @@ def summed_replicates(
     patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values
 ) -> dict[str, Values]:
     """Replicates (R,), by key, of metrics computed from sums over patients: metrics at fixed thresholds, and means."""
-    replicates = _means(patients, thresholds, weights)
+    replicates = {}
+    for key, values in averaged(patients, thresholds):
+        known = ~np.isnan(values)
+        replicates[key] = divide(weights[:, known] @ values[known], weights @ known.astype(float))
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
     voxels = weights @ np.array([p.scores.size for p in patients], float)
-    replicates["prevalence@all/pooled"] = _divide(real, voxels)
+    replicates["prevalence@all/pooled"] = divide(real, voxels)
     for policy, threshold in thresholds.items():
         hit, marked = (weights @ column for column in _marked(patients, threshold))
         counts: Any = {"tp": hit, "fp": marked - hit, "fn": real - hit, "tn": voxels - real - marked + hit}
@@ -39,7 +49,7 @@ def summed_replicates(
         if policy in NOMINAL:
             healthy = [p.scores[p.healthy] for p in patients]
             alarms = weights @ np.array([np.sum(s >= threshold) for s in healthy], float)
-            rate = _divide(alarms, weights @ np.array([s.size for s in healthy], float))
+            rate = divide(alarms, weights @ np.array([s.size for s in healthy], float))
             replicates[f"fpr_healthy@{policy}/pooled"] = rate
             replicates[f"fpr_healthy_ratio@{policy}/pooled"] = rate / NOMINAL[policy]
     return replicates
@@ -58,14 +68,14 @@ def curve_replicates(
     """
     found = _areas([(p.scores, p.anomaly) for p in patients], weights, edges)
     real = weights @ np.array([p.anomaly.sum() for p in patients], float)
-    base = _divide(real, weights @ np.array([p.scores.size for p in patients], float))
+    base = divide(real, weights @ np.array([p.scores.size for p in patients], float))
     if "auprc" in found:
-        found["auprc_gain"] = _divide(found["auprc"] - base, 1 - base)
+        found["auprc_gain"] = divide(found["auprc"] - base, 1 - base)
     replicates = {f"{name}@{'oracle' if name == 'dice' else 'all'}/pooled": values for name, values in found.items()}
     if group:
         return replicates
     won, compared = (weights @ np.array(column, float) for column in zip(*map(matched_pairs, patients), strict=True))
-    replicates["matched_auroc@all/pooled"] = _divide(won, compared)
+    replicates["matched_auroc@all/pooled"] = divide(won, compared)
     for ending, top in (("", False), ("_top1pct", True)):
         slices = [p.slices(top=top) for p in patients]
         found = _areas(slices, weights, np.unique(np.concatenate([scores for scores, _ in slices])))
@@ -121,6 +131,30 @@ def interval(estimate: float, replicates: Values, *, n_patients: int, proportion
     return (max(0.0, float(low)), min(1.0, float(high))) if proportion else (float(low), float(high))
 
 
+def check_interval(row: MetricRow, replicates: Values | None, *, stored: bool = True) -> Iterator[Finding]:
+    """Check the interval of a row, including whether it should have one.
+
+    Args:
+        replicates: its replicates, from which the interval is recomputed; None if there are none.
+        stored: whether replicates of the metric are stored.
+    """
+    where = f"record.json {row.key}"
+    ends = row.low, row.high
+    if replicates is None or (not stored and ends != (None, None)):
+        if ends != (None, None):
+            yield Finding(where, "has an interval, but no replicates")
+        return
+    low, high, within = NAN, NAN, TOLERANCE
+    if row.value is not None and row.n_subjects > 1:
+        proportion = METRICS[row.name].proportion
+        low, high = interval(row.value, replicates, n_patients=row.n_subjects, proportion=proportion)
+        within = TOLERANCE * t_quantile(0.975, row.n_subjects - 1)  # by which an error of the replicates grows
+    if not stored and not math.isnan(low):
+        yield Finding(where, "has no replicates")
+    yield from differs(f"{where} low", ends[0], low, within=within)
+    yield from differs(f"{where} high", ends[1], high, within=within)
+
+
 def _areas(parts: Sequence[Part], weights: Values, edges: NDArray[np.floating]) -> dict[str, Values]:
     """Average precision, ROC area and best Dice (R,), corrected for the effect of binning where that is small."""
     if not any(anomaly.any() for _, anomaly in parts):
@@ -145,23 +179,10 @@ def _binned(rows: Values, table: Values) -> tuple[Values, Values, Values]:
     p, n = rows @ table[:, 0], rows @ table[:, 1]  # (rows, bins)
     tp, marked = np.cumsum(p, axis=1), np.cumsum(p + n, axis=1)
     real, healthy = p.sum(axis=1), n.sum(axis=1)
-    area = _divide(np.sum(p * tp / np.maximum(marked, 1), axis=1), real)
-    roc_area = _divide(np.sum(n * (tp - p / 2), axis=1), real * healthy)
+    area = divide(np.sum(p * tp / np.maximum(marked, 1), axis=1), real)
+    roc_area = divide(np.sum(n * (tp - p / 2), axis=1), real * healthy)
     dice = np.where(real > 0, np.max(2 * tp / np.maximum(real[:, None] + marked, 1), axis=1), NAN)
     return area, roc_area, dice
-
-
-def _means(patients: Sequence[Patient], thresholds: Mapping[str, float], weights: Values) -> dict[str, Values]:
-    rows = [recompute_patient(patient, thresholds) for patient in patients]
-    replicates = {}
-    for key in rows[0]:
-        name, _, policy = key.partition("@")
-        if name == "dice" or key in {"auprc", "auroc"}:
-            values = np.array([row[key] for row in rows])
-            known = ~np.isnan(values)
-            mean = _divide(weights[:, known] @ values[known], weights @ known.astype(float))
-            replicates[f"{name}@{policy or 'all'}/mean"] = mean
-    return replicates
 
 
 def _marked(patients: Sequence[Patient], threshold: float) -> tuple[Values, Values]:
@@ -169,8 +190,3 @@ def _marked(patients: Sequence[Patient], threshold: float) -> tuple[Values, Valu
     over = [p.scores >= threshold for p in patients]
     hits = [np.sum(p.anomaly & mask) for p, mask in zip(patients, over, strict=True)]
     return np.array(hits, float), np.array([mask.sum() for mask in over], float)
-
-
-def _divide(numerator: Values, denominator: Values) -> Values:
-    safe = np.where(denominator > 0, denominator, 1.0)
-    return np.where(denominator > 0, numerator / safe, NAN)

@@ -1,14 +1,15 @@
-"""Check every value of the tables of a run, metrics.csv and sweep.csv."""
+"""Check every value of the tables of a run."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from uad_bench.runs.integrity import Finding, differs
 from uad_bench.verification.curve import NAN, Curve
-from uad_bench.verification.recompute import Patient, pooled, recompute_patient
+from uad_bench.verification.recompute import Patient, recompute_patient
 
 POINTS = 1_000  # of a sweep
 
@@ -28,19 +29,21 @@ def check_metrics(path: Path, test: Sequence[Patient], thresholds: Mapping[str, 
             yield from differs(f"metrics.csv {patient.name} {key}", _number(row[key]), value)
 
 
-def check_sweep(path: Path, test: Sequence[Patient]) -> Iterator[Finding]:
-    """Check every threshold of the sweep and the metrics at it."""
+def check_rows(path: Path, again: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Check every number of a table against the rows that are expected, in this order."""
     header, rows = read_table(path)
-    again = list(_sweep(pooled(test)))
     if len(rows) != len(again):
-        yield Finding("sweep.csv", f"has {len(rows)} rows, expected {len(again)}")
+        yield Finding(path.name, f"has {len(rows)} rows, expected {len(again)}")
         return
     if again and sorted(header) != sorted(again[0]):
-        yield Finding("sweep.csv", _columns(header, list(again[0])))
+        yield Finding(path.name, _columns(header, list(again[0])))
         return
     for number, (row, values) in enumerate(zip(rows, again, strict=True), 1):
-        for name, value in values.items():
-            yield from differs(f"sweep.csv row {number} {name}", _number(row[name]), value)
+        if row.get("subject") != values.get("subject"):
+            yield Finding(f"{path.name} row {number}", "is of another patient than expected")
+            continue
+        for name in values.keys() - {"subject"}:
+            yield from differs(f"{path.name} row {number} {name}", _number(row[name]), values[name])
 
 
 def count_cells(path: Path) -> int:
@@ -49,8 +52,8 @@ def count_cells(path: Path) -> int:
     return len(rows) * (len(header) - 1)
 
 
-def _sweep(curve: Curve) -> Iterator[dict[str, float]]:
-    """Metrics at distinct scores of positives, subsampled evenly by rank; the best Dice is always included."""
+def sweep(curve: Curve) -> Iterator[dict[str, float]]:
+    """Rows of sweep.csv: distinct scores of positives, subsampled evenly by rank; the best Dice is always included."""
     places = np.arange(curve.scores.size)
     if places.size > POINTS:
         even = np.linspace(0, places.size - 1, POINTS - 1).round().astype(int)

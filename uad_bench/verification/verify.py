@@ -1,6 +1,6 @@
 """Verify a stored run: recompute every metric from scans and maps, check its event log, and report differences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -25,14 +25,12 @@ from uad_bench.runs.integrity import (
 from uad_bench.runs.record import METRICS_VERSION, RunRecord
 from uad_bench.runs.reopen import open_stored
 from uad_bench.runs.tables import load_replicates
-from uad_bench.verification.claims import check_claims
+from uad_bench.verification.claims import check_claims, check_form
 from uad_bench.verification.combination_check import check_combination, unchecked_members
-from uad_bench.verification.curve import NAN
-from uad_bench.verification.form import check_form
-from uad_bench.verification.interval_check import check_stored_intervals
+from uad_bench.verification.curve import NAN, Values
 from uad_bench.verification.reconstruction_check import check_reconstructions, unchecked_reconstructions
 from uad_bench.verification.record_check import RecordCheck
-from uad_bench.verification.replicates import over_folds
+from uad_bench.verification.replicates import check_interval, over_folds
 from uad_bench.verification.rescored_check import check_rescored, outdated_files, rescored_files
 
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, EOFError)
@@ -123,7 +121,8 @@ def _missing_maps(run: Run) -> list[str]:
 
 def _check_folds(run: Run, record: RunRecord) -> Iterator[Finding]:
     """Check the record over folds against the records of the folds."""
-    tables = [{row.key: row.value for row in fold.read_record().metrics} for fold in run.folds]
+    folds = [fold.read_record() for fold in run.folds]
+    tables = [{row.key: row.value for row in fold.metrics} for fold in folds]
     keys = sorted(row.key for row in record.metrics)
     if keys != sorted(tables[0]):
         yield Finding("record.json metrics", "are not the metrics of the folds, each once")
@@ -132,20 +131,22 @@ def _check_folds(run: Run, record: RunRecord) -> Iterator[Finding]:
         known = [value for value in values if value is not None]
         mean = fmean(known) if len(known) == len(values) else NAN
         yield from differs(f"record.json {row.key}", row.value, mean)
-    folds = [fold.read_record() for fold in run.folds]
     if {*record.warnings} != {warning for fold in folds for warning in fold.warnings}:
         yield Finding("record.json warnings", "are not those of the folds")
     if record.metrics_version == METRICS_VERSION:
-        yield from _check_replicates_of_folds(run)
-        yield from check_stored_intervals(record, load_replicates(run))
+        stored = load_replicates(run)
+        yield from _check_replicates_of_folds(run, stored, tables)
+        for row in record.metrics:
+            yield from check_interval(row, stored.get(row.key), stored=row.key in stored)
 
 
-def _check_replicates_of_folds(run: Run) -> Iterator[Finding]:
+def _check_replicates_of_folds(
+    run: Run, stored: Mapping[str, Values], tables: Sequence[Mapping[str, float | None]]
+) -> Iterator[Finding]:
     """Check the means of the folds' replicates; the replicates are recomputed with each fold."""
-    values = [{row.key: row.value for row in fold.read_record().metrics} for fold in run.folds]
-    stored, folds = load_replicates(run), [load_replicates(fold) for fold in run.folds]
+    folds = [load_replicates(fold) for fold in run.folds]
     again = {
-        key: over_folds([float(row[key] or 0.0) for row in values], [fold[key] for fold in folds])
+        key: over_folds([float(table[key] or 0.0) for table in tables], [fold[key] for fold in folds])
         for key in folds[0]
         if all(key in fold for fold in folds)
     }

@@ -18,8 +18,7 @@ from uad_bench.runs.integrity import (
 )
 from uad_bench.runs.opening import open_run
 from uad_bench.runs.reopen import open_stored
-from uad_bench.verification.claims import check_claims
-from uad_bench.verification.form import check_form
+from uad_bench.verification.claims import check_claims, check_form
 from uad_bench.verification.record_check import RecordCheck
 
 ROUNDED = 2e-3
@@ -65,8 +64,7 @@ def _recompute(run: Run, data: Path | None, report: Report) -> tuple[int, list[F
     with TemporaryDirectory(prefix=".verify-", dir=cache_root()) as folder:
         for stored in open_stored(run, data, report, cache=Path(folder)):
             check = RecordCheck.of(stored, report, cache=Path(folder))
-            thresholds = {name: value for name, value in stored.record.thresholds.items() if value is not None}
-            again = check.numbers(check.test, thresholds)
+            again = check.numbers(check.test)
             for row in stored.record.metrics:
                 value = again[row.key].value if row.key in again else float("nan")
                 findings += differs(f"{stored.part} {row.key}".strip(), row.value, value, within=ROUNDED)
