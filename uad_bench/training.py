@@ -102,8 +102,7 @@ def train(  # noqa: PLR0913 - three objects and four keywords
     Raises:
         MethodError: the loss is not finite.
     """
-    training = _Training.start(network, name=name, budget=budget, compute=compute, optimisation=optimisation)
-    training.stage = stage or f"training {name}"
+    training = _Training(network, name, budget, compute, optimisation, stage or f"training {name}")
     if training.step < budget.steps:
         with (
             torch.random.fork_rng(_cuda_devices(compute)),
@@ -111,7 +110,10 @@ def train(  # noqa: PLR0913 - three objects and four keywords
             distributed(network, loss, batch_size=budget.batch_size) as step_loss,
         ):
             _run(training, step_loss, data)
-        training.keep_weights()
+        if training.selection:
+            network.load_state_dict(training.selection.weights)
+        else:
+            put_weights(network, training.average)
         training.save()
     network.eval()
     if training.selection:
@@ -135,34 +137,24 @@ class _Training:
     """The state of training, and how it is saved and restored."""
 
     network: nn.Module
-    optimiser: torch.optim.Optimizer
-    average: list[Tensor]
     name: str
     budget: Budget
     compute: Compute
     optimisation: Optimisation
-    selection: Selection | None = None
+    stage: str
+    optimiser: torch.optim.Optimizer = field(init=False)
+    average: list[Tensor] = field(init=False)
+    selection: Selection | None = field(init=False)
     step: int = 0
-    stage: str = ""
     next_save: float = field(default_factory=lambda: time.monotonic() + SNAPSHOT_SECONDS)
 
-    @classmethod
-    def start(
-        cls, network: nn.Module, *, name: str, budget: Budget, compute: Compute, optimisation: Optimisation
-    ) -> _Training:
-        network.to(compute.device, **_memory_format(compute)).train()
-        optimiser = torch.optim.AdamW(
-            network.parameters(),
-            lr=optimisation.learning_rate,
-            betas=optimisation.betas,
-            weight_decay=optimisation.weight_decay,
-            fused=True,
-        )
-        average = [w.detach().clone() for w in network.parameters()]
-        selection = Selection.of(compute, name)
-        training = cls(network, optimiser, average, name, budget, compute, optimisation, selection)
-        training.load()
-        return training
+    def __post_init__(self) -> None:
+        weights = self.network.to(self.compute.device, **_memory_format(self.compute)).train().parameters
+        chosen = self.optimisation
+        self.optimiser = torch.optim.AdamW(weights(), betas=chosen.betas, weight_decay=chosen.weight_decay, fused=True)
+        self.average = [weight.detach().clone() for weight in weights()]
+        self.selection = Selection.of(self.compute, self.name)
+        self.load()
 
     def update(self, loss: Tensor) -> None:
         """One optimiser step."""
@@ -184,12 +176,6 @@ class _Training:
             with torch.random.fork_rng(_cuda_devices(self.compute)):
                 self.selection.measure(self.network, self.average, self.step)
 
-    def keep_weights(self) -> None:
-        if self.selection:
-            self.network.load_state_dict(self.selection.weights)
-        else:
-            put_weights(self.network, self.average)
-
     def save(self) -> None:
         """Save the state; after the last step only the weights, which marks training as finished."""
         if self.compute.snapshots is None:
@@ -198,7 +184,8 @@ class _Training:
         state = {f"network.{key}": value for key, value in self.network.state_dict().items()}
         if self.step < self.budget.steps:
             state |= {f"average.{i}": value for i, value in enumerate(self.average)}
-            state |= _flatten(self.optimiser)
+            moments: dict[int, dict[str, Tensor]] = self.optimiser.state_dict()["state"]
+            state |= {f"optimiser.{i}.{key}": value for i, kept in moments.items() for key, value in kept.items()}
         if self.selection:
             state |= self.selection.state()
         self.compute.snapshots.save(self.name, {"step": torch.tensor(self.step), **state})
@@ -215,15 +202,19 @@ class _Training:
         if self.selection:
             self.selection.load(_under("selection.", state))
         if self.step < self.budget.steps:
-            _unflatten(self.optimiser, _under("optimiser.", state))
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, value in _under("optimiser.", state).items():
+                i, key = name.split(".")
+                moments.setdefault(int(i), {})[key] = value
+            groups = self.optimiser.state_dict()["param_groups"]
+            self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
             kept = _under("average.", state)
-            for i, mean in enumerate(self.average):  # by index, because files return tensors sorted by name
-                mean.copy_(kept[str(i)])
+            for place, mean in enumerate(self.average):  # by index, because files return tensors sorted by name
+                mean.copy_(kept[str(place)])
 
 
 def _run(training: _Training, loss: Step, data: SliceDataset) -> None:
-    """Run the remaining training steps."""
-    report = _Reporter(training)
+    report = _Reporter(training, training.step)
     for batch in _read_ahead(training, data):
         seed = derive(training.compute.seed, training.name, "step", training.step)
         torch.manual_seed(seed)  # dropout draws from the global generator, which the caller has forked
@@ -262,12 +253,9 @@ class _Reporter:
     """Reports progress at intervals, and stops training when the loss is not finite."""
 
     training: _Training
-    first: int = field(init=False)
+    first: int
     started: float = field(default_factory=time.monotonic)
     said: float = float("-inf")
-
-    def __post_init__(self) -> None:
-        self.first = self.training.step
 
     def __call__(self, loss: Tensor) -> None:
         training, now = self.training, time.monotonic()
@@ -279,22 +267,8 @@ class _Reporter:
                 f"{training.name}: the loss is {value} at step {training.step}; lower optimisation.learning_rate",
                 reason="nan",
             )
-        slices = (training.step - self.first) * training.budget.batch_size
-        rate = slices / max(now - self.started, 1e-9)
+        rate = (training.step - self.first) * training.budget.batch_size / max(now - self.started, 1e-9)
         training.compute.report(Progress(training.stage, training.step, training.budget.steps, value, rate))
-
-
-def _flatten(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    moments: dict[int, dict[str, Tensor]] = optimiser.state_dict()["state"]
-    return {f"optimiser.{i}.{key}": value for i, kept in moments.items() for key, value in kept.items()}
-
-
-def _unflatten(optimiser: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in state.items():
-        i, key = name.split(".")
-        moments.setdefault(int(i), {})[key] = value
-    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

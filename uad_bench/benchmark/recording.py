@@ -38,6 +38,9 @@ from uad_bench.runs.record import (
 )
 from uad_bench.runs.tables import write_columns
 
+AS_ASKED = ("name", "dataset", "pair", "modalities", "slices", "size", "scaling", "field_of_view", "margin", "protocol")
+"""Fields of the task in a record."""
+
 
 def make_record(
     job: Job,
@@ -89,18 +92,9 @@ def write_tables(run: Run, result: Evaluation) -> None:
 def _task(job: Job) -> TaskFacts:
     task, split = job.cohort.task, job.split
     return TaskFacts(
-        name=task.name,
-        dataset=task.dataset,
-        pair=task.pair,
-        modalities=task.modalities,
-        slices=task.slices,
-        size=task.size,
-        scaling=task.scaling,
-        field_of_view=task.field_of_view,
-        margin=task.margin,
+        **{name: getattr(task, name) for name in AS_ASKED},
         **_given(exclude=task.exclude or None, perturb=task.perturb, protocol_digest=job.identity.get("protocol")),
         **{name: getattr(task, name) for name, usual in LATER.items() if getattr(task, name) != usual},
-        protocol=task.protocol,
         data_digest=job.cohort.digest,
         split=SplitFacts(name=split.name, digest=split.digest, note=split.note),
     )

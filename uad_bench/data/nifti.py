@@ -155,24 +155,19 @@ def _inflate(path: Path, data: bytes, limit: int) -> bytes:
 
 
 def _voxels(path: Path, header: Any, data: bytes) -> npt.NDArray[Any]:
+    from nibabel.spatialimages import HeaderDataError
+
     shape, dtype = _shape(path, header), header.get_data_dtype()
     array = np.frombuffer(data, dtype, math.prod(shape), _offset(path, header)).reshape(shape, order="F")
     array = array.astype(dtype.newbyteorder("="), copy=False)
-    slope, intercept = _scaling(path, header)
+    try:
+        slope, intercept = header.get_slope_inter()
+    except HeaderDataError as error:
+        raise DataError(f"{path}: broken NIfTI header ({error})") from error
     if slope is None or (slope, intercept) == (1, 0):
         return array
     with np.errstate(all="ignore"):  # values beyond float32 become infinite and are reported by the caller
         return array.astype(np.float32) * np.float32(slope) + np.float32(intercept or 0)
-
-
-def _scaling(path: Path, header: Any) -> tuple[float | None, float | None]:
-    import nibabel
-
-    try:
-        slope, intercept = header.get_slope_inter()
-    except nibabel.spatialimages.HeaderDataError as error:
-        raise DataError(f"{path}: broken NIfTI header ({error})") from error
-    return slope, intercept
 
 
 def _affine(path: Path, header: Any) -> npt.NDArray[np.float64]:

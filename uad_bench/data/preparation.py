@@ -48,14 +48,8 @@ class Preprocessing:
     @classmethod
     def of(cls, task: Task, modalities: tuple[Modality, ...], *, native: bool = False) -> Self:
         """The task's settings for these modalities, at its working size or on the scan's own grid."""
-        return cls(
-            modalities=modalities,
-            scaling=task.scaling,
-            size=None if native else task.size,
-            field_of_view=task.field_of_view,
-            centre=task.centre,
-            resample=task.resample,
-        )
+        size = None if native else task.size
+        return cls(modalities, task.scaling, size, task.field_of_view, task.centre, task.resample)
 
     @property
     def digest(self) -> str:

@@ -43,7 +43,7 @@ class AccessPolicy:
         """Hide the subjects' files, source images and the `hidden` folders; let the method have what it works with."""
         people = list(subjects)
         read = {os.path.realpath(path) for path in (*_code(), *read_only)}
-        write = {os.path.realpath(path) for path in (tempfile.gettempdir(), *SCRATCH, *writable)}
+        write = {os.path.realpath(path) for path in (tempfile.gettempdir(), *SCRATCH, *map(str, writable))}
         files = _real({f.path for s in people for f in (*s.images.values(), s.label, s.brain_mask) if f})
         sources = _real({folder for s in people for folder in s.sources})
         data = _folders(files) | sources | _around(_folders(files), read | write) | _around(sources, read | write)

@@ -94,8 +94,10 @@ def run_command(job: Job, left: Sequence[str], *, access: AccessPolicy, limits: 
         _hand_out(folder, job, needs, left, note)
         with _sandbox(job, access) as sandbox:
             note(Isolated(kind=sandbox.isolation))
-            used = _execute(sandbox, _words(job, folder), job.run.log, limits, lambda: note(_progress(folder, left)))
-        _collect(folder / "out", job, left, used, note)
+            seconds, peak = _execute(
+                sandbox, _words(job, folder), job.run.log, limits, lambda: note(_progress(folder, left))
+            )
+        _collect(folder / "out", job, left, note, seconds=seconds, peak_rss_mib=peak)
     except OSError as error:
         raise storage_error(folder, error) from error
     finally:
@@ -181,14 +183,6 @@ def _words(job: Job, folder: Path) -> list[str]:
     return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in job.entry.command]
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
-    """Resources used by the command: wall time in seconds, and peak memory of its process group in MiB."""
-
-    seconds: float
-    peak_rss_mib: float
-
-
 @contextlib.contextmanager
 def _sandbox(job: Job, access: AccessPolicy) -> Iterator[Sandbox]:
     """The command's sandbox, in which the files named in the command are readable."""
@@ -200,8 +194,10 @@ def _sandbox(job: Job, access: AccessPolicy) -> Iterator[Sandbox]:
         sandbox.close()
 
 
-def _execute(sandbox: Sandbox, words: list[str], log: Path, limits: Limits, watch: Callable[[], None]) -> Used:
-    """Run the command until it ends or exceeds a limit."""
+def _execute(
+    sandbox: Sandbox, words: list[str], log: Path, limits: Limits, watch: Callable[[], None]
+) -> tuple[float, float]:
+    """Run the command until it ends or exceeds a limit; returns seconds, and its group's peak memory in MiB."""
     started, peak = time.perf_counter(), 0.0
     try:
         process = sandbox.start(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -222,7 +218,7 @@ def _execute(sandbox: Sandbox, words: list[str], log: Path, limits: Limits, watc
             process.stdout.close()
     if process.returncode:
         raise MethodError(f"the command {_ending(process.returncode, log)}", reason="crash")
-    return Used(time.perf_counter() - started, peak)
+    return time.perf_counter() - started, peak
 
 
 def _running(process: subprocess.Popen[bytes]) -> bool:
@@ -255,17 +251,16 @@ def _progress(folder: Path, left: Sequence[str]) -> Advance:
     return Advance(stage="running the command", step=min(done, len(left)), total=len(left))
 
 
-def _collect(out: Path, job: Job, left: Sequence[str], used: Used, note: Note) -> None:
+def _collect(out: Path, job: Job, left: Sequence[str], note: Note, *, seconds: float, peak_rss_mib: float) -> None:
     """Check, store and log every map; the checkpoint is empty, since a command keeps no weights here."""
     maps = _read_maps(out, job, left)
     train = training_manifest(job.split, job.cohort.census) if "{train}" in job.entry.target else {}
     digest = save_checkpoint(job.run.checkpoint, {}, training_set=train)
     note(Fitted(parameters=None, network_calls_per_slice=None, checkpoint=digest))
-    seconds = used.seconds / len(maps)
     for name, score_map in maps.items():
-        slices = len(job.cohort.scored_slices(name))
+        slices, each = len(job.cohort.scored_slices(name)), seconds / len(maps)
         stored = dict(save_map(job.run.map(name), score_map))
-        note(Scored(subject=name, slices=slices, **stored, seconds=seconds, peak_rss_mib=used.peak_rss_mib))
+        note(Scored(subject=name, slices=slices, **stored, seconds=each, peak_rss_mib=peak_rss_mib))
 
 
 def _read_maps(out: Path, job: Job, left: Sequence[str]) -> dict[str, NDArray[np.float32]]:

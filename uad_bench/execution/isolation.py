@@ -14,6 +14,8 @@ from pathlib import Path
 from select import select
 from typing import Any, Self
 
+from pydantic_core import to_jsonable_python
+
 from uad_bench import errors
 from uad_bench.errors import MethodError, ResourceError, UadBenchError
 from uad_bench.execution.access import AccessPolicy
@@ -107,7 +109,9 @@ class WorkerProcess:
 
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
         """The modalities that the method needs, and its resolved hyperparameters."""
-        self._send({"entry": _plain(self.entry), "params": params, "pair": pair, "access": self.access.to_json()})
+        self._send(
+            {"entry": to_jsonable_python(self.entry), "params": params, "pair": pair, "access": self.access.to_json()}
+        )
         for event in self._read():
             if isinstance(event, Described):
                 return event
@@ -208,16 +212,6 @@ def _start(sandbox: Sandbox, events: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         pass_fds=(events,),
     )
-
-
-def _plain(entry: Entry) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "target": entry.target,
-        "distribution": entry.distribution,
-        "file": str(entry.file or ""),
-        "command": list(entry.command),
-    }
 
 
 def _append(log: Path | None, block: bytes, room: int) -> int:

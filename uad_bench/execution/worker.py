@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 import traceback
-from pathlib import Path
 from typing import IO, Any
+
+from pydantic import TypeAdapter
 
 from uad_bench.data.store import raise_file_limit
 from uad_bench.errors import MethodError, UadBenchError
@@ -82,12 +83,7 @@ def _describe(asked: dict[str, Any], emit: Emit) -> tuple[AuditHook, Method, Des
     access = AccessPolicy.from_json(asked["access"])
     hook = AuditHook(access, lambda path: emit(LabelAccess(path=path[:LONGEST_MESSAGE])))
     sys.addaudithook(hook)
-    return hook, *describe(_entry(asked["entry"]), asked["params"], tuple(asked["pair"]))
-
-
-def _entry(stored: dict[str, Any]) -> Entry:
-    file = Path(stored["file"]) if stored["file"] else None
-    return Entry(**{**stored, "file": file, "command": tuple(stored["command"])})
+    return hook, *describe(TypeAdapter(Entry).validate_python(asked["entry"]), asked["params"], tuple(asked["pair"]))
 
 
 def _emitter(events: IO[bytes]) -> Emit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,11 +114,8 @@ class DiskSnapshots:
 
     def clear(self) -> None:
         """Delete all states after training."""
-        if not self.folder.exists():
-            return
-        for file in self.folder.iterdir():
-            file.unlink()
-        self.folder.rmdir()
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{safe_name(name, 'snapshot')}.safetensors"

@@ -1,10 +1,12 @@
 """The cost section of a record, computed from logged events; None where not measured."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import fmean
 
 from uad_bench.runs.document import Document
 from uad_bench.runs.events import Event, Fit, Scored, Spent, Start, fitted_of
+
+Reduce = Callable[[list[float]], float]
 
 
 class Cost(Document):
@@ -43,10 +45,10 @@ def cost_of(events: Sequence[Event]) -> Cost:
         fit_s=fits[0].seconds if fits else None,
         score_s_per_slice=sum(event.seconds for event in warm) / slices if slices else None,
         score_s_per_volume=fmean(event.seconds for event in warm) if warm else None,
-        cpu_s=_sum_if_all(event.cpu_seconds for event in work),
+        cpu_s=_of_known(sum, cpu) if None not in (cpu := [event.cpu_seconds for event in work]) else None,
         gpu_s=_gpu_seconds(work),
-        peak_rss_mib=_largest(event.peak_rss_mib for event in work),
-        peak_cuda_mib=_largest(event.peak_cuda_mib for event in work),
+        peak_rss_mib=_of_known(max, (event.peak_rss_mib for event in work)),
+        peak_cuda_mib=_of_known(max, (event.peak_cuda_mib for event in work)),
         ranks=fitted_of(events).ranks,
         resumed=sum(isinstance(event, Start) for event in events) > 1,
     )
@@ -54,11 +56,15 @@ def cost_of(events: Sequence[Event]) -> Cost:
 
 def cost_of_folds(costs: Sequence[Cost]) -> Cost:
     """Combine the costs of folds: total times, maximum memory, mean scoring time."""
+
+    def over(reduce: Reduce, *keys: str) -> dict[str, float | None]:
+        return {key: _of_known(reduce, (getattr(cost, key) for cost in costs)) for key in keys}
+
     return costs[-1].model_copy(
         update={
-            **{key: _sum(getattr(cost, key) for cost in costs) for key in ("fit_s", "cpu_s", "gpu_s")},
-            **{key: _largest(getattr(cost, key) for cost in costs) for key in ("peak_rss_mib", "peak_cuda_mib")},
-            **{key: _mean(getattr(c, key) for c in costs) for key in ("score_s_per_slice", "score_s_per_volume")},
+            **over(sum, "fit_s", "cpu_s", "gpu_s"),
+            **over(max, "peak_rss_mib", "peak_cuda_mib"),
+            **over(fmean, "score_s_per_slice", "score_s_per_volume"),
             "ranks": max(cost.ranks for cost in costs),
             "resumed": any(cost.resumed for cost in costs),
         }
@@ -77,26 +83,10 @@ def _warm(events: Sequence[Event]) -> Iterator[Scored]:
             met.add(event.rank)
 
 
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    return sum(known) if (known := _known(values)) else None
-
-
-def _sum_if_all(values: Iterable[float | None]) -> float | None:
-    """The sum, or None unless every part was measured."""
-    parts = list(values)
-    return None if None in parts else _sum(parts)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    return fmean(known) if (known := _known(values)) else None
-
-
-def _largest(values: Iterable[float | None]) -> float | None:
-    return max(_known(values), default=None)
+def _of_known(reduce: Reduce, values: Iterable[float | None]) -> float | None:
+    """Reduce the values that are known; None if none is."""
+    known = [value for value in values if value is not None]
+    return reduce(known) if known else None
 
 
 def _gpu_seconds(work: Sequence[Spent]) -> float | None:
