@@ -36,8 +36,8 @@ def boards():
 
 
 def test_tasks_that_share_a_patient_even_through_a_third_task_are_one_group():
-    tested = {"a": frozenset("xy"), "b": frozenset("z"), "c": frozenset("w"), "d": frozenset("yz")}
-    assert patient_groups(tested) == (("c",), ("a", "b", "d"))
+    tested = {task: frozenset(names) for task, names in zip("abcde", ("xy", "z", "w", "yz", "z"), strict=True)}
+    assert patient_groups(tested) == (("c",), ("a", "b", "d", "e"))
 
 
 def test_the_combined_p_is_scipys_stouffer_over_groups_with_the_root_of_their_patients_as_weights():
@@ -120,6 +120,14 @@ def test_deviations_in_the_unit_of_the_gain_are_larger_the_rarer_healthy_voxels_
 def test_one_task_is_refused_in_a_sentence():
     with pytest.raises(ConfigError, match="at least two tasks"):
         compare_over_tasks({"t1": boards()["t1"]})
+
+
+def test_two_methods_on_two_tasks_are_enough_and_one_is_refused():
+    made = {"t1": board("t1", {"a": 0.6, "b": 0.5}), "t2": board("t2", {"a": 0.6, "b": 0.5})}
+    assert [method.name for method in compare_over_tasks(made).methods] == ["a", "b"]
+    made["t2"] = board("t2", {"a": 0.6, "c": 0.5})
+    with pytest.raises(ConfigError, match="fewer than two methods have results on two of the tasks t1, t2"):
+        compare_over_tasks(made)
 
 
 def test_the_shipped_boards_can_be_compared_and_shown(tmp_path):

@@ -100,6 +100,8 @@ def test_without_lesions_or_without_healthy_slices_numbers_have_a_reason():
         "lesion_sensitivity@alarm10",
         "dice@alarm10",
     }
+    apart = rows_of(operating_points([patient(alarms=(2,)), patient(ill=60)], BOTH, LABELS))
+    assert {row.metric.undefined for row in apart.values() if row.metric.name != "dice"} == {"no_lesion"}
     (rate,) = alarm_rates([ill, ill], {"hFPR5": Threshold("hFPR5", 2.0)}, BOTH, LABELS)
     assert rate.metric.undefined == "no_healthy_slice"
 

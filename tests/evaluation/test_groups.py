@@ -22,6 +22,12 @@ def test_fewer_than_three_patients_make_no_tertiles():
     assert size_groups({"P1": 1.0, "P2": 2.0}).values == {}
 
 
+def test_a_patient_at_a_limit_is_in_the_lower_group_and_three_patients_are_enough():
+    four = size_groups({f"P{i}": float(i) for i in range(1, 5)})
+    assert four.values == {"small": {"P1", "P2"}, "middle": {"P3"}, "large": {"P4"}}
+    assert [*size_groups({"P1": 1.0, "P2": 2.0, "P3": 3.0}).values] == ["small", "middle", "large"]
+
+
 def test_a_column_of_words_makes_a_group_a_word_and_a_missing_word_is_in_none():
     groups = column_groups(people(a="F", b="M", c="F", d=""), "x")
     assert groups.values == {"F": {"a", "c"}, "M": {"b"}}
@@ -30,7 +36,10 @@ def test_a_column_of_words_makes_a_group_a_word_and_a_missing_word_is_in_none():
 def test_many_numbers_are_cut_at_their_tertiles_and_few_are_not():
     many = column_groups(people(**{f"p{i}": str(i) for i in range(12)}), "x")
     assert list(many.values) == ["small", "middle", "large"]
-    assert set(column_groups(people(a="1", b="2"), "x").values) == {"1", "2"}
+    for count, groups in ((8, 8), (9, 3)):
+        assert len(column_groups(people(**{f"p{i}": str(i) for i in range(count)}), "x").values) == groups
+    endless = column_groups(people(**{f"p{i}": str(i) for i in range(9)}, last="inf"), "x")
+    assert len(endless.values) == 10  # no number, so no column of numbers
 
 
 def test_a_column_that_nobody_has_is_an_error():

@@ -50,6 +50,8 @@ def test_components_of_exactly_the_size_go_and_larger_ones_stay():
     cleaned = MinComponent(voxels=3).drop(predicted)
     assert cleaned.sum() == 5
     assert not cleaned[0].any()
+    assert [int(MinComponent(voxels=least).drop(predicted).sum()) for least in (2, 4, 5)] == [8, 5, 0]
+    assert Chain.of([MinComponent(voxels=3)]).least_voxels == 4
 
 
 def test_filtering_inside_the_box_of_the_brain_gives_what_filtering_the_whole_volume_gives():

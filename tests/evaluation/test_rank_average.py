@@ -66,6 +66,15 @@ def test_many_scores_are_thinned_without_changing_ranks_by_more_than_a_step(monk
     assert np.abs(thinned(one("P0")) - whole(one("P0"))).max() < 4 * 10 / whole.ordered.size
 
 
+def test_the_scores_kept_of_many_are_in_the_middle_of_their_steps(monkeypatch: pytest.MonkeyPatch):
+    scores = np.zeros(SHAPE, np.float32)
+    scores[brain_of(0)] = np.arange(600)
+    monkeypatch.setattr("uad_bench.evaluation.rank_average.MOST", 60)
+    assert ScoreRanks.over(lambda _: scores, REFERENCES, NAMES[:1]).ordered.tolist() == [*range(5, 600, 10)]
+    both = ScoreRanks.over(lambda _: scores, REFERENCES, NAMES[:2])
+    assert both.ordered.tolist() == [*np.repeat(range(10, 600, 20), 2)]
+
+
 @pytest.fixture
 def members(scored: Scored) -> list[Run]:
     """Two runs on the same patients."""

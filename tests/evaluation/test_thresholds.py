@@ -1,6 +1,7 @@
 """Thresholds are observed scores, ties are never split, and nothing undefined becomes a number."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.scored import SHAPE, lesion_of, noisy, reference_of
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.numbers import _chosen
+from uad_bench.evaluation.postprocessing import MinComponent
 from uad_bench.evaluation.protocol import Protocol
 from uad_bench.evaluation.threshold_search import ThresholdObjective, Yen
 from uad_bench.evaluation.thresholds import (
@@ -79,6 +81,9 @@ def block(i: int) -> np.ndarray:
 def test_healthy_patients_choose_alone_where_there_are_some():
     cases = cases_of([lesion_of(0), *[np.zeros(SHAPE, bool)] * 4], block)
     assert patient_alarms(cases, sorted(cases.references)).tolist() == [2, 3, 4, 5]
+    for drop, alarms in ((99, [2, 3, 4, 5]), (100, [0, 0, 0, 0])):  # the component has 100 voxels
+        filtered = replace(cases, protocol=Protocol(chain=(MinComponent(voxels=drop),)))
+        assert patient_alarms(filtered, sorted(cases.references)).tolist() == alarms
 
 
 def test_without_healthy_patients_the_worst_lesion_free_slice_of_each_counts():
@@ -86,6 +91,14 @@ def test_without_healthy_patients_the_worst_lesion_free_slice_of_each_counts():
     assert patient_alarms(cases, sorted(cases.references)).tolist() == [1, 2, 3]
     margin = cases_of([lesion_of(0)] * 3, block, healthy_slices=lambda _: [5])
     assert patient_alarms(margin, sorted(cases.references)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("slices", ["all", "anomalous"])
+def test_conformal_thresholds_come_from_all_slices_whatever_slices_the_protocol_evaluates(slices: str):
+    cases = cases_of([lesion_of(0)] * 4, block)
+    cases = replace(cases, protocol=Protocol(slices=slices, thresholds=("conformal20",)))
+    found = choose_thresholds(cases, sorted(cases.references), count_ranks_of(np.ones(1, np.float32), np.ones(1, bool)))
+    assert found["conformal20"].value == np.nextafter(np.float32(4), np.float32(5))
 
 
 def test_the_best_dice_is_that_of_validation_patients_with_lesions_whatever_healthy_ones_score():
@@ -128,7 +141,9 @@ def test_yen_splits_where_its_criterion_is_highest():
 def test_a_conformal_threshold_lies_above_the_scores_it_was_chosen_on_as_far_as_it_promises():
     twenty, ten, five = conformal_thresholds(np.arange(9.0))
     assert (ten.value > 8, ten.realised, five.undefined) == (True, 0, "too_few_patients")
-    assert (twenty.value, twenty.realised) == (np.nextafter(np.float32(7), np.float32(8)), 1 / 9)
+    above = np.nextafter(np.float32(7), np.float32(8))
+    assert (twenty.value, twenty.realised) == (above, 1 / 9)
+    assert conformal_thresholds(np.array([*range(8), above]))[0].realised == 1 / 9  # a score at the threshold alarms
 
 
 def test_a_threshold_that_came_with_the_weights_stands_beside_those_of_the_cohort():

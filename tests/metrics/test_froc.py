@@ -5,9 +5,9 @@ import pytest
 from scipy import ndimage
 
 from uad_bench.metrics.components import MarkedVoxels
-from uad_bench.metrics.froc import STRATA_ML, froc_thresholds, lesion_curve, up_to
+from uad_bench.metrics.froc import STRATA_ML, LesionCurve, froc_thresholds, lesion_curve, up_to
 from uad_bench.metrics.lesion import count_lesions
-from uad_bench.metrics.ranks import count_ranks_of
+from uad_bench.metrics.ranks import RankCounts, count_ranks_of
 
 SHAPE = (24, 22, 20)
 ALL = np.ones(SHAPE, bool)
@@ -80,20 +80,50 @@ def test_an_increasing_map_of_scores_or_a_mirrored_volume_changes_nothing():
         assert (other.false == plain.false).all()
 
 
-def test_components_that_post_processing_drops_do_not_count():
-    scores, anomaly = drawn(lesion=(cube(0), 3), false=(cube(8), 2))
-    scores[:] += 1e-3 * smooth(0)
-    assert (
-        curve_of(scores, anomaly, least_voxels=65).false.max()
-        == curve_of(scores, anomaly, voxel_mm3=0.7).false.max()
-        == 0
-    )
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        ({}, 1),
+        ({"least_voxels": 64}, 1),
+        ({"least_voxels": 65}, 0),
+        ({"voxel_mm3": 50 / 64}, 1),
+        ({"voxel_mm3": 0.7}, 0),
+    ],
+)
+def test_components_that_are_too_small_or_that_post_processing_drops_neither_detect_nor_count(changes, counted):
+    scores, anomaly = drawn(lesion=(cube(0), 3), false=(cube(8), 4))
+    curve = curve_of(scores, anomaly, **changes)
+    assert (curve.detected()[-1], curve.false[-1]) == (counted, counted)
 
 
-def test_strata_divide_the_lesions_at_100_1000_and_10000_mm3():
-    scores, anomaly = drawn(lesion_a=(cube(0), 3), lesion_b=(cube(8, side=10), 3))
+def test_dice_counts_voxels_of_lesions_of_any_size_and_sensitivity_only_large_lesions():
+    scores, anomaly = drawn(lesion=(cube(0), 3), lesion_small=(cube(8, side=2), 3))
     curve = curve_of(scores, anomaly)
-    assert [int(curve.within(stratum).sum()) for stratum in STRATA_ML.values()] == [1, 0, 1, 0]
+    assert (curve.tp.tolist(), curve.marked.tolist(), curve.n_anomalous) == ([0, 72], [0, 72], 72)
+    assert curve.volumes_mm3.tolist() == [64]
+
+
+def test_one_component_on_two_lesions_is_no_false_positive_and_one_beside_them_is():
+    scores, anomaly = drawn(lesion=(cube(0), 3), lesion_b=(cube(8), 3), bridge=(np.s_[4:8, :4, :4], 3), c=(cube(16), 3))
+    curve = curve_of(scores, anomaly)
+    assert (curve.detected()[-1], curve.false[-1]) == (2, 1)
+
+
+def test_thresholds_go_from_the_first_to_the_last_false_positive_rate_of_the_negatives():
+    fp = np.array([0, 1, 2, 3, 20_000, 20_001])
+    counts = RankCounts(np.array([9.0, 8, 7, 6, 5, 4]), np.arange(1, 7), fp, np.zeros(6, int), 6, 200_000)
+    assert froc_thresholds(counts).tolist() == [np.inf, 7, 6, 5]  # 0.001 % are 2 voxels, 10 % are 20,000
+
+
+def test_strata_divide_the_lesions_at_100_1000_and_10000_mm3_each_limit_in_the_larger():
+    nothing = np.zeros(1, int)
+    curve = LesionCurve(np.array([np.inf]), np.array([50, 99, 100, 999, 1_000, 9_999, 10_000]), *[nothing] * 4, 0)
+    assert {name: curve.volumes_mm3[curve.within(limits)].tolist() for name, limits in STRATA_ML.items()} == {
+        "under 0.1": [50, 99],
+        "0.1-1": [100, 999],
+        "1-10": [1_000, 9_999],
+        "over 10": [10_000],
+    }
 
 
 def test_the_value_is_that_of_the_last_threshold_before_the_rate_is_first_exceeded():
