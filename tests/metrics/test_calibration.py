@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests import detection_study
 from tests.studies import pooled_auprc, similar, simulate, varied
 from uad_bench.metrics.froc import up_to
 from uad_bench.metrics.pooled_bins import count_patients, shared_thresholds
@@ -54,6 +55,15 @@ def test_intervals_cover_although_each_replicate_chooses_its_threshold(n_patient
         intervals.append((interval.low, interval.high))
     low, high = np.array(intervals).T
     assert 0.93 <= np.mean((low <= np.mean(estimates)) & (np.mean(estimates) <= high)) <= 0.98
+
+
+@pytest.mark.slow
+def test_intervals_at_equal_alarms_cover_the_known_values_that_of_the_sensitivity_more_often_than_it_says():
+    found = detection_study.simulate(60, 200)
+    assert found[0].mean(axis=0) == pytest.approx(detection_study.large_sample(), abs=0.015)
+    sensitivity, dice = detection_study.covered(found)
+    assert 0.94 <= sensitivity
+    assert 0.91 <= dice <= 0.99
 
 
 def test_simulated_replicates_are_those_of_the_package():
