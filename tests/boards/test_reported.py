@@ -3,7 +3,7 @@
 import pytest
 
 from tests.made_results import made_record
-from uad_bench.boards.reported import beside_reported, read_reported, read_tables
+from uad_bench.boards.reported import beside_reported, read_tables
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.protocol import load_protocol, protocol_names
 from uad_bench.evaluation.rescore import Crossing
@@ -17,7 +17,7 @@ TABLES = [table for path in FILES for table in read_tables(path)]
 
 
 def test_the_published_table_is_shown_apart_with_its_source():
-    table, by_pair = read_reported(resource_path("leaderboards/brats21-mmccd/reported.toml"))
+    table, by_pair = (t.sheet for t in read_tables(resource_path("leaderboards/brats21-mmccd/reported.toml")))
     numbers = {row[0].text: row[1].text for row in table.rows}
     assert numbers == {
         "AE": "0.2249", "VAE": "0.264", "DAE": "0.4619", "DDPM": "0.5662", "Cyclic UNet": "0.581", "MMCCD": "0.6092",
@@ -40,7 +40,7 @@ def test_a_row_of_another_length_is_refused(tmp_path):
         '[[tables]]\ntitle="t"\nsource="s"\ncaption="c"\ncolumns=["Dice"]\nrows=[["A", 0.5, 0.6]]\n'
     )
     with pytest.raises(ConfigError, match=r"reported.toml.*A.*3 values.*1 numbers"):
-        read_reported(tmp_path / "reported.toml")
+        read_tables(tmp_path / "reported.toml")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.title)
@@ -92,4 +92,4 @@ def test_metrics_of_a_reported_table_have_one_entry_per_column(tmp_path):
         '[[tables]]\ntitle="t"\nsource="s"\ncaption="c"\ncolumns=["Dice"]\nmetrics=["a", "b"]\nrows=[["A", 0.5]]\n'
     )
     with pytest.raises(ConfigError, match="one entry per column"):
-        read_reported(tmp_path / "reported.toml")
+        read_tables(tmp_path / "reported.toml")

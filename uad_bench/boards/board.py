@@ -124,12 +124,8 @@ def make_boards(
     require_comparable(newest(results, baselines=baselines))
     rows = make_rows(results, baselines=baselines, bounds=bounds)
     looks = sum(not result.failed for result in results)
-    return tuple(Board(rows, chain, looks) for chain in _chains(rows))
-
-
-def _chains(rows: Sequence[Row]) -> list[str]:
     chains = {m.chain for row in rows for result in row.sound for m in result.metrics}
-    return ["none", *sorted(chains - {"none"})]
+    return tuple(Board(rows, chain, looks) for chain in ("none", *sorted(chains - {"none"})))
 
 
 def assemble_boards(

@@ -43,14 +43,14 @@ class Group:
 
 def comparable_groups(results: Sequence[Result]) -> tuple[Group, ...]:
     """Results grouped into tables: most finished runs first, then the newest."""
-    groups: dict[tuple[object, ...], list[Result]] = defaultdict(list)
-    for result in results:
-        groups[identity(result.record)].append(result)
-    apart = differing([group[0].record for group in groups.values()])
-    made = [
-        Group(tuple(group), ", ".join(ASPECTS[name][1](group[0].record) for name in apart)) for group in groups.values()
-    ]
-    return tuple(sorted(made, key=_weight, reverse=True))
+    groups = _grouped(results)
+    apart = differing([group[0].record for group in groups])
+    groups.sort(
+        key=lambda group: (sum(not r.failed for r in group), max(r.record.created for r in group)), reverse=True
+    )
+    return tuple(
+        Group(tuple(group), ", ".join(ASPECTS[name][1](group[0].record) for name in apart)) for group in groups
+    )
 
 
 def require_comparable(results: Sequence[Result]) -> None:
@@ -59,12 +59,10 @@ def require_comparable(results: Sequence[Result]) -> None:
     Raises:
         ConfigError: they differ; the message names runs of two groups and the differences.
     """
-    groups: dict[tuple[object, ...], list[RunRecord]] = defaultdict(list)
-    for result in results:
-        groups[identity(result.record)].append(result.record)
+    groups = [[result.record for result in group] for group in _grouped(results)]
     if len(groups) < 2:
         return
-    ours, theirs, *_ = groups.values()
+    ours, theirs, *_ = groups
     differ = differing([ours[0], theirs[0]])
     raise ConfigError(
         f"runs that differ in {', '.join(differ)} cannot share a table: {list_runs(ours)} and {list_runs(theirs)}; "
@@ -73,9 +71,12 @@ def require_comparable(results: Sequence[Result]) -> None:
     )
 
 
-def identity(record: RunRecord) -> tuple[object, ...]:
-    """Values of `ASPECTS`."""
-    return tuple(of(record) for of, _ in ASPECTS.values())
+def _grouped(results: Sequence[Result]) -> list[list[Result]]:
+    """Results with the same values of `ASPECTS`, in order."""
+    groups: dict[tuple[object, ...], list[Result]] = defaultdict(list)
+    for result in results:
+        groups[tuple(of(result.record) for of, _ in ASPECTS.values())].append(result)
+    return [*groups.values()]
 
 
 def differing(records: Sequence[RunRecord]) -> list[str]:
@@ -87,8 +88,3 @@ def list_runs(records: Sequence[RunRecord]) -> str:
     """Names of the first two runs, and how many more there are."""
     names = [record.run for record in records]
     return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-
-
-def _weight(group: Group) -> tuple[int, str]:
-    finished = sum(not result.failed for result in group.results)
-    return finished, max(result.record.created for result in group.results)

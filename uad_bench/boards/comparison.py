@@ -18,6 +18,7 @@ from uad_bench.boards.method_scores import (
     scores_of,
     setting_name,
 )
+from uad_bench.boards.ranking import LEVEL
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.ranking import RankRange, pairwise, rank_ranges
 from uad_bench.metrics.registry import METRICS
@@ -38,7 +39,6 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import key_of
 from uad_bench.runs.record import RunRecord
 
-LEVEL = 0.05
 CLAIMED_SEEDS = 5  # fewest for a claim about trained methods
 
 
@@ -142,23 +142,19 @@ def sentence(pair: PairComparison, comparison: Comparison) -> str:
     label = _label(comparison.metric)
     numbers = f"{label} {first.mean:.3f} vs {second.mean:.3f}, difference {pair.difference:.3f}"
     interval = f"95 % CI {pair.low:.3f} to {pair.high:.3f}, {pair.n_patients} patients"
-    p = p_text(pair.p)
     verdict = (
         f"{pair.first} is significantly better than {pair.second}"
         if pair.shown
         else f"No significant difference between {pair.first} and {pair.second}"
     )
-    return f"{verdict}: {numbers} ({interval}, {p}){_needed(pair)}{_caution(first, second)}."
+    return f"{verdict}: {numbers} ({interval}, {p_text(pair.p)}){_needed(pair)}{_caution(first, second)}."
 
 
 def _needed(pair: PairComparison) -> str:
     if pair.shown:
         return ""
-    needed = []
-    if pair.patients_needed:
-        needed.append(f"about {pair.patients_needed} patients")
-    if pair.seeds_needed:
-        needed.append(f"about {pair.seeds_needed} seeds on these patients")
+    needed = [f"about {pair.patients_needed} patients"] if pair.patients_needed else []
+    needed += [f"about {pair.seeds_needed} seeds on these patients"] if pair.seeds_needed else []
     return f"; detecting a difference of this size takes {' or '.join(needed)}" if needed else ""
 
 
@@ -176,7 +172,7 @@ def _all_pairs(metric: str, methods: Sequence[MethodScores], sign: float, n_pati
     couples = list(combinations(methods, 2))
     raw = [difference_p(a.mean - b.mean, a.replicates - b.replicates, n_patients=n_patients) for a, b in couples]
     pooled = holm(np.array(raw))
-    each = [_differences(a, b) for a, b in couples]
+    each = [np.array([a.patients[s] - b.patients[s] for s in a.patients if s in b.patients]) for a, b in couples]
     flips = holm(np.array([sign_flip_p(differences, seed=0).value for differences in each]))
     fewest = 1 + math.ceil(math.log2(len(couples) / LEVEL))  # with fewer patients no sign-flip test can be significant
     pairs = [
@@ -189,22 +185,17 @@ def _all_pairs(metric: str, methods: Sequence[MethodScores], sign: float, n_pati
     return Comparison(metric, tuple(methods), tuple(ranks), tuple(pairs))
 
 
-def _differences(a: MethodScores, b: MethodScores) -> Values:
-    return np.array([a.patients[s] - b.patients[s] for s in a.patients if s in b.patients], np.float64)
-
-
 def _compare_pair(
     a: MethodScores, b: MethodScores, p: float, differences: Values, flip: float, *, fewest: int
 ) -> PairComparison:
     replicates = a.replicates - b.replicates
     n_patients, difference = len(a.patients), a.mean - b.mean
     error = standard_error(replicates, n_patients=n_patients)
-    se = float(error.value)
     interval = t_interval(difference, replicates, n_patients=n_patients)
     spreads = _spreads(a, b)
     again = retrained_interval(difference, patients=error, seeds=spreads)
     known = differences[~np.isnan(differences)]
-    total = sum(s.variance for s in spreads)
+    se, total = float(error.value), sum(s.variance for s in spreads)
     needed = patients_to_separate(difference, se=se, n_patients=n_patients)
     several = bool(spreads) and again.undefined is None
     return PairComparison(

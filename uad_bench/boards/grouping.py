@@ -55,14 +55,9 @@ def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: 
 
 def newest(results: Sequence[Result], *, baselines: Collection[str] = ()) -> list[Result]:
     """The newest run per setting and seed; if the method's code has changed, only runs of the newest code."""
-    by_age = sorted(results, key=_age)
-    latest = {setting(result, baselines): result for result in by_age}
-    kept = {
-        (setting(result, baselines), result.seed): result
-        for result in by_age
-        if _source(result) == _source(latest[setting(result, baselines)])
-    }
-    return list(kept.values())
+    by_age = [(setting(r, baselines), r.experiment and r.experiment.source, r) for r in sorted(results, key=_age)]
+    latest = {key: source for key, source, _ in by_age}
+    return [*{(key, r.seed): r for key, source, r in by_age if source == latest[key]}.values()]
 
 
 def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
@@ -88,10 +83,6 @@ def setting(result: Result, baselines: Collection[str] = ()) -> Setting:
 def working(record: RunRecord) -> dict[str, Any]:
     """Values of `WORKING`; None where an older record lacks them."""
     return {name: getattr(record.task, name) for name in WORKING}
-
-
-def _source(result: Result) -> str | None:
-    return result.experiment.source if result.experiment else None
 
 
 def _age(result: Result) -> tuple[str, str]:
@@ -126,14 +117,18 @@ def _name(result: Result) -> str:
 
 
 def _differences(chosen: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`steps=5, margin=0` for each of several settings: its values of the settings that differ between them."""
-    flat = [_flat(one) for one in chosen]
+    """`steps=5, margin=0` for each of several settings: its values of the settings that differ between them.
+
+    These are hyperparameters, budget, slices and folds; `_name` already states the others.
+    """
+    flat = [
+        {
+            key: None if value is None else str(value)
+            for table in (one["params"] or {}, one["budget"] or {}, one["slices"], {"folds": one["folds"]})
+            for key, value in table.items()
+        }
+        for one in chosen
+    ]
     keys = {key for one in flat for key in one}
     differing = sorted(key for key in keys if len({one.get(key) for one in flat}) > 1)
     return [", ".join(f"{key}={one[key]}" for key in differing if one.get(key) is not None) for one in flat]
-
-
-def _flat(chosen: Mapping[str, Any]) -> dict[str, str | None]:
-    """Hyperparameters, budget, slices and folds as text by name; what `_name` already states is omitted."""
-    tables = [chosen["params"] or {}, chosen["budget"] or {}, chosen["slices"], {"folds": chosen["folds"]}]
-    return {key: None if value is None else str(value) for table in tables for key, value in table.items()}

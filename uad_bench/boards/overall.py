@@ -5,6 +5,7 @@ counts once, however many tasks it holds. Its z is the mean of its tasks' z, whi
 conservative otherwise; groups are combined by Stouffer's method, weighted by the square root of their patients.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,7 +108,9 @@ class _Comparison:
         """The whole comparison."""
         methods = sorted(map(self._method, self._names), key=lambda m: (m.mean_rank is None, m.mean_rank or 0, m.name))
         names = [method.name for method in methods]
-        pairs = self._pairs(names)
+        found = [self._pair(*couple) for couple in combinations(names, 2) if self._shared(*couple)]
+        p = holm(np.array([pair.p for pair in found]))
+        pairs = tuple(pair.model_copy(update={"p": float(each)}) for pair, each in zip(found, p, strict=True))
         complete = [method.name for method in methods if method.mean_rank is not None]
         return Overall(
             groups=self._groups,
@@ -121,9 +124,7 @@ class _Comparison:
 
     @cached_property
     def _names(self) -> list[str]:
-        counts = {
-            name: sum(name in s.rows for s in self.scores.values()) for s in self.scores.values() for name in s.rows
-        }
+        counts = Counter(name for scores in self.scores.values() for name in scores.rows)
         names = sorted(name for name, count in counts.items() if count > 1)
         if len(names) < 2:
             raise ConfigError(
@@ -152,30 +153,17 @@ class _Comparison:
 
     def _method(self, name: str) -> OverallMethod:
         gains = {task: self.scores[task].gains[name] for task in self._tasks if name in self.scores[task].rows}
-        if name not in self._complete:
-            return OverallMethod(
-                name=name, baseline=self._baseline(name), gains=gains, ranks={}, mean_rank=None, low=None, high=None
-            )
-        place = self._complete.index(name)
-        mean = self._mean({task: ranks[place] for task, ranks in self._ranks.items()})
-        low, high = _central(mean[1:])
+        baseline = any(scores.rows[name].baseline for scores in self.scores.values() if name in scores.rows)
+        ranks: dict[str, int] = {}
+        mean_rank = low = high = None
+        if name in self._complete:
+            place = self._complete.index(name)
+            ranks = {task: int(self._ranks[task][place, 0]) for task in self._tasks}
+            mean = self._mean({task: drawn[place] for task, drawn in self._ranks.items()})
+            mean_rank, (low, high) = float(mean[0]), _central(mean[1:])
         return OverallMethod(
-            name=name,
-            baseline=self._baseline(name),
-            gains=gains,
-            ranks={task: int(self._ranks[task][place, 0]) for task in self._tasks},
-            mean_rank=float(mean[0]),
-            low=low,
-            high=high,
+            name=name, baseline=baseline, gains=gains, ranks=ranks, mean_rank=mean_rank, low=low, high=high
         )
-
-    def _baseline(self, name: str) -> bool:
-        return any(scores.rows[name].baseline for scores in self.scores.values() if name in scores.rows)
-
-    def _pairs(self, names: Sequence[str]) -> tuple[OverallPair, ...]:
-        found = [self._pair(*couple) for couple in combinations(names, 2) if self._shared(*couple)]
-        p = holm(np.array([pair.p for pair in found]))
-        return tuple(pair.model_copy(update={"p": float(each)}) for pair, each in zip(found, p, strict=True))
 
     def _pair(self, one: str, other: str) -> OverallPair:
         """The pair, with p not adjusted."""

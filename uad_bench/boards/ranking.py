@@ -48,13 +48,16 @@ def rank_rows(rows: Sequence[Row], *, metric: MetricKey = AUPRC) -> Ranking:
     columns = [row.replicates(metric) for row in ranked]
     reason = _unknown(ranked, columns)
     if reason:
-        return _unranked(ranked, reason)
+        nan = np.full((len(ranked), len(ranked)), np.nan)
+        none = (None,) * len(ranked)
+        return Ranking(tuple(ranked), none, nan, nan, nan[:, :0], nan.diagonal(), none, float("nan"), reason)
     replicates = np.stack([column for column in columns if column is not None])
     n_patients = len(ranked[0].sound[0].record.subjects.test)
     estimates = np.array([_value(row, metric) for row in ranked])
     raw = pairs_p(estimates, replicates, n_patients=n_patients)
     p = adjusted(raw)
-    drawn = draws(estimates, replicates, n_patients=n_patients, seed=_seed(ranked[0]))
+    digest = digest_json(ranked[0].sound[0].record.jackknife_rows)  # the same for boards on the same patients
+    drawn = draws(estimates, replicates, n_patients=n_patients, seed=int(digest[:8], 16))
     spread = rank_distribution(estimates, drawn)
     return Ranking(
         rows=tuple(ranked),
@@ -78,19 +81,6 @@ def _unknown(rows: Sequence[Row], columns: Sequence[NDArray[np.float64] | None])
     if any(column is None for column in columns):
         return "no_replicates"
     return "other_patients" if len(drawn) > 1 else None
-
-
-def _unranked(rows: Sequence[Row], reason: str) -> Ranking:
-    none = np.full(len(rows), np.nan)
-    table = np.full((len(rows), len(rows)), np.nan)
-    return Ranking(
-        tuple(rows), (None,) * len(rows), table, table, table[:, :0], none, (None,) * len(rows), float("nan"), reason
-    )
-
-
-def _seed(row: Row) -> int:
-    """Seed of the draws, the same for boards on the same patients."""
-    return int(digest_json(row.sound[0].record.jackknife_rows)[:8], 16)
 
 
 def _value(row: Row, metric: MetricKey) -> float:

@@ -6,7 +6,7 @@ A table that names a protocol and its metrics is also shown beside a cross-walk 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -47,6 +47,21 @@ class Table:
     methods: dict[str, str] = field(default_factory=dict)
     rows: tuple[tuple[Value, ...], ...]
 
+    @property
+    def sheet(self) -> Sheet:
+        """The table with its source, apart from measured ones."""
+        names = ("method", *self.columns)
+        columns = (Column("method", numeric=False, identity=True), *map(Column, self.columns))
+        rows = tuple(
+            tuple(Cell(str(v), "quiet", ((name, v),)) for name, v in zip(names, row, strict=True)) for row in self.rows
+        )
+        notes = (
+            f"Reported, not measured here; never ranked with measured rows. {self.caption}",
+            f"Source: {self.source}",
+            *([f"Protocol: {self.protocol}, as in uad-bench crosswalk."] if self.protocol else []),
+        )
+        return Sheet(f"Reported: {self.title}", columns, rows, notes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
@@ -57,25 +72,18 @@ class Reported:
     tables: tuple[Table, ...]
 
 
-def read_reported(path: Path) -> tuple[Sheet, ...]:
-    """The sheets of `reported.toml`; none if the file does not exist.
+def read_tables(path: Path) -> tuple[Table, ...]:
+    """The tables of `reported.toml`; none if the file does not exist.
 
     Raises:
         ConfigError: the file is invalid.
     """
-    return tuple(map(_sheet, read_tables(path)))
-
-
-def read_tables(path: Path) -> tuple[Table, ...]:
-    """The tables of `reported.toml`; see `read_reported`."""
     if not path.exists():
         return ()
-    raw: dict[str, Any] = read_toml(path)
-    tables = validate(Reported, raw, path.name).tables
+    tables = validate(Reported, read_toml(path), path.name).tables
     for table in tables:
-        expected = 1 + len(table.columns)
         for row in table.rows:
-            if len(row) != expected:
+            if len(row) != 1 + len(table.columns):
                 wanted = f"expected the name and {len(table.columns)} numbers"
                 raise ConfigError(f"{path.name}: {table.title}: row {row[0]!r} has {len(row)} values, {wanted}")
         if table.metrics and len(table.metrics) != len(table.columns):
@@ -97,33 +105,14 @@ def _numbers(table: Table, record: RunRecord) -> Iterator[ReportedNumber]:
     """The numbers of the record's method for its input."""
     if table.input not in {None, record.task.pair[0]}:
         return
-    for name, *values in table.rows:
-        if table.methods.get(str(name)) != record.method.name:
-            continue
+    trained = record.method.fit is None or bool(record.method.fit)
+    reasons = {
+        "training budget": trained and record.method.profile != "published",
+        "cohort": table.task != record.task.name,
+        "input modalities": table.input is None,
+    }
+    differs = tuple(reason for reason, found in reasons.items() if found)
+    for name, *values in (row for row in table.rows if table.methods.get(str(row[0])) == record.method.name):
         for metric, value in zip(table.metrics, values, strict=False):
             if isinstance(value, float):
-                yield ReportedNumber(
-                    method=str(name), metric=metric, value=value, table=table.title, differs=_differs(table, record)
-                )
-
-
-def _differs(table: Table, record: RunRecord) -> tuple[str, ...]:
-    """What keeps a published number from being compared with the record's."""
-    trained = record.method.fit is None or bool(record.method.fit)
-    budget = ["training budget"] if trained and record.method.profile != "published" else []
-    cohort = ["cohort"] if table.task != record.task.name else []
-    return (*budget, *cohort, *(["input modalities"] if table.input is None else []))
-
-
-def _sheet(table: Table) -> Sheet:
-    columns = (Column("method", numeric=False, identity=True), *(Column(name) for name in table.columns))
-    names = ("method", *table.columns)
-    rows = tuple(
-        tuple(Cell(str(v), "quiet", ((name, v),)) for name, v in zip(names, row, strict=True)) for row in table.rows
-    )
-    notes = (
-        f"Reported, not measured here; never ranked with measured rows. {table.caption}",
-        f"Source: {table.source}",
-        *([f"Protocol: {table.protocol}, as in uad-bench crosswalk."] if table.protocol else []),
-    )
-    return Sheet(f"Reported: {table.title}", columns, rows, notes)
+                yield ReportedNumber(method=str(name), metric=metric, value=value, table=table.title, differs=differs)

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -54,13 +55,15 @@ def read_result(run: Run, *, verify: bool = False) -> Result:
     complete = record.status == "ok" and bool(maps) and all(path.exists() for _, path, _ in maps)
     if verify and complete:
         _require_digests(run)
+    parts = (run.experiment, *(fold.experiment for fold in run.folds))  # with folds it is in the folders of the folds
+    stored = [path for path in parts if path.exists()]
     rescored, draws = _rescored(run, record) if record.status == "ok" else ((), {})
     result = Result(
         record=record,
         replicates={**(load_replicates(run) if run.replicates.exists() and record.status == "ok" else {}), **draws},
         rescored=rescored,
         maps={name: digest for name, _, digest in maps},
-        experiment=_experiment(run),
+        experiment=StoredExperiment.read(stored[0]) if stored else None,
         verified=verify and complete,
         present=complete,
     )
@@ -108,14 +111,6 @@ def _require_digests(run: Run) -> None:
         )
 
 
-def _experiment(run: Run) -> StoredExperiment | None:
-    """The stored experiment; with folds it is in the folders of the folds."""
-    for path in (run.experiment, *(fold.experiment for fold in run.folds)):
-        if path.exists():
-            return StoredExperiment.read(path)
-    return None
-
-
 NEVER_SET = {"name", "summary", "pair", "split", "budget"}
 
 
@@ -150,7 +145,9 @@ def _applied(result: Result) -> Iterator[str]:
 
 def _choices(result: Result) -> Iterator[str]:
     record, asked = result.record, result.experiment
-    task = _shipped(record.task.name)
+    task = None
+    with suppress(ConfigError):  # not shipped
+        task = load_task(record.task.name)
     profile = (asked or record.method).profile or "default"
     if task is None or task.dataset != "phantom":
         yield from ("--data", "DIR")
@@ -164,7 +161,18 @@ def _choices(result: Result) -> Iterator[str]:
         return
     if task is not None:
         yield from _changes_of_task(asked.task, task)
-    yield from _changes_of_profile(asked, _profile(result.method, profile))
+    yield from _changes_of_profile(asked, result.method, profile)
+
+
+def _changes_of_profile(asked: StoredExperiment, method: str, profile: str) -> Iterator[str]:
+    known = Profile()
+    with suppress(ConfigError):  # of another version, so every parameter is stated
+        known = load_profile(method, profile)[1]
+    if (precision := asked.precision or "auto") != known.precision:
+        yield from ("--set", f"precision={precision}")
+    for key, value in asked.params.items():
+        if known.params.get(key) != value:
+            yield from ("--set", f"{key}={json.dumps(value)}")
 
 
 def _changes_of_task(asked: Task, task: Task) -> Iterator[str]:
@@ -179,25 +187,3 @@ def _changes_of_task(asked: Task, task: Task) -> Iterator[str]:
         value = getattr(asked, field.name)
         if field.name not in NEVER_SET and value != getattr(task, field.name):
             yield from ("--set", f"task.{field.name}={json.dumps(value)}")
-
-
-def _changes_of_profile(asked: StoredExperiment, profile: Profile) -> Iterator[str]:
-    if (precision := asked.precision or "auto") != profile.precision:
-        yield from ("--set", f"precision={precision}")
-    for key, value in asked.params.items():
-        if profile.params.get(key) != value:
-            yield from ("--set", f"{key}={json.dumps(value)}")
-
-
-def _profile(method: str, name: str) -> Profile:
-    try:
-        return load_profile(method, name)[1]
-    except ConfigError:  # of another version, so every parameter is stated
-        return Profile()
-
-
-def _shipped(name: str) -> Task | None:
-    try:
-        return load_task(name)
-    except ConfigError:
-        return None

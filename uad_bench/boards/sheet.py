@@ -1,7 +1,8 @@
 """Tables independent of the output format: columns, rows of cells, title and notes."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 Tone = Literal["plain", "best", "oracle", "failed", "quiet", "warning", "strong"]
 
@@ -42,3 +43,8 @@ class Sheet:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+
+    def only(self, chosen: Sequence[int]) -> Self:
+        """The sheet with these columns, in this order."""
+        columns = tuple(self.columns[i] for i in chosen)
+        return replace(self, columns=columns, rows=tuple(tuple(row[i] for i in chosen) for row in self.rows))

@@ -25,6 +25,7 @@ from uad_bench.runs.record import RunRecord, record_digest
 from uad_bench.runs.tables import current
 
 KEPT = (MetricKey("auprc"), MetricKey("dice", "hFPR5"))
+"""Metrics that tables compare, whose replicates are stored for each chain of a record."""
 GENERATED = {"comparison.json"}
 BOARD = "board"
 
@@ -54,7 +55,9 @@ def store_results(results: Sequence[Result], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     names = file_names(results)
     for result, name in zip(results, names, strict=True):
-        keys = [key for key in _kept_keys(result) if key in result.replicates]
+        chains = dict.fromkeys(metric.chain for metric in result.metrics)
+        kept = (metric.in_chain(chain).key for chain in chains for metric in KEPT)
+        keys = [key for key in kept if key in result.replicates]
         values = folder / f"{name}.npy"
         if keys:
             with atomic(values) as file:
@@ -103,12 +106,6 @@ def read_stored(folder: Path) -> list[Result]:
     if not files:
         raise ConfigError(f"{folder}: no leaderboard here; create one with: uad-bench leaderboard build --task NAME")
     return [_read(path) for path in files]
-
-
-def _kept_keys(result: Result) -> list[str]:
-    """Replicate keys of the quantities that tables compare, for each chain of the record."""
-    chains = dict.fromkeys(metric.chain for metric in result.metrics)
-    return [metric.in_chain(chain).key for chain in chains for metric in KEPT]
 
 
 def _read(path: Path) -> Result:

@@ -17,8 +17,7 @@ POLICIES = (
 
 def caption(board: Board) -> tuple[str, ...]:
     """Sentences under a board."""
-    ranks = (_ranks(board), *_best_baseline(board))
-    return (*setting(board.record, board.chain), *ranks, POLICIES, *_warnings(board))
+    return (*setting(board.record, board.chain), *_ranks(board), POLICIES, *_warnings(board))
 
 
 def short_caption(board: Board) -> tuple[str, ...]:
@@ -37,21 +36,17 @@ def setting(record: RunRecord, chain: str = "none") -> tuple[str, ...]:
     note = f" ({split.note})" if split.note else ""
     digests = f"Split {split.name} ({split.digest[:12]}){note}, data {task.data_digest[:12]}"
     pair = f"input {task.pair[0]}, pair {' to '.join(task.pair)}"
+    maps = "raw maps" if chain == "none" else f"maps after the {chain} post-processing chain"
+    older = f" (this is version {METRICS_VERSION}: standard errors are of a bootstrap, and newer metrics are absent)"
+    version = f"metrics version {record.metrics_version}{older * (record.metrics_version != METRICS_VERSION)}"
     return (
-        f"Protocol {task.protocol}, region brain, {_maps(chain)}; {counts}, {prevalence_text(record)}.",
-        f"{digests}, {pair}, metrics version {record.metrics_version}{_older(record)}.",
+        f"Protocol {task.protocol}, region brain, {maps}; {counts}, {_prevalence(record)}.",
+        f"{digests}, {pair}, {version}.",
         *([FOLDS] if record.n_folds else []),
     )
 
 
-def _older(record: RunRecord) -> str:
-    """What a record of an older metrics version lacks."""
-    if record.metrics_version == METRICS_VERSION:
-        return ""
-    return f" (this is version {METRICS_VERSION}: standard errors are of a bootstrap, and newer metrics are absent)"
-
-
-def prevalence_text(record: RunRecord) -> str:
+def _prevalence(record: RunRecord) -> str:
     """`prevalence 0.0587`, or the reason code if it is undefined."""
     found = record.find("prevalence")
     if found is None or found.value is None:
@@ -72,27 +67,17 @@ def _excluded(record: RunRecord) -> str:
     return f"{excluded}, scans perturbed ({record.task.perturb})" if record.task.perturb else excluded
 
 
-def _maps(chain: str) -> str:
-    return "raw maps" if chain == "none" else f"maps after the {chain} post-processing chain"
-
-
-def _ranks(board: Board) -> str:
-    ranking = board.ranking
-    drawn = "Confidence intervals: 95 %, Student's t over patients (jackknife), of the mean over seeds"
-    if ranking.reason:
-        return f"{drawn}; no ranks: {ranking.reason.replace('_', ' ')}."
-    return f"{drawn}; rank ranges contain every rank not excluded at p < {LEVEL} (the same t, Holm over all pairs)."
-
-
-def _best_baseline(board: Board) -> Sequence[str]:
-    """The baseline that methods are compared with, and the adjustment of its p-values."""
-    if board.best_baseline is None:
-        return []
-    strongest = f"{board.best_baseline.label}, the strongest untrained baseline here"
+def _ranks(board: Board) -> list[str]:
+    """How ranks were determined; the baseline that methods are compared with, and the adjustment of its p-values."""
+    ranks = f"rank ranges contain every rank not excluded at p < {LEVEL} (the same t, Holm over all pairs)"
+    after = f"; p adjusted by Holm over the {len(board.ranking.rows) - 1} rows compared"
     if board.ranking.reason:
-        return [f"Beats baselines? compares with {strongest}."]
-    after = f"p adjusted by Holm over the {len(board.ranking.rows) - 1} rows compared"
-    return [f"Beats baselines? compares with {strongest}; {after}."]
+        ranks, after = f"no ranks: {board.ranking.reason.replace('_', ' ')}", ""
+    notes = [f"Confidence intervals: 95 %, Student's t over patients (jackknife), of the mean over seeds; {ranks}."]
+    if board.best_baseline:
+        strongest = f"{board.best_baseline.label}, the strongest untrained baseline here"
+        notes.append(f"Beats baselines? compares with {strongest}{after}.")
+    return notes
 
 
 def _warnings(board: Board) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from uad_bench.boards.board import Board
 from uad_bench.boards.result import MetricKey
@@ -46,41 +47,38 @@ def seconds(value: float | None) -> str:
     return f"{value:.3g} s" if value < 100 else f"{value / 60:.0f} min" if value < 6000 else f"{value / 3600:.1f} h"
 
 
-def number_text(number: SeedMean, *, digits: int = 3, interval: bool = False) -> str:
-    """`0.612 [0.551, 0.660]`, the reason code of an undefined number, or a dash for one that was not computed."""
-    if number.value is None:
-        return number.undefined or DASH
-    text = _fixed(number.value, digits)
-    if interval and number.low is not None and number.high is not None:
-        return f"{text} [{_fixed(number.low, digits)}, {_fixed(number.high, digits)}]"
+def memory(mib: float | None) -> str:
+    """A size of memory in MiB."""
+    return DASH if mib is None else f"{mib:.0f} MiB"
+
+
+def write_value(metric: MetricRow | SeedMean | None, *, interval: bool = False) -> str:
+    """`0.612 [0.551, 0.660]`, the reason code of an undefined metric, or a dash for one that was not computed."""
+    if metric is None or metric.value is None:
+        return (metric and metric.undefined) or DASH
+    text = _fixed(metric.value)
+    if interval and metric.low is not None and metric.high is not None:
+        return f"{text} [{_fixed(metric.low)}, {_fixed(metric.high)}]"
     return text
 
 
-def write_value(metric: MetricRow | None, *, digits: int = 3, interval: bool = False) -> str:
-    """`0.612 [0.551, 0.660]`, the reason code of an undefined metric, or a dash for one that was not computed."""
-    if metric is None:
-        return DASH
-    number = SeedMean(metric.value, metric.low, metric.high, undefined=metric.undefined)
-    return number_text(number, digits=digits, interval=interval)
+def finite(value: float, digits: int = 3) -> str:
+    """The value with this many decimals, or a dash for NaN."""
+    return f"{value:.{digits}f}" if isfinite(value) else DASH
 
 
-def _fixed(value: float, digits: int) -> str:
-    """The value with this many decimals, without a negative zero."""
-    return f"{round(value, digits) + 0.0:.{digits}f}"
+def _fixed(value: float) -> str:
+    """The value with three decimals, without a negative zero."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _rank(board: Board, row: Row) -> Cell:
-    if row.bound:
-        return Cell("bound", "quiet", (("rank_first", None), ("rank_last", None)))
     ranks = board.placement(row).ranks
-    if ranks is None:
-        return Cell(_why_unranked(board, row), "quiet", (("rank_first", None), ("rank_last", None)))
+    if row.bound or ranks is None:
+        reason = "bound" if row.bound else board.ranking.reason if row in board.ranking.rows else None
+        return Cell(reason or DASH, "quiet", (("rank_first", None), ("rank_last", None)))
     tone: Tone = "best" if str(ranks) == "1" else "plain"
     return Cell(str(ranks), tone, (("rank_first", ranks.first), ("rank_last", ranks.last)))
-
-
-def _why_unranked(board: Board, row: Row) -> str:
-    return (board.ranking.reason or DASH) if row in board.ranking.rows else DASH
 
 
 def _method(board: Board, row: Row) -> Cell:
@@ -91,23 +89,19 @@ def _method(board: Board, row: Row) -> Cell:
 
 def _metric(name: str, policy: str | None = None, *, interval: bool = False, best: bool = False) -> Fill:
     data = f"{name}@{policy}" if policy else name
+    keys = (data, f"{data}_low", f"{data}_high", f"{data}_seed_sd") if interval else (data,)
 
     def fill(board: Board, row: Row) -> Cell:
         if row.failure:
-            return Cell(DASH, "failed", tuple((key, None) for key in _keys(data, interval=interval)))
+            return Cell(DASH, "failed", tuple((key, None) for key in keys))
         number = row.number(MetricKey(name, policy, chain=board.chain))
-        values = (number.value, number.low, number.high, number.spread)
+        values = zip(keys, (number.value, number.low, number.high, number.spread), strict=False)
         tone: Tone = "oracle" if policy == "oracle" else "plain"
         if best and str(board.placement(row).ranks) == "1":
             tone = "best"
-        keyed = tuple(zip(_keys(data, interval=interval), values, strict=False))
-        return Cell(number_text(number, interval=interval), tone, keyed)
+        return Cell(write_value(number, interval=interval), tone, tuple(values))
 
     return fill
-
-
-def _keys(data: str, *, interval: bool) -> tuple[str, ...]:
-    return (data, f"{data}_low", f"{data}_high", f"{data}_seed_sd") if interval else (data,)
 
 
 def _spread(board: Board, row: Row) -> Cell:
@@ -117,10 +111,8 @@ def _spread(board: Board, row: Row) -> Cell:
 
 def _beats(board: Board, row: Row) -> Cell:
     placement = board.placement(row)
-    values = (
-        ("beats_baselines", None if placement.better is None else int(placement.better)),
-        ("beats_p", placement.p),
-    )
+    better = None if placement.better is None else int(placement.better)
+    values = (("beats_baselines", better), ("beats_p", placement.p))
     if placement.p is None:
         return Cell(DASH, "quiet", values)
     sure = placement.p < 0.05
@@ -145,19 +137,11 @@ def _cost(name: str, *, text: Callable[[float | None], str] = seconds) -> Fill:
     return fill
 
 
-def _memory(value: float | None) -> str:
-    return DASH if value is None else f"{value:.0f} MiB"
-
-
 def _parameters(_: Board, row: Row) -> Cell:
     count = row.about("parameters")
-    return Cell(_count(count), values=(("parameters", count),))
-
-
-def _count(count: int | None) -> str:
-    if count is None:
-        return DASH
-    return f"{count / 1e6:.2f} M" if count >= 1e6 else f"{count / 1e3:.0f} k" if count >= 1e3 else str(count)
+    known = count or 0
+    text = f"{known / 1e6:.2f} M" if known >= 1e6 else f"{known / 1e3:.0f} k" if known >= 1e3 else str(known)
+    return Cell(DASH if count is None else text, values=(("parameters", count),))
 
 
 def _hardware(_: Board, row: Row) -> Cell:
@@ -207,11 +191,11 @@ LESIONS = (
 COSTS = (
     _column("time per volume", _cost("score_s_per_volume")),
     _column("training", _cost("fit_s")),
-    _column("memory", _cost("peak_rss_mib", text=_memory)),
+    _column("memory", _cost("peak_rss_mib", text=memory)),
     _column("parameters", _parameters),
     _column("verified", _verified, numeric=False),
+    _column("hardware", _hardware, numeric=False),
 )
-HARDWARE = (_column("hardware", _hardware, numeric=False),)
 
 
 def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, ...]:
@@ -223,7 +207,7 @@ def columns_of(board: Board, further: Sequence[str] = ()) -> tuple[BoardColumn, 
     Raises:
         ConfigError: a metric does not exist.
     """
-    every = (*RESULTS, *LESIONS, *map(_further, further), *COSTS, *HARDWARE)
+    every = (*RESULTS, *LESIONS, *map(_further, further), *COSTS)
     return tuple(column for column in every if column.is_shown(board))
 
 

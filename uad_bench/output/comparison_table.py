@@ -5,6 +5,7 @@ from rich.text import Text
 
 from uad_bench.boards.comparison import Comparison, PairComparison, sentences
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
+from uad_bench.output.columns import DASH
 from uad_bench.output.formats import TerminalView
 
 METHODS = (
@@ -12,16 +13,10 @@ METHODS = (
     Column("method", numeric=False, identity=True),
     *map(Column, ("value", "seeds", "range over seeds")),
 )
+MEASURES = ("difference", "95 % CI (patients)", "95 % CI (patients + retraining)", "p", "mean per-patient difference")
 PAIRS = (
-    Column("first", numeric=False, identity=True),
-    Column("second", numeric=False, identity=True),
-    Column("difference"),
-    Column("95 % CI (patients)"),
-    Column("95 % CI (patients + retraining)"),
-    Column("p"),
-    Column("mean per-patient difference"),
-    Column("p (per patient)"),
-    Column("n for 80 % power"),
+    *(Column(name, numeric=False, identity=True) for name in ("first", "second")),
+    *map(Column, (*MEASURES, "p (per patient)", "n for 80 % power")),
 )
 NOTE = (
     "p: Student's t over patients (jackknife); p (per patient): sign-flip test of the per-patient differences; each "
@@ -43,7 +38,7 @@ def _methods(comparison: Comparison) -> Sheet:
     rows = []
     for scores, rank in zip(comparison.methods, comparison.ranks, strict=True):
         values = sorted(scores.values.values())
-        spread = f"{values[0]:.3f} to {values[-1]:.3f}" if len(values) > 1 else "–"
+        spread = f"{values[0]:.3f} to {values[-1]:.3f}" if len(values) > 1 else DASH
         tone: Tone = "strong" if rank.first == rank.last == 1 else "plain"
         texts = (str(rank), scores.name, f"{scores.mean:.3f}", str(len(values)), spread)
         rows.append(tuple(Cell(text, tone) for text in texts))
@@ -58,14 +53,10 @@ def _pair(pair: PairComparison) -> tuple[Cell, ...]:
         pair.second,
         f"{pair.difference:+.3f}",
         f"[{pair.low:+.3f}, {pair.high:+.3f}]",
-        f"[{pair.retrained[0]:+.3f}, {pair.retrained[1]:+.3f}]" if pair.retrained else "–",
-        _number(pair.p, "{:.4f}"),
-        _number(pair.patient_difference, "{:+.3f}"),
-        _number(pair.patient_p, "{:.4f}"),
-        "–" if pair.shown else " or ".join(filter(None, (patients, seeds))) or "–",
+        f"[{pair.retrained[0]:+.3f}, {pair.retrained[1]:+.3f}]" if pair.retrained else DASH,
+        f"{pair.p:.4f}",
+        DASH if pair.patient_difference is None else f"{pair.patient_difference:+.3f}",
+        DASH if pair.patient_p is None else f"{pair.patient_p:.4f}",
+        DASH if pair.shown else " or ".join(filter(None, (patients, seeds))) or DASH,
     )
     return tuple(Cell(text, "strong" if pair.shown else "plain") for text in texts)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)

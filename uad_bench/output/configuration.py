@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from uad_bench.config import Task, load_profile, load_task, read_toml
+from uad_bench.config import Task, load_profile, load_task, method_facts
 from uad_bench.method import Budget
 from uad_bench.plugins import registry
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
-from uad_bench.resources import resource_path
 
 REQUIRED: Any = inspect.Parameter.empty
+EMPTY = (None, "", (), {}, [])
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", Any: "any value"}
 ITEM = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 Args = tuple[Any, ...]
@@ -40,16 +40,26 @@ class FieldFacts:
     default: Any
     meaning: str
 
+    def comment(self) -> list[str]:
+        """The description and the type, as lines of a TOML comment."""
+        return _comment(f"{(self.meaning or self.name).rstrip('.')} ({self.type})")
+
 
 def fields_of(cls: type) -> tuple[FieldFacts, ...]:
     """The arguments of a class's constructor, described by the docstrings of the class and its base classes."""
     hints = get_type_hints(cls, include_extras=True) if dataclasses.is_dataclass(cls) else {}
     meanings = {name: text for base in reversed(cls.__mro__) for name, text in _meanings(base).items()}
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    made = {f.name: f.default_factory() for f in fields if f.default_factory is not dataclasses.MISSING}
     return tuple(
-        FieldFacts(p.name, describe_type(hints.get(p.name, p.annotation)), _default(cls, p), meanings.get(p.name, ""))
+        FieldFacts(
+            name=p.name,
+            type=describe_type(hints.get(p.name, p.annotation)),
+            default=made.get(p.name, p.default),
+            meaning=meanings.get(p.name, ""),
+        )
         for p in inspect.signature(cls).parameters.values()
-        if p.kind in named
+        if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}
     )
 
 
@@ -67,16 +77,15 @@ def _describe_union(parts: Args) -> str:
     return " or ".join(describe_type(part) for part in parts if part is not types.NoneType)
 
 
-def _describe_choices(choices: Args) -> str:
-    return " or ".join(f'"{choice}"' if isinstance(choice, str) else str(choice) for choice in choices)
-
-
 def _describe_list(parts: Args) -> str:
     return f"list of {describe_type(parts[0])}"
 
 
 def _describe_annotated(parts: Args) -> str:
-    return ", ".join([describe_type(parts[0]), *_bounds(parts[1:])])
+    """The type, with the limits that pydantic's `Field` sets."""
+    limits = [limit for item in parts[1:] for limit in getattr(item, "metadata", ())]
+    bounds = [text.format(getattr(limit, k)) for limit in limits for k, text in BOUNDS.items() if hasattr(limit, k)]
+    return ", ".join([describe_type(parts[0]), *bounds])
 
 
 def _describe_tuple(parts: Args) -> str:
@@ -88,7 +97,7 @@ def _describe_tuple(parts: Args) -> str:
 
 COMPOSED: dict[Any, Callable[[Args], str]] = {
     Annotated: _describe_annotated,
-    Literal: _describe_choices,
+    Literal: lambda choices: " or ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in choices),
     Union: _describe_union,
     types.UnionType: _describe_union,
     tuple: _describe_tuple,
@@ -96,24 +105,11 @@ COMPOSED: dict[Any, Callable[[Args], str]] = {
 }
 
 
-def _bounds(metadata: tuple[Any, ...]) -> list[str]:
-    """Limits that pydantic's `Field` sets."""
-    limits = [limit for item in metadata for limit in getattr(item, "metadata", ())]
-    return [text.format(getattr(limit, key)) for limit in limits for key, text in BOUNDS.items() if hasattr(limit, key)]
-
-
 def _meanings(cls: type) -> dict[str, str]:
     """Descriptions in the docstring of one class, by field."""
     text = inspect.cleandoc(vars(cls).get("__doc__") or "")
     _, _, listed = text.partition("Attributes:\n")
     return {name: " ".join(words.split()) for name, words in ITEM.findall(listed or text.partition("Args:\n")[2])}
-
-
-def _default(cls: type, parameter: inspect.Parameter) -> Any:
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        if field.name == parameter.name and field.default_factory is not dataclasses.MISSING:
-            return field.default_factory()
-    return parameter.default
 
 
 PAIR = ("flair", "t2")
@@ -146,8 +142,8 @@ class Configuration:
         flat = [f for f in self.fields if not isinstance(self.values[f.name], dict)]
         nested = [f for f in self.fields if f not in flat]
         parts = ["\n".join(line for text in self.head for line in _comment(text))]
-        parts += ["\n".join([*_described(f), _assignment(f.name, self.values[f.name])]) for f in flat]
-        parts += ["\n".join([*_described(f), *_table(f.name, self.values[f.name])]) for f in nested]
+        parts += ["\n".join([*f.comment(), _assignment(f.name, self.values[f.name])]) for f in flat]
+        parts += ["\n".join([*f.comment(), *_table(f.name, self.values[f.name])]) for f in nested]
         parts += ["\n".join(_table(name, values)) for name, values in self.tables.items() if values]
         return "\n\n".join(parts) + "\n"
 
@@ -172,8 +168,7 @@ def method_configuration(name: str, profile: str | None = None, plugins: Sequenc
     chosen, settings = load_profile(name, profile)
     cls = entry.load()
     method = build_method(cls, settings.params, pair=PAIR, name=name)
-    path = resource_path(f"configs/methods/{name}.toml")
-    about = read_toml(path) if path.is_file() else {}
+    about = method_facts(name)
     summary = about.get("summary") or (cls.__doc__ or "").strip().partition("\n")[0]
     profiles = ", ".join({"default": None, **{k: None for k, v in about.items() if isinstance(v, dict)}})
     head = (
@@ -201,19 +196,9 @@ def toml_value(value: Any) -> str:
 def field_rows(cls: type) -> Iterator[tuple[str, str, str, str]]:
     """Name, type, default and description of each field of a class, as text."""
     for facts in fields_of(cls):
-        default = facts.default
-        shown = (
-            "required" if default is REQUIRED else "" if default in (None, "", (), {}, []) else _default_text(default)
-        )
-        yield facts.name, facts.type, shown, facts.meaning
-
-
-def _default_text(default: Any) -> str:
-    return f"`{toml_value(asdict(default) if isinstance(default, Budget) else default)}`"
-
-
-def _described(facts: FieldFacts) -> list[str]:
-    return _comment(f"{(facts.meaning or facts.name).rstrip('.')} ({facts.type})")
+        default = asdict(facts.default) if isinstance(facts.default, Budget) else facts.default
+        text = "required" if default is REQUIRED else "" if default in EMPTY else f"`{toml_value(default)}`"
+        yield facts.name, facts.type, text, facts.meaning
 
 
 def _comment(text: str) -> list[str]:

@@ -53,13 +53,8 @@ def _summary(document: Mapping[str, Any]) -> Table:
     summary = document["summary"]
     table = Table.grid(padding=(0, 2))
     table.add_row("modalities", ", ".join(document["modalities"]))
-    for title, key in (
-        ("shapes", "shapes"),
-        ("spacings, mm", "spacings_mm"),
-        ("orientations", "orientations"),
-        ("label values", "label_values"),
-        ("skull", "skull"),
-    ):
+    for key in ("shapes", "spacings_mm", "orientations", "label_values", "skull"):
+        title = key.replace("_mm", ", mm").replace("_", " ")
         table.add_row(title, ", ".join(f"{name} ({count})" for name, count in summary[key].items()))
     if volumes := summary["anomaly_ml"]:
         names = ("minimum", "first quartile", "median", "third quartile", "maximum")

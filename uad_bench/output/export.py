@@ -87,11 +87,10 @@ def _label(name: str) -> str:
 def _check_labels(subjects: list[str]) -> None:
     labels: dict[str, str] = {}
     for subject in subjects:
-        if labels.setdefault(_label(subject), subject) != subject:
-            names = f"{labels[_label(subject)]!r} and {subject!r}"
-            raise ConfigError(
-                f"patients {names} have the same BIDS label {_label(subject)}; export with --format nifti"
-            )
+        label = _label(subject)
+        if labels.setdefault(label, subject) != subject:
+            names = f"{labels[label]!r} and {subject!r}"
+            raise ConfigError(f"patients {names} have the same BIDS label {label}; export with --format nifti")
 
 
 def _describe_dataset(folder: Path, record: RunRecord, policy: str) -> Iterator[Path]:
@@ -102,33 +101,29 @@ def _describe_dataset(folder: Path, record: RunRecord, policy: str) -> Iterator[
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "uad-bench", "Version": record.environment.uad_bench, "Description": record.run}],
     }
-    scores = {
-        "Description": "Anomaly score in units of the method: higher is more anomalous; not a probability",
-        "Manual": False,
-    }
-    mask = {
-        "Description": f"Voxels at or above the threshold chosen by the policy {policy}",
-        "Type": "Lesion",
-        "Threshold": record.thresholds.get(policy),
-    }
-    label = _label(record.method.name)
-    for name, document in {
-        "dataset_description": description,
-        f"desc-{label}_probseg": scores,
-        f"desc-{label}_mask": mask,
-    }.items():
+    meaning = "Anomaly score in units of the method: higher is more anomalous; not a probability"
+    scores = {"Description": meaning, "Manual": False}
+    above = f"Voxels at or above the threshold chosen by the policy {policy}"
+    mask = {"Description": above, "Type": "Lesion", "Threshold": record.thresholds.get(policy)}
+    maps = f"desc-{_label(record.method.name)}"
+    documents = {"dataset_description": description, f"{maps}_probseg": scores, f"{maps}_mask": mask}
+    for name, document in documents.items():
         write_json(folder / f"{name}.json", document)
         yield folder / f"{name}.json"
 
 
 def _export_subject(part: Stored, subject: str, files: tuple[Path, Path], policy: str) -> Iterator[Path]:
+    threshold = part.record.thresholds.get(policy)
+    if threshold is None:
+        known = ", ".join(name for name, value in part.record.thresholds.items() if value is not None)
+        raise ConfigError(f"{part.record.run} has no threshold {policy}; available: {known or 'none'}")
     source = part.cohort.subjects[subject].images[part.cohort.task.pair[0]]
     scores = np.load(part.run.map(subject), allow_pickle=False)
     reference = part.cohort.references([subject])[subject]
     counted = np.zeros(scores.shape, bool)
     (x0, y0, z0), (x1, y1, z1) = reference.box
     counted[x0:x1, y0:y1, z0:z1] = reference.brain | reference.anomaly
-    mask = (counted & (scores >= _threshold(part, policy))).astype(np.uint8)
+    mask = (counted & (scores >= smallest_float32(threshold))).astype(np.uint8)
     yield write_beside(scores, source, files[0])
     yield write_beside(mask, source, files[1])
 
@@ -146,11 +141,3 @@ def write_beside(array: NDArray[Any], source: ImageFile, path: Path) -> Path:
     with atomic(path) as file:
         file.write(gzip.compress(image.to_bytes(), 6, mtime=0))  # without a date: the same map gives the same bytes
     return path
-
-
-def _threshold(part: Stored, policy: str) -> np.float32:
-    threshold = part.record.thresholds.get(policy)
-    if threshold is None:
-        known = ", ".join(name for name, value in part.record.thresholds.items() if value is not None)
-        raise ConfigError(f"{part.record.run} has no threshold {policy}; available: {known or 'none'}")
-    return smallest_float32(threshold)

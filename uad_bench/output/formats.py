@@ -53,24 +53,18 @@ def _parts(sheet: Sheet, width: int) -> Iterator[RenderableType]:
 
 def fold(sheet: Sheet, width: int) -> list[list[int]]:
     """Indices of the columns of each part: as many as fit, preceded by the identifying columns."""
-    widths = [_width(sheet, i) + GAP for i in range(len(sheet.columns))]
+    texts = ((column.heading, *(row[i].text for row in sheet.rows)) for i, column in enumerate(sheet.columns))
+    widths = [max(len(visible(text)) for text in each) + GAP for each in texts]
     identity = [i for i, column in enumerate(sheet.columns) if column.identity]
     start = sum(widths[i] for i in identity)
-    parts: list[list[int]] = [[*identity]]
-    used = start
-    for i in range(len(sheet.columns)):
-        if i in identity:
-            continue
+    parts, used = [[*identity]], start
+    for i in (i for i in range(len(widths)) if i not in identity):
         if used + widths[i] > width and parts[-1] != identity:
             parts.append([*identity])
             used = start
         parts[-1].append(i)
         used += widths[i]
     return parts
-
-
-def _width(sheet: Sheet, i: int) -> int:
-    return max(len(visible(text)) for text in (sheet.columns[i].heading, *(row[i].text for row in sheet.rows)))
 
 
 def _table(sheet: Sheet, columns: Sequence[int]) -> Table:
@@ -81,12 +75,9 @@ def _table(sheet: Sheet, columns: Sequence[int]) -> Table:
             visible(column.heading), justify="right" if column.numeric else "left", no_wrap=True, overflow="ellipsis"
         )
     for row in sheet.rows:
-        table.add_row(*(_text(row[i]) for i in columns))
+        cells = (row[i] for i in columns)
+        table.add_row(*(Text(visible(cell.text), style=STYLES.get(cell.tone, "")) for cell in cells))
     return table
-
-
-def _text(cell: Cell) -> Text:
-    return Text(visible(cell.text), style=STYLES.get(cell.tone, ""))
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

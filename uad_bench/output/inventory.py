@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from uad_bench.boards.method_scores import setting_name
-from uad_bench.config import load_task, read_toml
+from uad_bench.config import load_task, method_facts, read_toml
 from uad_bench.datasets.published import published, published_names
 from uad_bench.output.columns import write_value
 from uad_bench.plugins import registry
@@ -42,7 +42,6 @@ def list_datasets(_: Path, __: Sequence[Path]) -> Rows:
 
 def list_tasks(_: Path, __: Sequence[Path]) -> Rows:
     """The shipped tasks."""
-    tasks = [load_task(name) for name in resource_names("configs/tasks", ".toml")]
     return [
         {
             "name": t.name,
@@ -52,7 +51,7 @@ def list_tasks(_: Path, __: Sequence[Path]) -> Rows:
             "budget": f"{t.budget.steps} x {t.budget.batch_size}",
             "summary": t.summary,
         }
-        for t in tasks
+        for t in map(load_task, resource_names("configs/tasks", ".toml"))
     ]
 
 
@@ -63,10 +62,9 @@ def list_cohorts(_: Path, __: Sequence[Path]) -> Rows:
 
 def list_protocols(_: Path, __: Sequence[Path]) -> Rows:
     """The shipped evaluation protocols."""
-    names = resource_names("configs/protocols", ".toml")
     return [
-        {"name": n, "summary": read_toml(resource_path(f"configs/protocols/{n}.toml")).get("summary", "")}
-        for n in names
+        {"name": name, "summary": read_toml(resource_path(f"configs/protocols/{name}.toml")).get("summary", "")}
+        for name in resource_names("configs/protocols", ".toml")
     ]
 
 
@@ -79,17 +77,18 @@ def list_runs(runs: Path, _: Sequence[Path]) -> Rows:
     """Every run in the runs folder, with the settings in which it differs from other runs of its method."""
     found = find_runs(runs)
     records = [run.read_record() for run in found]
+    rows = [(record.task.name, record.method.name) for record in records]
     return [
         {
             "run": record.run,
-            "settings": _settings(record, [r for r in records if _row_of(r) == _row_of(record)]),
+            "settings": _settings(record, [r for r, other in zip(records, rows, strict=True) if other == row]),
             "status": record.status,
             "AUPRC": write_value(record.find("auprc")),
             "size": write_size(size := size_of(run.path)),
             "bytes": size,
             "created": record.created,
         }
-        for run, record in zip(found, records, strict=True)
+        for run, record, row in zip(found, records, rows, strict=True)
     ]
 
 
@@ -120,9 +119,7 @@ def inventory_table(kind: str, rows: Rows) -> Table | str:
 
 
 def _method(entry: registry.Entry) -> dict[str, Any]:
-    path = resource_path(f"configs/methods/{entry.name}.toml")
-    facts = read_toml(path) if path.is_file() else {}
-    problem = problem_of(entry)
+    facts, problem = method_facts(entry.name), problem_of(entry)
     return {
         "name": entry.name,
         "family": facts.get("family", "?"),
@@ -136,10 +133,6 @@ def _method(entry: registry.Entry) -> dict[str, Any]:
         "summary": f"UNAVAILABLE: {problem}" if problem else facts.get("summary") or docstring_of(entry),
         "problem": problem,
     }
-
-
-def _row_of(record: RunRecord) -> tuple[str, str]:
-    return record.task.name, record.method.name
 
 
 def _settings(record: RunRecord, others: Sequence[RunRecord]) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uad_bench.config import read_toml
-from uad_bench.resources import resource_path
+from uad_bench.config import method_facts
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
 
@@ -43,64 +42,48 @@ class Work:
 def paragraph(record: RunRecord) -> str:
     """Markdown with a methods section (method, data, training, evaluation, computation) and the results."""
     methods = ([_method(record), _training(record)], [_data(record)], [_evaluation(record)], [_computation(record)])
-    return "\n\n".join(["# Methods", *map(_join, methods), "# Results", _results(record)]) + "\n"
+    parts = (" ".join(filter(None, sentences)) for sentences in methods)
+    return "\n\n".join(["# Methods", *parts, "# Results", _results(record)]) + "\n"
 
 
 def bibliography(record: RunRecord) -> str:
     """BibTeX of uad-bench and of the method's papers; datasets are to be cited as their providers ask."""
     version = record.environment.uad_bench or "unknown"
-    harness = {"author": "{uad-bench maintainers}", "title": "{uad-bench}", "version": version, "year": _year(record)}
-    return "\n".join(
-        [_entry("software", "uadbench", harness), *(work.bibtex() for work in method_works(_name(record)))]
-    )
+    harness = {"author": "{uad-bench maintainers}", "title": "{uad-bench}", "version": version}
+    software = _entry("software", "uadbench", {**harness, "year": record.created[:4]})
+    return "\n".join([software, *(work.bibtex() for work in method_works(record.method.name))])
 
 
 def method_works(method: str) -> list[Work]:
     """Publications listed in the method's configuration file; none for a method without one."""
-    path = resource_path(f"configs/methods/{method}.toml")
-    text = str(read_toml(path).get("paper", "")) if path.is_file() else ""
+    text = str(method_facts(method).get("paper", ""))
     return [Work(**match.groupdict()) for part in text.split(";") if (match := _WORK.fullmatch(part.strip()))]
 
 
-def _join(sentences: Sequence[str]) -> str:
-    return " ".join(filter(None, sentences))
-
-
-def _listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
 
 
-def _name(record: RunRecord) -> str:
-    return record.method.name
-
-
-def _year(record: RunRecord) -> str:
-    return record.created[:4]
-
-
 def _method(record: RunRecord) -> str:
-    cited = "; ".join(f"@{work.key}" for work in method_works(_name(record)))
+    name = record.method.name
+    cited = "; ".join(f"@{work.key}" for work in method_works(name))
     source = f" [{cited}]" if cited else ""
     if record.method.profile == EXTERNAL:
-        return f"Score maps of {_name(record)}{source} were evaluated with uad-bench [@uadbench]."
+        return f"Score maps of {name}{source} were evaluated with uad-bench [@uadbench]."
     profile = f"{record.method.profile or 'default'} hyperparameters, {record.method.origin}"
-    return f"We evaluated {_name(record)}{source} ({profile}) with uad-bench [@uadbench]. {_modalities(record)}"
+    return f"We evaluated {name}{source} ({profile}) with uad-bench [@uadbench]. {_modalities(record)}"
 
 
 def _modalities(record: RunRecord) -> str:
     """Which images the method was trained and tested on."""
     trained, tested = record.method.fit, record.method.score or record.task.pair[:1]
-    images = _listed([name.upper() for name in tested])
+    images = listed([name.upper() for name in tested])
     if not trained:
         return f"The method requires no training and was applied to {images} images."
     if set(trained) == set(tested):
         return f"The method was trained and tested on {images} images."
-    return f"The method was trained on {_listed([name.upper() for name in trained])} and tested on {images} images."
-
-
-def _excluded(record: RunRecord) -> str:
-    return f" Excluded were the patients {_listed(record.task.exclude)}." if record.task.exclude else ""
+    return f"The method was trained on {listed([name.upper() for name in trained])} and tested on {images} images."
 
 
 def _training(record: RunRecord) -> str:
@@ -108,6 +91,9 @@ def _training(record: RunRecord) -> str:
     if not record.method.fit:
         return ""
     size = f" of {task.size} x {task.size} pixels" if task.size else ""
+    several = task.margin is not None and task.margin > 1
+    nearest = f"{task.margin} nearest slices on either side are" if several else "nearest slice on either side is"
+    margin = f" whose {nearest} also lesion-free" if task.margin else ""
     budgeted = f"{budget.steps:,} optimisation steps with a batch size of {budget.batch_size}"
     if weights is not None and not weights.further:
         return (
@@ -116,7 +102,7 @@ def _training(record: RunRecord) -> str:
         )
     start = "" if weights is None else f" Training started from the weights of the run {weights.run}."
     return (
-        f"Training used lesion-free axial slices{size}{_margin(task.margin)}, and a budget of {budgeted} "
+        f"Training used lesion-free axial slices{size}{margin}, and a budget of {budgeted} "
         f"(random seed {record.seed}).{start}{_selection(record)}"
     )
 
@@ -133,19 +119,13 @@ def _selection(record: RunRecord) -> str:
     )
 
 
-def _margin(slices: int | None) -> str:
-    if not slices:
-        return ""
-    nearest = "nearest slice on either side is" if slices == 1 else f"{slices} nearest slices on either side are"
-    return f" whose {nearest} also lesion-free"
-
-
 def _data(record: RunRecord) -> str:
     task, split = record.task, record.task.split
+    excluded = f" Excluded were the patients {listed(task.exclude)}." if task.exclude else ""
     return (
         f"The data (task {task.name}, dataset {task.dataset}, digest {task.data_digest[:12]}) were split by patient: "
         f"{_patients(record)} (split {split.name}, digest {split.digest[:12]}). The split was checked for patient "
-        f"overlap and duplicate images.{_excluded(record)}"
+        f"overlap and duplicate images.{excluded}"
     )
 
 
@@ -154,7 +134,7 @@ def _patients(record: RunRecord) -> str:
     if record.n_folds:
         return f"{record.n_folds}-fold cross-validation over {len(patients.test)} patients, each tested once"
     roles = {"training": patients.train, "validation": patients.val, "test": patients.test}
-    return f"{_listed([f'{len(names)} {role}' for role, names in roles.items() if names])} patients"
+    return f"{listed([f'{len(names)} {role}' for role, names in roles.items() if names])} patients"
 
 
 def _evaluation(record: RunRecord) -> str:
@@ -178,7 +158,7 @@ def _results(record: RunRecord) -> str:
     if not metrics:
         return "No metrics were computed."
     prevalence = _number(record.find("prevalence"), digits=4)
-    return f"{_listed(metrics)}; the prevalence of lesion voxels was {prevalence}."
+    return f"{listed(metrics)}; the prevalence of lesion voxels was {prevalence}."
 
 
 def _number(metric: MetricRow | None, *, digits: int = 3) -> str:
@@ -202,8 +182,8 @@ def _computation(record: RunRecord) -> str:
     hardware = ", ".join(made.gpu) or made.cpu or "unknown hardware"
     versions = [f"uad-bench {made.uad_bench}", f"Python {made.python}"]
     versions += [f"{name} {version}" for name, version in made.packages.items() if version]
-    where = f"on {hardware} with {_listed(versions)}"
-    return f"Computations were performed {where}{': ' if measured else ''}{_listed(measured)}."
+    where = f"on {hardware} with {listed(versions)}"
+    return f"Computations were performed {where}{': ' if measured else ''}{listed(measured)}."
 
 
 def _entry(kind: str, key: str, fields: dict[str, Any]) -> str:

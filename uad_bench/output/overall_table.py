@@ -9,7 +9,7 @@ from uad_bench.boards.overall_result import Overall, OverallMethod, OverallPair
 from uad_bench.boards.row import SeedMean
 from uad_bench.boards.sheet import Cell, Column, Sheet, Tone
 from uad_bench.metrics.significance import p_text
-from uad_bench.output.columns import DASH, number_text
+from uad_bench.output.columns import DASH, write_value
 from uad_bench.output.formats import TerminalView
 
 PAIRS = (
@@ -33,11 +33,7 @@ def summary(overall: Overall) -> list[str]:
 
 def overall_sheets(overall: Overall) -> tuple[Sheet, Sheet]:
     """The methods, lowest mean rank first, and all pairs."""
-    columns = (
-        Column("method", numeric=False, identity=True),
-        Column("mean rank"),
-        *map(Column, overall.tasks),
-    )
+    columns = (Column("method", numeric=False, identity=True), *map(Column, ("mean rank", *overall.tasks)))
     rows = tuple(_method(method, overall.tasks) for method in overall.methods)
     methods = Sheet(f"Over {len(overall.tasks)} tasks: AUPRC gain (rank)", columns, rows, notes(overall))
     return methods, Sheet("Pairs", PAIRS, tuple(map(_pair, overall.pairs)), (PAIR_NOTE,))
@@ -60,18 +56,18 @@ def notes(overall: Overall) -> tuple[str, ...]:
 
 def _method(method: OverallMethod, tasks: Sequence[str]) -> tuple[Cell, ...]:
     tone: Tone = "quiet" if method.baseline else "plain"
-    ranked = [("mean_rank", method.mean_rank), ("mean_rank_low", method.low), ("mean_rank_high", method.high)]
+    ranked = (("mean_rank", method.mean_rank), ("mean_rank_low", method.low), ("mean_rank_high", method.high))
     mean = DASH if method.mean_rank is None else f"{method.mean_rank:.1f} [{method.low:.1f}, {method.high:.1f}]"
     return (
         Cell(method.name, tone, (("method", method.name), ("baseline", int(method.baseline)))),
-        Cell(mean, values=tuple(ranked)),
+        Cell(mean, values=ranked),
         *(_on_task(method, task) for task in tasks),
     )
 
 
 def _on_task(method: OverallMethod, task: str) -> Cell:
     gain, rank = method.gains.get(task), method.ranks.get(task)
-    text = number_text(SeedMean(gain)) + (f" ({rank})" if rank else "")
+    text = write_value(SeedMean(gain)) + (f" ({rank})" if rank else "")
     tone: Tone = "best" if rank == 1 else "plain"
     return Cell(text, tone, ((f"auprc_gain_{task}", gain), (f"rank_{task}", rank)))
 

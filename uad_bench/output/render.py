@@ -1,6 +1,7 @@
 """Tables of a board, and the selection of columns by short names, such as `rank,method,auprc,dice@hFPR5,beats`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from uad_bench.boards.board import Board
@@ -9,7 +10,7 @@ from uad_bench.boards.sheet import Sheet
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import caption, short_caption
-from uad_bench.output.columns import COSTS, HARDWARE, BoardColumn, columns_of
+from uad_bench.output.columns import COSTS, BoardColumn, columns_of
 
 CHAINS = {"none": "raw maps", "common": "common post-processing"}
 COST_NOTES = (
@@ -41,16 +42,11 @@ def board_sheets(
 
 def _split(sheet: Sheet, *, costs: bool) -> tuple[Sheet, ...]:
     """Metrics in one table and, if wanted, costs and provenance in another; post-processing does not change these."""
-    cost_headings = {column.column.heading for column in (*COSTS, *HARDWARE)}
-    metric_columns = [i for i, column in enumerate(sheet.columns) if column.heading not in cost_headings]
-    cost_columns = [i for i, column in enumerate(sheet.columns) if column.heading in {*cost_headings, "method"}]
-    metrics = _only(sheet, metric_columns, sheet.title, sheet.notes)
-    return (metrics, _only(sheet, cost_columns, "Cost and provenance", COST_NOTES)) if costs else (metrics,)
-
-
-def _only(sheet: Sheet, chosen: Sequence[int], title: str, notes: tuple[str, ...]) -> Sheet:
-    rows = tuple(tuple(row[i] for i in chosen) for row in sheet.rows)
-    return Sheet(title, tuple(sheet.columns[i] for i in chosen), rows, notes)
+    of_costs = {column.column.heading for column in COSTS}
+    metric_columns = [i for i, column in enumerate(sheet.columns) if column.heading not in of_costs]
+    cost_columns = [i for i, column in enumerate(sheet.columns) if column.heading in {*of_costs, "method"}]
+    metrics = sheet.only(metric_columns)
+    return (metrics, replace(sheet.only(cost_columns), title="Cost and provenance", notes=COST_NOTES))[: 1 + costs]
 
 
 def _sheet(
@@ -85,7 +81,7 @@ def select_columns(sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[Sheet
     known = {short_name(column.heading) for sheet in sheets for column in sheet.columns}
     for name in names:
         _full_name(name, known)
-    return tuple(_selected(sheet, names) for sheet in sheets if _has_all(sheet, names))
+    return tuple(chosen for sheet in sheets if (chosen := _selected(sheet, names)))
 
 
 def short_name(heading: str) -> str:
@@ -103,19 +99,8 @@ def _full_name(name: str, known: set[str]) -> str:
     return found[0]
 
 
-def _has_all(sheet: Sheet, names: Sequence[str]) -> bool:
-    try:
-        _selected(sheet, names)
-    except ConfigError:
-        return False
-    return True
-
-
-def _selected(sheet: Sheet, names: Sequence[str]) -> Sheet:
+def _selected(sheet: Sheet, names: Sequence[str]) -> Sheet | None:
     shorts = [short_name(column.heading) for column in sheet.columns]
-    places = [shorts.index(_full_name(name, set(shorts))) for name in names]
-    return replace(
-        sheet,
-        columns=tuple(sheet.columns[i] for i in places),
-        rows=tuple(tuple(row[i] for i in places) for row in sheet.rows),
-    )
+    with suppress(ConfigError):  # the sheet lacks a column
+        return sheet.only([shorts.index(_full_name(name, set(shorts))) for name in names])
+    return None

@@ -13,10 +13,9 @@ from uad_bench.evaluation.reconstructions import Reconstructions
 from uad_bench.metrics.overlap import OVERLAP
 from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting
-from uad_bench.output.columns import DASH, seconds, write_value
+from uad_bench.output.columns import DASH, finite, memory, seconds, write_value
 from uad_bench.output.formats import TerminalView
 from uad_bench.output.tables import reconstruction_sheet
-from uad_bench.runs.cost import Cost
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.selected import SelectedStep
 from uad_bench.runs.tables import Patients
@@ -43,13 +42,12 @@ class RunView:
         if self.record.status != "ok":
             yield Text(visible(f"FAILED({self.record.reason}): {self.record.message}"), style="red")
             return
-        yield TerminalView(
-            (_overall(self.record), _by_policy(self.record), *_detection(self.record), *_by_patient(self.patients))
-        )
+        sheets = [_overall(self.record), _by_policy(self.record), *_detection(self.record), *_by_patient(self.patients)]
         if self.record.selection:
-            yield TerminalView((_selection(self.record.selection),))
+            sheets.append(_selection(self.record.selection))
         if self.reconstructions:
-            yield TerminalView((reconstruction_sheet({self.record.method.name: self.reconstructions}),))
+            sheets.append(reconstruction_sheet({self.record.method.name: self.reconstructions}))
+        yield TerminalView(tuple(sheets))
         for note in (*setting(self.record), POLICIES):
             yield Text(visible(note), style="dim")
 
@@ -59,20 +57,14 @@ def _facts(record: RunRecord) -> Iterator[str]:
     parameters = "" if method.parameters is None else f", {method.parameters:,} parameters"
     budget = f"{record.budget.steps} steps of {record.budget.batch_size} slices"
     yield f"{method.name} ({method.origin}), profile {method.profile}{parameters}, budget {budget}"
-    memory = "" if cost.peak_rss_mib is None else f", {cost.peak_rss_mib:.0f} MiB"
+    used = "" if cost.peak_rss_mib is None else f", {memory(cost.peak_rss_mib)}"
     precision = f" in {made.precision}" if made.precision else ""
-    spent = f"training {seconds(cost.fit_s)}, scoring {seconds(cost.score_s_per_volume)} per volume{memory}"
+    spent = f"training {seconds(cost.fit_s)}, scoring {seconds(cost.score_s_per_volume)} per volume{used}"
     yield f"{spent}; {made.device or '?'}{precision}, {made.cpu or '?'}; uad-bench {made.uad_bench or '?'}"
-    yield from _measured(cost)
+    measured = [("processor", cost.cpu_s, "s"), ("GPU", cost.gpu_s, "s"), ("GPU memory", cost.peak_cuda_mib, "MiB")]
+    if facts := [f"{label} {value:.3g} {unit}" for label, value, unit in measured if value is not None]:
+        yield "; ".join(facts)  # of some records only
     yield f"seed {record.seed}, {record.created}, isolation {made.isolation or 'unknown'}"
-
-
-def _measured(cost: Cost) -> Iterator[str]:
-    """Costs that only some records have."""
-    parts = [("processor", cost.cpu_s, "s"), ("GPU", cost.gpu_s, "s"), ("GPU memory", cost.peak_cuda_mib, "MiB")]
-    facts = [f"{label} {value:.3g} {unit}" for label, value, unit in parts if value is not None]
-    if facts:
-        yield "; ".join(facts)
 
 
 def _overall(record: RunRecord) -> Sheet:
@@ -102,11 +94,8 @@ def _selection(selected: SelectedStep) -> Sheet:
 def _by_policy(record: RunRecord) -> Sheet:
     """Metrics at each operating point."""
     known = [name for name in POLICY_METRICS if any(record.find(name, p) for p in record.thresholds)]
-    columns = (
-        Column("threshold policy", numeric=False, identity=True),
-        Column("threshold"),
-        *(Column(METRICS[name].label) for name in known),
-    )
+    headings = ("threshold", *(METRICS[name].label for name in known))
+    columns = (Column("threshold policy", numeric=False, identity=True), *map(Column, headings))
     rows = tuple(
         (
             Cell(policy, "oracle" if policy == "oracle" else "plain"),
@@ -120,25 +109,18 @@ def _by_policy(record: RunRecord) -> Sheet:
 
 def _detection(record: RunRecord) -> Iterator[Sheet]:
     """Lesion sensitivity at each number of false positives per volume, and by the lesions' own volume."""
-    every = [m for m in (*record.metrics, *record.groups) if m.name == "lesion_sensitivity"]
-    if not every:
-        return
     columns = (
         Column("lesions", numeric=False, identity=True),
         Column("at", numeric=False),
-        Column("Lesion sensitivity [95 % CI]"),
-        Column("n"),
+        *map(Column, ("Lesion sensitivity [95 % CI]", "n")),
     )
-    rows = tuple(
-        (
-            Cell((m.group or "all").replace("lesion_ml=", "mL: ")),
-            Cell(m.policy or ""),
-            Cell(write_value(m, interval=True)),
-            Cell(str(m.n_lesions)),
-        )
-        for m in every
+    texts = (
+        ((m.group or "all").replace("lesion_ml=", "mL: "), m.policy or "", write_value(m, interval=True), m.n_lesions)
+        for m in (*record.metrics, *record.groups)
+        if m.name == "lesion_sensitivity"
     )
-    yield Sheet("", columns, rows)
+    if rows := tuple(tuple(Cell(str(text)) for text in row) for row in texts):
+        yield Sheet("", columns, rows)
 
 
 def _by_patient(patients: Patients) -> Iterator[Sheet]:
@@ -153,20 +135,18 @@ def _by_patient(patients: Patients) -> Iterator[Sheet]:
         Column("dice@hFPR5"),
     )
     order = np.argsort(np.nan_to_num(auprc, nan=2.0), kind="stable")
-    rows = tuple(
+    bars = [draw_bar(value, width=BAR) for value in auprc]
+    names, why = patients.names, patients.reasons
+    texts = (
         (
-            Cell(patients.names[i]),
-            Cell(_value(auprc[i], patients.reasons.get(("auprc", patients.names[i])))),
-            Cell(draw_bar(auprc[i], width=BAR)),
-            Cell(_value(dice[i], patients.reasons.get(("dice@hFPR5", patients.names[i])))),
+            names[i],
+            why.get(("auprc", names[i])) or finite(auprc[i]),
+            bars[i],
+            why.get(("dice@hFPR5", names[i])) or finite(dice[i]),
         )
         for i in order
     )
-    yield Sheet("", columns, rows)
-
-
-def _value(value: float, reason: str | None) -> str:
-    return f"{value:.3f}" if np.isfinite(value) else reason or DASH
+    yield Sheet("", columns, tuple(tuple(map(Cell, row)) for row in texts))
 
 
 def draw_bar(value: float, *, width: int) -> str:

@@ -15,7 +15,7 @@ from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import POLICIES, setting
 from uad_bench.output.columns import DASH, seconds, write_value
 from uad_bench.output.formats import TerminalView
-from uad_bench.runs.metric_rows import MetricRow, find_row
+from uad_bench.runs.metric_rows import MetricRow, find_row, key_of
 from uad_bench.runs.record import Numbers, RunRecord
 
 RUN_METRICS = (
@@ -29,8 +29,9 @@ RUN_METRICS = (
     ("mean per-patient AUPRC", "auprc", None, "mean"),
 )
 COSTS = (("training", "fit_s"), ("time per volume", "score_s_per_volume"))
+METHOD = Column("method", numeric=False, identity=True)
 COLUMNS = (
-    Column("method", numeric=False, identity=True),
+    METHOD,
     *(Column(heading) for heading, *_ in RUN_METRICS),
     *(Column(heading) for heading, _ in COSTS),
 )
@@ -40,7 +41,10 @@ def run_table(records: Sequence[RunRecord], *, runs: Path) -> TerminalView:
     """All records, sorted by pooled AUPRC, with the last record highlighted."""
     main = records[-1]
     rows = tuple(_row(record, record is main) for record in by_auprc(records))
-    return TerminalView((Sheet(_title(main), COLUMNS, rows, _notes(main, runs)),))
+    folds = f", {main.n_folds} folds" if main.n_folds else ""
+    title = f"{main.task.name}: {' to '.join(main.task.pair)}, seed {main.seed}{folds}"
+    failure = (f"{main.method.name}: {main.message}",) if main.message else ()
+    return TerminalView((Sheet(title, COLUMNS, rows, (*failure, *setting(main), POLICIES, f"Run {runs / main.run}")),))
 
 
 def by_auprc(records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -69,16 +73,6 @@ def _row(record: RunRecord, main: bool) -> tuple[Cell, ...]:
     return Cell(name, tone), *numbers, *(Cell(seconds(getattr(record.cost, key)), tone) for _, key in COSTS)
 
 
-def _notes(record: RunRecord, runs: Path) -> tuple[str, ...]:
-    failure = (f"{record.method.name}: {record.message}",) if record.message else ()
-    return (*failure, *setting(record), POLICIES, f"Run {runs / record.run}")
-
-
-def _title(record: RunRecord) -> str:
-    folds = f", {record.n_folds} folds" if record.n_folds else ""
-    return f"{record.task.name}: {' to '.join(record.task.pair)}, seed {record.seed}{folds}"
-
-
 SHIFTED = (("AUPRC", "auprc", None), ("dice@hFPR5", "dice", "hFPR5"), ("realised FPR@hFPR5", "fpr_healthy", "hFPR5"))
 
 
@@ -89,17 +83,15 @@ def shift_table(clean: RunRecord, perturbed: Sequence[RunRecord]) -> TerminalVie
         clean: the run that trained the weights, on its own test patients.
         perturbed: its weights on the same patients with artefacts.
     """
-    columns = (
-        Column("scans", numeric=False, identity=True),
-        *(Column(heading) for heading, *_ in SHIFTED),
+    columns = (Column("scans", numeric=False, identity=True), *(Column(heading) for heading, *_ in SHIFTED))
+    named = [("as they are", clean), *((record.task.perturb or record.task.name, record) for record in perturbed)]
+    rows = tuple(
+        (Cell(scans), *(Cell(_shifted(record, clean, name, policy)) for _, name, policy in SHIFTED))
+        for scans, record in named
     )
-    rows = [(Cell("as they are"), *(Cell(_shifted(clean, clean, name, policy)) for _, name, policy in SHIFTED))]
-    for record in perturbed:
-        values = (_shifted(record, clean, name, policy) for _, name, policy in SHIFTED)
-        rows.append((Cell(record.task.perturb or record.task.name), *map(Cell, values)))
     title = f"{clean.method.name} on perturbed scans of {clean.task.name}, seed {clean.seed}"
     note = "In parentheses: change against the scans as they are. Thresholds are chosen on perturbed validation scans."
-    return TerminalView((Sheet(title, columns, tuple(rows), (note,)),))
+    return TerminalView((Sheet(title, columns, rows, (note,)),))
 
 
 def _shifted(record: RunRecord, clean: RunRecord, name: str, policy: str | None) -> str:
@@ -119,30 +111,26 @@ def label_sheet(groups: Mapping[str, Sequence[MetricRow]]) -> Sheet | None:
     Args:
         groups: rows of groups in the rescored result of each method.
     """
-    found = {name: dict(map(_keyed, filter(_is_shown, rows))) for name, rows in groups.items()}
+    shown = (("sensitivity", LABEL_POLICY, "none"), GROUP)
+    found = {
+        name: {
+            value: row
+            for row in rows
+            for kind, _, value in [str(row.group).partition("=")]
+            if ((row.name, row.policy, row.chain), kind) == shown
+        }
+        for name, rows in groups.items()
+    }
     values = sorted({value for rows in found.values() for value in rows}, key=lambda value: (len(value), value))
     if not values:
         return None
-    columns = (
-        Column("method", numeric=False, identity=True),
-        *(Column(f"label {value} [95 % CI]") for value in values),
-    )
+    columns = (METHOD, *(Column(f"label {value} [95 % CI]") for value in values))
     rows = tuple(
-        (Cell(name), *(Cell(write_value(own[v], interval=True) if v in own else DASH) for v in values))
+        (Cell(name), *(Cell(write_value(own.get(v), interval=True)) for v in values))
         for name, own in found.items()
         if own
     )
     return Sheet("Sensitivity by label value", columns, rows, (LABEL_NOTE,))
-
-
-def _is_shown(row: MetricRow) -> bool:
-    return (row.name, row.policy, row.chain) == ("sensitivity", LABEL_POLICY, "none") and str(row.group).startswith(
-        f"{GROUP}="
-    )
-
-
-def _keyed(row: MetricRow) -> tuple[str, MetricRow]:
-    return str(row.group).partition("=")[2], row
 
 
 RECONSTRUCTION_NOTE = (
@@ -153,23 +141,13 @@ RECONSTRUCTION_NOTE = (
 
 def reconstruction_sheet(found: Mapping[str, Reconstructions]) -> Sheet:
     """One row per method with pseudo-healthy images."""
-    columns = (
-        Column("method", numeric=False, identity=True),
-        *(Column(metric.label, note=metric.description) for metric in RECONSTRUCTION.values()),
+    columns = (METHOD, *(Column(metric.label, note=metric.description) for metric in RECONSTRUCTION.values()))
+    metrics = {name: {row.key: row for row in one.metrics} for name, one in found.items()}
+    rows = tuple(
+        (Cell(name), *(Cell(write_value(own.get(key_of(metric)), interval=True)) for metric in RECONSTRUCTION))
+        for name, own in metrics.items()
     )
-    return Sheet(
-        "Pseudo-healthy images",
-        columns,
-        tuple(_reconstruction_row(name, one) for name, one in found.items()),
-        (RECONSTRUCTION_NOTE,),
-    )
-
-
-def _reconstruction_row(name: str, found: Reconstructions) -> tuple[Cell, ...]:
-    rows = {row.key: row for row in found.metrics}
-    return Cell(name), *(
-        Cell(write_value(rows.get(f"{metric}@all/pooled"), interval=True)) for metric in RECONSTRUCTION
-    )
+    return Sheet("Pseudo-healthy images", columns, rows, (RECONSTRUCTION_NOTE,))
 
 
 def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Table:
@@ -181,9 +159,9 @@ def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Ta
     for row in numbers.metrics:
         table.add_row(*map(escape, metric_cells(row)), style="dim" if row.policy in {"oracle", "own-oracle"} else None)
     for group in dict.fromkeys(row.group for row in numbers.groups):
-        members = [row for row in numbers.groups if row.group == group and _is_listed(row)]
         table.add_section()
-        for row in members:
+        listed = {"sensitivity"} if str(group).startswith(f"{GROUP}=") else {"auprc", "dice", "prevalence"}
+        for row in (row for row in numbers.groups if row.group == group and row.name in listed):
             table.add_row(escape(f"{group}: {metric_label(row.name)}"), *map(escape, metric_cells(row)[1:]))
     table.caption = (
         "intervals: 95 %, Student's t over patients (jackknife); oracle: chosen on the test patients, never ranked"
@@ -191,11 +169,6 @@ def metric_table(numbers: Numbers, *, run: str, protocol: str, chain: str) -> Ta
     if any(row.group and row.group.startswith("size=") for row in numbers.groups):
         table.caption += f"\n{size_limits(numbers.size_cuts_mm3)}"
     return table
-
-
-def _is_listed(row: MetricRow) -> bool:
-    """Whether a group's row is printed: of patients AUPRC, Dice and prevalence, of label values the sensitivity."""
-    return row.name in {"auprc", "dice", "prevalence"} or str(row.group).startswith("label=")
 
 
 def size_limits(cuts: Sequence[float]) -> str:
@@ -207,8 +180,8 @@ def size_limits(cuts: Sequence[float]) -> str:
 def metric_cells(row: MetricRow) -> Sequence[str]:
     """One row of text."""
     value = f"{row.value:.4f}" if row.value is not None else str(row.undefined)
-    interval = f"[{row.low:.4f}, {row.high:.4f}]" if row.low is not None else "–"
-    return metric_label(row.name), row.policy or "–", row.aggregation, str(row.n_subjects), value, interval
+    interval = f"[{row.low:.4f}, {row.high:.4f}]" if row.low is not None else DASH
+    return metric_label(row.name), row.policy or DASH, row.aggregation, str(row.n_subjects), value, interval
 
 
 def metric_label(name: str) -> str:
@@ -234,40 +207,41 @@ def crosswalk_table(entries: Sequence[Crossing], *, run: str) -> Table:
 
 def crosswalk_cells(entry: Crossing) -> list[str]:
     """One row of text."""
-    dice = next(
-        (m for p, a in DICE if (m := find_row(entry.metrics, "dice", p, aggregation=a, chain=entry.chain))), None
+    found = (find_row(entry.metrics, "dice", p, aggregation=a, chain=entry.chain) for p, a in DICE)
+    dice = next(filter(None, found), None)
+    auprc, auroc = (
+        next((m for m in entry.metrics if m.name == name and m.policy is None), None) for name in ("auprc", "auroc")
     )
-    shown = {"dice", "auprc", "auroc"}
-    others = [m for m in entry.metrics if entry.published and m.name not in shown]
+    others = [m for m in entry.metrics if entry.published and m.name not in {"dice", "auprc", "auroc"}]
     second = [m for m in entry.metrics if m.name == "dice" and m.policy == "published" and m is not dice]
-    extra = [f"{m.name} {_write(m)}" for m in others]
     return [
         entry.protocol,
         entry.slices,
         _write(dice),
-        OVER[dice.aggregation] if dice else "–",
+        OVER[dice.aggregation] if dice else DASH,
         _threshold(entry),
-        _write(_first(entry, "auprc")),
-        _write(_first(entry, "auroc")),
-        ", ".join([*extra, *(f"Dice over {OVER[m.aggregation]} {_write(m)}" for m in second)]),
+        _write(auprc),
+        _write(auroc),
+        ", ".join(
+            [
+                *(f"{m.name} {_write(m)}" for m in others),
+                *(f"Dice over {OVER[m.aggregation]} {_write(m)}" for m in second),
+            ]
+        ),
         ", ".join(f"{number.metric.partition('/')[0]} {number.value:.3f}" for number in entry.reported),
     ]
 
 
 def _threshold(entry: Crossing) -> str:
     if entry.threshold is None:
-        return "5 % on healthy slices" if any(m.policy == "hFPR5" for m in entry.metrics) else "–"
+        return "5 % on healthy slices" if any(m.policy == "hFPR5" for m in entry.metrics) else DASH
     found = ", ".join(f"{value:.3g}" for value in entry.values)
     return f"{entry.threshold}, on {entry.chosen_on}{f': {found}' if found else ''}{AT_END if entry.at_end else ''}"
 
 
-def _first(entry: Crossing, name: str) -> MetricRow | None:
-    return next((m for m in entry.metrics if m.name == name and m.policy is None), None)
-
-
 def _write(metric: MetricRow | None) -> str:
     if metric is None:
-        return "–"
+        return DASH
     if metric.value is None:
         return "n/a" if str(metric.undefined).startswith("n/a") else str(metric.undefined)
     return f"{metric.value:.3f}"

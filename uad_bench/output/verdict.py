@@ -9,6 +9,7 @@ from uad_bench.boards.ranking import AUPRC, LEVEL
 from uad_bench.boards.row import Row
 from uad_bench.metrics.significance import p_text
 from uad_bench.metrics.uncertainty import t_interval
+from uad_bench.output.methods_paragraph import listed
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 
@@ -56,19 +57,16 @@ def headline(board: Board) -> str:
     methods = [row for row in board.ranking.rows if not row.baseline]
     if baseline is None or board.ranking.reason or not methods:
         return ""
-    better = [row for row in methods if _is_better(board, row)]
+    placed = [(row, board.placement(row)) for row in methods]
+    better = [row for row, place in placed if place.better and place.p is not None and place.p < LEVEL]
     against = f"the strongest untrained baseline ({baseline.label})"
     if not better:
         return f"No method is significantly better than {against}; {_difference(board, methods[0], baseline)}."
-    names = _listed([row.label for row in better])
+    labels = [row.label for row in better]
+    names = listed(labels if len(labels) <= MOST else [*labels[:MOST], f"{len(labels) - MOST} more"])
     verb = "is" if len(better) == 1 else "are"
     differences = "; ".join(_difference(board, row, baseline) for row in better[:MOST])
     return f"{names} {verb} significantly better than {against}: {differences}."
-
-
-def _is_better(board: Board, row: Row) -> bool:
-    placement = board.placement(row)
-    return bool(placement.better) and placement.p is not None and placement.p < LEVEL
 
 
 def _difference(board: Board, row: Row, baseline: Row) -> str:
@@ -84,10 +82,3 @@ def _difference(board: Board, row: Row, baseline: Row) -> str:
         interval = "" if ends.undefined else f" [{ends.low:.3f}, {ends.high:.3f}]"
     p = board.placement(row).p
     return f"{row.label} {one - other:+.3f} AUPRC{interval}{'' if p is None else f', {p_text(p)}'}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`, `a, b, c and 2 more`."""
-    if len(names) > MOST:
-        names = [*names[:MOST], f"{len(names) - MOST} more"]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
