@@ -18,7 +18,7 @@ from uad_bench.plugins import registry
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 
 REQUIRED: Any = inspect.Parameter.empty
-EMPTY = (None, "", (), {}, [])
+EMPTY: tuple[object, ...] = (None, "", (), {}, [])
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Path: "path", Any: "any value"}
 ITEM = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 Args = tuple[Any, ...]
