@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import AsJson, Plugins, Settings, print_json
+from uad_bench.cli.options import AsJson, Plugins, Settings, print_result
 
 
 def check_method(
@@ -17,17 +17,15 @@ def check_method(
     json: AsJson = False,
 ) -> int:
     """Check that a method follows the method interface, using tiny slices. Exit code 5 if a check fails."""
-    from uad_bench.console import stderr, stdout
+    from uad_bench.console import stderr
     from uad_bench.testing.conformance import check_methods, conformance_table
 
     def report(name: str, check: str) -> None:
         stderr().print(f"{name}: {check}", markup=False) if stderr().is_terminal else None
 
     results = check_methods(method, plugin or (), settings or (), device=device, report=report)
-    if json:
-        print_json({name: [asdict(result) for result in found] for name, found in results.items()})
-    else:
-        stdout().print(conformance_table(results))
+    document = {name: [asdict(result) for result in found] for name, found in results.items()}
+    print_result(document, conformance_table(results), json=json)
     return 5 if any(r.status == "failed" for found in results.values() for r in found) else 0
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, RunName, Task, print_json, root_of
+from uad_bench.cli.options import RUNS, AsJson, Data, RunName, Task, print_result, root_of
 
 leaderboard = typer.Typer(
     help="Compare all runs of a task: rank ranges, confidence intervals and costs.", no_args_is_help=True
@@ -129,7 +129,7 @@ def overall(
     json: AsJson = False,
 ) -> None:
     """Compare methods over several tasks: mean ranks, and differences whose p-values are combined over tasks."""
-    from uad_bench.console import stderr, stdout
+    from uad_bench.console import stderr
     from uad_bench.output.overall_table import overall_view
     from uad_bench.output.publishing import compare_tasks
     from uad_bench.output.report.building import write_overall
@@ -137,8 +137,5 @@ def overall(
     found, origin = compare_tasks(Path(runs), tasks or ())
     if output:
         write_overall(found, output)
-    if json:
-        print_json(found.to_json())
-    else:
-        stdout().print(overall_view(found))
+    print_result(found.to_json(), overall_view(found), json=json)
     stderr().print(f"from {origin}" + (f"; report in {output}" if output else ""), markup=False)

@@ -95,6 +95,13 @@ Plugins = Annotated[
 ]
 
 
+def print_result(document: Any, view: Any, *, json: bool) -> None:
+    """Write a result to standard output: the document as JSON, or the view as text."""
+    from uad_bench.console import stdout
+
+    print_json(document) if json else stdout().print(view)
+
+
 def print_json(document: Any) -> None:
     """Write one JSON document to standard output."""
     json.dump(document, sys.stdout, indent=1, allow_nan=False, ensure_ascii=False)

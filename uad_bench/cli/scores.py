@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, RunName, Runs, Task, print_json, root_of
+from uad_bench.cli.options import RUNS, AsJson, Data, Exclude, RunName, Runs, Task, print_json, print_result, root_of
 
 
 def rescore(
@@ -22,7 +22,7 @@ def rescore(
     json: AsJson = False,
 ) -> None:
     """Recompute a run's metrics from its stored maps under any protocol, including lesion and surface metrics."""
-    from uad_bench.console import reporting, stdout
+    from uad_bench.console import reporting
     from uad_bench.evaluation.rescore import rescore as compute
     from uad_bench.output.tables import metric_table
     from uad_bench.runs.opening import open_run
@@ -31,11 +31,8 @@ def rescore(
         document = compute(
             open_run(runs, run, maps=True), data=root_of(data), protocol=protocol, chain=chain, by=by, report=reporter
         )
-    if json:
-        print_json(document.to_json())
-    else:
-        named = {"run": document.run, "protocol": document.protocol, "chain": document.chain}
-        stdout().print(metric_table(document, **named))
+    table = metric_table(document, run=document.run, protocol=document.protocol, chain=document.chain)
+    print_result(document.to_json(), table, json=json)
 
 
 def crosswalk(
@@ -48,7 +45,7 @@ def crosswalk(
     json: AsJson = False,
 ) -> None:
     """Show what published evaluation protocols would report for the same maps, beside the papers' own numbers."""
-    from uad_bench.console import reporting, stdout
+    from uad_bench.console import reporting
     from uad_bench.evaluation.protocol import protocol_names
     from uad_bench.output.publishing import crosswalk_run
     from uad_bench.output.tables import crosswalk_table
@@ -57,10 +54,8 @@ def crosswalk(
     found = open_run(runs, run, maps=True)
     with reporting() as reporter:
         entries = crosswalk_run(found, protocol or protocol_names(), data=root_of(data), report=reporter)
-    if json:
-        print_json({"run": str(found.path), "protocols": [entry.to_json() for entry in entries]})
-    else:
-        stdout().print(crosswalk_table(entries, run=str(found.path)))
+    document = {"run": str(found.path), "protocols": [entry.to_json() for entry in entries]}
+    print_result(document, crosswalk_table(entries, run=str(found.path)), json=json)
 
 
 def evaluate(
@@ -136,17 +131,15 @@ def combine(
     Ranks are taken over all patients of a run, so that one threshold holds for all of them.
     """
     from uad_bench.benchmark.combine import combine as compute
-    from uad_bench.console import reporting, stdout
+    from uad_bench.console import reporting
     from uad_bench.output.tables import metric_table
     from uad_bench.runs.opening import open_run
 
     members = [open_run(runs, each) for each in run]
     with reporting() as reporter:
         record = compute(members, name=name, data=root_of(data), root=runs, report=reporter)
-    if json:
-        print_json(record.to_json())
-    else:
-        stdout().print(metric_table(record, run=record.run, protocol=record.task.protocol, chain="none"))
+    table = metric_table(record, run=record.run, protocol=record.task.protocol, chain="none")
+    print_result(record.to_json(), table, json=json)
 
 
 def verify(
@@ -189,12 +182,8 @@ def compare(
 ) -> None:
     """Test whether methods differ significantly: difference, confidence interval, p-value and required sample size."""
     from uad_bench.boards.comparison import compare as compute
-    from uad_bench.console import stdout
     from uad_bench.output.comparison_table import comparison_tables
     from uad_bench.runs.opening import open_run
 
     comparison = compute([open_run(runs, name) for name in run], metric=metric)
-    if json:
-        print_json(comparison.to_json())
-    else:
-        stdout().print(comparison_tables(comparison))
+    print_result(comparison.to_json(), comparison_tables(comparison), json=json)

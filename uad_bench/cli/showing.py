@@ -1,11 +1,22 @@
 """`uad-bench show`, `list`, `machine`, `export` and `report`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from uad_bench.cli.options import RUNS, AsJson, Data, Plugins, RunName, Runs, complete_run, print_json, root_of
+from uad_bench.cli.options import (
+    RUNS,
+    AsJson,
+    Data,
+    Plugins,
+    RunName,
+    Runs,
+    complete_run,
+    print_json,
+    print_result,
+    root_of,
+)
 from uad_bench.errors import ConfigError
 
 HOW = "uad-bench show RUN, uad-bench show method NAME, or uad-bench show task NAME"
@@ -26,10 +37,8 @@ def show(
 ) -> None:
     """Show the metrics of a run; or all settings of a method or task, as TOML to copy from."""
     match words:
-        case ["method", name]:
-            _show_method(name, profile, list(plugin or ()), json=json)
-        case ["task", name]:
-            _show_task(name, json=json)
+        case ["method" | "task" as kind, name]:
+            _show_configuration(kind, name, profile, list(plugin or ()), json=json)
         case [name]:
             _show_run(name, runs, json=json)
         case _:
@@ -52,18 +61,14 @@ def _show_run(name: str, runs: Path, *, json: bool) -> None:
         stdout().print(RunView(record, read_patients(found), read_reconstructions(found)))
 
 
-def _show_method(name: str, profile: str | None, plugins: list[Path], *, json: bool) -> None:
+def _show_configuration(kind: str, name: str, profile: str | None, plugins: list[Path], *, json: bool) -> None:
     from uad_bench.api.arguments import named_method
-    from uad_bench.output.configuration import method_configuration
+    from uad_bench.output.configuration import method_configuration, task_configuration
 
-    shown = method_configuration(named_method(name, plugins), profile, plugins)
-    print_json(shown.to_json()) if json else typer.echo(shown.to_toml(), nl=False)
-
-
-def _show_task(name: str, *, json: bool) -> None:
-    from uad_bench.output.configuration import task_configuration
-
-    shown = task_configuration(name)
+    if kind == "task":
+        shown = task_configuration(name)
+    else:
+        shown = method_configuration(named_method(name, plugins), profile, plugins)
     print_json(shown.to_json()) if json else typer.echo(shown.to_toml(), nl=False)
 
 
@@ -99,14 +104,10 @@ def list_(
     json: AsJson = False,
 ) -> None:
     """List methods, tasks, protocols, splits and runs."""
-    from uad_bench.console import stdout
     from uad_bench.output.inventory import INVENTORY, inventory_table
 
-    rows: list[dict[str, Any]] = INVENTORY[kind](Path(runs), tuple(plugin or ()))
-    if json:
-        print_json({kind: rows})
-    else:
-        stdout().print(inventory_table(kind, rows))
+    rows = INVENTORY[kind](Path(runs), tuple(plugin or ()))
+    print_result({kind: rows}, inventory_table(kind, rows), json=json)
 
 
 def export(

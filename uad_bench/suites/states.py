@@ -16,7 +16,7 @@ from uad_bench.config import Experiment
 from uad_bench.data.cohort import Cohort, gather
 from uad_bench.errors import ConfigError
 from uad_bench.method import Report
-from uad_bench.output.columns import DASH, seconds, write_value
+from uad_bench.output.columns import DASH, memory, seconds, write_value
 from uad_bench.plugins import registry
 from uad_bench.runs.events import End, Start
 from uad_bench.runs.folder import Run, now
@@ -210,26 +210,17 @@ def time_left(standings: Sequence[Standing], jobs: int) -> float | None:
     left = [standing for standing in standings if standing.state in LEFT]
     if not left or any(standing.method not in known for standing in left):
         return None
-    return sum(max(0.0, fmean(known[s.method]) - _elapsed(s)) for s in left) / min(jobs, len(left))
-
-
-def _elapsed(standing: Standing) -> float:
-    return standing.seconds or 0.0 if standing.state is State.RUNNING else 0.0
+    spent = [(s.seconds or 0.0) * (s.state is State.RUNNING) for s in left]
+    return sum(max(0.0, fmean(known[s.method]) - t) for s, t in zip(left, spent, strict=True)) / min(jobs, len(left))
 
 
 def _row(standing: Standing, doing: str, *, interval: bool) -> list[str]:
     name, state = escape(standing.name), f"[{STYLES[standing.state]}]{standing.state}[/]"
-    total = DASH if standing.seconds is None else seconds(standing.seconds)
-    if standing.record is None or standing.state is not State.DONE:
-        return [name, state, escape(_reason(standing) or doing), DASH, DASH, DASH, total]
-    cost = standing.record.cost
-    memory = DASH if cost.peak_rss_mib is None else f"{cost.peak_rss_mib:.0f} MiB"
-    auprc = write_value(standing.record.find("auprc"), interval=interval)
-    return [name, state, auprc, seconds(cost.fit_s), seconds(cost.score_s_per_volume), memory, total]
-
-
-def _reason(standing: Standing) -> str:
-    return f"FAILED({standing.record.reason})" if standing.record else ""
+    record, total = standing.record, seconds(standing.seconds)
+    if record is None or standing.state is not State.DONE:
+        return [name, state, escape(f"FAILED({record.reason})" if record else doing), DASH, DASH, DASH, total]
+    cost, auprc = record.cost, write_value(record.find("auprc"), interval=interval)
+    return [name, state, auprc, seconds(cost.fit_s), seconds(cost.score_s_per_volume), memory(cost.peak_rss_mib), total]
 
 
 def failures(standings: Sequence[Standing]) -> list[str]:

@@ -8,10 +8,9 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from uad_bench.execution.process_state import changes
-from uad_bench.method import SliceBatch
 from uad_bench.testing.candidate import BUDGET, Candidate
 from uad_bench.testing.check import ContractViolation, NotApplicable, require_equal
-from uad_bench.testing.slices import CountedSlices, KeptSlices, WatchedBatch, WatchedSlices, copy_of, opened_files
+from uad_bench.testing.slices import CountedSlices, KeptSlices, WatchedBatch, WatchedSlices, copy_of, opened_files, same
 
 
 def score_before_fit(candidate: Candidate) -> None:
@@ -95,7 +94,7 @@ def inputs_unchanged(candidate: Candidate) -> None:
     patient, method = candidate.patient().to(candidate.device), candidate.fitted()
     given = copy_of(patient)
     method.score(given)
-    changed = {"fit": train.changed(), "score": not _same(given, patient)}
+    changed = {"fit": train.changed(), "score": not same(given, patient)}
     for stage in (name for name, found in changed.items() if found):
         raise ContractViolation(f"{stage} modifies its input images; work on a copy, e.g. x = batch.image.clone()")
 
@@ -126,7 +125,3 @@ def global_state(candidate: Candidate) -> None:
         raise ContractViolation(
             f"fit or score changes {', '.join(changed)}; restore it (seeds: use uad_bench.seeding.seeded)"
         )
-
-
-def _same(one: SliceBatch, other: SliceBatch) -> bool:
-    return torch.equal(one.image, other.image) and torch.equal(one.brain_mask, other.brain_mask)

@@ -63,6 +63,11 @@ def copy_of(batch: SliceBatch) -> SliceBatch:
     return choose(batch, range(len(batch)))
 
 
+def same(one: SliceBatch, other: SliceBatch) -> bool:
+    """Whether two batches have equal images and brain masks."""
+    return torch.equal(one.image, other.image) and torch.equal(one.brain_mask, other.brain_mask)
+
+
 def healthy_slices(
     modalities: tuple[Modality, ...], *, patients: Sequence[str], size: tuple[int, int] = SIZE, seed: int = 0
 ) -> TinySlices:
@@ -175,10 +180,7 @@ class KeptSlices(CountedSlices):
 
     def changed(self) -> bool:
         """Whether any batch was modified."""
-        return not all(
-            torch.equal(given.image, copy.image) and torch.equal(given.brain_mask, copy.brain_mask)
-            for given, copy in self.kept
-        )
+        return not all(same(given, copy) for given, copy in self.kept)
 
 
 class WatchedBatch(SliceBatch):

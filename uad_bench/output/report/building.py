@@ -19,7 +19,7 @@ from uad_bench.method import Progress, Report
 from uad_bench.output.formats import render
 from uad_bench.output.overall_table import overall_sheets, summary
 from uad_bench.output.render import board_sheets
-from uad_bench.output.report.cases import ChosenCase, case_sheet, choose_cases
+from uad_bench.output.report.cases import COLUMN, ChosenCase, case_sheet, choose_cases
 from uad_bench.output.report.figures import inline_drawing, inline_figures, save_figures
 from uad_bench.output.report.patients import component_table, patient_table
 from uad_bench.output.report.pictures import browser_payload
@@ -31,7 +31,6 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import open_stored
 
-COLUMN = "dice@hFPR5"
 MOST_VIEWS = 160  # patients times methods in the case browser
 
 

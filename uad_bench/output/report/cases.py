@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.boards.sheet import Cell, Column, Sheet
+from uad_bench.output.columns import finite
 
 COLUMN = "dice@hFPR5"
 DISAGREEMENTS = 2
@@ -56,14 +57,14 @@ def case_sheet(
     """The selected patients with the Dice of every method."""
     columns = (Column("patient", numeric=False, identity=True), Column("reason", numeric=False), *map(Column, methods))
     rows = tuple(
-        (Cell(case.subject), Cell("; ".join(case.reasons)), *_numbers(table[:, patients.index(case.subject)]))
+        (
+            Cell(case.subject),
+            Cell("; ".join(case.reasons)),
+            *(Cell(finite(value)) for value in table[:, patients.index(case.subject)]),
+        )
         for case in cases
     )
     return Sheet("Selected patients", columns, rows, ("Per-patient Dice at hFPR5, mean over seeds.",))
-
-
-def _numbers(values: NDArray[np.float64]) -> list[Cell]:
-    return [Cell(f"{value:.3f}" if np.isfinite(value) else "–") for value in values]
 
 
 def _disagreements(

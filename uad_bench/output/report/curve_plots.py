@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.output.report.report_data import MethodData, ReportData
-from uad_bench.runs.record import RunRecord
 from uad_bench.runs.tables import Curve
 
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -135,15 +134,9 @@ def _mark_operating_points(axes: Any, method: MethodData) -> None:
     small = len(method.parts) > 1
     for part in method.parts:
         for policy, marker in POLICY_MARKERS.items():
-            point = _operating_point(part.record, policy)
-            if point and point[0] > 0:
+            fpr, dice = (part.record.value(name, policy) for name in ("fpr", "dice"))
+            if fpr and dice is not None:
                 hollow = policy == "oracle"
                 size = (9 if hollow else 6.5) * (0.65 if small else 1)
-                axes.plot(*point, marker=marker, markersize=size, color=method.style.colour, zorder=5,
+                axes.plot(fpr, dice, marker=marker, markersize=size, color=method.style.colour, zorder=5,
                           markerfacecolor="none" if hollow else method.style.colour, linestyle="none")  # fmt: skip
-
-
-def _operating_point(record: RunRecord, policy: str) -> tuple[float, float] | None:
-    """False-positive rate and Dice at a policy's threshold."""
-    fpr, dice = (record.value(name, policy) for name in ("fpr", "dice"))
-    return None if fpr is None or dice is None else (fpr, dice)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from uad_bench.output.columns import finite
 from uad_bench.output.report.report_data import ReportData
 from uad_bench.runs.folder import Run
 from uad_bench.runs.tables import read_rows
@@ -58,16 +58,16 @@ def patient_table(report_data: ReportData, shown: Sequence[str]) -> PatientTable
     if not report_data.sound:
         return None
     columns = [column for column in OF_METHOD if np.isfinite(report_data.by_patient(column[0])).any()]
-    tables = {key: report_data.by_patient(key) for key, _, _ in columns}
+    tables = {key: report_data.by_patient(key) * (100 if key in PERCENT else 1) for key, _, _ in columns}
     volumes = report_data.by_patient(OF_PATIENT[0])[0]
     place = {name: number for number, name in enumerate(shown)}
     rows = tuple(
         PatientRow(
             subject=name,
             case=place.get(name),
-            lesion_ml=_text(volumes[i], 2),
+            lesion_ml=finite(volumes[i], 2),
             cells=tuple(
-                tuple(_text(_scaled(tables[key][m, i], key), digits) for key, _, digits in columns)
+                tuple(finite(tables[key][m, i], digits) for key, _, digits in columns)
                 for m in range(len(report_data.sound))
             ),
         )
@@ -76,14 +76,6 @@ def patient_table(report_data: ReportData, shown: Sequence[str]) -> PatientTable
     headings = tuple(heading for _, heading, _ in columns)
     names = tuple(method.name for method in report_data.sound)
     return PatientTable(names, headings, rows, bool(np.isfinite(volumes).any()))
-
-
-def _scaled(value: Any, key: str) -> float:
-    return float(value) * (100 if key in PERCENT else 1)
-
-
-def _text(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
 MOST = 3  # of each kind per method

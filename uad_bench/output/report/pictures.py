@@ -188,15 +188,12 @@ def choose_slices(viewed: Viewed, most: int) -> list[int]:
     """At most `most` slices of the box: those of the largest anomaly and of findings, then evenly spaced ones."""
     depth = viewed.image.shape[2]
     area = viewed.reference.anomaly.sum(axis=(0, 1))
-    wanted = [int(area.argmax()), *(f.at[2] for f in _by_volume(viewed))]
+    by_volume = sorted((f for found in viewed.findings for f in found), key=lambda f: -f.ml)
+    wanted = [int(area.argmax()), *(f.at[2] for f in by_volume)]
     even = np.linspace(0, depth - 1, max(2, most)).round().astype(int)
     spread = sorted(range(len(even)), key=lambda i: (-area[even[i]], i))
     chosen = list(dict.fromkeys([*wanted[: most // 2], *(int(even[i]) for i in spread)]))
     return sorted(chosen[: min(most, depth)])
-
-
-def _by_volume(viewed: Viewed) -> list[Finding]:
-    return sorted((f for found in viewed.findings for f in found), key=lambda f: -f.ml)
 
 
 def _counts(viewed: Viewed, levels: NDArray[np.uint8], chosen: Sequence[int]) -> NDArray[np.uint32]:

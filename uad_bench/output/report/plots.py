@@ -69,7 +69,8 @@ def _patients(axes: Any, report_data: ReportData) -> None:
                 axes.plot([number.low, number.high], [place, place], color=method.style.colour, linewidth=2.4)
             axes.plot(number.value, place, marker="D", markersize=6, color=method.style.colour, markeredgecolor="white",
                       markeredgewidth=0.8)  # fmt: skip
-    _method_axis(axes, report_data)
+    axes.set(yticks=range(len(report_data.sound)), yticklabels=[method.name for method in report_data.sound])
+    axes.set_ylim(len(report_data.sound) - 0.5, -0.5)
     axes.set(xlabel="per-patient Dice at hFPR5", xlim=(-0.02, 1.02))
 
 
@@ -171,26 +172,13 @@ def _ranks(axes: Any, report_data: ReportData) -> None:
     axes.set(xticks=range(1, count + 1), xlabel="rank by AUPRC", xlim=(0.4, count + 0.6))
 
 
-def _method_axis(axes: Any, report_data: ReportData) -> None:
-    axes.set(yticks=range(len(report_data.sound)), yticklabels=[method.name for method in report_data.sound])
-    axes.set_ylim(len(report_data.sound) - 0.5, -0.5)
-
-
-def _has_sizes(report_data: ReportData) -> bool:
-    return any(_group_metric(method, "size=small") for method in report_data.sound)
-
-
-def _has_patients(report_data: ReportData) -> bool:
-    return bool(report_data.sound) and bool(np.isfinite(report_data.by_patient("dice@hFPR5")).any())
-
-
 DRAWINGS: Mapping[str, tuple[Draw, Callable[[ReportData], bool]]] = {
     "dice-threshold": (draw_dice, has_curves),
     "precision-recall": (draw_precision_recall, has_curves),
     "roc": (draw_roc, has_curves),
     "alarms": (draw_alarms, has_froc),
-    "patients": (_patients, _has_patients),
-    "sizes": (_sizes, _has_sizes),
+    "patients": (_patients, lambda report_data: bool(np.isfinite(report_data.by_patient("dice@hFPR5")).any())),
+    "sizes": (_sizes, lambda report_data: any(_group_metric(method, "size=small") for method in report_data.sound)),
     "pareto": (_pareto, lambda report_data: bool(_costs(report_data))),
     "ranks": (_ranks, lambda report_data: report_data.board.ranking.reason is None),
 }
