@@ -159,15 +159,10 @@ def load_task(name: str) -> Task:
     return validate(Task, {"name": path.stem, **read_toml(path)}, str(path.name))
 
 
-def method_facts(method: str) -> dict[str, Any]:
-    """Return the content of a method's configuration file; empty without one."""
-    path = resource_path(f"configs/methods/{method}.toml")
-    return read_toml(path) if path.is_file() else {}
-
-
 def load_profile(method: str, name: str | None) -> tuple[str, Profile]:
     """Return the name and content of a profile; a method without a configuration file has an empty default profile."""
-    tables = {k: v for k, v in method_facts(method).items() if isinstance(v, dict)}
+    path = resource_path(f"configs/methods/{method}.toml")
+    tables = {k: v for k, v in read_toml(path).items() if isinstance(v, dict)} if path.is_file() else {}
     name = name or "default"
     if name not in {"default", *tables}:
         raise unknown(f"profile of {method}", name, {"default", *tables})

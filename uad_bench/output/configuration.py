@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from uad_bench.config import Task, load_profile, load_task, method_facts
+from uad_bench.config import Task, load_profile, load_task
 from uad_bench.method import Budget
 from uad_bench.plugins import registry
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
@@ -168,7 +168,7 @@ def method_configuration(name: str, profile: str | None = None, plugins: Sequenc
     chosen, settings = load_profile(name, profile)
     cls = entry.load()
     method = build_method(cls, settings.params, pair=PAIR, name=name)
-    about = method_facts(name)
+    about = registry.method_facts(name)
     summary = about.get("summary") or (cls.__doc__ or "").strip().partition("\n")[0]
     profiles = ", ".join({"default": None, **{k: None for k, v in about.items() if isinstance(v, dict)}})
     head = (

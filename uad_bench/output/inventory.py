@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from uad_bench.boards.method_scores import setting_name
-from uad_bench.config import load_task, method_facts, read_toml
+from uad_bench.config import load_task, read_toml
 from uad_bench.datasets.published import published, published_names
 from uad_bench.output.columns import write_value
 from uad_bench.plugins import registry
-from uad_bench.plugins.registry import docstring_of, problem_of, source_file
+from uad_bench.plugins.registry import docstring_of, method_facts, problem_of, source_file
 from uad_bench.resources import resource_names, resource_path
 from uad_bench.runs.folder import find_runs
 from uad_bench.runs.record import RunRecord

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from uad_bench.config import method_facts
+from uad_bench.plugins.registry import method_facts
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import RunRecord
 

@@ -172,6 +172,12 @@ def _declaring(key: str) -> tuple[str, ...]:
     return tuple(path.stem for path in files if read_toml(path).get(key) is True)
 
 
+def method_facts(name: str) -> dict[str, Any]:
+    """The content of a method's configuration file; empty without one."""
+    path = resource_path(f"configs/methods/{name}.toml")
+    return read_toml(path) if path.is_file() else {}
+
+
 def problem_of(entry: Entry) -> str | None:
     """The reason why a method cannot be loaded (broken source or a missing import); None if it probably can."""
     try:
