@@ -77,8 +77,8 @@ def inline_drawing(name: str, size: tuple[float, float], draw: Callable[[Any], N
 def _save(plot: Plot, report_data: ReportData, folder: Path) -> Iterator[Path]:
     def draw(axes: Any) -> None:
         plot.draw(axes, report_data)
-        if axes.get_legend() is None:
-            _add_legend(axes.figure, report_data)
+        if not plot.named:
+            _add_legend(axes.figure, report_data, columns=4 if plot.wide else 3)
 
     figure = _figure(_size(plot, report_data), draw, ink="#1d2329", grid="#e4e7ea")
     for suffix in (".svg", ".png"):
@@ -109,14 +109,16 @@ def _figure(size: tuple[float, float], draw: Callable[[Any], None], *, ink: str,
     return figure
 
 
-def _add_legend(figure: Any, report_data: ReportData) -> None:
+def _add_legend(figure: Any, report_data: ReportData, *, columns: int) -> None:
+    """Add the methods' colours below the axes, which keep their height."""
     from matplotlib.lines import Line2D
 
     handles = [
         Line2D([], [], color=m.style.colour, dashes=m.style.dashes or (None, None), label=m.name)
         for m in report_data.sound
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(handles) // columns))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
 def _bytes(figure: Any, format_: str, salt: str) -> bytes:

@@ -38,6 +38,7 @@ class Plot:
         caption: one or two sentences; also the alternative text for screen readers.
         over_folds: additional caption for runs with folds.
         by_rows: whether the height follows the number of methods instead.
+        named: whether it names each method, so that it needs no legend.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Plot:
     wide: bool = False
     size: tuple[float, float] = (5.2, 3.7)
     by_rows: bool = False
+    named: bool = False
     over_folds: str = ""
 
     def caption_for(self, report_data: ReportData) -> str:
@@ -113,8 +115,9 @@ def _pareto(axes: Any, report_data: ReportData) -> None:
     axes.plot(*zip(*front, strict=True), color="#8A929C", linewidth=1, drawstyle="steps-post", zorder=0)
     axes.set(xscale="log", xlabel="scoring time per slice (s)", ylabel="AUPRC", ylim=(0, 1.03))
     seconds = [cost for cost, *_ in points]
-    axes.set_xlim(10 ** np.floor(np.log10(min(seconds) / 1.5)), 10 ** np.ceil(np.log10(max(seconds) * 4)))
+    axes.set_xlim(min(seconds) / 4, max(seconds) * 4)  # room for labels
     plain_powers(axes)
+    axes.figure.draw_without_rendering()  # now the axes have their final size
     places = axes.transData.transform([(cost, value) for cost, value, *_ in points]) * 72 / axes.figure.dpi
     labels = [(*place, method.name) for place, (*_, method) in zip(places, points, strict=True)]
     for (cost, value, _, method), place in zip(points, _label_places(labels), strict=True):
