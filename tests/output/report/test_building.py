@@ -96,6 +96,11 @@ def test_figures_are_written_as_files_too(many_page):
     assert min(files.values()) > 2_000
 
 
+def test_a_file_of_a_figure_names_every_method(many_page):
+    for path in many_page[1].glob("*.svg"):
+        assert all(f">{name}</text>" in path.read_text() for name in ("random", "intensity", "ae")), path.name
+
+
 def test_over_folds_the_page_has_every_curve_and_says_what_its_lines_are(folded_page):
     text, figures = folded_page
     assert {"figure-dice-threshold", "figure-precision-recall", "figure-roc"} <= set(Outline(text).ids)
