@@ -25,29 +25,22 @@ def test_the_domain_is_brain_or_anomaly(patients, build):
     label = patients.lesion()
     label[0, 0, 0] = 1  # outside the brain
     patients.add("P0", 0, label=label)
-    scores, anomaly = build()["P0"].domain(np.zeros((24, 28, 14), np.float32))
-    assert len(scores) == patients.brain().sum() + 1
-    assert anomaly.sum() == 33
+    reference = build()["P0"]
+    assert (reference.brain | reference.anomaly).sum() == patients.brain().sum() + 1
+    assert reference.anomaly.sum() == 33
 
 
 def test_scores_meet_their_own_voxels(patients, build):
     patients.add("P0", 0)
     label = canonical(patients.lesion() > 0)
-    scores, anomaly = build()["P0"].domain(label.astype(np.float32))
-    assert (scores == anomaly).all()
-
-
-def test_the_domain_can_be_held_to_some_slices(patients, build):
-    patients.add("P0", 0)
-    scores, anomaly = build()["P0"].domain(np.zeros((24, 28, 14), np.float32), slices=[6])
-    assert len(scores) == patients.brain()[:, :, 6].sum()
-    assert anomaly.sum() == 16
+    reference = build()["P0"]
+    assert (reference.crop(label.astype(np.float32)) == reference.anomaly).all()
 
 
 def test_a_score_map_of_another_shape_is_refused_with_both(patients, build):
     patients.add("P0", 0)
     with pytest.raises(DataError, match=r"P0: score map has shape \(28, 24, 14\), the scan has \(24, 28, 14\)"):
-        build()["P0"].domain(np.zeros((28, 24, 14), np.float32))
+        build()["P0"].crop(np.zeros((28, 24, 14), np.float32))
 
 
 def test_a_patient_without_a_label_has_no_reference(patients, build):

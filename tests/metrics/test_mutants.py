@@ -21,7 +21,8 @@ def voxels_of(scores, anomaly, brain):
     shape = (scores.size, 1, 1)
     box, grid = ((0, 0, 0), shape), tuple(map(tuple, np.eye(4)))
     reference = Reference("sub-1", shape, grid, (1.0, 1.0, 1.0), box, brain.reshape(shape), anomaly.reshape(shape))
-    return reference.domain(scores.reshape(shape))
+    counted = reference.brain | reference.anomaly
+    return reference.crop(scores.reshape(shape))[counted], reference.anomaly[counted]
 
 
 def core_ap(scores, anomaly):

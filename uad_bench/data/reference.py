@@ -45,21 +45,6 @@ class Reference:
     brain: Mask
     anomaly: Mask
 
-    def domain(self, score_map: Scores, *, slices: Sequence[int] | None = None) -> tuple[Scores, Mask]:
-        """Scores and labels of the evaluated voxels: brain or anomaly, in these slices (by default all).
-
-        Args:
-            score_map: (X, Y, Z) float32.
-            slices: z indices evaluated by the protocol.
-
-        Returns:
-            two arrays of equal length, scores float32 and anomaly bool.
-        """
-        counted = self.brain | self.anomaly
-        if slices is not None:
-            counted &= np.isin(np.arange(self.box[0][2], self.box[1][2]), np.asarray(slices, int))
-        return self.crop(score_map)[counted], self.anomaly[counted]
-
     def crop(self, score_map: Scores) -> Scores:
         """The part of a score map (X, Y, Z) inside the box.
 

@@ -51,7 +51,8 @@ class Bids:
             if match := NAME.fullmatch(stem(path)):
                 entities = dict(part.split("-", 1) for part in match["entities"].split("_"))
                 if (role := _role(match["suffix"], entities)) and self._wanted(role, entities):
-                    _put(found[_scan_id(entities)], role, path)
+                    session = f"_ses-{entities['ses']}" if "ses" in entities else ""
+                    _put(found[f"sub-{entities['sub']}{session}"], role, path)
         table = read_attributes(self.root, "participants.tsv")
         subjects = [self._subject(id_, found[id_], table) for id_ in sorted(found) if _images(found[id_])]
         if not subjects:
@@ -81,11 +82,6 @@ def _role(suffix: str, entities: Mapping[str, str]) -> str | None:
         return "=brain" if "brain" in {entities.get("desc"), entities.get("label")} else "=label"
     modality = SUFFIXES.get(suffix)
     return "t1ce" if modality == "t1" and "ce" in entities else modality
-
-
-def _scan_id(entities: Mapping[str, str]) -> str:
-    session = f"_ses-{entities['ses']}" if "ses" in entities else ""
-    return f"sub-{entities['sub']}{session}"
 
 
 def _put(files: dict[str, Path], role: str, path: Path) -> None:

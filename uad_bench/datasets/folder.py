@@ -24,6 +24,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from uad_bench.config import read_toml, validate
+from uad_bench.data.cache import cache_root
 from uad_bench.data.subject import ImageFile, Subject
 from uad_bench.datasets.dataset import NIFTI, image_files, no_patients, read_attributes
 from uad_bench.datasets.pictures import PICTURES
@@ -85,16 +86,12 @@ class Layout:
         return {role: compile_pattern(text) for role, text in self.texts.items()}
 
 
-def check_layout(layout: Layout, where: str) -> None:
-    """Refuse a description of slices that is incomplete, or keys for slices without slice patterns.
-
-    Raises:
-        ConfigError: keys and patterns are inconsistent.
-        DataError: the spacing of the slices is missing.
-    """
+def _checked(options: Mapping[str, Any], where: str) -> Layout:
+    """The layout, unless a description of slices is incomplete, or has no slice patterns."""
+    layout = validate(Layout, options, where)
     if not layout.sliced:
         _check_volumes(layout, where)
-        return
+        return layout
     whole = [text for text in layout.texts.values() if SLICE not in text]
     if whole:
         raise ConfigError(f"{where}: pattern {whole[0]!r} has no {SLICE}, but others do; use it in all or none")
@@ -105,6 +102,7 @@ def check_layout(layout: Layout, where: str) -> None:
             f"{where}: the spacing of the slices is unknown; add spacing = [x, y, z], the distance in mm between "
             "columns, rows and slices"
         )
+    return layout
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:
@@ -183,7 +181,14 @@ class Folder:
         series = {
             id_: {role: s for role in layout.texts if (s := found[id_].series.get(role))} for id_ in sorted(found)
         }
-        return stack_patients(series, _stacking(layout), report=self.report)
+        assert layout.spacing is not None
+        stacking = Stacking(
+            cache=cache_root() / "stacked",
+            spacing=layout.spacing,
+            orientation=layout.orientation,
+            channels=layout.channels,
+        )
+        return stack_patients(series, stacking, report=self.report)
 
     def _layout(self) -> Layout:
         if self.options:
@@ -221,12 +226,6 @@ class _Files:
         self.words.update({word: value for word, value in words.items() if word not in {"id", "slice"}})
 
 
-def _checked(options: Mapping[str, Any], where: str) -> Layout:
-    layout = validate(Layout, options, where)
-    check_layout(layout, where)
-    return layout
-
-
 def _find(root: Path, layout: Layout) -> dict[str, _Files]:
     patterns = layout.patterns()
     found: dict[str, _Files] = defaultdict(_Files)
@@ -236,18 +235,6 @@ def _find(root: Path, layout: Layout) -> dict[str, _Files]:
             if match := pattern.fullmatch(place):
                 found[match["id"]].add(role, path, match.groupdict())
     return found
-
-
-def _stacking(layout: Layout) -> Stacking:
-    from uad_bench.data.cache import cache_root
-
-    assert layout.spacing is not None
-    return Stacking(
-        cache=cache_root() / "stacked",
-        spacing=layout.spacing,
-        orientation=layout.orientation,
-        channels=layout.channels,
-    )
 
 
 def _subject(

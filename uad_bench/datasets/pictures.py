@@ -92,7 +92,8 @@ def _pixels(path: Path, picture: "Image") -> Array:
 
     if (frames := getattr(picture, "n_frames", 1)) > 1:
         raise DataError(f"{path}: contains {frames} images; save each slice in a separate file")
-    if _loses_bits(picture):
+    deep = any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
+    if deep and not picture.mode.startswith(("I", "F")):  # 16-bit colour, and 16-bit grey with alpha
         raise DataError(f"{path}: colour with 16 bits per channel would be reduced to 8 bits; save it as 16-bit grey")
     upright = ImageOps.exif_transpose(picture)
     if picture.format == "PNG" and upright.mode == "I":
@@ -100,12 +101,6 @@ def _pixels(path: Path, picture: "Image") -> Array:
     if upright.mode in GREY or upright.mode.startswith("I;16"):
         return np.asarray(upright)
     return np.asarray(upright.convert(_plain_mode(upright)))
-
-
-def _loses_bits(picture: "Image") -> bool:
-    """Whether Pillow reduces the image to 8 bits per channel: 16-bit colour, and 16-bit grey with alpha."""
-    deep = any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
-    return deep and not picture.mode.startswith(("I", "F"))
 
 
 def _plain_mode(picture: "Image") -> str:

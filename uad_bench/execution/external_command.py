@@ -114,11 +114,12 @@ def describe_command(job: Job) -> Described:
     for modality in (*chosen["fit"], *chosen["score"]):
         if modality not in task.modalities:
             raise unknown(f"modality of task {task.name}", modality, task.modalities)
+    files = [path for path in map(Path, job.entry.command) if path.is_file()]
     return Described(
         fit=chosen["fit"],
         score=chosen["score"],
         native=True,
-        params={"command": hide_paths(job.entry.target), "files": _files(job.entry.command)},
+        params={"command": hide_paths(job.entry.target), "files": {path.name: digest_file(path) for path in files}},
         deterministic=False,
     )
 
@@ -128,10 +129,6 @@ def _split(text: str) -> tuple[str, ...]:
         return tuple(shlex.split(text))
     except ValueError as error:
         raise ConfigError(f"--command {text!r}: {error}") from error
-
-
-def _files(words: Sequence[str]) -> dict[str, str]:
-    return {Path(word).name: digest_file(Path(word)) for word in words if Path(word).is_file()}
 
 
 def _hand_out(folder: Path, job: Job, needs: Described, left: Sequence[str], note: Note) -> None:

@@ -108,15 +108,11 @@ def find_source(module: str) -> Source | None:
 def fitting_class(source: Source) -> str | None:
     """The single class that has every member of the contract; None if that can only be found by running the file."""
     classes = source.classes.values()
-    if any(not _bases(cls) <= EMPTY_BASES for cls in classes):
+    bases = {ast.unparse(base).partition("[")[0].rpartition(".")[2] for cls in classes for base in cls.bases}
+    if not bases <= EMPTY_BASES:  # names without module and type arguments
         return None
     fitting = [cls.name for cls in classes if set(_bound(cls.body)).issuperset(CONTRACT)]
     return fitting[0] if len(fitting) == 1 else None
-
-
-def _bases(cls: ast.ClassDef) -> set[str]:
-    """Unqualified names of the direct base classes, without type arguments."""
-    return {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in cls.bases}
 
 
 def _bound(body: list[ast.stmt]) -> Iterator[str]:

@@ -235,16 +235,13 @@ def _healthy(patients: Sequence[Patient], policy: str, threshold: float) -> dict
     rate = false_alarms(patients, threshold)
     each = np.array([false_alarms([patient], threshold) for patient in patients])
     known = np.sort(each[~np.isnan(each)])
-    ends = {percent: _quantile(known, percent / 100) for percent in (10, 90)}
+    places = np.arange(known.size)
+    ends = {p: float(np.interp(p / 100 * (known.size - 1), places, known)) if known.size else NAN for p in (10, 90)}
     return {
         f"fpr_healthy@{policy}/pooled": Recomputed(rate, len(patients)),
         f"fpr_healthy_ratio@{policy}/pooled": Recomputed(rate / NOMINAL[policy], len(patients)),
         **{f"fpr_healthy@{policy}/p{percent}": Recomputed(value, known.size) for percent, value in ends.items()},
     }
-
-
-def _quantile(ordered: Values, share: float) -> float:
-    return float(np.interp(share * (ordered.size - 1), np.arange(ordered.size), ordered)) if ordered.size else NAN
 
 
 def _slices(patients: Sequence[Patient]) -> Iterator[tuple[str, float]]:
