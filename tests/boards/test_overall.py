@@ -4,24 +4,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.made_results import made_metric, made_result
+from tests.made_results import jackknife_spread, made_metric, made_result
 from uad_bench.boards.board import make_boards
 from uad_bench.boards.overall import _as_gain, compare_over_tasks, patient_groups
 from uad_bench.boards.overall_result import OverallPair
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.stouffer import nemenyi_difference, signed_z, stouffer_p
+from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.output.overall_table import overall_sheets, summary
 from uad_bench.output.publishing import compare_tasks
 from uad_bench.output.report.building import overall_page
 
 
-def board(task, auprc, *, patients=("P0", "P1", "P2", "P3", "P4", "P5")):
+def board(task, auprc, *, patients=("P0", "P1", "P2", "P3", "P4", "P5"), dataset="phantom"):
     """A board of methods with these AUPRC, at a prevalence of 0.02."""
     results = []
     for name, value in auprc.items():
         gain = made_metric("auprc_gain", (value - 0.02) / 0.98)
         metrics = [made_metric("auprc", value), made_metric("prevalence", 0.02), gain]
-        changes = {"task": {"name": task}, "subjects": {"test": [*patients]}, "metrics": metrics}
+        changes = {"task": {"name": task, "dataset": dataset}, "subjects": {"test": [*patients]}, "metrics": metrics}
         results.append(made_result(name, auprc=value, **changes))
     return make_boards(results, baselines=())[0]
 
@@ -120,6 +121,39 @@ def test_deviations_in_the_unit_of_the_gain_are_larger_the_rarer_healthy_voxels_
 def test_one_task_is_refused_in_a_sentence():
     with pytest.raises(ConfigError, match="at least two tasks"):
         compare_over_tasks({"t1": boards()["t1"]})
+
+
+def test_a_pair_begins_with_the_better_method_and_has_the_central_draws_of_its_mean_difference():
+    made = boards()
+    pair = compare_over_tasks(made).pair("a", "b")
+    drawn = {}
+    for task, each in made.items():
+        draws = dict(zip((row.label for row in each.ranking.rows), each.ranking.draws, strict=True))
+        drawn[task] = (draws["b"] - draws["a"]) / 0.98
+    low, high = np.quantile(((drawn["t1"] + drawn["t2"]) / 2 + drawn["other"]) / 2, [0.025, 0.975])
+    assert (pair.first, pair.difference) == ("b", pytest.approx(0.005 / 0.98))
+    assert (pair.low, pair.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_a_difference_on_one_task_has_the_interval_over_its_patients():
+    effect = compare_over_tasks(boards()).pair("a", "c").effects[-1]
+    one, other = (jackknife_spread(0.01, n=9, seed=[*name.encode()]) for name in "ac")
+    interval = t_interval(0.4 / 0.98, (one - other) / 0.98, n_patients=9)
+    assert (effect.low, effect.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+
+
+def test_the_smallest_p_of_three_pairs_is_three_times_that_of_the_pair_alone_and_tasks_of_a_group_count_once():
+    values = {"a": 0.60, "b": 0.59, "c": 0.58}
+    few = {name: values[name] for name in "ac"}
+    three, alone = (compare_over_tasks({t: board(t, kept) for t in ("t1", "t2")}) for kept in (values, few))
+    assert three.pair("a", "c").p == pytest.approx(3 * alone.pair("a", "c").p)
+    assert three.nemenyi == nemenyi_difference(3, 1)
+
+
+def test_equal_ids_in_two_datasets_are_different_patients():
+    auprc = {"a": 0.6, "b": 0.5}
+    overall = compare_over_tasks({"t1": board("t1", auprc), "t2": board("t2", auprc, dataset="other")})
+    assert (overall.groups, overall.patients) == ((("t1",), ("t2",)), (6, 6))
 
 
 def test_two_methods_on_two_tasks_are_enough_and_one_is_refused():
