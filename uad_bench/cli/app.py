@@ -11,7 +11,6 @@ import typer
 
 from uad_bench.cli import authoring, boards, data, running, runs, scores, showing, suites
 from uad_bench.cli.failures import Stop, explain, prepare_streams, stdout_fails
-from uad_bench.version import VERSION
 
 app = typer.Typer(
     name="uad-bench",
@@ -44,6 +43,8 @@ app.add_typer(suites.suite, name="suite")
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from uad_bench.version import VERSION  # slow to find, so only where it is needed
+
         typer.echo(f"uad-bench {VERSION}")
         raise typer.Exit
 
