@@ -97,7 +97,7 @@ def test_runs_are_listed_with_their_size_and_what_tells_them_apart(runs):
     rows = {row["run"]: row for row in json.loads(typed("runs", "ls", "--json", "--runs", runs).stdout)["runs"]}
     assert rows["made/ae/seed0-76543210"]["settings"] == "power=2.0"
     assert rows["made/vae/seed0-0123abcd"]["settings"] == ""
-    assert rows["made/ae/seed0-0123abcd"]["bytes"] == size_of(Run(runs / "made/ae/seed0-0123abcd"))
+    assert rows["made/ae/seed0-0123abcd"]["bytes"] == size_of(runs / "made/ae/seed0-0123abcd")
 
 
 def test_names_are_completed(runs):
