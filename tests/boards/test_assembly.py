@@ -5,14 +5,16 @@ import pytest
 
 from tests.made_results import BASELINES, made_board, made_failure, made_record, made_result, write_run
 from uad_bench.boards.board import _looks, assemble_boards
-from uad_bench.boards.comparable import comparable_groups
+from uad_bench.boards.comparable import comparable_groups, list_runs
 from uad_bench.boards.result import Result
 from uad_bench.boards.run_folder import read_result
 from uad_bench.errors import ConfigError
+from uad_bench.files import write_json
 from uad_bench.output.caption import caption
 from uad_bench.output.publishing import build_board, find_sheets, left_out
 from uad_bench.output.render import board_sheets
 from uad_bench.output.report.report_data import gather_report_data
+from uad_bench.runs.checkpoints import Manifest, StoredMap
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import NO_NUMBERS
 
@@ -46,11 +48,13 @@ def test_runs_of_every_kind_count_as_looks_at_the_same_patients():
     assert [board.looks for board in boards(*all_of(**FOLDS))] == [5, 5]
 
 
-@pytest.mark.parametrize("odd", [made_result("vae", **FOLDS), Result(made_failure("vae", **FOLDS))])
+@pytest.mark.parametrize(
+    "odd", [made_result(*args, **FOLDS) for args in (["vae"], ["random"])] + [Result(made_failure("vae", **FOLDS))]
+)
 def test_a_run_without_baselines_beside_it_is_named_and_the_others_keep_their_table(odd):
     (made,) = boards(odd)
     assert [row.label for row in made.ordered] == ["ae", "intensity", "random"]
-    assert "made/vae/seed0-0123abcd (split 3 folds (99999999))" in " ".join(caption(made))
+    assert f"made/{odd.method}/seed0-0123abcd (split 3 folds (99999999))" in " ".join(caption(made))
 
 
 def test_without_baselines_anywhere_the_error_names_them():
@@ -89,6 +93,24 @@ def test_a_report_shows_one_kind_and_names_the_others(mixed):
     assert "made/random/seed0-99999999" in " ".join(caption(report_data.board))
 
 
+def test_groups_are_in_the_order_of_their_finished_runs_and_then_of_their_newest():
+    def methods(*results):
+        return [[result.method for result in group.results] for group in comparable_groups(results)]
+
+    failed = [Result(made_failure(name, **FOLDS)) for name in ("vae", "dae")]
+    assert methods(*failed, made_result("ae")) == [["ae"], ["vae", "dae"]]
+    days = {"vae": "2026-01-05", "dae": "2026-01-06"}
+    folds = [made_result(name, created=day, **FOLDS) for name, day in days.items()]
+    others = [made_result(name, created=day) for name, day in (("ae", "2026-01-01"), ("ddpm", "2026-01-09"))]
+    assert methods(*folds, *others) == [["ae", "ddpm"], ["vae", "dae"]]
+
+
+def test_two_runs_are_listed_and_further_ones_are_counted():
+    records = [made_record(name) for name in ("ae", "vae", "dae")]
+    assert list_runs(records[:2]) == "made/ae/seed0-0123abcd, made/vae/seed0-0123abcd"
+    assert list_runs(records) == "made/ae/seed0-0123abcd, made/vae/seed0-0123abcd and 1 more"
+
+
 def test_looks_are_finished_runs_of_any_group_on_some_of_the_same_patients():
     others = {"subjects": {"train": [], "val": [], "test": ["X0", "P00"]}}
     strangers = {"subjects": {"train": [], "val": [], "test": ["X0", "X1"]}}
@@ -101,10 +123,25 @@ def test_looks_are_finished_runs_of_any_group_on_some_of_the_same_patients():
 def test_a_run_without_maps_is_never_verified_and_is_lent_only_the_numbers_that_its_record_lacks(tmp_path, monkeypatch):
     again, new = (MetricRow(name="dice", policy=policy, value=0.1, n_subjects=20) for policy in ("hFPR5", "other"))
     later = NO_NUMBERS.model_copy(update={"metrics": (again, new)}), {again.key: np.zeros(2), new.key: np.ones(2)}
-    rescored = {"none": later}
+    filtered = again.model_copy(update={"chain": "common"})
+    rescored = {
+        "none": later,
+        "common": (NO_NUMBERS.model_copy(update={"metrics": (filtered,)}), {again.key: np.ones(2)}),
+    }
     monkeypatch.setattr("uad_bench.boards.run_folder.read_rescored", lambda _, __, chain: rescored.get(chain))
     result = read_result(write_run(tmp_path, made_record()), verify=True)
     assert not result.verified
-    assert result.rescored == (new,)
+    assert result.rescored == (new, filtered)
+    assert result.replicates[f"{again.key}/common"].tolist() == [1, 1]
     assert result.replicates[new.key].tolist() == [1, 1]
     assert np.any(result.replicates[again.key])
+
+
+def test_maps_are_present_only_if_all_of_them_are(tmp_path):
+    run = write_run(tmp_path, made_record())
+    write_json(run.manifest, Manifest(maps=dict.fromkeys(("P0", "P1"), StoredMap(sha256="0" * 64))).to_json())
+    found = []
+    for name in ("P0", "P1"):
+        run.map(name).touch()
+        found.append(read_result(run).present)
+    assert found == [False, True]

@@ -60,10 +60,20 @@ def test_a_failed_seed_leaves_the_row_unranked():
     assert row(made, "ae") not in made.ranking.rows
 
 
+def external(method):
+    result = made_result(method)
+    facts = result.record.method.model_copy(update={"origin": "external maps", "profile": "external"})
+    return replace(result, record=result.record.model_copy(update={"method": facts}), experiment=None)
+
+
+def test_maps_of_others_under_the_name_of_an_upper_bound_are_none_and_ranked():
+    made = make_boards(made_board(external("oracle-net")), baselines=BASELINES, bounds=("oracle-net",))[0]
+    assert made.bounds == ()
+    assert row(made, "oracle-net (external)") in made.ranking.rows
+
+
 def test_maps_of_others_under_the_name_of_a_baseline_are_no_baseline():
-    forged = made_result("intensity")
-    method = forged.record.method.model_copy(update={"origin": "external maps", "profile": "external"})
-    forged = replace(forged, record=forged.record.model_copy(update={"method": method}), experiment=None)
+    forged = external("intensity")
     with pytest.raises(ConfigError, match="trivial baselines intensity"):
         make_boards([made_result("random"), forged], baselines=BASELINES)
     made = make_boards([made_result("random"), made_result("intensity"), forged], baselines=BASELINES)[0]
@@ -75,6 +85,15 @@ def test_a_failed_seed_is_counted_and_its_numbers_are_not():
     made = board(made_result("ae", 0), made_result("ae", 1), Result(made_failure("ae", 2)))
     assert (len(row(made, "ae").sound), row(made, "ae").complete) == (2, False)
     assert row(made, "ae").number(AUPRC).value == pytest.approx(0.6)
+
+
+def test_rows_without_a_rank_follow_by_their_value_and_failed_ones_are_last():
+    seeds = [
+        (made_result(name, auprc=auprc), Result(made_failure(name, 1))) for name, auprc in (("a", 0.3), ("z", 0.9))
+    ]
+    made = board(*seeds[0], *seeds[1], made_result("undefined", auprc=None), Result(made_failure("broken")))
+    assert [r.label for r in made.ordered] == ["intensity", "random", "z", "a", "undefined", "broken"]
+    assert made.looks == 5  # failed runs were not evaluated
 
 
 def test_a_board_of_failures_has_rows_and_no_numbers():
@@ -132,6 +151,11 @@ def test_a_run_on_other_working_slices_is_another_row_and_replaces_none(method, 
     assert row(made, f"{method} ({told})").number(AUPRC).value == 0.5
 
 
+def test_a_run_over_folds_is_another_row():
+    made = board(made_result("ae"), made_result("ae", n_folds=3, created="2026-02-01T00:00:00Z"))
+    assert {r.label for r in made.rows} == {"ae", "ae (folds=3)", "intensity", "random"}
+
+
 def test_a_run_from_other_weights_is_another_row():
     own = made_result("ae")
     weights = WeightsOfRun(run="other/ae/seed0-89abcdef", checkpoint="c" * 64, further=False)
@@ -153,6 +177,7 @@ def test_equal_maps_of_all_seeds_are_marked():
     made = board(*same, *(made_result("vae", seed) for seed in range(2)))
     assert row(made, "ae").deterministic
     assert not row(made, "vae").deterministic
+    assert not row(made, "intensity").deterministic  # one seed shows nothing
 
 
 @pytest.mark.parametrize(
@@ -166,6 +191,7 @@ def test_equal_maps_of_all_seeds_are_marked():
         ({"task": {"modalities": ["flair", "t2", "t1"]}}, "modalities of the gate"),
         ({"metrics_version": 1}, "metrics version"),
         ({"subjects": {"train": [], "val": [], "test": ["P00"]}}, "test patients"),
+        ({"subjects": {"train": [], "val": [], "test": [f"X{i}" for i in range(20)]}}, "test patients"),
     ],
 )
 def test_runs_that_differ_never_share_a_table(changes, aspect):
@@ -182,5 +208,6 @@ def test_maps_after_the_common_chain_have_a_board_of_their_own():
         [both("random", 0.1, 0.1), both("intensity", 0.4, 0.7), both("ae", 0.6, 0.65)], baselines=BASELINES
     )
     assert (raw.chain, common.chain) == ("none", "common")
+    assert (raw.ranking.reason, common.ranking.reason) == (None, "no_replicates")
     assert [r.label for r in raw.ordered] == ["ae", "intensity", "random"]
     assert [r.label for r in common.ordered] == ["intensity", "ae", "random"]

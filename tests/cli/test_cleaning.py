@@ -11,7 +11,7 @@ from uad_bench.cli.app import app
 from uad_bench.cli.options import complete_method, complete_run, complete_task
 from uad_bench.errors import ConfigError
 from uad_bench.runs.folder import Run
-from uad_bench.runs.removal import remove_run, size_of, unfinished_runs
+from uad_bench.runs.removal import remove_maps, remove_run, size_of, unfinished_runs
 
 
 @pytest.fixture
@@ -85,10 +85,26 @@ def test_a_run_in_progress_is_kept(runs):
 def test_nothing_outside_the_runs_folder_is_removed(runs, tmp_path):
     elsewhere = write_run(tmp_path / "other", made_record("ae"))
     (runs / "made/link").symlink_to(elsewhere.path.parent)
-    for outside in (elsewhere, Run(runs / "made/link" / elsewhere.path.name), Run(runs), Run(runs / "made")):
+    for outside in (
+        Run(runs / "seed0-01234567"),
+        elsewhere,
+        Run(runs / "made/link" / elsewhere.path.name),
+        Run(runs),
+        Run(runs / "made"),
+    ):
         with pytest.raises(ConfigError, match="not a run of the folder"):
             remove_run(outside, runs)
     assert elsewhere.record.exists()
+
+
+def test_maps_of_folds_are_removed_with_those_of_their_run_and_links_have_no_size(tmp_path):
+    run = Run(tmp_path / "made/ae/seed0-01234567").create()
+    fold = Run(run.path / "fold0").create()
+    fold.map("P0").write_bytes(bytes(10))
+    fold.map("P1").symlink_to(fold.map("P0"))
+    assert remove_maps(run, tmp_path) == 10
+    assert not run.maps.exists()
+    assert not fold.maps.exists()
 
 
 def test_runs_are_listed_with_their_size_and_what_tells_them_apart(runs):

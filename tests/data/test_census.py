@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from uad_bench.data import census as census_module
-from uad_bench.data.census import SHOWN_PROBLEMS, _sentence, data_digest, survey, take_census
+from uad_bench.data.census import SHOWN_PROBLEMS, _sentence, _stamp, data_digest, survey, take_census
 from uad_bench.data.facts import SubjectFacts
 from uad_bench.data.inspection import Problem, _border, _rounding, bounding_box
 from uad_bench.data.reference import build_references
@@ -230,6 +230,23 @@ def test_the_data_digest_follows_voxels_and_labels(patients, cache_root):
     patients.save(folder / "P0_flair.nii.gz", patients.texture(7))
     digests.add(data_digest(patients.census(cache_root)))
     assert len(digests) == 3
+
+
+def test_the_data_digest_follows_the_affine(make_facts):
+    moved = make_facts(affine=((2.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 1.0, 0), (0, 0, 0, 1.0)))
+    assert data_digest({"P0": moved}) != data_digest({"P0": make_facts()})
+
+
+def test_a_patient_who_is_declared_healthy_later_is_measured_again(patients, cache_root):
+    (patients.add("P0", 0) / "P0_seg.nii.gz").unlink()
+    (subject,) = patients.subjects()
+    census = [take_census([replace(subject, healthy=h)], ("flair",), cache=cache_root) for h in (False, True)]
+    assert [facts["P0"].labelled for facts in census] == [False, True]
+
+
+def test_two_channels_of_a_file_are_two_scans(patients):
+    (path, *_) = patients.add("P0", 0).iterdir()
+    assert _stamp(ImageFile(path, 0)) != _stamp(ImageFile(path, 1))
 
 
 def test_progress_counts_every_patient(cohort, cache_root):

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from uad_bench.data.doctor import _duplicate_pairs
-from uad_bench.data.gate import LISTED, REFUSED, check_checkpoint, check_splits, training_manifest
+from uad_bench.data.gate import (
+    LISTED,
+    REFUSED,
+    REFUSED_SMOOTH,
+    Signature,
+    check_checkpoint,
+    check_splits,
+    near_scans,
+    training_manifest,
+)
 from uad_bench.data.likeness import SHAPE
 from uad_bench.data.split import Split
 from uad_bench.errors import ConfigError, DataError, LeakError
@@ -113,8 +122,38 @@ def test_a_near_duplicate_among_many_patients_is_found(make_facts):
         check_splits([split], census)
 
 
+def packed(cells):
+    return base64.b64encode(zlib.compress(cells.astype(np.int8).tobytes())).decode()
+
+
 def noise(rng):
-    return base64.b64encode(zlib.compress(rng.integers(-99, 99, SHAPE, dtype=np.int8).tobytes())).decode()
+    return packed(rng.integers(-99, 99, SHAPE))
+
+
+def signature(name, picture, patient=None):
+    return Signature(id=name, patient=patient or name, digests=(), thumbnails={"flair": picture})
+
+
+def test_two_smooth_scans_have_a_higher_limit_and_scans_of_one_patient_are_no_pair():
+    wave = np.round(90 * np.sin(np.indices(SHAPE).sum(axis=0) / 4))
+    rough = wave + np.random.default_rng(0).integers(-40, 40, SHAPE) * (np.abs(wave) < 50)
+    smooth, rough = packed(wave), packed(rough)
+    (pair,) = near_scans([signature("a", smooth)], [signature("b", smooth)])
+    assert pair.limit == REFUSED_SMOOTH
+    (pair,) = near_scans([signature("a", smooth)], [signature("b", rough)])
+    assert pair.limit == REFUSED
+    assert near_scans([signature("a", smooth, "Smith")], [signature("b", smooth, "Smith")]) == []
+
+
+def test_weights_trained_on_a_near_duplicate_of_a_validation_patient_are_refused(make_facts):
+    rng = np.random.default_rng(0)
+    pictures = {name: noise(rng) for name in ("v", "t")}
+    census = {
+        n: make_facts(id=n, patient=n, digests={"flair": n}, thumbnails={"flair": p}) for n, p in pictures.items()
+    }
+    seen = {"x": {"digests": [], "thumbnails": {"flair": pictures["v"]}}}
+    with pytest.raises(LeakError, match="trained on x: flair of it and of v are near-duplicates"):
+        check_checkpoint(seen, Split("mine", (), ("v",), ("t",)), census)
 
 
 def test_scans_of_one_named_patient_in_two_roles_are_refused(make_facts):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uad_bench.data.geometry import SliceGeometry, to_native
+from uad_bench.data.geometry import SliceGeometry, on_scan_grid, to_native
 from uad_bench.errors import DataError
 
 SHAPE, BOX = (24, 30, 8), ((4, 3, 2), (20, 27, 6))
@@ -61,6 +61,17 @@ def test_a_score_that_is_not_a_number_stays_visible():
 def test_the_share_of_brain_in_view_is_known():
     assert NATIVE.seen == 1
     assert WORKING.seen == pytest.approx(14 * 18 / (14 * 22))
+
+
+def test_images_on_the_grid_of_the_scan_are_those_of_the_brain_in_view():
+    for geometry, image, count in (
+        (WORKING, np.full((4, 6, 6), 7.0), 14 * 18),
+        (NATIVE, np.full((4, 16, 24), 7.0), 14 * 22),
+    ):
+        shown = on_scan_grid(image, geometry)
+        assert shown.shape == SHAPE
+        assert np.isfinite(shown).sum() == 4 * count
+        assert set(np.unique(shown[np.isfinite(shown)])) == {7}
 
 
 def test_maps_and_slices_must_match():

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from uad_bench.data.likeness import SHAPE, decode, registered_correlation, resemblance, smoothness, thumbnail
+from uad_bench.data.likeness import (
+    SHAPE,
+    _local_contrast,
+    decode,
+    registered_correlation,
+    resemblance,
+    smoothness,
+    thumbnail,
+)
 
 MM = (1.0, 1.0, 1.0)
 
@@ -84,6 +92,11 @@ def test_local_contrast_is_zero_outside_the_brain_and_in_an_even_brain(patients)
     volume = scan(patients, 0)
     assert (cells(volume)[0] == 0).all()
     assert np.abs(cells(np.where(volume > 0, 5.0, 0))).max() <= 1
+
+
+def test_a_cell_of_which_less_than_half_is_brain_has_no_contrast():
+    weight, grey = (np.random.default_rng(seed).random((6, 6, 6)).astype(np.float32) for seed in (0, 1))
+    assert ((_local_contrast(grey, weight) != 0) == (weight > 0.5)).all()
 
 
 def test_a_scan_of_few_slices_has_a_thumbnail(patients):

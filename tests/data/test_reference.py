@@ -72,6 +72,28 @@ def test_a_label_value_that_is_no_anomaly_is_left_out(patients, cache_root):
     assert sum(census["P0"].labelled_area) == 32
 
 
+def test_other_anomaly_values_and_other_modalities_give_another_reference(patients, cache_root):
+    from uad_bench.data.census import take_census
+
+    label = patients.lesion()
+    label[10:12, 10:14, 6:8] = 4
+    folder = patients.add("P0", 0, label=label)
+    wider = patients.texture(1)
+    wider[0, 0, 0] = 500
+    patients.save(folder / "P0_t1.nii.gz", wider)
+    (subject,) = patients.subjects()
+    census = take_census([subject], patients.modalities, cache=cache_root)
+
+    def voxels(values=None, **options):
+        asked = replace(subject, anomaly_values=values)
+        reference = build_references([asked], census, cache=cache_root, **options)["P0"]
+        return reference.anomaly.sum(), reference.brain.sum() - patients.brain().sum()
+
+    assert voxels() == (32, 1)
+    assert voxels((1, 2, 3)) == (16, 1)
+    assert voxels(modalities=("flair",)) == (32, 0)
+
+
 def test_a_changed_label_is_seen(patients, build):
     folder = patients.add("P0", 0)
     assert build()["P0"].anomaly.sum() == 32

@@ -65,5 +65,11 @@ def test_counts_say_what_each_rule_left(facts, make_facts):
     )
 
 
+def test_a_patient_whose_slices_all_lie_near_a_label_has_none(facts):
+    assert count_slices([facts], HealthyRule(margin=5)) == SliceCounts(
+        in_range=10, enough_brain=6, label_free=5, healthy=0, patients=1, patients_without=1
+    )
+
+
 def test_nobody_counts_nothing():
     assert count_slices([], HealthyRule()) == SliceCounts(0, 0, 0, 0, 0, 0)

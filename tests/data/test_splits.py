@@ -66,6 +66,12 @@ def test_other_peoples_weights_are_validated_on_patients_with_a_clean_slice():
     assert set(split.test) == {*FEW} - {*clean}
 
 
+def test_scans_of_few_patients_are_all_tested():
+    scans = [f"P{i}_visit-{k}" for i in range(2) for k in range(3)]
+    split = unseen_split(scans)
+    assert (split.train, split.val, split.test) == ((), (), tuple(scans))
+
+
 def test_patients_without_a_label_only_train():
     split = hash_split(MANY, labelled=FEW)
     assert set(split.val) | set(split.test) <= set(FEW)

@@ -9,7 +9,7 @@ import torch
 
 from uad_bench.data import store as store_module
 from uad_bench.data.preparation import Preprocessing
-from uad_bench.data.store import SliceStore
+from uad_bench.data.store import SliceStore, _key
 from uad_bench.errors import ConfigError, DataError
 from uad_bench.method import SliceKey
 
@@ -145,6 +145,13 @@ def test_changed_voxels_get_an_entry_of_their_own(prepare, cohort):
     after = prepare()
     assert after.entries["P0"] != before.entries["P0"]
     assert after.entries["P1"] == before.entries["P1"]
+
+
+def test_another_brain_mask_gets_an_entry_of_its_own(make_facts):
+    facts = make_facts()
+    fewer = (*facts.brain_area[:-1], facts.brain_area[-1] + 1)
+    keys = {_key(f, CHOICE) for f in (facts, make_facts(brain_area=fewer), make_facts(box=((0, 0, 0), (9, 9, 9))))}
+    assert len(keys) == 3
 
 
 def test_a_changed_label_leaves_the_slices(prepare, cohort):

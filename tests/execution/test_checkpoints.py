@@ -123,6 +123,18 @@ def test_a_snapshot_comes_back_and_a_damaged_one_is_as_if_there_were_none(tmp_pa
     assert snapshots.load("never saved") is None
 
 
+def test_a_rank_that_may_not_write_leaves_no_snapshot_and_a_changed_one_is_not_loaded(tmp_path: Path):
+    DiskSnapshots(tmp_path / "training", writable=False).save("net", STATE)
+    assert not (tmp_path / "training").exists()
+    snapshots = DiskSnapshots(tmp_path / "training")
+    snapshots.save("net", STATE)
+    (file,) = snapshots.folder.iterdir()
+    stored = bytearray(file.read_bytes())
+    stored[-1] ^= 1
+    file.write_bytes(stored)
+    assert snapshots.load("net") is None
+
+
 def test_clearing_snapshots_leaves_no_folder(tmp_path: Path):
     snapshots = DiskSnapshots(tmp_path / "training")
     snapshots.save("net", STATE)

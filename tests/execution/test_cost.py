@@ -37,7 +37,8 @@ def test_scoring_is_timed_without_the_first_subject_of_each_rank():
 
 
 def test_after_an_interruption_the_next_first_subject_is_cold_again():
-    cost = cost_of([START, scored("a", 9), scored("b", 1), START, scored("c", 8), scored("d", 3)])
+    cost = cost_of([START, fit(9), scored("a", 9), scored("b", 1), START, fit(5), scored("c", 8), scored("d", 3)])
+    assert cost.fit_s == 5.0
     assert cost.score_s_per_volume == 2.0
     assert cost.resumed
 

@@ -74,6 +74,13 @@ def test_of_more_scores_the_levels_are_quantiles_from_the_lowest_to_the_highest_
     assert np.bincount(codes).max() <= 7  # a level's own score, and at most 3 between it and either neighbour
 
 
+def test_levels_are_the_nearest_ranks_and_a_score_in_the_middle_of_two_gets_the_lower(monkeypatch):
+    monkeypatch.setattr("uad_bench.runs.bundle.MOST_LEVELS", 4)
+    levels = quantiles(np.arange(12, dtype=np.float32))
+    assert levels.tolist() == [0, 4, 7, 11]
+    assert encode(np.array([2, 2.5, 9], np.float32), levels).tolist() == [0, 1, 2]
+
+
 def test_outliers_do_not_change_what_the_rounded_scores_detect():
     rng = np.random.default_rng(0)
     anomaly = np.arange(200_000) % 20 == 0

@@ -81,6 +81,10 @@ def npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def count_levels(members: Members) -> int:
+    return np.load(io.BytesIO(members["levels.npy"])).size
+
+
 def levels(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Members], object]:
     def apply(members: Members) -> None:
         members["levels.npy"] = npy(change(np.load(io.BytesIO(members["levels.npy"]))))
@@ -125,6 +129,10 @@ FORGERIES: dict[str, tuple[str, Callable[[Members], object]]] = {
         r"has code 65535, but levels.npy has \d+ levels",
         lambda m: m.update({first_map(m): npy(np.full((16, 16, 6), 65535, np.uint16))}),
     ),
+    "the first code without a level": (
+        r"has code (\d+), but levels.npy has \1 levels",
+        lambda m: m.update({first_map(m): npy(np.full((16, 16, 6), count_levels(m), np.uint16))}),
+    ),
     "absent levels": ("levels.npy", lambda m: m.pop("levels.npy")),
     "levels in another order": ("strictly increasing", levels(lambda levels: levels[::-1])),
     "equal levels": ("strictly increasing", levels(lambda levels: 0 * levels)),
@@ -141,11 +149,17 @@ def without_a_patient(members: Members) -> None:
     edit("checkpoint.json", lambda facts: facts["training_set"].popitem())(members)
 
 
+def with_other_weights(members: Members) -> None:
+    members["checkpoint.safetensors"] = b"x"
+    edit("checkpoint.json", lambda facts: facts.update(sha256=hashlib.sha256(b"x").hexdigest()))(members)
+
+
 WEIGHT_FORGERIES: dict[str, tuple[str, Callable[[Members], object]]] = {
     "other weights": (
         "checkpoint.safetensors does not match its digests",
         lambda m: m.update({"checkpoint.safetensors": b"x"}),
     ),
+    "other weights with their digest": ("checkpoint.safetensors does not match its digests", with_other_weights),
     "a training patient that is kept quiet": ("lacks the signature of training patient", without_a_patient),
     "a path in the log": ("path", lambda m: m.update({"events.jsonl": b'{"event": "start", "x": "/home/me"}\n'})),
 }

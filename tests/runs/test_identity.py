@@ -10,7 +10,8 @@ from uad_bench.data.cohort import Cohort
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
 from uad_bench.execution.job import Job
-from uad_bench.runs.identity import changes_since, identify, run_of
+from uad_bench.files import write_json
+from uad_bench.runs.identity import changes_since, identify, run_of, was_finished
 from uad_bench.runs.reopen import open_stored
 from uad_bench.verification.claims import check_claims
 
@@ -98,12 +99,37 @@ def test_a_run_with_one_field_changed_is_a_new_one_that_says_what_changed_and_mi
 
 
 def test_the_nearest_of_several_other_runs_is_compared_with(tiny: TinyBench):
-    identity = {"method": "m", "seed": 0, "task": {"name": "t", "size": 8}, "params": {"a": 1, "b": 2}}
+    identity = {"method": "m", "seed": 0, "task": {"name": "t", "size": 8}, "params": {"a": 1, "b": (2, 3)}}
     for stored in ({**identity, "params": {"a": 9, "b": 9}}, {**identity, "task": {"name": "t", "size": 16}}):
-        from uad_bench.files import write_json
-
         write_json(run_of(tiny.folder, stored).create().experiment, stored)
     assert changes_since(run_of(tiny.folder, identity), identity) == "task.size 16 -> 8"
+
+
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (6, "; and 1 more")])
+def test_five_changes_are_named_and_further_ones_are_counted(tmp_path, count, more):
+    old, new = (
+        {"method": "m", "seed": 0, "task": {"name": "t"}, "params": dict.fromkeys("abcdef"[:count], v)} for v in (1, 2)
+    )
+    write_json(run_of(tmp_path, old).create().experiment, old)
+    named = "; ".join(f"params.{key} 1 -> 2" for key in "abcde")
+    assert changes_since(run_of(tmp_path, new), new) == named + more
+
+
+def test_a_run_was_finished_only_with_the_same_settings(tmp_path):
+    settings = {"method": "m", "seed": 0, "task": {"name": "t", "slices": (0, 9)}, "params": {"a": 1}}
+    run = run_of(tmp_path, settings).create()
+    write_json(run.experiment, {**settings, "data": "d"})
+    assert not was_finished(tmp_path, settings)
+    run.done.touch()
+    assert was_finished(tmp_path, settings)
+    assert not was_finished(tmp_path, {**settings, "params": {"a": 2}})
+    assert not was_finished(tmp_path, {**settings, "seed": 1})
+
+
+def test_every_fold_is_part_of_what_names_a_run(tiny: TinyBench):
+    folds = replace(tiny.cohort, splits=tiny.cohort.splits * 2)
+    identity = identify(tiny.experiment("method"), tiny.write("method"), folds)
+    assert identity["splits"] == [tiny.cohort.splits[0].digest] * 2
 
 
 def test_without_another_run_there_is_nothing_to_say(tiny: TinyBench):
@@ -122,7 +148,8 @@ def test_a_setting_that_has_no_json_form_is_refused(tiny_cohort: Cohort, tiny: T
 def test_a_precision_other_than_the_default_names_another_run(tiny: TinyBench):
     entry, experiment = tiny.write("method"), tiny.experiment("method")
     plain, exact = (
-        tiny.runner.plan(replace(experiment, precision=precision), entry, tiny.cohort).run
+        tiny.runner.plan(replace(experiment, precision=precision), entry, tiny.cohort)
         for precision in ("auto", "float32")
     )
-    assert plain.path != exact.path
+    assert plain.run.path != exact.run.path
+    assert [job.identity.get("precision") for job in (plain, exact)] == [None, "float32"]

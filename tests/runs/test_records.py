@@ -10,9 +10,9 @@ from uad_bench.boards.storage import BOARD, Provenance
 from uad_bench.errors import ConfigError
 from uad_bench.files import read_json
 from uad_bench.resources import resource_path
-from uad_bench.runs.events import Fit, parse_line
+from uad_bench.runs.events import Fit, LabelAccess, Remark, parse_line
 from uad_bench.runs.folder import Run
-from uad_bench.runs.record import RunRecord, record_digest
+from uad_bench.runs.record import RunRecord, event_warnings, record_digest
 
 BOARDS = sorted(path for path in resource_path("leaderboards").iterdir() if any(path.glob("*-seed*.json")))
 
@@ -62,3 +62,9 @@ def test_a_line_that_is_no_event_is_left_out(line: bytes):
 
 def test_an_event_is_written_with_the_keys_that_it_was_given():
     assert Fit(seconds=1.5, slices=2).to_json() == {"event": "fit", "seconds": 1.5, "slices": 2}
+
+
+def test_a_warning_counts_once_for_each_patient():
+    remarks = [Remark(kind="constant_map", subject=subject) for subject in ("P0", "P0", "P1")]
+    counted = event_warnings([*remarks, LabelAccess(path="/seg"), LabelAccess(path="/seg")])
+    assert [(warning.kind, warning.count) for warning in counted] == [("constant_map", 2), ("label_access", 1)]

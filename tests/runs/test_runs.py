@@ -126,6 +126,12 @@ def test_a_record_that_is_none_is_refused(tmp_path: Path):
         run.read_record()
 
 
+def test_a_fold_is_named_with_its_run():
+    run = Run(Path("/runs/task/method/seed0-12345678"))
+    assert run.name == "task/method/seed0-12345678"
+    assert Run(run.path / "fold2").name == f"{run.name}/fold2"
+
+
 def test_folds_are_in_the_order_of_their_numbers(tmp_path):
     for number in range(12):
         (tmp_path / f"fold{number}").mkdir()

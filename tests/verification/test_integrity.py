@@ -52,6 +52,7 @@ def test_a_log_in_order_has_no_finding(names: tuple[str, ...]):
         ((), "does not begin with a start event"),
         (WHOLE[1:], "does not begin with a start event"),
         (WHOLE[:-1], "has no end"),
+        (("start", "fit", "stopped"), "has no end"),
         ((*WHOLE, "end"), "end without a start"),
         (("start", *WHOLE), "previous attempt did not end"),
         (("start", "described", "scored:P1", "fit", "scored:P2", "end"), "fit is out of order"),
@@ -63,6 +64,11 @@ def test_a_log_in_order_has_no_finding(names: tuple[str, ...]):
 )
 def test_each_disorder_is_named(names: tuple[str, ...], words: str):
     assert any(words in str(finding) for finding in check_events(events(*names), RECORD))
+
+
+def test_a_warning_about_the_patients_is_in_no_log():
+    warned = made_record(subjects={"test": ["P1", "P2"]}, warnings=[{"kind": "large", "count": 1, "message": "of P1"}])
+    assert check_events(events(*WHOLE), warned) == []
 
 
 def test_the_log_of_a_real_run_is_in_order(scored: Scored):
