@@ -54,6 +54,12 @@ FILES = {
 HEALTHY = {"ixi", "oasis1", "camcan"}
 
 
+def open_published(name, root):
+    """The subjects of a cohort, read as its description says."""
+    known = published(name)
+    return registry.find("dataset", known.dataset, registry.datasets()).load()(root, **known.options).subjects()
+
+
 def test_every_described_cohort_has_a_layout_here():
     assert {*FILES, "lgg"} == set(published_names())  # slices of lgg: tests/datasets/test_slices.py
 
@@ -63,12 +69,30 @@ def test_a_cohort_is_recognised_and_read_as_it_was_downloaded(root, write, name)
     for file in FILES[name]:
         write(file)
     assert [cohort.name for cohort in recognise(root)] == [name]
-    known = published(name)
-    subjects = registry.find("dataset", known.dataset, registry.datasets()).load()(root, **known.options).subjects()
+    subjects = open_published(name, root)
     assert len(subjects) == 1
     assert subjects[0].images
     assert subjects[0].healthy == (name in HEALTHY)
     assert (subjects[0].label is None) == (name in HEALTHY)
+
+
+def test_the_database_of_ms_patients_is_read_with_the_names_of_its_provider_too(root, write):
+    for part in ("FLAIR", "T1W", "T1WKS", "T2W", "brainmask", "consensus_gt"):
+        write(f"patient01/patient01_{part}.nii.gz")
+    write("patient01/raw/patient01_FLAIR.nii.gz")
+    subject = open_published("mslub", root)[0]
+    assert set(subject.images) == {"flair", "t1", "t1ce", "t2"}
+    assert subject.label is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"), [("oasis1", "_MR1", "_MR2"), ("upenn-gbm", "00001_11", "00001_21")]
+)
+def test_a_second_scan_of_a_patient_is_no_other_patient(root, write, name, first, second):
+    for file in FILES[name]:
+        write(file)
+        write(file.replace(first, second))
+    assert len(open_published(name, root)) == 1
 
 
 def test_a_slice_of_three_channels_is_recognised(root):
