@@ -1,8 +1,8 @@
 """One training on several processes ("ranks") with DistributedDataParallel, equal to the training on one process.
 
-Every rank draws the noise of the whole batch and computes the loss of the whole batch, so a loss may normalise over its
-batch in any way. A call of the network is divided: a rank computes its part of the slices, and outputs are gathered.
-Batch normalisation is synchronised, and dropout draws a mask for the whole batch.
+Every rank draws the noise and computes the loss of the whole batch, so a loss may normalise over its batch in any way.
+A call of the network is divided: a rank computes its part of the slices, and outputs are gathered; batch normalisation
+is synchronised, and dropout draws a mask for the whole batch.
 """
 
 from __future__ import annotations
@@ -29,15 +29,10 @@ DROPOUTS = frozenset({F.dropout, F.dropout1d, F.dropout2d, F.dropout3d})
 
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """This process's rank and the number of ranks in its group."""
+    """This process's rank and the number of ranks in its group; rank 0 writes shared files."""
 
     rank: int = 0
     size: int = 1
-
-    @property
-    def leads(self) -> bool:
-        """Whether this is rank 0, which writes shared files."""
-        return self.rank == 0
 
     def part(self, n: int) -> slice:
         """This rank's part of n items; sizes of parts differ by at most one."""
@@ -45,8 +40,7 @@ class WorkerGroup:
 
     def wait(self) -> None:
         """Block until all ranks have reached this call."""
-        if self.size > 1:
-            dist.barrier()
+        self.total(0.0)
 
     def total(self, value: float) -> float:
         """Sum the values of all ranks."""
@@ -76,22 +70,13 @@ def distributed(network: nn.Module, loss: Step, *, batch_size: int) -> Iterator[
         return
     if batch_size < group.size:
         raise ConfigError(f"a batch of {batch_size} cannot be divided between {group.size} ranks; lower --gpus")
+    module: Any = nn.Sequential(network)  # has the network's parameters, and is called for the loss
+    module.forward = loss
     network.forward = partial(_divide, network.forward, group)
     try:
-        yield DistributedDataParallel(_Loss(network, loss), find_unused_parameters=True)  # e.g. of times not given
+        yield DistributedDataParallel(module, find_unused_parameters=True)  # e.g. of times not given
     finally:
         del network.forward
-
-
-class _Loss(nn.Module):
-    """A loss as a module with the network's parameters, since DistributedDataParallel wraps modules."""
-
-    def __init__(self, network: nn.Module, loss: Step) -> None:
-        super().__init__()
-        self.network, self.loss = network, loss
-
-    def forward(self, *inputs: Any) -> Tensor:
-        return self.loss(*inputs)
 
 
 def _divide(forward: Callable[..., Any], group: WorkerGroup, *args: Any, **kwargs: Any) -> Any:
@@ -102,41 +87,40 @@ def _divide(forward: Callable[..., Any], group: WorkerGroup, *args: Any, **kwarg
     n = len(next(value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)))
     if n < group.size:
         return forward(*args, **kwargs)
-    part = group.part(n)
-
-    def divided(value: Any) -> Any:
-        return value[part] if isinstance(value, Tensor) and value.ndim and len(value) == n else value
-
-    args, kwargs = tree_map(divided, (args, kwargs))
-    with _WholeBatch(n, part):
+    batch = _DividedBatch(n, group.part(n))
+    args, kwargs = tree_map(batch.take, (args, kwargs))
+    with batch:
         outputs = forward(*args, **kwargs)
-    return tree_map(partial(_gather, n=n, part=part), outputs)
+    return tree_map(batch.gather, outputs)
 
 
-def _gather(output: Tensor, *, n: int, part: slice) -> Tensor:
-    """(n_r, ...) -> (n, ...)."""
-    whole: Tensor = _Total.apply(_pad(output, n=n, part=part))  # type: ignore[no-untyped-call]
-    return whole
+class _DividedBatch(TorchFunctionMode):
+    """A batch of n slices, of which this rank computes a part.
 
-
-def _pad(output: Tensor, *, n: int, part: slice) -> Tensor:
-    """(n_r, ...) -> (n, ...) with zeros for the slices of other ranks, in the same memory format."""
-    return F.pad(output, (0, 0) * (output.ndim - 1) + (part.start, n - part.stop))
-
-
-class _WholeBatch(TorchFunctionMode):
-    """Batch normalisation receives all n slices, and dropout takes this rank's rows of a mask for all of them."""
+    As a context, it gives batch normalisation all slices, and dropout this rank's rows of a mask for all slices.
+    """
 
     def __init__(self, n: int, part: slice) -> None:
         super().__init__()
         self.n, self.part = n, part
 
+    def take(self, value: Any) -> Any:
+        return value[self.part] if isinstance(value, Tensor) and value.ndim and len(value) == self.n else value
+
+    def pad(self, part: Tensor) -> Tensor:
+        """(n_r, ...) -> (n, ...) with zeros for the slices of other ranks, in the same memory format."""
+        return F.pad(part, (0, 0) * (part.ndim - 1) + (self.part.start, self.n - self.part.stop))
+
+    def gather(self, part: Tensor) -> Tensor:
+        """(n_r, ...) -> (n, ...)."""
+        return _Total.apply(self.pad(part))  # type: ignore[no-any-return, no-untyped-call]
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if kwargs.get("training") and func is F.batch_norm:
-            return func(_gather(args[0], n=self.n, part=self.part), *args[1:], **kwargs)[self.part]
+            return func(self.gather(args[0]), *args[1:], **kwargs)[self.part]
         if kwargs.get("training") and func in DROPOUTS:
-            whole = torch.ones_like(_pad(args[0], n=self.n, part=self.part))  # draws follow the memory format
+            whole = torch.ones_like(self.pad(args[0]))  # draws follow the memory format
             return args[0] * func(whole, **kwargs)[self.part]
         return func(*args, **kwargs)
 

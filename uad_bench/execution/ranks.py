@@ -5,8 +5,6 @@ all of them when one fails. The first machine's launcher keeps a store, from whi
 to which it writes its events; the launcher passes them on to the harness.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys
@@ -16,45 +14,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from uad_bench.execution.messages import Failure, parse_message
 from uad_bench.execution.stages import Assignment, Emit
 from uad_bench.runs.events import Advance, Event
 
-if TYPE_CHECKING:
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]
-
 LOOPBACK = "127.0.0.1"
-PATIENCE = timedelta(days=7)
-"""Longest wait of one rank for another, e.g. while it scores a subject."""
-GRACE_S = 1.0
-"""A rank that fails waits so long before it says so: the cause may be another rank that ended without a word."""
-EVENT, FAILURE, ASSIGNMENT = "event", "failure", "assignment"
-LAST = "-"
+PATIENCE = timedelta(days=7)  # longest wait of one rank for another, e.g. while it scores a subject
+GRACE_S = 1.0  # before a rank says why it failed: the cause may be another rank that ended without a word
+EVENT, FAILURE, ASSIGNMENT, LAST = "event", "failure", "assignment", "-"
+connect = partial(TCPStore, timeout=PATIENCE, wait_for_workers=False)
 
 
-RunRank = Callable[[dict[str, Any], Assignment, Emit], Failure | None]
-
-
-def launch(run_rank: RunRank, asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
+def launch(run_rank: Callable[..., Failure | None], asked: dict[str, Any], assignment: Assignment, emit: Emit) -> None:
     """Start this machine's ranks and wait for them; the first machine's launcher also emits the events of all ranks.
 
-    Args:
-        run_rank: what each rank does with `asked`, the assignment and a function that sends events.
-        asked: the request that described the method, from which each rank builds its own.
-        assignment: what the ranks share; those of other machines receive the first machine's.
+    Each rank calls `run_rank(asked, assignment, emit)`, which returns why it failed, if it did.
     """
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
     alone, leads = assignment.nodes == 1, assignment.node == 0
     if alone and sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     host, _, port = (assignment.rendezvous or f"{LOOPBACK}:0").rpartition(":")
-    store = _store(host, 0 if alone else int(port) + 1, leads=leads)
+    store = connect(host, 0 if alone else int(port) + 1, is_master=leads)
     relay = threading.Thread(target=_relay, args=(store, emit), daemon=True)
     if leads:
         store.set(ASSIGNMENT, json.dumps(asdict(assignment)))
@@ -78,8 +69,7 @@ def launch(run_rank: RunRank, asked: dict[str, Any], assignment: Assignment, emi
         message = f"rank {rank} ended early with exit code {ended.exitcode} (negative: by that signal)"
         failure = Failure(kind="MethodError", message=f"{message}; the same command resumes the run", reason="crash")
         with suppress(RuntimeError):  # the first machine is gone
-            _fail(store, failure)
-            failure = parse_message(store.get(FAILURE))
+            failure = _fail(store, failure)
     if leads:
         _send(store, LAST)
         relay.join()  # the last events may still be in the store
@@ -87,10 +77,9 @@ def launch(run_rank: RunRank, asked: dict[str, Any], assignment: Assignment, emi
         emit(failure)
 
 
-def _start_rank(run_rank: RunRank, asked: dict[str, Any], host: str, port: int) -> None:
+def _start_rank(run_rank: Callable[..., Failure | None], asked: dict[str, Any], host: str, port: int) -> None:
     """One rank: what the launcher starts in a process of its own."""
-    store = _store(host, port, leads=False)
-    rank = int(os.environ["RANK"])
+    store, rank = connect(host, port, is_master=False), int(os.environ["RANK"])
 
     def emit(event: Event) -> None:
         if rank == 0 or not isinstance(event, Advance):
@@ -105,14 +94,7 @@ def _start_rank(run_rank: RunRank, asked: dict[str, Any], host: str, port: int) 
 
 @contextmanager
 def joined(assignment: Assignment) -> Iterator[Assignment]:
-    """Join the process group that the launcher has prepared.
-
-    Yields:
-        the assignment with this rank's device.
-    """
-    import torch
-    import torch.distributed as dist
-
+    """Context in the process group that the launcher has prepared; yields the assignment with this rank's device."""
     cuda, local = assignment.device == "cuda", int(os.environ["LOCAL_RANK"])
     if cuda:
         torch.cuda.set_device(local)
@@ -126,24 +108,18 @@ def joined(assignment: Assignment) -> Iterator[Assignment]:
         dist.destroy_process_group()
 
 
-def _store(host: str, port: int, *, leads: bool) -> TCPStore:
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]
-
-    return TCPStore(host, port, is_master=leads, timeout=PATIENCE, wait_for_workers=False)
-
-
 def _send(store: TCPStore, line: str) -> None:
     store.set(f"{EVENT}{store.add(EVENT, 1)}", line)
 
 
-def _fail(store: TCPStore, failure: Failure) -> None:
-    """Record the first failure; those that follow from it are ignored."""
-    store.compare_set(FAILURE, "", json.dumps(failure.to_json()))
+def _fail(store: TCPStore, failure: Failure) -> Event:
+    """Record a failure, unless another came first, of which it may be a consequence; returns the first."""
+    return parse_message(store.compare_set(FAILURE, "", json.dumps(failure.to_json())))
 
 
 def _relay(store: TCPStore, emit: Emit) -> None:
     """Emit the events of all ranks in the order in which they were sent."""
-    own = _store(store.host, store.port, leads=False)  # waiting blocks all other use of a connection
+    own = connect(store.host, store.port, is_master=False)  # waiting blocks all other use of a connection
     for number in count(1):
         line = own.get(f"{EVENT}{number}").decode()
         own.delete_key(f"{EVENT}{number}")

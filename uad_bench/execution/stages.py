@@ -112,9 +112,9 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
     if not learned:
         _fit(method, store, assignment, emit, group)
         group.wait()
-    if learned or not group.leads:
+    if learned or group.rank > 0:
         _load(method, assignment, emit)
-    if group.leads:
+    if group.rank == 0:
         DiskSnapshots(run.snapshots).clear()
         emit(_fitted(method, assignment, ranks=group.size))
     group.wait()  # maps must be logged after `Fitted`; earlier ones belong to an earlier training
@@ -143,7 +143,7 @@ def _fit(method: Method, store: SliceStore, assignment: Assignment, emit: Emit, 
             method.fit(train, budget=Budget(**assignment.budget), compute=selecting)
         state = method.state_dict()
     spent |= {"cpu_seconds": group.total(spent["cpu_seconds"])}
-    if group.leads:
+    if group.rank == 0:
         save_checkpoint(Run(Path(assignment.run)).checkpoint, state, training_set=assignment.training_set)
         emit(Fit(slices=len(keys), ranks=group.size, **spent))
 

@@ -17,7 +17,6 @@ from uad_bench.data.store import raise_file_limit
 from uad_bench.errors import MethodError, UadBenchError
 from uad_bench.execution.access import AccessPolicy, AuditHook
 from uad_bench.execution.messages import Done, Failure
-from uad_bench.execution.ranks import joined, launch
 from uad_bench.execution.stages import Assignment, Emit, describe, lacks_memory, work
 from uad_bench.method import Method
 from uad_bench.plugins.registry import Entry
@@ -59,6 +58,8 @@ def _answer(requests: IO[bytes], emit: Emit) -> None:
         _go_with_harness(requests)
         assignment = Assignment(**json.loads(line))
         if assignment.ranks * assignment.nodes > 1:
+            from uad_bench.execution.ranks import launch
+
             launch(run_rank, asked, assignment, emit)
         else:
             hook.allow(assignment.run)
@@ -68,6 +69,8 @@ def _answer(requests: IO[bytes], emit: Emit) -> None:
 
 def run_rank(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> Failure | None:
     """One rank's part of an assignment, in a process that the launcher started; returns why it failed, if it did."""
+    from uad_bench.execution.ranks import joined
+
     try:
         hook, method, _ = _describe(asked, emit)
         hook.allow(assignment.run)
