@@ -9,13 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.tiny_bench import TinyBench, living, result_files
+from tests.tiny_bench import SameProcess, TinyBench, living, result_files
 from uad_bench.cli.app import _run
 from uad_bench.data.cohort import Cohort
 from uad_bench.errors import MethodError, ResourceError
 from uad_bench.execution.isolation import LOG_LIMIT, WorkerProcess
 from uad_bench.execution.sandbox import isolation_available
 from uad_bench.execution.scoring import DEPENDS
+from uad_bench.plugins.registry import Entry
 from uad_bench.runs.events import ENFORCED
 
 
@@ -38,7 +39,6 @@ for descriptor in range(3, 256):
         pass
 """
 FAULTS = {
-    "raises in fit": Fault("crash", "ValueError: it broke", fit="raise ValueError('it broke')"),
     "leaves in fit as if all were well, and a child behind": Fault(
         "crash",
         "exit code 0",
@@ -46,28 +46,36 @@ FAULTS = {
     ),
     "exits at import": Fault("crash", "exit code 3", top="raise SystemExit(3)"),
     "reads address zero": Fault("signal 11", "SIGSEGV", top="import ctypes; ctypes.string_at(0)"),
+    "writes into the harness's pipe": Fault("crash", "pipe", top=FORGES),
+}
+EXCEPTIONS = {
     "needs a package that is not there": Fault("unavailable: no_such_package", top="import no_such_package"),
     "asks for more memory than there is": Fault("oom", top="bytearray(1 << 60)"),
-    "writes into the harness's pipe": Fault(
-        "crash",
-        "pipe",
-        top=FORGES,
-    ),
 }
+
+
+def check_failure(bench: TinyBench, fault: Fault) -> Entry:
+    """The method, whose run has failed in this way."""
+    entry = bench.write("faulty", top=fault.top, fit=fault.fit)
+    record = bench.run(entry)
+    assert (record["status"], record["reason"], record["metrics"]) == ("failed", fault.reason, [])
+    assert fault.says in record["message"]
+    assert not living(str(bench.folder))
+    return entry
 
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_the_failure_is_named_and_is_the_methods_alone(tiny: TinyBench, what: str):
-    fault = FAULTS[what]
-    record = tiny.run(tiny.write("faulty", top=fault.top, fit=fault.fit))
-    assert (record["status"], record["reason"], record["metrics"]) == ("failed", fault.reason, [])
-    assert fault.says in record["message"]
-    assert not living(str(tiny.folder))
+    check_failure(tiny, FAULTS[what])
 
 
-def test_the_traceback_of_a_failure_is_in_the_runs_events(tiny: TinyBench):
-    entry = tiny.write("faulty", fit="raise ValueError('it broke')")
-    tiny.run(entry)
+@pytest.mark.parametrize("what", EXCEPTIONS)
+def test_an_exception_is_named_by_its_kind(quick: TinyBench, what: str):
+    check_failure(quick, EXCEPTIONS[what])
+
+
+def test_the_traceback_of_an_exception_leaves_the_process_and_is_in_the_runs_events(tiny: TinyBench):
+    entry = check_failure(tiny, Fault("crash", "ValueError: it broke", fit="raise ValueError('it broke')"))
     (event,) = tiny.events(entry, "failed")
     assert "faulty.py" in event["notes"][0]
     assert "ValueError: it broke" in event["notes"][0]
@@ -193,11 +201,11 @@ def test_the_harness_follows_no_link_that_a_method_leaves(tiny: TinyBench, tmp_p
     assert secret.read_text() == "kept"
 
 
-def test_no_label_nor_source_path_is_in_what_a_method_is_told(tiny: TinyBench, monkeypatch: pytest.MonkeyPatch):
+def test_no_label_nor_source_path_is_in_what_a_method_is_told(quick: TinyBench, monkeypatch: pytest.MonkeyPatch):
     told: list[str] = []
-    monkeypatch.setattr(WorkerProcess, "work", lambda _, assignment: told.append(repr(assignment)) or iter(()))
-    tiny.run(tiny.write("told"))
-    roots = {str(subject.images["flair"].path.parent.parent) for subject in tiny.cohort.subjects.values()}
+    monkeypatch.setattr(SameProcess, "work", lambda _, assignment: told.append(repr(assignment)) or iter(()))
+    quick.run(quick.write("told"))
+    roots = {str(subject.images["flair"].path.parent.parent) for subject in quick.cohort.subjects.values()}
     assert told
     assert not any(root in text or "_seg" in text for root in roots for text in told)
 
@@ -255,13 +263,16 @@ def test_a_full_disk_is_believed_only_where_there_is_one(
             tiny.run(entry)
 
 
-def test_a_stranger_module_in_the_working_directory_does_not_shadow_ours(
+def test_a_worker_is_not_misled_by_a_stranger_module_and_leaves_no_zombie_and_no_pipe(
     tiny: TinyBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "uad_bench.py").write_text("raise SystemExit('shadowed')")
     monkeypatch.chdir(tmp_path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with WorkerProcess(tiny.write("plain")) as worker:
         assert worker.describe({}, ("flair", "t2")).fit == ("flair",)
+    assert worker._process.returncode is not None
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_wrong_hyperparameter_is_the_users_error_and_not_the_methods(tiny: TinyBench):
@@ -269,14 +280,6 @@ def test_a_wrong_hyperparameter_is_the_users_error_and_not_the_methods(tiny: Tin
 
     with WorkerProcess(tiny.write("plain")) as worker, pytest.raises(ConfigError, match="did you mean 'scale'"):
         worker.describe({"scal": 1}, ("flair", "t2"))
-
-
-def test_an_ended_worker_is_no_zombie_and_holds_no_pipe(tiny: TinyBench):
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    with WorkerProcess(tiny.write("plain")) as worker:
-        worker.describe({}, ("flair", "t2"))
-    assert worker._process.returncode is not None
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_plugin_file_that_is_gone_is_unavailable(tiny: TinyBench):

@@ -6,13 +6,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 import typer
 
+from tests.conftest import start_no_process
 from tests.tiny_bench import TASK, TRAINED, TinyBench, living, result_files
 from uad_bench.cli.app import app, main
 from uad_bench.execution.processes import GRACE_S
@@ -42,8 +42,9 @@ def warm(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("warm")
     (folder / "tiny.toml").write_text(TASK)
     task = ["--task", str(folder / "tiny.toml"), "--data", str(tiny_data), "--runs", str(folder / "runs")]
-    typer.main.get_command(app).main(["run", "--method", "random", "--no-baselines", *task], standalone_mode=False)
-    import_module("torch")
+    with pytest.MonkeyPatch.context() as patch:
+        start_no_process(patch)
+        typer.main.get_command(app).main(["run", "--method", "random", "--no-baselines", *task], standalone_mode=False)
 
 
 def start(arguments: list[str], said: Path, prepare: Callable[[], object] = lambda: None) -> int:

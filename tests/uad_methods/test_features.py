@@ -152,7 +152,7 @@ def test_an_unfitted_method_is_refused(cls, sick):
 
 @pytest.mark.parametrize("cls", METHODS, ids=lambda cls: cls.__name__)
 def test_what_was_never_seen_scores_higher_than_what_was(cls, healthy, sick):
-    method = tiny(cls).fit(healthy(("flair",)), budget=Budget(40, 8), compute=Compute(seed=0))
+    method = tiny(cls).fit(healthy(("flair",)), budget=Budget(20, 4), compute=Compute(seed=0))
     batch, disk = sick(("flair",))
     scores = method.score(batch)
     assert scores[disk].mean() > scores[batch.brain_mask[:, 0] & ~disk].mean()

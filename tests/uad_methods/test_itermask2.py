@@ -41,12 +41,12 @@ def test_squares_begin_at_their_corner_and_are_cut_at_the_border():
 
 
 def test_training_masks_lie_in_the_brain_around_one_place():
-    y, x = torch.meshgrid(torch.arange(240), torch.arange(240), indexing="ij")
-    brain = ((y - 120) ** 2 + (x - 120) ** 2 < 100**2).expand(48, 1, -1, -1)
+    y, x = torch.meshgrid(torch.arange(120), torch.arange(120), indexing="ij")
+    brain = ((y - 60) ** 2 + (x - 60) ** 2 < 50**2).expand(32, 1, -1, -1)
     mask = random_masks(brain, torch.Generator().manual_seed(0))
     assert not (mask & ~brain).any()
     shares = (mask.flatten(1).sum(1) / brain.flatten(1).sum(1)).tolist()
-    assert 0.01 < min(shares) < 0.1  # one in three is narrow
+    assert 0.005 < min(shares) < 0.1  # one in three is narrow
     assert 0.2 < max(shares) < 0.6
     assert torch.equal(mask, random_masks(brain, torch.Generator().manual_seed(0)))
 
@@ -124,9 +124,9 @@ def test_a_slice_without_brain_needs_no_pass():
 
 
 def test_tau_comes_from_slices_that_were_not_learned_from_and_is_kept(healthy, sick):
-    train = healthy(("flair",))
+    train = healthy(("flair",), size=16)
     method = IterMask2(unet=TINY).fit(train, budget=Budget(4, 4), compute=Compute(seed=3))
-    changed = make_slices(("flair",))
+    changed = make_slices(("flair",), size=16)
     changed.batch.image[-2:] *= 3  # the held-out ones
     other = IterMask2(unet=TINY).fit(changed, budget=Budget(4, 4), compute=Compute(seed=3))
     assert other.tau_ > 2 * method.tau_ > 0

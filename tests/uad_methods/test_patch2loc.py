@@ -102,9 +102,9 @@ def test_the_loss_is_the_likelihood_weighed_by_the_variance(beta):
 
 def test_places_are_learned(healthy):
     """After a few steps the squared error is below the variance of the places."""
-    method = Patch2Loc(width=8, latent=32, patches=512)
+    method = Patch2Loc(width=8, latent=32, patches=256)
     train = healthy(("flair",))
-    method.fit(train, budget=Budget(120, 8), compute=Compute(seed=0))
+    method.fit(train, budget=Budget(100, 8), compute=Compute(seed=0))
     batch = method.ready(train.batch)
     patches, places = method._draw(batch, torch.Generator().manual_seed(1))
     heights = method._heights(batch.keys, torch.device("cpu")).repeat_interleave(len(patches) // len(batch))

@@ -57,10 +57,10 @@ def test_scores_do_not_depend_on_the_units_of_the_task_but_for_their_size(cls, h
 
     def scored(change):
         method = cls(unet=TINY)
-        train = healthy(method.modalities.fit)
+        train = healthy(method.modalities.fit, size=16)
         train = Slices(dataclasses.replace(train.batch, image=change(train.batch.image)), train.modalities)
         method.fit(train, budget=Budget(6, 4), compute=Compute(seed=3, mixed_precision=False))
-        batch = sick()[0]
+        batch = sick(size=16)[0]
         return method.score(dataclasses.replace(batch, image=change(batch.image)))
 
     assert torch.allclose(8 * scored(lambda x: x / 8 + 5), scored(lambda x: x), atol=2e-3)

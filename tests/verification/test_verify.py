@@ -194,10 +194,13 @@ def change_cuts(record: dict) -> None:
         },
         {raise_a_value: "auprc@all/pooled", raise_a_group: "#size=", double_a_metric: "fpr95@all/pooled"},
         {drop_an_interval: "auprc@all/pooled low", give_an_interval: "fpr95@all/pooled", narrow_a_group: "#size="},
-        {change_level: "auprc@all/pooled level", change_cuts: "size_cuts_mm3"},
-        {change_region: "auprc@all/pooled region"},
-        {move_a_threshold: "threshold hFPR5"},
-        {change_rows: "jackknife rows"},
+        {
+            change_level: "auprc@all/pooled level",
+            change_region: "auprc@all/pooled region",
+            change_cuts: "size_cuts_mm3",
+            move_a_threshold: "threshold hFPR5",
+            change_rows: "jackknife rows",
+        },
     ],
     ids=lambda changes: next(iter(changes)).__name__,
 )
@@ -234,19 +237,9 @@ def test_parameters_that_were_asked_for_cannot_be_told_otherwise():
     assert _parameters({"depth": 3, "default": 1}, {"depth": 2}) == {"method params depth": (3, 2)}
 
 
-def test_a_replicate_in_any_row_is_found(run: Run, scored: Scored):
-    keys = run.read_record().jackknife.metrics
-    values = np.load(run.replicates)
-    values[1, keys.index("dice@hFPR5/pooled")] *= 0.99
-    np.save(run.replicates, values)
-    forge(run, lambda _: None)
-    findings = verify_run(run, data=scored.data).findings
-    assert any(f.where == "replicates.npy row 1 dice@hFPR5/pooled" for f in findings)
-
-
-def test_a_single_replicate_of_any_curve_that_is_off_by_more_than_rounding_is_found(run: Run, scored: Scored):
+def test_a_single_replicate_in_any_row_that_is_off_by_more_than_rounding_is_found(run: Run, scored: Scored):
     names = ("auprc@all", "auprc_gain@all", "auroc@all", "dice@oracle", "matched_auroc@all", "slice_auroc_top1pct@all")
-    names += ("lesion_sensitivity@2FP", "froc_score@all")
+    names += ("lesion_sensitivity@2FP", "froc_score@all", "dice@hFPR5")
     keys, values = run.read_record().jackknife.metrics, np.load(run.replicates)
     for row, name in enumerate(names):
         values[row % len(values), keys.index(f"{name}/pooled")] += 1e-8
@@ -266,11 +259,13 @@ def drop_a_column(run: Run) -> None:
     run.metrics.write_text("\n".join(rows) + "\n")
 
 
-@pytest.mark.parametrize(("tamper", "name"), [(drop_a_row_of_the_sweep, "sweep.csv"), (drop_a_column, "metrics.csv")])
-def test_what_is_left_out_of_a_table_is_found(run: Run, scored: Scored, tamper: Callable[[Run], None], name: str):
+@pytest.mark.parametrize("tamper", [drop_a_column, change_a_digit_of_the_table])
+def test_a_table_that_is_forged_or_not_whole_is_found(run: Run, scored: Scored, tamper: Callable[[Run], None]):
     tamper(run)
+    drop_a_row_of_the_sweep(run)
     forge(run, lambda _: None)
-    assert [finding.where for finding in verify_run(run, data=scored.data).findings] == [name]
+    findings = verify_run(run, data=scored.data).findings
+    assert [finding.where.partition(" ")[0] for finding in findings] == ["metrics.csv", "sweep.csv"]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +317,6 @@ def test_a_damaged_reference_in_the_cache_is_not_believed(
     other = scored.run_of(scored.judge("damaged"))
     assert other.read_record().value("auprc") != right
     assert any("auprc@all/pooled" in f.where for f in verify_run(other, data=scored.data).findings)
-    assert verify_run(run, data=scored.data).findings == ()
 
 
 def test_a_warning_taken_out_of_the_record_is_found_by_the_log(run: Run, scored: Scored):
@@ -331,13 +325,6 @@ def test_a_warning_taken_out_of_the_record_is_found_by_the_log(run: Run, scored:
     run.append(End(status="ok"))
     (finding,) = verify_run(run, data=scored.data).findings
     assert str(finding) == "record.json warning label_access: is 0, events.jsonl has 1"
-
-
-def test_a_forged_table_with_fitting_digests_is_found_by_the_maps(run: Run, scored: Scored):
-    change_a_digit_of_the_table(run)
-    forge(run, lambda _: None)
-    findings = verify_run(run, data=scored.data).findings
-    assert [finding.where.partition(" ")[0] for finding in findings] == ["metrics.csv"]
 
 
 def test_a_swapped_patient_of_the_split_is_found_before_any_number(run: Run, scored: Scored):
@@ -361,15 +348,13 @@ def test_a_run_without_its_maps_is_unverifiable(run: Run, scored: Scored, capsys
 def test_values_of_an_older_metrics_version_are_verified_and_its_intervals_are_said_not_to_be(run: Run, scored: Scored):
     def older(record: dict) -> None:
         record.update(metrics_version=1, metrics=[row for row in record["metrics"] if "matched" not in row["name"]])
-        record["metrics"][0].update(low=0.0, high=1.0)
+        record["metrics"][0].update(value=0.9, low=0.0, high=1.0)
 
     forge(run, older)
     result = verify_run(run, data=scored.data)
-    assert (result.findings, result.exit_code) == ((), 0)
+    assert [f.where for f in result.findings] == ["record.json auprc@all/pooled"]
     assert result.numbers > 30
     assert "intervals, replicates and tables, computed under metrics version 1" in result.unchecked[0]
-    forge(run, lambda record: record["metrics"][0].update(value=0.9))
-    assert [f.where for f in verify_run(run, data=scored.data).findings] == ["record.json auprc@all/pooled"]
 
 
 @pytest.mark.parametrize("version", [0, 99])
@@ -386,9 +371,8 @@ def test_other_data_than_the_run_had_are_refused(run: Run, scored: Scored, tmp_p
         verify_run(run, data=write_cohort(tmp_path / "fewer", 5))
 
 
-def test_a_failed_run_has_nothing_to_verify_and_is_no_failure_of_the_folder(run: Run, scored: Scored, capsys):
+def test_a_failed_run_has_nothing_to_verify_and_is_no_failure_of_the_folder(scored: Scored, capsys):
     scored.judge("bad", lambda i: noisy(i)[:5])
     assert _run(["verify", str(scored.runs), "--data", str(scored.data), "--json"], debug=False) == 0
     results = json.loads(capsys.readouterr().out)["results"]
-    assert [result["verified"] for result in results] == [True, True]
-    assert run.path.is_dir()
+    assert [result["verified"] for result in results] == [True]
