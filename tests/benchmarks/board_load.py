@@ -1,6 +1,7 @@
-"""How leaderboards grow: `board_load.py RUN METHODS...` builds boards of that many made methods and prints the seconds.
+"""How leaderboards grow: `board_load.py RUN METHODS...` builds boards of that many made methods.
 
-RUN is the folder of any finished run; each made method is its record under another name with shifted replicates.
+Prints CPU seconds of each step, which other programs do not lengthen as they do wall time. RUN is the folder of any
+finished run; each made method is its record under another name with shifted replicates.
 """
 
 import sys
@@ -46,15 +47,15 @@ def main(run: Path, counts: list[int]) -> None:
         results = made_results(template, count)
         with tempfile.TemporaryDirectory() as folder:
             board = Path(folder) / "made"
-            times = [time.perf_counter()]
+            times = [time.process_time()]
             store_results(results, board)
-            times.append(time.perf_counter())
+            times.append(time.process_time())
             stored = read_stored(board)
-            times.append(time.perf_counter())
+            times.append(time.process_time())
             boards_of(stored)[0].ranking
-            times.append(time.perf_counter())
+            times.append(time.process_time())
             write_tables(board)
-            times.append(time.perf_counter())
+            times.append(time.process_time())
             size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 2**20
         spent = "  ".join(f"{seconds:.2f}" for seconds in np.diff(times))
         print(f"{count}  {spent}  {size:.1f}", flush=True)

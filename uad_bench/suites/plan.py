@@ -17,7 +17,7 @@ from uad_bench.benchmark.request import Request, compose_request, resolve_device
 from uad_bench.benchmark.runner import Runner
 from uad_bench.boards.result import MetricKey, Result
 from uad_bench.boards.storage import read_stored
-from uad_bench.config import change_task
+from uad_bench.config import Experiment, change_task
 from uad_bench.console import Reporter
 from uad_bench.data.cohort import Cohort, gather
 from uad_bench.execution.job import Job
@@ -28,6 +28,7 @@ from uad_bench.plugins import registry
 from uad_bench.plugins.registry import baseline_methods
 from uad_bench.resources import resource_path
 from uad_bench.runs.cost import Cost, cost_of
+from uad_bench.runs.events import Event, Scored
 
 if TYPE_CHECKING:
     from uad_bench.suites.suite import Cell
@@ -63,12 +64,14 @@ class Plan:
     Attributes:
         steps: optimiser steps of all folds.
         step_s: time per step.
-        startup_s: time of training that does not depend on the number of steps.
+        startup_s: time of training and of the first patient that depends neither on steps nor on patients.
+        select_s: time of the measurements by which weights are selected.
         volumes: validation and test patients, of all folds.
         score_s: time per patient.
         peak_rss_mib: resident memory of the method's process.
         peak_cuda_mib: GPU memory; None on a CPU.
-        disk_mb: score maps, checkpoint and training snapshot.
+        disk_mb: score maps and checkpoint.
+        snapshot_mb: two snapshots of training, which are removed at its end.
         needed: patients and seeds; None without a board with this or another trained method.
     """
 
@@ -78,17 +81,19 @@ class Plan:
     steps: int
     step_s: float
     startup_s: float
+    select_s: float
     volumes: int
     score_s: float
     peak_rss_mib: float | None
     peak_cuda_mib: float | None
     disk_mb: float
+    snapshot_mb: float
     needed: Needed | None
 
     @property
     def fit_s(self) -> float:
         """Expected time of training."""
-        return self.startup_s + self.steps * self.step_s
+        return self.startup_s + self.steps * self.step_s + self.select_s
 
     @property
     def total_s(self) -> float:
@@ -111,21 +116,24 @@ def plan_run(request: Request, reporter: Reporter, *, difference: float = 0.05) 
         runner = Runner(root=Path(folder), device=device, ranks=resolve_ranks(request.gpus, device), report=steps)
         task = change_task(experiment.task, {}, {"steps": STEPS})
         job = runner.plan(replace(experiment, task=task, select=None), entry, replace(cohort, task=task))
-        cost, stored = _timed(runner, job)
+        events, stored = _timed(runner, job)
+    cost, folds = cost_of(events), len(cohort.splits)
     scored = [name for split in cohort.splits for name in (*split.val, *split.test)]
     maps = sum(4 * math.prod(cohort.census[name].shape) for name in scored)
     return Plan(
         method=request.method,
         task=experiment.task.name,
         device=device,
-        steps=experiment.task.budget.steps * len(cohort.splits),
+        steps=experiment.task.budget.steps * folds,
         step_s=steps.mean_s,
-        startup_s=max(0.0, (cost.fit_s or 0.0) - STEPS * steps.mean_s) * len(cohort.splits),
+        startup_s=(max(0.0, (cost.fit_s or 0.0) - STEPS * steps.mean_s) + _excess_of_first(events, cost)) * folds,
+        select_s=_selecting(experiment, steps, cohort, cost) * folds,
         volumes=len(scored),
         score_s=cost.score_s_per_volume or 0.0,
         peak_rss_mib=cost.peak_rss_mib,
         peak_cuda_mib=cost.peak_cuda_mib,
-        disk_mb=(maps + 5 * stored) / 1e6,  # a snapshot has the weights, their average and two moments
+        disk_mb=(maps + stored) / 1e6,
+        snapshot_mb=2 * 4 * stored / 1e6 if steps.mean_s else 0.0,  # each has weights, their average and two moments
         needed=_needed(request.method, cohort, difference),
     )
 
@@ -144,6 +152,11 @@ class StepTimes:
         self.shown(progress)
 
     @property
+    def last_share(self) -> float:
+        """Share of the steps that the last training has, which is the one that is measured."""
+        return list(self._reports.values())[-1][-1][0] / STEPS if self._reports else 0.0
+
+    @property
     def mean_s(self) -> float:
         """Mean time per step; 0 without training."""
         spans = [(reports[-1][0] - reports[0][0], reports[-1][1] - reports[0][1]) for reports in self._reports.values()]
@@ -158,13 +171,30 @@ def plan_suite(cells: Iterable[Cell], reporter: Reporter) -> list[tuple[Plan, in
     return [(plan_run(group[0].request, reporter), len(group)) for group in groups.values()]
 
 
-def _timed(runner: Runner, job: Job) -> tuple[Cost, int]:
-    """Train, score a few patients, and return the cost and the bytes of the checkpoint."""
+def _timed(runner: Runner, job: Job) -> tuple[list[Event], int]:
+    """Train, score a few patients, and return the events and the bytes of the checkpoint."""
     patients = (*job.split.test, *job.split.val)[:VOLUMES]
     job = replace(job, split=replace(job.split, val=(), test=patients))
     job.run.create()
     runner.apply(job)
-    return cost_of(job.run.read_events()), job.run.checkpoint.stat().st_size
+    return job.run.read_events(), job.run.checkpoint.stat().st_size
+
+
+def _excess_of_first(events: Iterable[Event], cost: Cost) -> float:
+    """Time that the first patient took longer than the others."""
+    first = next(event.seconds for event in events if isinstance(event, Scored))
+    return max(0.0, first - (cost.score_s_per_volume or 0.0))
+
+
+def _selecting(experiment: Experiment, steps: StepTimes, cohort: Cohort, cost: Cost) -> float:
+    """Time of the measurements by which weights are selected, in one fold; each scores slices with implants."""
+    if experiment.select is None:
+        return 0.0
+    from uad_bench.execution.implant_selector import SLICES
+
+    measurements = math.ceil(experiment.task.budget.steps * steps.last_share / experiment.select)
+    held_out = sum(len(cohort.healthy_slices(name)) for name in cohort.held_out(cohort.splits[0]))
+    return measurements * min(SLICES, held_out) * (cost.score_s_per_slice or 0.0)
 
 
 def _needed(method: str, cohort: Cohort, difference: float) -> Needed | None:
@@ -218,7 +248,8 @@ def sentences(plan: Plan) -> Iterator[str]:
     )
     memory = [f"{plan.peak_rss_mib:,.0f} MiB" if plan.peak_rss_mib else "unknown"]
     memory += [f"{plan.peak_cuda_mib:,.0f} MiB on the GPU"] if plan.peak_cuda_mib else []
-    yield f"memory {' and '.join(memory)}; disk {plan.disk_mb:,.0f} MB"
+    snapshots = f", and {plan.snapshot_mb:,.0f} MB while it trains" if plan.snapshot_mb else ""
+    yield f"memory {' and '.join(memory)}; disk {plan.disk_mb:,.0f} MB{snapshots}"
     if needed := plan.needed:
         patients = f"{needed.patients} test patients" if needed.patients else "no number of patients suffices"
         seeds = f"{needed.seeds} seeds here" if needed.seeds else "no number of seeds suffices here"
