@@ -1,6 +1,6 @@
 """Healthy anatomy of one patient: tissue fractions of every fine voxel of the brain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def load_atlas() -> Atlas:
 
 
 Flat = NDArray[np.float32]
+TRUNCATE = 4.0  # standard deviations at which a Gaussian filter ends
 SHARPNESS = 2.2  # the template averages 152 brains; a single brain has sharper borders
 
 
@@ -66,6 +67,7 @@ class Brain:
         atlas_points: (3, N) atlas coordinates in mm.
         share: fraction of each tissue, (N,) each; they sum to one.
         ventricle: CSF of the lateral ventricles and their surroundings, (N,) in [0, 1].
+        box: bounding box of `inside`; what lies outside is not computed.
     """
 
     grid: Grid
@@ -73,10 +75,16 @@ class Brain:
     atlas_points: Flat
     share: dict[str, Flat]
     ventricle: Flat
+    box: tuple[slice, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        from scipy import ndimage
+
+        object.__setattr__(self, "box", ndimage.find_objects(self.inside.astype(np.int8))[0])
 
     def field(self, rng: np.random.Generator, *, length: float) -> Flat:
         """Smooth random field (N,) at the voxels of the brain."""
-        return random_field(rng, self.grid, length=length)[self.inside]
+        return random_field(rng, self.grid, length=length, box=self.box)[self.inside[self.box]]
 
     def position(self) -> Flat:
         """Patient coordinates (3, N) of the voxels in mm."""
@@ -87,8 +95,13 @@ class Brain:
         """Values (N,) smoothed by a Gaussian with a standard deviation of `sigma` mm."""
         from scipy import ndimage
 
-        volume = self.volume(values)
-        return np.asarray(ndimage.gaussian_filter(volume, [sigma / step for step in self.grid.spacing])[self.inside])
+        widths = [sigma / step for step in self.grid.spacing]
+        reaches = [int(TRUNCATE * width + 0.5) for width in widths]
+        around = tuple(
+            slice(max(0, part.start - reach), part.stop + reach) for part, reach in zip(self.box, reaches, strict=True)
+        )
+        volume = self.volume(values)[around]
+        return np.asarray(ndimage.gaussian_filter(volume, widths, truncate=TRUNCATE)[self.inside[around]])
 
     def volume(self, values: Flat) -> NDArray[np.float32]:
         """Flat values (N,) as a volume (X, Y, Z), zero outside the brain."""

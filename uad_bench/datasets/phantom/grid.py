@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CENTRE = (0.0, -18.0, 6.0)  # mm, approximately the centre of the brain
+WHOLE = (slice(None),) * 3
 FIELD_OF_VIEW = 300.0  # mm; random fields always cover it, so that they do not depend on the resolution of the grid
 
 
@@ -53,14 +54,21 @@ class Taps:
     weights: NDArray[np.float32]
 
 
-def random_field(rng: np.random.Generator, grid: Grid, *, length: float) -> NDArray[np.float32]:
+def random_field(
+    rng: np.random.Generator, grid: Grid, *, length: float, box: tuple[slice, ...] = WHOLE
+) -> NDArray[np.float32]:
     """Smooth Gaussian random field (X, Y, Z) of zero mean and unit variance everywhere.
 
     White noise on a lattice with a spacing of `length` mm, interpolated by cubic B-splines with weights of unit norm.
+
+    Args:
+        rng: the lattice is drawn for the whole field of view, whatever the box.
+        box: the part of the grid that is returned.
     """
     knots = int(FIELD_OF_VIEW / length) + 4
     lattice = rng.standard_normal((knots, knots, knots), dtype=np.float32)
-    return blend(lattice, [_spline_taps(grid.axis(axis) - CENTRE[axis], knots, length) for axis in range(3)])
+    positions = [grid.axis(axis)[part] - CENTRE[axis] for axis, part in enumerate(box)]
+    return blend(lattice, [_spline_taps(along, knots, length) for along in positions])
 
 
 def blend(lattice: NDArray[np.float32], taps: list[Taps]) -> NDArray[np.float32]:
@@ -68,9 +76,9 @@ def blend(lattice: NDArray[np.float32], taps: list[Taps]) -> NDArray[np.float32]
 
     Uses sums in a fixed order instead of matrix products, so the result does not depend on the number of threads.
     """
-    by_z = np.moveaxis(_along_first(np.moveaxis(lattice, 2, 0), taps[2]), 0, 2)  # (A, B, Z)
-    by_yz = np.moveaxis(_along_first(np.moveaxis(by_z, 1, 0), taps[1]), 0, 1)  # (A, Y, Z)
-    return _along_first(np.ascontiguousarray(by_yz), taps[0])  # (X, Y, Z)
+    for axis in (2, 1, 0):  # (A, B, Z), (A, Y, Z), (X, Y, Z)
+        lattice = _along(axis, lattice, taps[axis])
+    return lattice
 
 
 def linear_taps(positions: NDArray[np.float64], knots: int) -> Taps:
@@ -89,9 +97,14 @@ def _spline_taps(millimetres: NDArray[np.float64], knots: int, length: float) ->
     return Taps(first, (spline / np.linalg.norm(spline, axis=1, keepdims=True)).astype(np.float32))
 
 
-def _along_first(lattice: NDArray[np.float32], taps: Taps) -> NDArray[np.float32]:
-    columns = taps.weights.T.reshape(-1, len(taps.first), *[1] * (lattice.ndim - 1))
-    total = np.asarray(columns[0] * lattice[taps.first], dtype=np.float32)
+def _along(axis: int, lattice: NDArray[np.float32], taps: Taps) -> NDArray[np.float32]:
+    """Interpolate along one axis, in place and in the order of the memory."""
+    columns = taps.weights.T.reshape(-1, len(taps.first), *[1] * (2 - axis))
+    total = lattice.take(taps.first, axis)
+    total *= columns[0]
+    part = np.empty_like(total)
     for step, column in enumerate(columns[1:], start=1):
-        total += column * lattice[taps.first + step]
+        lattice.take(taps.first + step, axis, out=part, mode="clip")  # other modes take `out` through a buffer
+        part *= column
+        total += part
     return total

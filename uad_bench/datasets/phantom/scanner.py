@@ -76,6 +76,25 @@ class Protocol:
     bias: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Relaxation:
+    """A tissue in the voxels (N,) of a brain that contain some of it, M of them.
+
+    Attributes:
+        here: (N,) bool.
+        share: (M,) fraction of the voxel.
+        t1: (M,) ms; `t2` likewise.
+        local: (M,) local T1 relative to the tissue's.
+    """
+
+    tissue: Tissue
+    here: NDArray[np.bool_]
+    share: Flat
+    t1: Field
+    t2: Field
+    local: Flat
+
+
 def draw_protocol(rng: np.random.Generator, *, tesla: float) -> Protocol:
     """Draw clinical parameters that vary by about 8 % between scanners; T1 with or without an inversion pulse."""
     vary = np.exp(0.08 * rng.standard_normal(6))
@@ -114,6 +133,7 @@ def acquire(
         without: the same head without the lesion; it is imaged instead, with the grey levels of `brain`.
     """
     texture = _draw_texture(rng, brain)
+    heads = [_relax(head, tissues, texture) for head in ((brain, without) if without else (brain,))]
     inside = block_mean(brain.inside.astype(np.float32), factors) >= 0.5
     coarse = brain.grid.coarsened(factors)
     shading = protocol.bias * random_field(rng, coarse, length=100.0) + protocol.coil * _rim(coarse)
@@ -121,9 +141,8 @@ def acquire(
     for modality in MODALITIES:
         own = 0.7 * protocol.bias * random_field(rng, coarse, length=100.0)
         signals = [
-            block_mean(head.volume(_signal(head, tissues, protocol, modality, texture)), factors)
-            * np.exp(shading + own)
-            for head in ((brain, without) if without else (brain,))
+            block_mean(brain.volume(_signal(head, protocol, modality)), factors) * np.exp(shading + own)
+            for head in heads
         ]
         unit = np.float32(np.percentile(signals[0][inside], 90))
         images[modality] = _digitise(rng, signals[-1] / unit, inside, protocol.noise)
@@ -142,18 +161,25 @@ def _draw_texture(rng: np.random.Generator, brain: Brain) -> Texture:
     return np.asarray(0.6 * shared + 0.8 * own, dtype=np.float32), np.asarray(shared, dtype=np.float32)
 
 
-def _signal(brain: Brain, tissues: Mapping[str, Tissue], protocol: Protocol, modality: str, texture: Texture) -> Flat:
+def _relax(brain: Brain, tissues: Mapping[str, Tissue], texture: Texture) -> list[Relaxation]:
+    """Relaxation times of the tissues in the voxels of a brain, which all modalities share."""
+    found = []
+    for name, share in brain.share.items():
+        here, tissue = share > 1e-3, tissues[name]
+        local = [np.exp(tissue.texture * field[here]) for field in texture]
+        found.append(Relaxation(tissue, here, share[here], tissue.t1 * local[0], tissue.t2 * local[1], local[0]))
+    return found
+
+
+def _signal(tissues: list[Relaxation], protocol: Protocol, modality: str) -> Flat:
     """Sum of the signals of the tissues in each voxel, weighted by their fractions."""
     sequence = protocol.sequences[modality]
-    total = np.zeros_like(texture[0])
-    for name, share in brain.share.items():
-        here = share > 1e-3
-        tissue = tissues[name]
-        local = [np.exp(tissue.texture * field[here]) for field in texture]
-        t1, t2 = tissue.t1 * local[0], tissue.t2 * local[1]
+    total = np.zeros(tissues[0].here.shape, dtype=np.float32)
+    for one in tissues:
+        t1, t2 = one.t1, one.t2
         if modality == "t1ce":
-            t1, t2 = shorten(t1, t2, contrast=np.float32(tissue.contrast) * local[0] ** 2)
-        total[here] += share[here] * sequence.signal(tissue.pd, t1, t2)
+            t1, t2 = shorten(t1, t2, contrast=np.float32(one.tissue.contrast) * one.local**2)
+        total[one.here] += one.share * sequence.signal(one.tissue.pd, t1, t2)
     return total
 
 
