@@ -200,6 +200,9 @@ class SameProcess:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def turn_to(self, entry: Entry, log: Path | None) -> None:
+        self.entry, self.log = entry, log
+
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
         self.method, description = self._crossing(lambda: describe(self.entry, params, pair))
         return description

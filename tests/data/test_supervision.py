@@ -31,7 +31,7 @@ def bound() -> Entry:
 
 def hides(quick: TinyBench, entry: Entry, path: str) -> bool:
     experiment, subjects = quick.experiment(entry.name), quick.cohort.subjects.values()
-    return access_for(experiment, entry, subjects, root=quick.runner.root, folder=quick.folder / "run").hides(path)
+    return access_for(experiment, entry, subjects, root=quick.runner.root, folders=[quick.folder / "run"]).hides(path)
 
 
 def test_on_the_scans_own_grid_the_channel_is_the_label(quick: TinyBench, own_cache: Path):

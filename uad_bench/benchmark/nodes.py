@@ -82,7 +82,7 @@ def follow(job: Job, node: Node, *, ranks: int, reporter: Reporter) -> None:
     while not run.experiment.exists():
         time.sleep(POLL_S)
     folder, subjects = run.path.resolve(), job.cohort.subjects.values()
-    access = access_for(job.experiment, job.entry, subjects, root=run.path.parents[2], folder=folder)
+    access = access_for(job.experiment, job.entry, subjects, root=run.path.parents[2], folders=[folder])
     assignment = Assignment(
         run=str(folder), device=job.device, ranks=ranks, nodes=node.total, node=node.number, rendezvous=node.rendezvous
     )

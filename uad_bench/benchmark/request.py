@@ -17,6 +17,7 @@ from uad_bench.benchmark.started import (
     check_reconstructs,
     check_selectable,
     started_method,
+    started_together,
 )
 from uad_bench.config import Experiment, Task, change_task, compose, exclude_patients, load_task
 from uad_bench.console import Reporter
@@ -123,7 +124,8 @@ def run_request(request: Request, reporter: Reporter, *, ad_hoc: AdHocMethod | N
             return []
         if expected := announce(job, request.runs):
             reporter.say(f"{request.method}: {expected}")
-        records = [_run(runner, one, data, reporter) for one in jobs]
+        with started_together(jobs, cohort.subjects.values(), root=request.runs, limits=request.limits) as turn_to:
+            records = [_run(runner, one, data, reporter, turn_to(one)) for one in jobs]
         records.append(_run(replace(runner, ranks=ranks, node=node), job, data, reporter, started))
     if request.check_determinism and records[-1].status == "ok":
         reporter.say(check_determinism(runner, job))

@@ -207,7 +207,7 @@ class Runner:
 
     def _access(self, job: Job) -> AccessPolicy:
         subjects, folder = job.cohort.subjects.values(), job.run.path.resolve()
-        return access_for(job.experiment, job.entry, subjects, root=self.root, folder=folder)
+        return access_for(job.experiment, job.entry, subjects, root=self.root, folders=[folder])
 
     def _assign(self, job: Job, needs: Described, left: list[str], images: list[str]) -> Assignment:
         cohort, task = job.cohort, job.cohort.task

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,10 +16,14 @@ from uad_bench.data.supervision import ANOMALY
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.execution.access import AccessPolicy
 from uad_bench.execution.isolation import Limits, WorkerProcess
+from uad_bench.execution.job import Job
 from uad_bench.files import storage_error
 from uad_bench.plugins.registry import Entry, bound_methods
 from uad_bench.runs.events import Described, Event, Isolated
 from uad_bench.runs.folder import Run
+
+OWN = "uad-bench "
+"""How the distribution of a method of this project begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +71,55 @@ def started_method(
     if entry.command or entry.live is not None:
         yield None
         return
-    folder, events = _make_folder(root), list[Event]()
+    with _folders_below(root, 1) as (folder,):
+        access = access_for(experiment, entry, subjects, root=root, folders=[folder])
+        with WorkerProcess(entry, Run(folder).log, limits, access) as worker:
+            yield _described(worker, experiment, entry, folder)
+
+
+@contextlib.contextmanager
+def started_together(
+    jobs: Sequence[Job], subjects: Iterable[Subject], *, root: Path, limits: Limits
+) -> Iterator[Callable[[Job], StartedMethod | None]]:
+    """Start one process in which this project's own methods run one after the other, since it imports torch only once.
+
+    Yields:
+        a function that turns the process to the method of one of the jobs; it returns None if the process has ended,
+        and for a job that is finished or not of this project.
+    """
+    own = [job for job in jobs if job.entry.distribution.startswith(OWN) and not job.run.finished]
+    if not own:
+        yield lambda _: None
+        return
+    with _folders_below(root, len(own)) as folders:
+        first, place = own[0], {job.run.path: folder for job, folder in zip(own, folders, strict=True)}
+        access = access_for(first.experiment, first.entry, subjects, root=root, folders=folders)
+        with WorkerProcess(first.entry, Run(folders[0]).log, limits, access) as worker:
+
+            def turn_to(job: Job) -> StartedMethod | None:
+                if job.run.finished or job.run.path not in place:
+                    return None
+                return _described(worker, job.experiment, job.entry, place[job.run.path])
+
+            yield turn_to
+
+
+def _described(worker: WorkerProcess, experiment: Experiment, entry: Entry, folder: Path) -> StartedMethod | None:
+    """Let a process describe a method; None if it fails."""
+    events: list[Event] = [Isolated(kind=worker.isolation)]
+    worker.turn_to(entry, Run(folder).log)
+    worker.note = events.append
     try:
-        access = access_for(experiment, entry, subjects, root=root, folder=folder)
-        with WorkerProcess(entry, Run(folder).log, limits, access, events.append) as worker:
-            events.append(Isolated(kind=worker.isolation))
-            try:
-                needs = worker.describe(dict(experiment.params), experiment.task.pair)
-            except MethodError:
-                yield None
-                return
-            yield StartedMethod(worker, needs, folder, events)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # it contains runs
-            root.rmdir()
+        needs = worker.describe(dict(experiment.params), experiment.task.pair)
+    except MethodError:
+        return None
+    return StartedMethod(worker, needs, folder, events)
 
 
 def access_for(
-    experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path, folder: Path
+    experiment: Experiment, entry: Entry, subjects: Iterable[Subject], *, root: Path, folders: Sequence[Path]
 ) -> AccessPolicy:
-    """What the method's process may access: prepared slices (read-only) and its own folder.
+    """What the method's process may access: prepared slices (read-only) and its own folder, or one for each run.
 
     The patients' folders, the rest of the cache, and all other runs below the runs folder `root` are hidden.
     """
@@ -99,8 +131,8 @@ def access_for(
     return AccessPolicy.around(
         subjects,
         hidden=[cache, *_folders_of_runs(root)],
-        read_only=[cache / FOLDER, *masks, *plugin, Run(folder).events],
-        writable=[folder],
+        read_only=[cache / FOLDER, *masks, *plugin, *(Run(folder).events for folder in folders)],
+        writable=folders,
     )
 
 
@@ -113,7 +145,20 @@ def _folders_of_runs(root: Path) -> list[Path]:
 
 def is_bound(method: str, entry: Entry) -> bool:
     """Whether a configuration file of this project (not the method itself) declares a supervised upper bound."""
-    return entry.distribution.startswith("uad-bench ") and method in bound_methods()
+    return entry.distribution.startswith(OWN) and method in bound_methods()
+
+
+@contextlib.contextmanager
+def _folders_below(root: Path, n: int) -> Iterator[list[Path]]:
+    """New folders that become run folders; those that do not are removed."""
+    folders = [_make_folder(root) for _ in range(n)]
+    try:
+        yield folders
+    finally:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it contains runs
+            root.rmdir()
 
 
 def _make_folder(root: Path) -> Path:

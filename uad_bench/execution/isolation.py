@@ -81,7 +81,7 @@ class WorkerProcess:
     _oom_kills: int = field(init=False, repr=False, default=0)
 
     def __enter__(self) -> Self:
-        self._folder = self.log and self.log.parent.resolve()
+        self.turn_to(self.entry, self.log)
         self._events, write_end = os.pipe()
         self._oom_kills = count_oom_kills()
         try:
@@ -106,6 +106,10 @@ class WorkerProcess:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self._sandbox.close()
+
+    def turn_to(self, entry: Entry, log: Path | None) -> None:
+        """Make this the method that is described next, and the file that its output goes to."""
+        self.entry, self.log, self._folder = entry, log, log and log.parent.resolve()
 
     def describe(self, params: dict[str, Any], pair: tuple[str, str]) -> Described:
         """The modalities that the method needs, and its resolved hyperparameters."""

@@ -9,6 +9,9 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from itertools import chain
+from queue import Queue
 from typing import IO, Any
 
 from pydantic import TypeAdapter
@@ -26,9 +29,9 @@ LONGEST_MESSAGE, LONGEST_TRACEBACK = 2_000, 20_000
 
 
 def main(pipe: int) -> None:
-    """Answer one `describe` and one `work` request."""
+    """Answer requests one by one until the harness ends this process."""
     os.set_inheritable(pipe, False)
-    requests = os.fdopen(os.dup(0), "rb")
+    requests = _requests(os.fdopen(os.dup(0), "rb"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides when to stop
     raise_file_limit()
     emit = _emitter(os.fdopen(pipe, "wb", buffering=0))
@@ -50,13 +53,16 @@ def describe_failure(error: Exception) -> Failure:
     )
 
 
-def _answer(requests: IO[bytes], emit: Emit) -> None:
-    asked = json.loads(requests.readline())
-    hook, method, description = _describe(asked, emit)
-    emit(description)
-    if line := requests.readline():
-        _go_with_harness(requests)
-        assignment = Assignment(**json.loads(line))
+def _answer(requests: Iterator[dict[str, Any]], emit: Emit) -> None:
+    """Describe the method that a request names, and let it fit and score what the requests after it assign."""
+    asked = next(requests)
+    hook = _restrict(asked, emit)
+    for request in chain([asked], requests):
+        if "entry" in request:
+            asked, (method, description) = request, _build(request)
+            emit(description)
+            continue
+        assignment = Assignment(**request)
         if assignment.ranks * assignment.nodes > 1:
             from uad_bench.execution.ranks import launch
 
@@ -72,8 +78,8 @@ def run_rank(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> Failu
     from uad_bench.execution.ranks import joined
 
     try:
-        hook, method, _ = _describe(asked, emit)
-        hook.allow(assignment.run)
+        _restrict(asked, emit).allow(assignment.run)
+        method, _ = _build(asked)
         with joined(assignment) as own:
             work(method, own, emit)
     except Exception as error:  # noqa: BLE001 - any exception of the method is reported
@@ -81,12 +87,16 @@ def run_rank(asked: dict[str, Any], assignment: Assignment, emit: Emit) -> Failu
     return None
 
 
-def _describe(asked: dict[str, Any], emit: Emit) -> tuple[AuditHook, Method, Described]:
-    """Restrict this process, and build the method."""
+def _restrict(asked: dict[str, Any], emit: Emit) -> AuditHook:
+    """Restrict this process, for good."""
     access = AccessPolicy.from_json(asked["access"])
     hook = AuditHook(access, lambda path: emit(LabelAccess(path=path[:LONGEST_MESSAGE])))
     sys.addaudithook(hook)
-    return hook, *describe(TypeAdapter(Entry).validate_python(asked["entry"]), asked["params"], tuple(asked["pair"]))
+    return hook
+
+
+def _build(asked: dict[str, Any]) -> tuple[Method, Described]:
+    return describe(TypeAdapter(Entry).validate_python(asked["entry"]), asked["params"], tuple(asked["pair"]))
 
 
 def _emitter(events: IO[bytes]) -> Emit:
@@ -102,11 +112,15 @@ def _emitter(events: IO[bytes]) -> Emit:
     return emit
 
 
-def _go_with_harness(requests: IO[bytes]) -> None:
-    """Kill this process group when the harness ends, which closes standard input."""
+def _requests(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Requests as they arrive; this process group is killed when the harness ends, which closes standard input."""
+    arrived: Queue[bytes] = Queue()
 
-    def watch() -> None:
-        requests.read()
+    def listen() -> None:
+        for line in stream:
+            arrived.put(line)
         os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        yield json.loads(arrived.get())
