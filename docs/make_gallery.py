@@ -18,6 +18,7 @@ from uad_bench.data.volume import read_volume
 from uad_bench.output.report.pictures import to_grey, turn
 from uad_bench.runs.folder import Run
 from uad_bench.runs.reopen import Stored, open_stored
+from uad_bench.runs.score_maps import read_map
 from uad_bench.suites.suite import load_suite
 
 PICTURE = Path(__file__).with_name("gallery.png")
@@ -46,7 +47,7 @@ def make_gallery(runs: Path) -> None:
     first.set_title("FLAIR, lesion outlined", fontsize=10)
     brain = reference.brain[..., z]
     for axis, method, result in zip(others, methods, results, strict=False):
-        scores = reference.crop(np.load(result.path / "maps" / f"{name}.npy", allow_pickle=False))
+        scores = reference.crop(read_map(Run(result.path).map(name)))
         low, high = np.quantile(scores[brain, z], RANGE)
         axis.imshow(slice_of(np.where(brain, scores[..., z], np.nan)[..., None], 0), cmap="magma", vmin=low, vmax=high)
         axis.set_title(method, fontsize=10)

@@ -232,8 +232,8 @@ def test_maps_of_a_run_can_be_judged_again_as_anybodys(run, runs, tmp_path):
     for role in ("val", "test"):
         (tmp_path / role).mkdir()
         for subject in getattr(result.record.subjects, role):
-            shutil.copy(result.path / "maps" / f"{subject}.npy", tmp_path / role)
-    places = {"threshold_maps": tmp_path / "val", "split": "dataset", "npy_orientation": "ras", "runs": runs}
+            shutil.copy(result.path / "maps" / f"{subject}.safetensors", tmp_path / role)
+    places = {"threshold_maps": tmp_path / "val", "split": "dataset", "runs": runs}
     again = uad_bench.evaluate(tmp_path / "test", "phantom-tiny", name="again", **places)
     assert again.metric("auprc") == result.metric("auprc")
 

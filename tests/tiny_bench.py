@@ -87,7 +87,7 @@ TRAINED = {
 }
 SAME_EXCEPT_TIMES = (
     "checkpoint.safetensors",
-    "maps/*.npy",
+    "maps/*",
     "MANIFEST.json",
     "metrics.csv",
     "sweep.csv",

@@ -21,6 +21,7 @@ from uad_bench.benchmark.request import Request, run_request  # noqa: E402
 from uad_bench.console import reporting  # noqa: E402
 from uad_bench.runs.events import Event, Scored  # noqa: E402
 from uad_bench.runs.folder import find_runs  # noqa: E402
+from uad_bench.runs.score_maps import read_map  # noqa: E402
 
 SHAPE = (240, 240, 155)
 
@@ -48,9 +49,10 @@ def seconds_between(events: list[Event], first: str, last: str) -> float:
 
 def kept_bytes(path: Path) -> dict[str, int]:
     """Bytes of one map, by how it is kept."""
-    scores = np.load(path)
+    scores = read_map(path)
     brain = scores[scores != scores[0, 0, 0]]  # a corner is background
     return {
+        "stored": path.stat().st_size,
         "whole_float32": scores.nbytes,
         "brain_float32": brain.nbytes,
         "brain_float16": brain.astype(np.float16).nbytes,
@@ -83,7 +85,7 @@ def main(count: int) -> None:
             "evaluate_s_per_volume": seconds_between(events, "fitted", "end") / judged - record.cost.score_s_per_volume,
             "slices_per_volume": sum(e.slices for e in events if isinstance(e, Scored)) / judged,
             "cache_bytes_per_patient": cache // judged,
-            "map_bytes": kept_bytes(next(run.maps.glob("*.npy"))),
+            "map_bytes": kept_bytes(next(run.maps.iterdir())),
         }
     json.dump(measured, sys.stdout, indent=1)
 

@@ -17,6 +17,7 @@ from uad_bench.output.formats import escape_markdown
 from uad_bench.output.publishing import add_run, build_board, find_sheets, tables
 from uad_bench.resources import resource_path
 from uad_bench.runs.document import without_paths
+from uad_bench.runs.score_maps import save_map
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_a_board_without_baselines_is_not_built(runs):
 
 def test_a_map_that_was_changed_stops_the_build(runs):
     run = write_run(runs, made_record("vae"))
-    np.save(run.map("P00"), np.zeros((2, 2, 2), np.float32))
+    save_map(run.map("P00"), np.zeros((2, 2, 2), np.float32))
     write_json(run.manifest, {"maps": {"P00": {"sha256": digest_file(run.map("P00")), "shape": [2, 2, 2]}}})
     build(runs)
     content = bytearray(run.map("P00").read_bytes())

@@ -19,7 +19,7 @@ def runs(tmp_path):
     """A runs folder with a finished, a failed and an interrupted run."""
     root = tmp_path / "runs"
     finished = write_run(root, made_record("ae"))
-    (finished.maps / "P00.npy").write_bytes(bytes(1_500_000))
+    finished.map("P00").write_bytes(bytes(1_500_000))
     write_run(root, made_failure("vae"))
     Run(root / "made/dae/seed0-01234567").create().experiment.write_text("{}")
     return root

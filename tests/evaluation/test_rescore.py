@@ -16,6 +16,7 @@ from uad_bench.evaluation.rescore import Rescoring, _replayed, _rules, crosswalk
 from uad_bench.metrics.uncertainty import t_interval
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import METRICS_VERSION
+from uad_bench.runs.score_maps import read_map, save_map
 
 TEST = range(3, 11)
 
@@ -36,7 +37,7 @@ def test_the_raw_numbers_of_a_rescoring_are_those_of_the_record_and_the_record_s
 
 def test_the_common_chain_filters_before_the_threshold_and_drops_small_components_after(run: Run, scored: Scored):
     document = rescore(run, data=scored.data, chain="common")
-    filtered = [ndimage.median_filter(np.asarray(np.load(run.map(f"P{i}"))), 5) for i in TEST]
+    filtered = [ndimage.median_filter(read_map(run.map(f"P{i}")), 5) for i in TEST]
     scores = np.concatenate([f[brain_of(i)] for f, i in zip(filtered, TEST, strict=True)])
     labels = np.concatenate([lesion_of(i)[brain_of(i)] for i in TEST])
     assert values(document)["auprc@all/pooled"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
@@ -50,9 +51,8 @@ def test_the_common_chain_filters_before_the_threshold_and_drops_small_component
 
 @pytest.mark.parametrize("compute", [rescore, lambda run, data: crosswalk(run, ["volume"], data=data)])
 def test_maps_that_were_changed_after_scoring_are_refused(run: Run, scored: Scored, compute):
-    scores = np.load(run.map("P4"))
-    np.save(run.map("P4"), -scores)
-    with pytest.raises(VerificationError, match=r"P4\.npy: was changed after it was scored"):
+    save_map(run.map("P4"), -read_map(run.map("P4")))
+    with pytest.raises(VerificationError, match=r"P4\.safetensors: was changed after it was scored"):
         compute(run, data=scored.data)
 
 

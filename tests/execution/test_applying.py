@@ -20,6 +20,7 @@ from uad_bench.plugins.registry import Entry
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.integrity import check_events
 from uad_bench.runs.record import RunRecord
+from uad_bench.runs.score_maps import read_map
 
 TASK = """
 dataset = "brats"
@@ -102,7 +103,7 @@ def test_a_patient_scores_the_same_under_another_name_in_another_cohort(
     known = quick.cohort.splits[0].test[0]
     data = copy_patients(tiny_data / known, tmp_path / "one", brighter=1)
     _, run, _ = apply(change(asked, data=data))
-    assert np.array_equal(np.load(run.map(known.replace("P", "Q"))), np.load(asked.run.map(known)))
+    assert np.array_equal(read_map(run.map(known.replace("P", "Q"))), read_map(asked.run.map(known)))
 
 
 def test_a_second_time_nothing_is_done_again(asked: Application):

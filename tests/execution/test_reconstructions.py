@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.tiny_bench import TinyBench, gather_tiny, result_files
@@ -16,6 +15,7 @@ from uad_bench.plugins.registry import Entry
 from uad_bench.runs.events import Described
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import record_digest
+from uad_bench.runs.score_maps import read_map
 from uad_bench.verification.verify import verify_run
 
 IDENTITY = "def reconstruct(self, batch): return batch.image[:, 0].clone()"
@@ -60,7 +60,7 @@ def test_images_of_test_patients_are_stored_with_their_digests_and_background(be
     document = read_reconstructions(run)
     assert document is not None
     assert set(document.images) == set(bench.cohort.splits[0].test)
-    image = np.load(run.reconstruction(next(iter(document.images))), allow_pickle=False)
+    image = read_map(run.reconstruction(next(iter(document.images))))
     assert image[0, 0, 0] == -3
     assert rows(run)["healthy_mae@all/pooled"] == pytest.approx(0.5, abs=1e-3)
     assert rows(run)["change_ratio@all/pooled"] == pytest.approx(1, abs=1e-3)
@@ -145,7 +145,7 @@ def test_a_method_without_images_runs_as_ever_and_is_refused_when_it_is_asked_fo
 
 
 def flip_a_bit(run: Run) -> None:
-    path = next(run.reconstructions.glob("*.npy"))
+    path = next(run.reconstructions.iterdir())
     content = bytearray(path.read_bytes())
     content[-7] ^= 1
     path.write_bytes(content)

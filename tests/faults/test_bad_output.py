@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_bench import TinyBench
+from uad_bench.runs.score_maps import read_map
 
 REFUSED = {
     "transposed": ("bad_output", "return batch.image[:, 0, :, :8]"),
@@ -62,7 +63,7 @@ def test_double_precision_is_stored_as_float32_and_lost_ranks_are_said(quick: Ti
     body = "s = batch.image[:, 0]; return 1 + 1e-12 * torch.arange(s.numel()).reshape(s.shape).double()"
     entry = quick.write("double", top="import torch", score=body)
     record = quick.run(entry)
-    assert np.load(quick.folder_of(entry).map(quick.cohort.splits[0].test[0])).dtype == np.float32
+    assert read_map(quick.folder_of(entry).map(quick.cohort.splits[0].test[0])).dtype == np.float32
     assert any("float64" in warning["kind"] for warning in record["warnings"])
 
 
@@ -72,7 +73,7 @@ def test_a_view_that_the_method_changes_later_does_not_change_the_stored_map(qui
     quick.run(later)
     quick.run(sane)
     for patient in quick.cohort.splits[0].test:
-        stored = [np.load(quick.folder_of(entry).map(patient)) for entry in (later, sane)]
+        stored = [read_map(quick.folder_of(entry).map(patient)) for entry in (later, sane)]
         np.testing.assert_array_equal(*stored)
 
 
@@ -132,7 +133,7 @@ def test_a_gpu_that_is_too_small_for_a_batch_gets_smaller_ones(quick: TinyBench)
     assert quick.run(small)["status"] == "ok"
     quick.run(large)
     patient = quick.cohort.splits[0].test[0]
-    np.testing.assert_array_equal(*[np.load(quick.folder_of(entry).map(patient)) for entry in (small, large)])
+    np.testing.assert_array_equal(*[read_map(quick.folder_of(entry).map(patient)) for entry in (small, large)])
 
 
 def test_an_error_of_ours_that_a_method_raises_is_still_the_methods_failure(quick: TinyBench):

@@ -43,7 +43,7 @@ PIECES = [
     b",",
     b"#",
 ]
-SEALED = ("record.json", "metrics.csv", "sweep.csv", "replicates.npy", "MANIFEST.json", "maps/P4.npy")
+SEALED = ("record.json", "metrics.csv", "sweep.csv", "replicates.npy", "MANIFEST.json", "maps/P4.safetensors")
 OPEN = ("experiment.json", "events.jsonl")
 
 

@@ -187,11 +187,11 @@ def _store_too_much(folder: Path) -> int:
 
     import numpy as np
 
-    from uad_bench.execution.stages import save_map
+    from uad_bench.runs.score_maps import save_map
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     try:
-        save_map(folder / "map.npy", np.zeros((100, 100, 10), np.float32))
+        save_map(folder / "map.safetensors", np.arange(1e5, dtype=np.float32).reshape(100, 100, 10))
     except ResourceError as error:
         return error.exit_code
     return 0

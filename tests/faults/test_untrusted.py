@@ -102,7 +102,7 @@ def test_whatever_byte_of_a_record_is_changed_it_is_read_or_refused_in_one_sente
 
 
 def test_a_map_of_objects_is_refused_and_not_unpickled(quick: TinyBench, tmp_path: Path):
-    from uad_bench.evaluation.judging import read_map
+    from uad_bench.runs.score_maps import read_map
 
     class Malicious:
         def __reduce__(self):

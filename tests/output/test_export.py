@@ -15,6 +15,7 @@ from uad_bench.metrics.overlap import smallest_float32
 from uad_bench.output import export
 from uad_bench.output.export import export_run, write_beside
 from uad_bench.output.model_card import write_model_card
+from uad_bench.runs.score_maps import read_map
 
 AFFINES = {
     "RAS": np.diag([1.0, 2.0, 3.0, 1.0]),
@@ -66,7 +67,7 @@ def test_every_test_patient_gets_a_map_and_a_mask(exported, tiny_data):
         assert mask.get_data_dtype() == np.uint8
         assert scores.shape == mask.shape == scan.shape
         assert np.array_equal(scores.affine, scan.affine)
-        assert np.array_equal(np.asarray(scores.dataobj), np.load(run.map(subject)))
+        assert np.array_equal(np.asarray(scores.dataobj), read_map(run.map(subject)))
 
 
 def test_a_mask_is_what_the_threshold_marks_inside_the_brain(exported, tiny_data):
@@ -77,7 +78,7 @@ def test_a_mask_is_what_the_threshold_marks_inside_the_brain(exported, tiny_data
         mask = np.asarray(nib.load(next(p for p in written if p.name == f"{subject}_mask-hFPR5.nii.gz")).dataobj)
         scans = [nib.load(tiny_data / subject / f"{subject}_{m}.nii.gz") for m in ("flair", "t2")]
         brain = np.any([np.asarray(scan.dataobj) != 0 for scan in scans], axis=0)
-        assert np.array_equal(mask > 0, brain & (np.load(run.map(subject)) >= threshold))
+        assert np.array_equal(mask > 0, brain & (read_map(run.map(subject)) >= threshold))
 
 
 def test_the_same_run_exports_the_same_bytes(exported, tiny_data, tmp_path):

@@ -26,6 +26,7 @@ from uad_bench.runs.integrity import (
 )
 from uad_bench.runs.origin import Origin
 from uad_bench.runs.record import WeightsOfRun, carried_thresholds, record_digest
+from uad_bench.runs.score_maps import save_map
 from uad_bench.runs.trust import damaged, repair, unscored
 
 
@@ -50,16 +51,16 @@ def test_maps_are_those_of_the_manifest_or_refused(tmp_path):
     run = Run(tmp_path)
     run.maps.mkdir()
     for name in ("P0", "P1"):
-        np.save(run.map(name), np.zeros((2, 2, 2), np.float32))
+        save_map(run.map(name), np.zeros((2, 2, 2), np.float32))
     require_stored_maps(run, ["P0"])  # nothing is known without a manifest
     stored = StoredMap(sha256=digest_file(run.map("P0")), shape=(2, 2, 2), bytes=run.map("P0").stat().st_size)
     write_json(run.manifest, Manifest(maps={"P0": stored}).to_json())
     require_stored_maps(run)
     require_stored_maps(run, ["P0", "absent"])
-    with pytest.raises(VerificationError, match=r"P1.npy: was changed"):
+    with pytest.raises(VerificationError, match=r"P1.safetensors: was changed"):
         require_stored_maps(run, ["P0", "P1"])
-    np.save(run.map("P0"), np.ones((2, 2, 2), np.float32))
-    with pytest.raises(VerificationError, match=r"P0.npy: was changed"):
+    save_map(run.map("P0"), np.ones((2, 2, 2), np.float32))
+    with pytest.raises(VerificationError, match=r"P0.safetensors: was changed"):
         require_stored_maps(run)
 
 
@@ -102,7 +103,7 @@ def test_roles_are_those_of_the_split_and_of_the_experiment(tmp_path):
 def test_a_map_is_stored_once_and_again_only_after_a_repair_or_another_training(scored, repaired, fits, complaints):
     record = made_record(subjects={"train": [], "val": [], "test": ["P0"]})
     stored = Imported(subject="P0", sha256="0" * 64, bytes=1, shape=(1, 1, 1))
-    fit, repair = Fit(seconds=1.0, slices=1), Repaired(file="maps/P0.npy")
+    fit, repair = Fit(seconds=1.0, slices=1), Repaired(file="maps/P0.safetensors")
     events = [*[fit] * fits, *[stored] * scored, *[repair] * repaired, Repaired(file="checkpoint.safetensors")]
     assert len(list(_check_patients(events, record))) == complaints
 
@@ -149,13 +150,13 @@ def test_the_manifest_has_the_maps_and_the_weights_that_were_logged(tmp_path: Pa
 
 def test_a_repaired_run_is_unfinished_and_its_log_names_what_was_removed(tmp_path: Path):
     run = write_run(tmp_path, made_record())
-    np.save(run.map("P00"), np.zeros((2, 2, 2), np.float32))
+    save_map(run.map("P00"), np.zeros((2, 2, 2), np.float32))
     stored = StoredMap(sha256="0" * 64, shape=(2, 2, 2), bytes=1)
     write_json(run.manifest, Manifest(maps={"P00": stored}).to_json())
     run.append(Reconstructed(subject="P00", sha256="0" * 64, bytes=1, shape=(1, 1, 1)))
     run.reconstructions.mkdir()
     run.reconstruction("P00").write_bytes(b"changed")
-    removed = ["maps/P00.npy", "reconstructions/P00.npy"]
+    removed = ["maps/P00.safetensors", "reconstructions/P00.safetensors"]
     assert damaged(run) == removed[:1]  # of another size
     assert repair(run) == removed
     assert not run.finished

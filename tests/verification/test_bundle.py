@@ -16,6 +16,7 @@ from uad_bench.runs.bundle import write_bundle
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import require_stored_maps
 from uad_bench.runs.opening import open_run
+from uad_bench.runs.score_maps import read_map
 from uad_bench.verification.verify_board import verify
 
 
@@ -65,8 +66,8 @@ def test_unpacked_maps_of_few_distinct_scores_are_the_scores(run: Run, tmp_path:
     write_bundle(run, tmp_path / "b.zip", maps=True)
     unpacked = open_run(tmp_path, str(tmp_path / "b.zip"), maps=True)
     assert unpacked.name == run.name
-    for path in run.maps.glob("*.npy"):
-        np.testing.assert_array_equal(np.load(unpacked.maps / path.name), np.load(path))
+    for path in run.maps.iterdir():
+        np.testing.assert_array_equal(read_map(unpacked.maps / path.name), read_map(path))
     require_stored_maps(unpacked)
     assert not (unpacked.path / "levels.npy").exists()
     assert not open_run(tmp_path, str(tmp_path / "b.zip")).maps.exists()

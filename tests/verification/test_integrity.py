@@ -39,7 +39,7 @@ WHOLE = ("start", "described", "fit", "fitted", "scored:P1", "scored:P2", "end")
         WHOLE,
         ("start", "fit", "stopped", *WHOLE),
         ("start", "fit", "scored:P1", "start:123", "fitted", "scored:P2", "end"),
-        (*WHOLE, "repaired:maps/P1.npy", "start", "scored:P1", "end"),
+        (*WHOLE, "repaired:maps/P1.safetensors", "start", "scored:P1", "end"),
     ],
 )
 def test_a_log_in_order_has_no_finding(names: tuple[str, ...]):

@@ -75,7 +75,7 @@ def change_the_manifest(run: Run) -> None:
 @pytest.mark.parametrize(
     ("tamper", "name"),
     [
-        (flip_a_bit, "maps/P5.npy"),
+        (flip_a_bit, "maps/P5.safetensors"),
         (change_a_digit_of_the_record, "record.json"),
         (change_a_digit_of_the_table, "metrics.csv"),
         (change_the_last_digit_of_the_sweep, "sweep.csv"),

@@ -10,10 +10,9 @@ from uad_bench.data.split import Split
 from uad_bench.digests import digest_json
 from uad_bench.errors import ConfigError
 from uad_bench.evaluation.folds import pool_folds
-from uad_bench.evaluation.judging import judge, read_map, validated
+from uad_bench.evaluation.judging import judge, validated
 from uad_bench.evaluation.rank_average import Read, average_ranks
 from uad_bench.execution.job import Job
-from uad_bench.execution.stages import save_map
 from uad_bench.files import write_json
 from uad_bench.method import Progress, Report
 from uad_bench.plugins.registry import Entry
@@ -23,6 +22,7 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import untouched_record
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import open_stored, remember_data, remembered_data
+from uad_bench.runs.score_maps import read_map, save_map
 
 ORIGIN = "combined maps"
 ASPECTS: Mapping[str, Callable[[RunRecord], object]] = {

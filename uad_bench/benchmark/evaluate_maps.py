@@ -1,6 +1,6 @@
 """Evaluates score maps made by any program: a folder of `<patient>.nii.gz` or `<patient>.npy` becomes a run.
 
-Maps are never resampled; one whose geometry differs from the scan's is refused, naming both geometries.
+The maps of another run, `<patient>.safetensors`, are accepted, too. Maps are never resampled; one whose geometry differs from the scan's is refused, naming both geometries.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,6 @@ from uad_bench.errors import ConfigError, MethodError
 from uad_bench.evaluation.judging import judge
 from uad_bench.evaluation.score_files import NpyOrientation, find_maps, read_scores
 from uad_bench.execution.job import Job
-from uad_bench.execution.stages import save_map
 from uad_bench.files import write_json
 from uad_bench.method import Progress, Report
 from uad_bench.plugins.registry import Entry
@@ -26,6 +25,7 @@ from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.events import Failed, Imported, Remark, Start
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import remember_data
+from uad_bench.runs.score_maps import save_map
 from uad_bench.runs.trust import damaged, repair
 
 ORIGIN = "external maps"

@@ -6,18 +6,17 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
 from uad_bench.data.cache import Cache, cache_root
 from uad_bench.data.cohort import Cohort, read_input
 from uad_bench.data.split import Split
-from uad_bench.evaluation.cases import Cases, ScoreMap
+from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.evaluation import Evaluation, evaluate
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Progress, Report
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.events import Described
 from uad_bench.runs.folder import Run
+from uad_bench.runs.score_maps import read_map
 
 
 def judge(
@@ -63,9 +62,3 @@ def cases_of(
 def _native(run: Run) -> bool:
     """Whether the method worked on the scan's own voxels; of maps from elsewhere it is not known."""
     return any(isinstance(event, Described) and event.native for event in run.read_events())
-
-
-def read_map(path: Path) -> ScoreMap:
-    """A stored score map, memory-mapped."""
-    array: ScoreMap = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array

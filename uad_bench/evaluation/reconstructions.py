@@ -22,7 +22,7 @@ from uad_bench.data.store import read_scans
 from uad_bench.data.volume import read_volume
 from uad_bench.evaluation.cases import Cases
 from uad_bench.evaluation.folds import jackknife_of_folds, mean_metrics
-from uad_bench.evaluation.judging import cases_of, read_map
+from uad_bench.evaluation.judging import cases_of
 from uad_bench.evaluation.protocol import load_protocol
 from uad_bench.files import write_json
 from uad_bench.method import Modality, Progress, Report
@@ -37,6 +37,7 @@ from uad_bench.runs.folder import Run
 from uad_bench.runs.metric_rows import Estimate, Labels, MetricRow
 from uad_bench.runs.record import METRICS_VERSION, NO_NUMBERS, SCHEMA, Jackknife, Numbers, record_digest
 from uad_bench.runs.reopen import Stored
+from uad_bench.runs.score_maps import read_map
 from uad_bench.runs.tables import mean_of_folds, write_columns
 from uad_bench.runs.trust import logged_maps
 

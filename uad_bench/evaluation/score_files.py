@@ -13,10 +13,12 @@ from uad_bench.data.subject import ImageFile
 from uad_bench.data.volume import read_volume
 from uad_bench.errors import DataError, MethodError
 from uad_bench.metrics.validity import require_scores
+from uad_bench.runs.folder import MAP, PLAIN_MAP
+from uad_bench.runs.score_maps import read_map
 
 NpyOrientation = Literal["scan", "ras"]
 """Axes of an array: as stored in the scan's file, or in canonical RAS+ orientation."""
-SUFFIXES = (".nii.gz", ".nii", ".npy")
+SUFFIXES = (".nii.gz", ".nii", PLAIN_MAP, MAP)
 AFFINE_TOLERANCE = 1e-3  # mm; allows for rounding by writers, not for a shift of the grid
 EXACT = (np.float32, np.float16, np.int8, np.uint8, np.int16, np.uint16)  # types whose values are exact in float32
 
@@ -94,12 +96,14 @@ def read_scores(path: Path, facts: SubjectFacts, *, npy: NpyOrientation = "ras")
 
 
 def _canonical(path: Path, facts: SubjectFacts, npy: NpyOrientation) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Scores (X, Y, Z) and their affine; None for plain arrays."""
-    if path.name.endswith(".npy"):
+    """Scores (X, Y, Z) and their affine; None for plain arrays and for the maps of a run."""
+    if path.name.endswith(PLAIN_MAP):
         array = np.load(path, allow_pickle=False)
         if not isinstance(array, np.ndarray):
             raise ValueError(f"{path}: an archive of arrays (.npz); write one array with numpy.save")
         return (_turned(array, facts.orientation) if npy == "scan" and array.ndim == 3 else array), None
+    if path.name.endswith(MAP):
+        return read_map(path), None
     volume = read_volume(ImageFile(path))
     return volume.array, volume.affine
 

@@ -32,13 +32,13 @@ from uad_bench.execution.isolation import LOG_LIMIT, Limits
 from uad_bench.execution.job import Job
 from uad_bench.execution.processes import end_group, group_rss_mib
 from uad_bench.execution.sandbox import Sandbox, isolation_available
-from uad_bench.execution.stages import save_map
 from uad_bench.files import storage_error, write_json
 from uad_bench.method import Modality
 from uad_bench.plugins.registry import Entry
 from uad_bench.runs.checkpoints import save_checkpoint
 from uad_bench.runs.document import hide_paths
 from uad_bench.runs.events import Advance, Described, Event, Fitted, Isolated, Scored
+from uad_bench.runs.score_maps import save_map
 
 PLACES = ("images", "out", "train")
 VALUES = ("seed", "steps", "batch_size", "device")

@@ -23,13 +23,13 @@ from uad_bench.execution.scoring import (
     score_subject,
 )
 from uad_bench.execution.warm_start import starting_from
-from uad_bench.files import atomic
 from uad_bench.method import Budget, Compute, Method, Precision, Progress, SliceKey
 from uad_bench.plugins.hyperparameters import build_method, hyperparameters
 from uad_bench.plugins.registry import Entry
-from uad_bench.runs.checkpoints import DiskSnapshots, StoredMap, load_checkpoint, save_checkpoint
+from uad_bench.runs.checkpoints import DiskSnapshots, load_checkpoint, save_checkpoint
 from uad_bench.runs.events import Advance, Described, Event, Fit, Fitted, Reconstructed, Remark, Scored, Selected
 from uad_bench.runs.folder import Run
+from uad_bench.runs.score_maps import save_map
 from uad_bench.seeding import seed_globals
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def work(method: Method, assignment: Assignment, emit: Emit) -> None:
 
     run, store = Run(Path(assignment.run)), SliceStore.open(assignment.store)
     group = current_group()
-    learned, resumed = run.checkpoint.exists(), any(run.maps.glob("*.npy"))
+    learned, resumed = run.checkpoint.exists(), any(run.maps.iterdir())
     group.wait()  # all ranks must look before one of them writes the checkpoint
     if not learned:
         _fit(method, store, assignment, emit, group)
@@ -241,13 +241,6 @@ def _score_again(method: Method, store: SliceStore, assignment: Assignment, emit
         remark = f"{DEPENDS} ({error})"[:LONGEST_REMARK]
     if remark:
         emit(Remark(subject=subject, kind=remark))
-
-
-def save_map(path: Path, score_map: NDArray[np.float32]) -> StoredMap:
-    """Write a score map atomically."""
-    with atomic(path) as file:
-        np.save(file, np.ascontiguousarray(score_map, dtype=np.float32), allow_pickle=False)
-    return StoredMap(sha256=digest_file(path), bytes=path.stat().st_size, shape=score_map.shape)
 
 
 def lacks_memory(error: Exception) -> bool:

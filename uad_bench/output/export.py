@@ -20,6 +20,7 @@ from uad_bench.output.methods_paragraph import bibliography, paragraph
 from uad_bench.runs.folder import Run
 from uad_bench.runs.record import RunRecord
 from uad_bench.runs.reopen import Stored, open_stored
+from uad_bench.runs.score_maps import read_map
 
 Layout = Literal["nifti", "bids"]
 BIDS_VERSION = "1.10.0"
@@ -118,7 +119,7 @@ def _export_subject(part: Stored, subject: str, files: tuple[Path, Path], policy
         known = ", ".join(name for name, value in part.record.thresholds.items() if value is not None)
         raise ConfigError(f"{part.record.run} has no threshold {policy}; available: {known or 'none'}")
     source = part.cohort.subjects[subject].images[part.cohort.task.pair[0]]
-    scores = np.load(part.run.map(subject), allow_pickle=False)
+    scores = read_map(part.run.map(subject))
     reference = part.cohort.references([subject])[subject]
     counted = np.zeros(scores.shape, bool)
     (x0, y0, z0), (x1, y1, z1) = reference.box

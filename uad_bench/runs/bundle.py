@@ -23,6 +23,7 @@ from uad_bench.files import atomic, prepare_output, read_json
 from uad_bench.runs.checkpoints import Manifest, is_intact, read_description
 from uad_bench.runs.document import hide_paths, without_paths
 from uad_bench.runs.folder import Run
+from uad_bench.runs.score_maps import read_map
 from uad_bench.version import VERSION
 
 FORMAT = 3
@@ -102,15 +103,10 @@ def _maps(run: Run, prefix: str) -> Iterator[tuple[str, bytes]]:
     paths = {subject: run.map(subject) for subject in Manifest.read(run.manifest).maps}
     if gone := [subject for subject, path in paths.items() if not path.exists()]:
         raise ConfigError(f"{run.path}: the map of {gone[0]} is missing; share the run without --maps")
-    levels = quantiles(np.concatenate([quantiles(_read_map(path)) for path in paths.values()]))
+    levels = quantiles(np.concatenate([quantiles(read_map(path)) for path in paths.values()]))
     yield f"{prefix}{LEVELS}", npy(levels)
     for subject, path in paths.items():
-        yield f"{prefix}maps/{subject}.npy", npy(encode(_read_map(path), levels))
-
-
-def _read_map(path: Path) -> NDArray[np.float32]:
-    score_map: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return score_map
+        yield f"{prefix}maps/{subject}.npy", npy(encode(read_map(path), levels))
 
 
 def npy(array: NDArray[Any]) -> bytes:

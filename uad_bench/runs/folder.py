@@ -1,9 +1,9 @@
 """The run folder and its files.
 
 runs/<task>/<method>/seed<k>-<digest8>/   (folds in subfolders fold<i>/)
-    experiment.json events.jsonl checkpoint.safetensors maps/<subject>.npy MANIFEST.json
+    experiment.json events.jsonl checkpoint.safetensors maps/<subject>.safetensors MANIFEST.json
     metrics.csv sweep.csv froc.csv lesions.csv false_positives.csv record.json local.json DONE
-    on request: rescored/ reconstructions/<subject>.npy reconstructions.json events.out.tfevents.*
+    on request: rescored/ reconstructions/<subject>.safetensors reconstructions.json events.out.tfevents.*
 """
 
 import fcntl
@@ -24,6 +24,7 @@ from uad_bench.runs.events import End, Event, parse_line
 from uad_bench.runs.record import RunRecord, record_digest
 
 WAIT_S = 0.2
+MAP, PLAIN_MAP = ".safetensors", ".npy"
 
 
 class _File:
@@ -68,11 +69,11 @@ class Run:
 
     def map(self, subject: str) -> Path:
         """The subject's score map, (X, Y, Z) float32 in canonical orientation."""
-        return self.maps / f"{safe_name(subject, 'subject')}.npy"
+        return _map(self.maps, subject)
 
     def reconstruction(self, subject: str) -> Path:
         """The subject's pseudo-healthy image, (X, Y, Z) float32 in canonical orientation and the task's scale."""
-        return self.reconstructions / f"{safe_name(subject, 'subject')}.npy"
+        return _map(self.reconstructions, subject)
 
     @property
     def finished(self) -> bool:
@@ -192,6 +193,13 @@ class Run:
             *self.reconstructions.glob(".*.part"),
         ):
             left.unlink(missing_ok=True)
+
+
+def _map(folder: Path, subject: str) -> Path:
+    """The subject's file; a plain array where an earlier version stored one."""
+    path = folder / f"{safe_name(subject, 'subject')}{MAP}"
+    plain = path.with_suffix(PLAIN_MAP)
+    return plain if plain.exists() and not path.exists() else path
 
 
 def run_at(root: Path, task: str, method: str, seed: int, digest: str) -> Run:

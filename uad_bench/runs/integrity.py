@@ -99,8 +99,8 @@ def check_files(run: Run, record: RunRecord) -> Iterator[Finding]:
     if manifest.checkpoint:
         yield from _check_digest(run.checkpoint, manifest.checkpoint, run.checkpoint.name)
     for subject, stored in manifest.maps.items():
-        if run.map(subject).exists():
-            yield from _check_digest(run.map(subject), stored.sha256, f"maps/{subject}.npy")
+        if (path := run.map(subject)).exists():
+            yield from _check_digest(path, stored.sha256, f"maps/{path.name}")
     yield from _check_log_against(run, manifest)
 
 

@@ -12,13 +12,13 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from uad_bench.digests import digest_file
 from uad_bench.errors import ConfigError, VerificationError
 from uad_bench.files import atomic, safe_name, write_json, write_text
-from uad_bench.runs.bundle import INDEX, LEVELS, README, npy
+from uad_bench.runs.bundle import INDEX, LEVELS, README
 from uad_bench.runs.bundle_check import check_archive, read_member, reading
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.score_maps import save_map
 
 BUNDLE = ".zip"
 
@@ -104,7 +104,6 @@ def _decode(archive: ZipFile, members: Mapping[str, ZipInfo], part: Run, prefix:
         stored, levels = Manifest.read(part.manifest), read(f"{prefix}{LEVELS}")
         maps = dict(stored.maps)
         for name in packed:
-            path = part.maps / PurePosixPath(name).name
-            _write(path, npy(levels[read(name)]))
-            maps[path.stem] = maps[path.stem].model_copy(update={"sha256": digest_file(path)})
+            subject = PurePosixPath(name).stem
+            maps[subject] = save_map(part.map(subject), levels[read(name)])
         write_json(part.manifest, stored.model_copy(update={"maps": maps}).to_json())

@@ -95,9 +95,11 @@ def write_manifest(run: Run, subjects: Sequence[str]) -> None:
 
 
 def _resized_maps(run: Run) -> list[str]:
-    if not run.manifest.exists() or not any(run.maps.glob("*.npy")):
+    if not run.manifest.exists():
         return []
     sizes = {run.map(subject): entry.bytes for subject, entry in Manifest.read(run.manifest).maps.items()}
+    if not any(path.exists() for path in sizes):
+        return []
     return [f"maps/{path.name}" for path, size in sizes.items() if not path.exists() or path.stat().st_size != size]
 
 

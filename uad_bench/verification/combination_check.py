@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from uad_bench.benchmark.combine import digest_members
 from uad_bench.data.reference import Reference
 from uad_bench.errors import ConfigError
-from uad_bench.evaluation.judging import read_map
 from uad_bench.evaluation.rank_average import MOST, brain_scores
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run
 from uad_bench.runs.integrity import Finding
 from uad_bench.runs.origin import StoredExperiment
 from uad_bench.runs.reopen import Stored
+from uad_bench.runs.score_maps import read_map
 
 CLOSE = 4 / MOST  # of ranks between 0 and 1: rounding, and the scores left out where there are many
 

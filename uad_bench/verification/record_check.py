@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uad_bench.digests import digest_json
-from uad_bench.evaluation.judging import cases_of, read_map, validated
+from uad_bench.evaluation.judging import cases_of, validated
 from uad_bench.evaluation.protocol import Protocol, load_protocol
 from uad_bench.method import Report
 from uad_bench.runs.integrity import TOLERANCE, Finding, differs
 from uad_bench.runs.metric_rows import MetricRow
 from uad_bench.runs.record import METRICS_VERSION, ChosenOn, RunRecord, carried_thresholds
 from uad_bench.runs.reopen import Stored
+from uad_bench.runs.score_maps import read_map
 from uad_bench.runs.tables import load_replicates
 from uad_bench.verification.curve import NAN, Values
 from uad_bench.verification.detection import STRATA, Detection, alarm_scores, detect

@@ -37,7 +37,7 @@ def verify_bundle(file: str, *, data: Path | None, report: Report) -> Verificati
     parts = run.folds or (run,)
     if findings := [finding for part in parts for finding in _check(part)]:
         return Verification(file, 0, tuple(findings))
-    if not any(run.path.rglob("maps/*.npy")):
+    if not any(run.path.rglob("maps/*")):
         return Verification(file, 0, (), WITHOUT)
     numbers, findings = _recompute(run, data, report)
     return Verification(file, numbers, tuple(findings), within=ROUNDED)

@@ -20,6 +20,7 @@ from uad_bench.output.report.cases import ChosenCase
 from uad_bench.output.report.levels import OUTSIDE, Levels, count_levels, make_levels
 from uad_bench.output.report.report_data import MethodData, Part
 from uad_bench.runs.integrity import require_stored_maps
+from uad_bench.runs.score_maps import read_map
 
 Kind = Literal["missed lesion", "false positive"]
 MOST = 6  # findings per kind
@@ -125,7 +126,7 @@ def _view(case: ChosenCase, parts: Sequence[Part], scale: Sequence[Levels], coho
     levels, findings = [], []
     for part, thresholds in zip(parts, scale, strict=True):
         require_stored_maps(part.run, [case.subject])
-        scores = reference.crop(np.load(part.run.map(case.subject), mmap_mode="r", allow_pickle=False))
+        scores = reference.crop(read_map(part.run.map(case.subject)))
         marks = np.where(reference.brain | reference.anomaly, thresholds.quantise(scores), OUTSIDE)
         levels.append(marks.astype(np.uint8))
         findings.append(_findings(scores, reference, part.record.thresholds.get(POLICY)))
@@ -139,7 +140,7 @@ def _restored(part: Part, reference: Reference, image: NDArray[Any], task: Task)
     if not path.exists() or part.record.method.score is None or part.record.method.score[0] != task.pair[0]:
         return None
     scaling = scale_for(task.scaling, image, reference.brain)
-    values = reference.crop(np.load(path, mmap_mode="r", allow_pickle=False))
+    values = reference.crop(read_map(path))
     intensities = np.where(reference.brain, (values - scaling.intercept) / scaling.slope, 0)
     return to_grey(intensities, reference.brain, as_in=image)
 
