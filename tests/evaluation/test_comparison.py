@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from tests.made_results import KEYS, made_record, write_run
 from tests.scored import Scored, noisy, values
 from uad_bench.boards.comparison import PairComparison, _all_pairs, _spreads, compare, sentence
-from uad_bench.boards.method_scores import MethodScores, require_same, setting_name
+from uad_bench.boards.method_scores import MethodScores, require_same, scores_of, setting_name
 from uad_bench.cli.app import _run
 from uad_bench.errors import ConfigError
 from uad_bench.metrics.significance import SeedSpread
@@ -69,7 +70,9 @@ def test_sign_flips_are_adjusted_for_all_pairs_too():
         for name, mean in (("a", 3.0), ("b", 2.0), ("c", 1.0))
     ]
     alone = _all_pairs("auprc@all/pooled", methods[:2], 1.0, 8).pairs[0].patient_p
-    assert [pair.patient_p for pair in _all_pairs("auprc@all/pooled", methods, 1.0, 8).pairs] == [3 * alone] * 3
+    pairs = _all_pairs("auprc@all/pooled", methods, 1.0, 8).pairs
+    assert [pair.patient_p for pair in pairs] == [3 * alone] * 3
+    assert [pair.patient_difference for pair in pairs] == [1, 2, 1]
 
 
 def seeds_of(name: str, *values: float, first: int = 0, trained: bool = True) -> MethodScores:
@@ -96,6 +99,46 @@ def test_an_interval_over_retraining_and_needed_seeds_take_two_seeds_or_more():
     assert two.retrained is not None
     assert two.retrained[0] < two.difference < two.retrained[1]
     assert two.seeds_needed == 6  # a variance of 0.045 over (0.25 / 2.80)^2
+
+
+def test_no_fewer_patients_are_needed_than_sign_flips_take_after_the_adjustment():
+    methods = [seeds_of("a", 0.9), seeds_of("b", 0.5), seeds_of("c", 0.1)]  # of equal replicates: two would do
+    needed = [
+        [pair.patients_needed for pair in _all_pairs("auprc@all/pooled", methods[:n], 1.0, 8).pairs] for n in (2, 3)
+    ]
+    assert needed == [[6], [7, 7, 7]]  # 2^-5 < 0.05 and 2^-6 < 0.05 / 3
+
+
+def test_a_difference_within_the_variability_of_training_gives_no_rank():
+    comparison = _all_pairs("auprc@all/pooled", [seeds_of("a", 0.9, 0.1), seeds_of("b", 0.4, 0.5)], 1.0, 8)
+    assert (comparison.pairs[0].p < 0.05, comparison.pairs[0].shown) == (True, False)
+    assert [str(rank) for rank in comparison.ranks] == ["1–2", "1–2"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "caution"), [(5, ""), (2, "; 2 seeds per trained method"), (1, "; 1 seed per trained")]
+)
+def test_seeds_are_too_few_for_trained_methods_only(seeds, caution):
+    trained, baseline = seeds_of("a", *np.linspace(0.6, 0.61, seeds)), seeds_of("b", 0.5, trained=False)
+    comparison = _all_pairs("auprc@all/pooled", [trained, baseline], 1.0, 8)
+    said = sentence(comparison.pairs[0], comparison)
+    assert caution in said
+    assert ("per trained" in said) is bool(caution)
+
+
+def test_scores_of_seeds_are_averaged_per_patient_and_per_replicate(tmp_path):
+    runs = [write_run(tmp_path, made_record(seed=seed)) for seed in range(2)]
+    for run, rows in zip(runs, ("P00,0.2\nP01,nan", "P00,0.6\nP01,0.5"), strict=True):
+        run.metrics.write_text(f"subject,auprc\n{rows}\n")
+    scores = scores_of("ae", [(run, run.read_record()) for run in runs], "auprc", KEYS[0])
+    np.testing.assert_allclose(scores.replicates, sum(np.load(run.replicates)[:, 0] for run in runs) / 2)
+    np.testing.assert_array_equal([scores.patients[name] for name in ("P00", "P01")], [0.4, np.nan])
+
+
+def test_replicates_of_other_patients_are_refused():
+    other = made_record(jackknife={"rows": "c" * 64, "metrics": [*KEYS]})
+    with pytest.raises(ConfigError, match="order of the patients"):
+        require_same([made_record(), other])
 
 
 @pytest.mark.parametrize(

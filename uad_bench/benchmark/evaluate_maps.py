@@ -1,6 +1,7 @@
 """Evaluates score maps made by any program: a folder of `<patient>.nii.gz` or `<patient>.npy` becomes a run.
 
-The maps of another run, `<patient>.safetensors`, are accepted, too. Maps are never resampled; one whose geometry differs from the scan's is refused, naming both geometries.
+The maps of another run, `<patient>.safetensors`, are accepted, too. Maps are never resampled; one whose geometry
+differs from the scan's is refused, naming both geometries.
 """
 
 from collections.abc import Iterable, Mapping
