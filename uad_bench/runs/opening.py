@@ -103,6 +103,7 @@ def _decode(archive: ZipFile, members: Mapping[str, ZipInfo], part: Run, prefix:
     if packed := [name for name in members if name.startswith(f"{prefix}{MAPS}/")]:
         stored, levels = Manifest.read(part.manifest), read(f"{prefix}{LEVELS}")
         maps = dict(stored.maps)
+        part.create()
         for name in packed:
             subject = PurePosixPath(name).stem
             maps[subject] = save_map(part.map(subject), levels[read(name)])
