@@ -46,6 +46,12 @@ def test_no_image_no_label_and_no_path_of_this_machine_is_in_it(run: Run, tmp_pa
         assert not any(place.encode() in text for text in texts)
 
 
+def test_a_readme_loses_its_paths(run: Run, tmp_path: Path):
+    write_bundle(run, tmp_path / "a.zip", readme=f"My notes are in {tmp_path}/notes.txt\n")
+    with ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.read("README.md") == b"My notes are in notes.txt\n"
+
+
 def test_without_maps_none_are_packed(run: Run, tmp_path: Path):
     write_bundle(run, tmp_path / "a.zip")
     with ZipFile(tmp_path / "a.zip") as archive:

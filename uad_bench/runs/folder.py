@@ -139,7 +139,7 @@ class Run:
         return record.model_copy(update={"digest": record_digest(record.to_json())})
 
     def finish(self, record: RunRecord) -> None:
-        """Log the end and write the record, then the marker unless the method failed."""
+        """Log the end and write the record, then the marker if the status is `ok`."""
         self.append(End(status=record.status))
         write_json(self.record, record.to_json())
         if record.status == "ok":
