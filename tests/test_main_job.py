@@ -101,6 +101,7 @@ def test_folds_test_every_patient_once(tmp_path: Path):
         (["rnu"], 1, "No such command"),
         (["show", "nothing"], 1, "uad-bench list runs"),
         (["leaderboard", "show", "--task", "ms"], 1, "no runs of task 'ms'"),
+        (["leaderboard", "show", "--task", "phantm"], 1, "did you mean 'phantom'"),
     ],
 )
 def test_bad_input_is_one_sentence_and_a_fixed_exit_code(

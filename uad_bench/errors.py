@@ -60,9 +60,14 @@ class NotFittedError(UadBenchError):
     """`score` was called before `fit` or `load_state_dict`."""
 
 
+def similar(name: str, known: Iterable[str]) -> list[str]:
+    """Up to two known names that the name may be a misspelling of, the most similar first."""
+    return difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.65)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """The error for an unknown name; the message suggests similar known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.65)
+    near = similar(name, names)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(names) or 'none'}"
     return ConfigError(f"unknown {kind} {name!r}; {hint}")

@@ -11,9 +11,10 @@ from uad_bench.boards.result import Result, Values
 from uad_bench.config import Profile, Task, load_profile, load_task
 from uad_bench.data.splits import EVERYBODY
 from uad_bench.digests import digest_file
-from uad_bench.errors import ConfigError, VerificationError
+from uad_bench.errors import ConfigError, VerificationError, similar, unknown
 from uad_bench.evaluation.rescore import read_rescored, rescore
 from uad_bench.method import Report
+from uad_bench.resources import resource_names
 from uad_bench.runs.checkpoints import Manifest
 from uad_bench.runs.folder import Run, find_runs
 from uad_bench.runs.integrity import untouched_record
@@ -33,11 +34,14 @@ def read_results(root: Path, task: str, *, verify: bool = False) -> list[Result]
         verify: compare every map with its digest first.
 
     Raises:
-        ConfigError: there are no runs.
+        ConfigError: there are no runs; if no task has this name, the message suggests similar ones.
         VerificationError: a record or a score map was changed after it was written.
     """
     runs = find_runs(root, task)
     if not runs:
+        known = {*resource_names("configs/tasks", ".toml"), *(run.path.parents[1].name for run in find_runs(root))}
+        if task not in known and similar(task, known):
+            raise unknown("task", task, known)
         raise ConfigError(
             f"no runs of task {task!r} in {root}; create one with: uad-bench run --task {task} --method NAME"
         )
