@@ -2,7 +2,8 @@
 
 from uad_bench.benchmark.request import Request
 from uad_bench.runs.events import Start
-from uad_bench.suites.states import Place, State, survey
+from uad_bench.suites import states
+from uad_bench.suites.states import Place, State, locate, survey
 from uad_bench.suites.suite import Cell
 
 CRASH = "raise RuntimeError('planned')"
@@ -68,3 +69,10 @@ def test_what_was_done_is_not_read_again(quick):
     before = survey(places)
     quick.folder_of(entry).record.unlink()
     assert survey(places, before=before) == before
+
+
+def test_what_is_only_shown_reads_no_patients_of_a_method_that_never_ran(tmp_path, monkeypatch):
+    monkeypatch.setattr(states, "gather", None)
+    cell = Cell("random", Request(method="random", runs=tmp_path))
+    (place,) = locate([cell], lambda _: None, only_shown=True)
+    assert place.state is State.WAITING

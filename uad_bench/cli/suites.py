@@ -35,7 +35,7 @@ def suite_run(
     from uad_bench.suites.slurm import queued
     from uad_bench.suites.states import State, survey
 
-    chosen, places = _open(name, root_of(data), device, plugin, runs)
+    chosen, places = _open(name, root_of(data), device, plugin, runs, only_shown=dry_run and not json)
     folder = _folder(runs, chosen)
     untouched, waiting = {State.DONE, *([] if retry_failed else [State.FAILED])}, queued(folder)
     left = [s.place for s in survey(places) if s.state not in untouched and s.name not in waiting]
@@ -104,7 +104,7 @@ def suite_cancel(name: Name, runs: Runs = RUNS) -> None:
 
 
 def _open(
-    name: str, data: Path | None, device: str, plugin: list[Path] | None, runs: Path
+    name: str, data: Path | None, device: str, plugin: list[Path] | None, runs: Path, *, only_shown: bool = False
 ) -> tuple["Suite", list["Place"]]:
     from uad_bench.benchmark.request import Request
     from uad_bench.console import reporting
@@ -114,7 +114,7 @@ def _open(
     chosen = load_suite(name)
     common = Request(method="", data=data, device=device, plugins=(*chosen.plugins, *(plugin or ())), runs=Path(runs))
     with reporting() as reporter:
-        return chosen, locate(cells_of(chosen, common), reporter)
+        return chosen, locate(cells_of(chosen, common), reporter, only_shown=only_shown)
 
 
 def _execute(

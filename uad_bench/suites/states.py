@@ -19,7 +19,7 @@ from uad_bench.method import Report
 from uad_bench.output.columns import DASH, memory, seconds, write_value
 from uad_bench.plugins import registry
 from uad_bench.runs.events import End, Start
-from uad_bench.runs.folder import Run, now
+from uad_bench.runs.folder import Run, now, run_at
 from uad_bench.runs.record import RunRecord
 from uad_bench.suites.suite import Cell
 
@@ -93,14 +93,17 @@ def survey(
     return [done.get(place.cell.name) or _stand(place, queued) for place in places]
 
 
-def locate(cells: Iterable[Cell], report: Report) -> list[Place]:
+def locate(cells: Iterable[Cell], report: Report, *, only_shown: bool = False) -> list[Place]:
     """Find each cell's run folder; cells with the same patients share one census.
+
+    Args:
+        only_shown: nothing will be run; then no patients are read for cells whose method and seed have no run yet.
 
     Raises:
         ConfigError: there is no cell, or a cell's request is invalid.
     """
     cohorts: dict[tuple[object, ...], Cohort] = {}
-    places = [_place(cell, cohorts, report) for cell in cells]
+    places = [_place(cell, cohorts, report, only_shown=only_shown) for cell in cells]
     if not places:
         raise ConfigError("the suite is empty; give it methods, tasks and seeds")
     return places
@@ -124,11 +127,14 @@ def _seconds(run: Run, state: State) -> float | None:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(starts[-1])).total_seconds()
 
 
-def _place(cell: Cell, cohorts: dict[tuple[object, ...], Cohort], report: Report) -> Place:
+def _place(cell: Cell, cohorts: dict[tuple[object, ...], Cohort], report: Report, *, only_shown: bool) -> Place:
     asked = cell.request
     entries = registry.methods(asked.plugins)
     entry = registry.find("method", asked.method, entries)
     experiment = compose_request(asked)
+    unread = run_at(asked.runs, experiment.task.name, asked.method, experiment.seed, "unread")
+    if only_shown and not any(unread.path.parent.glob(f"seed{experiment.seed}-*")):
+        return Place(cell, unread)
     cohort = _cohort(asked, experiment, cohorts, report)
     return Place(cell, Runner(root=asked.runs).plan(experiment, entry, cohort, resolve_origin(asked)).run)
 
