@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import uad_bench
 from tests.scored import Scored, write_cohort
 from tests.tiny_bench import SameProcess, TinyBench, gather_tiny, write_patients
 from uad_bench.data.cohort import Cohort
@@ -74,6 +75,16 @@ def no_processes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         start_no_process(patch)
         yield
+
+
+@pytest.fixture(scope="session")
+def tiny_baselines(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A runs folder with the untrained baselines on the tiny phantom; nobody may write there."""
+    runs = tmp_path_factory.mktemp("baselines") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        start_no_process(patch)
+        uad_bench.run("random", task="phantom-tiny", runs=runs)
+    return runs
 
 
 def start_no_process(patch: pytest.MonkeyPatch) -> None:

@@ -56,11 +56,10 @@ def run(runs):
 
 
 @pytest.fixture(scope="module")
-def beside(tmp_path_factory, no_processes):
+def beside(tmp_path_factory, tiny_baselines):
     """A folder of runs that holds the baselines, and nothing that cannot share a table with them."""
-    folder = tmp_path_factory.mktemp("beside")
-    uad_bench.run("random", "phantom-tiny", runs=folder)
-    return folder
+    folder = tmp_path_factory.mktemp("beside") / "runs"
+    return shutil.copytree(tiny_baselines, folder)
 
 
 def test_an_object_gets_a_row_beside_the_baselines_and_is_left_fitted(run, beside, capsys):

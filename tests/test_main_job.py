@@ -1,6 +1,7 @@
 """The main job from the outside: the command line on the tiny phantom, as a newcomer types it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,10 @@ def uad_bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(no_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(no_processes: None, tiny_baselines: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A runs folder with one trained method beside the baselines."""
-    folder = tmp_path_factory.mktemp("runs")
+    folder = tmp_path_factory.mktemp("main") / "runs"
+    shutil.copytree(tiny_baselines, folder)
     command = "run --method ae --task phantom-tiny --set budget.steps=4 --runs"
     assert _run([*command.split(), str(folder)], debug=False) == 0
     return folder
@@ -41,38 +43,32 @@ def test_the_trivial_baselines_run_beside_a_method(runs: Path):
     assert {path.name for path in (runs / "phantom-tiny").iterdir()} == {"ae", *BASELINES}
 
 
-def test_the_table_ranks_all_of_them_and_says_what_it_rests_on(runs: Path):
-    shown = uad_bench("leaderboard", "show", "--task", "phantom-tiny", "--runs", str(runs)).stdout
+def test_the_table_ranks_all_of_them_and_says_what_it_rests_on(runs: Path, capsys: pytest.CaptureFixture[str]):
+    assert _run(["leaderboard", "show", "--task", "phantom-tiny", "--runs", str(runs)], debug=False) == 0
+    shown = capsys.readouterr().out
     assert all(name in shown for name in ("ae", *BASELINES))
     assert all(word in shown for word in ("AUPRC", "dice@hFPR5", "oracle", "prevalence", "2 test patients"))
 
 
-def test_the_same_command_again_shows_the_run_and_redoes_nothing(runs: Path):
-    (record,) = (runs / "phantom-tiny" / "ae").glob("*/record.json")
-    before = record.stat().st_mtime_ns
-    again = uad_bench("run", "--method", "ae", "--task", "phantom-tiny", "--set", "budget.steps=4", "--runs", str(runs))
+def test_the_same_command_again_shows_the_run_as_one_json_document_and_redoes_nothing(runs: Path):
+    (stored,) = (runs / "phantom-tiny" / "ae").glob("*/record.json")
+    before = stored.stat().st_mtime_ns
+    command = "run --method ae --task phantom-tiny --set budget.steps=4 --json --runs"
+    again = uad_bench(*command.split(), str(runs))
     assert again.returncode == 0
     assert "this run exists" in again.stderr
-    assert record.stat().st_mtime_ns == before
-
-
-def test_json_is_one_document_on_standard_output(runs: Path):
-    shown = uad_bench(
-        "run", "--method", "ae", "--task", "phantom-tiny", "--set", "budget.steps=4", "--runs", str(runs), "--json"
-    )
-    record = json.loads(shown.stdout)
+    assert stored.stat().st_mtime_ns == before
+    record = json.loads(again.stdout)
     assert (record["schema"], record["status"], record["method"]["name"]) == (1, "ok", "ae")
     names = {(m["name"], m["policy"]) for m in record["metrics"]}
     assert {("auprc", None), ("dice", "hFPR5"), ("dice", "oracle"), ("prevalence", None)} <= names
 
 
 @pytest.mark.slow
-def test_folds_test_every_patient_once(tmp_path: Path):
-    done = uad_bench(
-        "run", "--method", "intensity", "--task", "phantom-tiny", "--folds", "2", "--no-baselines", "--json",
-        "--runs", str(tmp_path),
-    )  # fmt: skip
-    record = json.loads(done.stdout)
+def test_folds_test_every_patient_once(no_processes: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = "run --method intensity --task phantom-tiny --folds 2 --no-baselines --json --runs"
+    assert _run([*command.split(), str(tmp_path)], debug=False) == 0
+    record = json.loads(capsys.readouterr().out)
     assert record["n_folds"] == 2
     tested = record["subjects"]["test"]
     assert len(tested) == len(set(tested)) == 8
@@ -143,7 +139,8 @@ def test_help_does_not_load_what_it_does_not_need():
 
 
 @pytest.mark.slow
-def test_a_whole_run_never_loads_torch_into_the_harness(runs: Path):
-    again = ("run", "--method", "ae", "--task", "phantom-tiny", "--runs", str(runs), "--set")
-    assert "torch" not in loaded_modules(*again, "budget.steps=4")
-    assert "torch" not in loaded_modules(*again, "budget.steps=3")
+def test_a_whole_run_never_loads_torch_into_the_harness(tiny_baselines: Path, tmp_path: Path):
+    shutil.copytree(tiny_baselines, tmp_path / "runs")
+    command = ("run", "--method", "ae", "--task", "phantom-tiny", "--set", "budget.steps=3", "--runs")
+    assert "torch" not in loaded_modules(*command, str(tmp_path / "runs"))
+    assert "torch" not in loaded_modules(*command, str(tmp_path / "runs"))  # and shows what is stored

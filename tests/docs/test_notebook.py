@@ -1,6 +1,7 @@
 """The notebook of the documentation runs in a real kernel, and shows tables, one progress display, and the report."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ def test_the_notebook_is_stored_without_outputs():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the notebook's own libraries
-def test_the_notebook_runs_and_shows_what_it_says(tmp_path):
+def test_the_notebook_runs_and_shows_what_it_says(tiny_baselines, tmp_path):
+    shutil.copytree(tiny_baselines, tmp_path / "runs", ignore=shutil.ignore_patterns("mean-distance"))
     pytest.importorskip("ipykernel")
     client, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     notebook = nbformat.read(NOTEBOOK, as_version=4)

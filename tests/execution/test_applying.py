@@ -75,16 +75,12 @@ def apply(asked: Application) -> tuple[dict, Run, str]:
     return record, Run(asked.runs / record["run"]), said.getvalue()
 
 
-def test_the_weights_are_the_runs_and_nothing_is_trained(asked: Application):
+def test_the_weights_are_the_runs_nothing_is_trained_and_the_record_says_so(asked: Application):
     record, run, _ = apply(asked)
     assert record["status"] == "ok"
     assert run.checkpoint.read_bytes() == asked.run.checkpoint.read_bytes()
     assert not [event for event in run.read_events() if event.event == "fit"]
     assert record["cost"]["fit_s"] is None
-
-
-def test_the_record_says_whose_weights_and_that_nobody_trained_here(asked: Application):
-    record, run, _ = apply(asked)
     assert record["method"]["weights"]["run"] == "/".join(asked.run.path.parts[-3:])
     assert record["subjects"]["train"] == []
     assert sorted(record["subjects"]["val"] + record["subjects"]["test"]) == [f"Q{i}" for i in range(8)]
@@ -92,9 +88,11 @@ def test_the_record_says_whose_weights_and_that_nobody_trained_here(asked: Appli
 
 
 def test_size_and_scaling_are_what_the_weights_were_trained_for_and_it_is_said(asked: Application):
-    record, _, said = apply(asked)
+    record, run, said = apply(asked)
     assert (record["task"]["size"], record["budget"]) == (16, {"steps": 4, "batch_size": 2})
     assert "size is 16, as in training, not 8 as in task elsewhere" in said
+    assert apply(asked)[0] == record
+    assert sum(event.event == "start" for event in run.read_events()) == 1, "a second time nothing is done again"
 
 
 def test_a_patient_scores_the_same_under_another_name_in_another_cohort(
@@ -106,29 +104,18 @@ def test_a_patient_scores_the_same_under_another_name_in_another_cohort(
     assert np.array_equal(read_map(run.map(known.replace("P", "Q"))), read_map(asked.run.map(known)))
 
 
-def test_a_second_time_nothing_is_done_again(asked: Application):
-    first, run, _ = apply(asked)
-    again, _, _ = apply(asked)
-    assert again == first
-    assert sum(event.event == "start" for event in run.read_events()) == 1
-
-
 def test_without_labels_there_are_maps_a_manifest_and_a_short_record_that_no_board_reads(
     asked: Application, tiny_data: Path, tmp_path: Path
 ):
     data = copy_patients(tiny_data, tmp_path / "unlabelled", labelled=False)
-    record, run, _ = apply(change(asked, data=data))
+    asked = change(asked, data=data)
+    record, run, _ = apply(asked)
     assert (record["status"], record["metrics"]) == ("unlabelled", [])
     assert set(json.loads(run.manifest.read_text())["maps"]) == {path.stem for path in run.maps.iterdir()}
     assert len(record["subjects"]["test"]) == 8
     assert run.path not in [found.path for found in find_runs(asked.runs)]
-
-
-def test_without_labels_a_second_time_no_map_is_made_again(asked: Application, tiny_data: Path, tmp_path: Path):
-    asked = change(asked, data=copy_patients(tiny_data, tmp_path / "unlabelled", labelled=False))
-    _, run, _ = apply(asked)
     apply(asked)
-    assert sum(event.event == "scored" for event in run.read_events()) == 8
+    assert sum(event.event == "scored" for event in run.read_events()) == 8, "a second time no map is made again"
 
 
 @pytest.mark.parametrize("renamed", [False, True])

@@ -1,4 +1,4 @@
-"""A full bench: five cheap methods, 250 patients of the tiny phantom's geometry, three seeds."""
+"""A full bench: three cheap methods, 250 patients of the tiny phantom's geometry, three seeds."""
 
 import resource
 import time
@@ -10,7 +10,7 @@ import pytest
 from tests.tiny_bench import TinyBench, gather_tiny, save
 from uad_bench.runs.folder import find_runs
 
-PATIENTS, METHODS, SEEDS = 250, 5, 3
+PATIENTS, METHODS, SEEDS = 250, 3, 3
 SHAPE = (48, 48, 12)
 
 
@@ -33,7 +33,7 @@ def write_cohort(root: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_five_methods_on_250_patients_with_three_seeds_each_finish_with_flat_memory(tmp_path: Path):
+def test_three_methods_on_250_patients_with_three_seeds_each_finish_with_flat_memory(tmp_path: Path):
     cohort = gather_tiny(write_cohort(tmp_path / "cohort"), size=32, field_of_view=48.0)
     tiny = TinyBench(cohort, tmp_path)
     assert len(cohort.subjects) == PATIENTS

@@ -62,6 +62,11 @@ def start(arguments: list[str], said: Path, prepare: Callable[[], object] = lamb
         os._exit(99)
 
 
+def in_this_process() -> None:
+    """The method runs in the process of the harness, which changes no result."""
+    start_no_process(pytest.MonkeyPatch())
+
+
 def wait_for(marker: Path) -> None:
     while not marker.exists():
         time.sleep(0.01)
@@ -103,7 +108,7 @@ def test_stopped_in_the_methods_process_it_leaves_no_process_and_resumes_to_the_
     assert exit_code(start(arguments, said)) == 0
     (resumed,) = (tmp_path / "runs" / "tiny" / "pausing").iterdir()
     undisturbed = tmp_path / "undisturbed"
-    assert exit_code(start([*arguments, "--runs", str(undisturbed)], said)) == 0
+    assert exit_code(start([*arguments, "--runs", str(undisturbed)], said, in_this_process)) == 0
     assert result_files(Run(resumed)) == result_files(Run(undisturbed / "tiny" / "pausing" / resumed.name))
 
 

@@ -194,8 +194,8 @@ def test_reflect_learns_the_straight_way_to_the_healthy_slice(slices, monkeypatc
 @pytest.mark.parametrize("cls", [SyntheticUNet, Reflect], ids=lambda cls: cls.__name__)
 def test_what_is_like_no_synthetic_anomaly_scores_higher_too(cls, healthy, sick):
     method = cls(unet=SMALL, optimisation=Optimisation(learning_rate=5e-3, ema=0.9))
-    method.fit(healthy(("flair",)), budget=Budget(100, 8), compute=Compute(seed=0))
-    batch, disk = sick(("flair",))
+    method.fit(healthy(("flair",), size=16), budget=Budget(100, 8), compute=Compute(seed=0))
+    batch, disk = sick(("flair",), size=16)
     scores = method.score(batch)
     scores = scores.sigmoid() if isinstance(method, SyntheticUNet) else scores
     assert scores[disk].mean() > 1.5 * scores[batch.brain_mask[:, 0] & ~disk].mean()
@@ -204,8 +204,8 @@ def test_what_is_like_no_synthetic_anomaly_scores_higher_too(cls, healthy, sick)
 @pytest.mark.slow
 def test_foreign_patches_are_found_in_slices_of_other_patients(healthy):
     method = FPI(unet=SMALL, optimisation=Optimisation(learning_rate=5e-3, ema=0.9))
-    method.fit(healthy(("flair",)), budget=Budget(100, 8), compute=Compute(seed=0))
-    unseen = healthy(("flair",), seed=9).take(range(24))
+    method.fit(healthy(("flair",), size=16), budget=Budget(100, 8), compute=Compute(seed=0))
+    unseen = healthy(("flair",), size=16, seed=9).take(range(24))
     mixed, share = method.examples(unseen, generator(0, "patches"))
     scores = method.score(dataclasses.replace(unseen, image=mixed)).sigmoid()
     assert scores[share[:, 0] > 0].mean() > 1.5 * scores[share[:, 0] == 0].mean()

@@ -1,5 +1,7 @@
 """A tiny cohort and a few small patients, made once for all tests of the phantom."""
 
+import shutil
+
 import pytest
 
 from uad_bench.datasets.phantom import Phantom
@@ -7,11 +9,13 @@ from uad_bench.datasets.phantom.patient import lesion_kind, make_patient
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """`phantom-tiny` on disk."""
-    dataset = Phantom(tmp_path_factory.mktemp("phantom"), variant="phantom-tiny")
-    dataset.subjects()
-    return dataset
+def tiny(cache, tmp_path_factory):
+    """`phantom-tiny` on disk: a copy of the session's."""
+    made = Phantom(cache / "datasets", variant="phantom-tiny")
+    made.subjects()
+    copy = tmp_path_factory.mktemp("phantom")
+    shutil.copytree(made.folder, copy / made.folder.name)
+    return Phantom(copy, variant="phantom-tiny")
 
 
 @pytest.fixture(scope="session")
