@@ -69,7 +69,7 @@ class DuplicatePair:
     @property
     def refused(self) -> bool:
         """Whether the two scans must not be in different roles."""
-        return self.equal or self.correlation > self.limit
+        return self.correlation > self.limit
 
     @property
     def similarity(self) -> str:
