@@ -203,6 +203,12 @@ def test_weights_trained_on_another_scan_of_a_test_patient_are_refused():
         check_checkpoint({"BraTS-GLI-00001-100": []}, Split("mine", (), (), ("BraTS-GLI-00001-101",)), {})
 
 
+def test_weights_of_a_patient_under_an_assigned_name_are_refused_for_what_its_id_says():
+    seen = {"BraTS-GLI-00001-100": {"patient": "Smith", "digests": [], "thumbnails": {}}}
+    with pytest.raises(LeakError, match="trained on BraTS-GLI-00001-101"):
+        check_checkpoint(seen, Split("mine", (), (), ("BraTS-GLI-00001-101",)), {})
+
+
 def test_a_signature_that_is_none_is_refused(cohort, cache_root):
     census = cohort.census(cache_root)
     for spoilt in ({"thumbnails": {"flair": "AAAA"}}, {"thumbnails": {"flair": "\N{BULLET}"}}, {"digests": 7}):
