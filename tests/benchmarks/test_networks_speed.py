@@ -20,7 +20,7 @@ BATCH, SIZE, STEPS = 16, 128, 3
 @pytest.fixture
 def side(benchmark) -> int:
     """Pixels along a side of a slice: fewer where no time is measured."""
-    return SIZE if benchmark.enabled else 32
+    return SIZE if benchmark.enabled else 16
 
 
 class Slices:
