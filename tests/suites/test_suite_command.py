@@ -1,5 +1,7 @@
 """`uad-bench suite` from the outside: three methods of one file, one of which fails until a file appears."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import pytest
 
 from tests.suites.conftest import SuiteFiles
 from tests.tiny_bench import write_patients
+from uad_bench.cli.app import _run
 
 pytestmark = pytest.mark.slow
 METHODS = """
@@ -73,7 +76,9 @@ class Here:
         return subprocess.run(self.command(verb, suite, *options), capture_output=True, text=True, check=False)
 
     def states(self, suite: Path) -> dict[str, str]:
-        document = json.loads(self("status", suite, "--json").stdout)
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            _run(self.command("status", suite, "--json")[3:], debug=False)
+        document = json.loads(said.getvalue())
         return {cell["cell"].split("-")[1]: cell["state"] for cell in document["cells"]}
 
 
