@@ -42,7 +42,7 @@ def _cohort(known: Mapping[str, Any]) -> Table:
     """What the folder was recognised as, with the steps before a run and the task to use."""
     table = Table.grid(padding=(0, 2))
     table.add_row("cohort", f"{known['title']}: {known['summary']}")
-    for title in ("labels", "before", "note", "licence", "citation"):
+    for title in filter(known.__getitem__, ("labels", "before", "note", "licence", "citation")):
         lines = [known[title]] if isinstance(known[title], str) else known[title]
         table.add_row(title, escape("\n".join(lines)))
     table.add_row("task", f"--task {known['task']}" if known["task"] else "none shipped; see uad-bench list cohorts")
