@@ -5,6 +5,11 @@
 predicts what 30 training steps with batches of 2 slices and the scoring of 4 patients take, does both, and prints a row
 per method. Each prediction and each run has a process of its own, forked after torch is imported. Times are CPU seconds
 of that process, since other programs make wall time longer.
+
+    python -m tests.plan_study RUN...
+
+compares the scoring of all patients of finished runs with what the second and third test patient, whom a plan times,
+would have predicted.
 """
 
 import sys
@@ -15,6 +20,7 @@ from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 
 Seconds = tuple[float, float]
@@ -29,6 +35,7 @@ from uad_bench.data.cohort import gather  # noqa: E402
 from uad_bench.execution.live import InProcess  # noqa: E402
 from uad_bench.plugins import registry  # noqa: E402
 from uad_bench.runs.events import Fit, Scored  # noqa: E402
+from uad_bench.runs.folder import Run  # noqa: E402
 from uad_bench.suites import plan  # noqa: E402
 
 
@@ -71,8 +78,22 @@ def alone(do: Callable[[Request, int], Seconds], request: Request, volumes: int)
         return pool.apply(do, (request, volumes))
 
 
+def scoring(folder: Path) -> str:
+    """A row for a finished run."""
+    run = Run(folder)
+    took = {event.subject: event.cpu_seconds for event in run.read_events() if isinstance(event, Scored)}
+    record = run.read_record()
+    planned = len(took) * fmean(took[name] for name in record.subjects.test[1 : plan.VOLUMES])
+    cells = (len(took), f"{planned:.2f}", f"{sum(took.values()):.2f}", f"{planned / sum(took.values()):.2f}")
+    return f"| {record.method.name} | " + " | ".join(map(str, cells)) + " |"
+
+
 def main() -> None:
-    """Print a row per method."""
+    """Print a row per method or run."""
+    if Path(sys.argv[1]).is_dir():
+        print("| method | patients | scoring planned, s | measured | ratio |\n| --- " + "| ---: " * 4 + "|")
+        print("\n".join(scoring(Path(folder)) for folder in sys.argv[1:]))
+        return
     import_module("torch._dynamo")  # the first optimiser of a process does
     task, steps, batch, volumes, *names = sys.argv[1:]
     settings = (f"budget.steps={steps}", f"budget.batch_size={batch}")
