@@ -54,6 +54,12 @@ def test_the_first_patient_takes_longer_once_and_the_excess_is_start_up():
     assert plan._excess_of_first(events, Cost(score_s_per_volume=2.0)) == 3.0
 
 
+def test_maps_take_as_many_bytes_per_voxel_as_those_that_were_stored():
+    sizes = ((100, (5, 5, 2)), (200, (5, 5, 4)))
+    maps = [Scored(subject="a", slices=1, seconds=1.0, sha256="0", bytes=size, shape=shape) for size, shape in sizes]
+    assert plan._bytes_per_voxel(maps) == 2.0
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(40.2, "40 s"), (600, "10 min"), (12_600, "3.5 h")])
 def test_durations_are_rounded_to_what_is_known(seconds, text):
     assert duration(seconds) == text

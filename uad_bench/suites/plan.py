@@ -119,7 +119,7 @@ def plan_run(request: Request, reporter: Reporter, *, difference: float = 0.05) 
         events, stored = _timed(runner, job)
     cost, folds = cost_of(events), len(cohort.splits)
     scored = [name for split in cohort.splits for name in (*split.val, *split.test)]
-    maps = sum(4 * math.prod(cohort.census[name].shape) for name in scored)
+    maps = _bytes_per_voxel(events) * sum(math.prod(cohort.census[name].shape) for name in scored)
     return Plan(
         method=request.method,
         task=experiment.task.name,
@@ -184,6 +184,12 @@ def _excess_of_first(events: Iterable[Event], cost: Cost) -> float:
     """Time that the first patient took longer than the others."""
     first = next(event.seconds for event in events if isinstance(event, Scored))
     return max(0.0, first - (cost.score_s_per_volume or 0.0))
+
+
+def _bytes_per_voxel(events: Iterable[Event]) -> float:
+    """Size of the score maps as they are stored, which is less where they leave out more background."""
+    maps = [event for event in events if isinstance(event, Scored)]
+    return sum(event.bytes for event in maps) / sum(math.prod(event.shape) for event in maps)
 
 
 def _selecting(experiment: Experiment, steps: StepTimes, cohort: Cohort, cost: Cost) -> float:
