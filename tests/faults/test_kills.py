@@ -52,7 +52,7 @@ def trained(quick: TinyBench) -> tuple[TinyBench, Entry]:
     return quick, quick.write("trained", **TRAINED)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_killed_at_random_instants_and_resumed_a_run_has_the_bytes_of_an_undisturbed_one(trained, kills: int):
     quick, entry = trained
     for name in ("warm", "undisturbed"):
