@@ -84,3 +84,8 @@ def test_python_itself_stays_open_where_the_data_lies_around_it(place: Path):
 
 def test_a_policy_crosses_into_another_process_unchanged(access: AccessPolicy):
     assert AccessPolicy.from_json(access.to_json()) == access
+
+
+def test_a_device_that_vanishes_while_devices_are_listed_is_passed_over(monkeypatch):
+    monkeypatch.setattr(os, "walk", lambda _: [("/dev", [], ["no-such-device", "null"])])
+    assert not any("/dev/" in path for path in AccessPolicy.around([], hidden=[]).hidden)

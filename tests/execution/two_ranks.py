@@ -33,7 +33,7 @@ TINY = {
     "mmccd": {"stripe_per_batch": True, **SMALL},
 }
 """Hyperparameters of small networks; the other methods have a U-Net."""
-BUDGET = Budget(6, 5)  # five slices on two ranks: unequal parts
+BUDGET = Budget(10, 5)  # five slices on two ranks: unequal parts
 
 
 class Slices:
@@ -87,7 +87,7 @@ def everything() -> dict[str, Tensor]:
 
     optimisation = Optimisation(learning_rate=0.01, warm_up=1)
     data = Slices(dtype=torch.float64)
-    train(network, loss, data, name="all", budget=Budget(6, 5), compute=Compute(), optimisation=optimisation)
+    train(network, loss, data, name="all", budget=Budget(10, 5), compute=Compute(), optimisation=optimisation)
     return network.state_dict()
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -106,8 +105,10 @@ def _code() -> list[Path]:
 
 def _block_devices() -> list[str]:
     """Disks that this user may read, and with them any file."""
-    found = [os.path.join(folder, name) for folder, _, names in os.walk("/dev") for name in names]  # noqa: PTH118
-    return [path for path in found if stat.S_ISBLK(os.lstat(path).st_mode) and os.access(path, os.R_OK)]
+    found = [Path(folder, name) for folder, _, names in os.walk("/dev") for name in names]
+    return [
+        str(path) for path in found if not path.is_symlink() and path.is_block_device() and os.access(path, os.R_OK)
+    ]
 
 
 FILE_EVENTS = {
