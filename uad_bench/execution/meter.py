@@ -12,8 +12,8 @@ from typing import Any
 def metered(device: str = "cpu") -> Iterator[dict[str, Any]]:
     """Measure what this process spends in the body of a `with` statement; yields a dictionary filled when it ends.
 
-    Keys: `seconds`; `cpu_seconds` of its threads and terminated children; `peak_rss_mib`, its peak resident set size;
-    on CUDA also `peak_cuda_mib`, the peak GPU memory reserved by torch.
+    Keys: `seconds`; `cpu_seconds` of its threads and terminated children; `peak_rss_mib`, its peak resident set size
+    since it started; on CUDA also `peak_cuda_mib`, the peak GPU memory reserved by torch.
     """
     spent: dict[str, Any] = {}
     started, cpu = time.perf_counter(), sum(os.times()[:4])
