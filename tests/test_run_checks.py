@@ -118,6 +118,7 @@ def test_a_first_run_starts_a_process_for_the_method_and_one_for_its_baselines_a
     assert not list((tmp_path / "runs").glob(".starting-*"))
 
 
+@pytest.mark.slow
 def test_a_first_run_finds_its_slices_although_the_cache_was_empty_when_its_process_started(
     run, tiny_data, tmp_path, monkeypatch
 ):

@@ -47,6 +47,7 @@ def test_on_the_scans_own_grid_the_channel_is_the_label(quick: TinyBench, own_ca
     assert torch.equal(anomaly, torch.from_numpy(label).permute(2, 0, 1))
 
 
+@pytest.mark.slow
 def test_a_bound_learns_from_all_slices_of_training_patients_and_only_theirs_are_prepared(
     quick: TinyBench, bound: Entry, own_cache: Path
 ):

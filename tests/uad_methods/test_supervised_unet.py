@@ -1,5 +1,6 @@
 """The upper bound: what a network reaches that was shown the lesions."""
 
+import pytest
 import torch
 
 from uad_bench.method import Budget, Compute, SliceBatch
@@ -9,6 +10,7 @@ from uad_methods.supervised_unet import SupervisedUNet
 SMALL = UNetShape(width=16, multipliers=(1, 2), blocks=1, groups=4)
 
 
+@pytest.mark.slow
 def test_shown_lesions_it_finds_those_of_other_slices(sick, healthy):
     batch, mask = sick(("flair",), n=16, seed=1)
     shown = healthy(("flair",), n=16)

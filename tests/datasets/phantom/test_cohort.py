@@ -89,6 +89,7 @@ def test_two_programs_at_once_and_any_number_of_processes_write_the_same_bytes(t
     assert folder_bytes(target) == folder_bytes(tiny.folder)
 
 
+@pytest.mark.slow
 def test_a_patient_has_the_same_bytes_whatever_the_processor_offers(tiny, tmp_path, monkeypatch):
     if "X86_V3" not in np.show_config(mode="dicts")["SIMD Extensions"]["found"]:
         pytest.skip("this processor or this NumPy has no X86_V3 to disable")
