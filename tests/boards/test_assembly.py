@@ -58,7 +58,9 @@ def test_a_run_without_baselines_beside_it_is_named_and_the_others_keep_their_ta
 
 
 def test_without_baselines_anywhere_the_error_names_them():
-    with pytest.raises(ConfigError, match="lacks the trivial baselines intensity, random"):
+    with pytest.raises(
+        ConfigError, match="lacks the trivial baselines intensity, random; one command runs all of them"
+    ):
         assemble_boards([made_result("ae"), made_result("ae", **FOLDS)], baselines=BASELINES)
 
 

@@ -42,3 +42,13 @@ def test_a_plugin_is_summarised_by_the_docstring_of_its_class(tmp_path):
     summaries = {row["name"]: row["summary"] for row in INVENTORY["methods"](tmp_path, (file,))}
     assert summaries["rare-voxels"]
     assert summaries["rare-voxels"] in file.read_text()
+
+
+def test_runs_that_differ_in_a_setting_keep_every_word_whole_at_80_columns():
+    common = {"size": "12.3 MiB", "status": "failed", "AUPRC": "0.123"}
+    names = [f"phantom/intensity-equalised/seed{seed}-0123abcd" for seed in (0, 1)]
+    rows = [{"run": name, "settings": "smoothing=2.0, source 91ab", **common} for name in names]
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(inventory_table("runs", rows))
+    words = console.file.getvalue().split()
+    assert {*names, "status", "AUPRC", "size", "failed", "0.123", "12.3", "MiB", "smoothing=2.0,", "source"} <= {*words}

@@ -32,7 +32,7 @@ def make_rows(results: Sequence[Result], *, baselines: Collection[str], bounds: 
         task = results[0].record.task.name if results else "TASK"
         raise ConfigError(
             f"the board of {task} lacks the trivial baselines {', '.join(missing)}; "
-            f"run them with: uad-bench run --task {task} --method {missing[0]}"
+            f"one command runs all of them: uad-bench run --task {task} --method {missing[0]}"
         )
     kept = newest(results, baselines=baselines)
     settings: dict[Setting, list[Result]] = defaultdict(list)

@@ -21,10 +21,10 @@ from uad_bench.runs.record import RunRecord
 from uad_bench.runs.removal import size_of, write_size
 
 Rows = list[dict[str, Any]]
-SHOWN = ("name", "run", "status", "AUPRC", "settings", "size", "summary")
+SHOWN = ("name", "run", "status", "AUPRC", "size", "summary")
 """Columns of the tables, which fit a terminal of 80 columns; JSON has all of them."""
 
-WIDEST = 60  # of a name that stays on one line
+WIDEST = 60  # of a column that is not folded
 
 
 def list_methods(_: Path, plugins: Sequence[Path]) -> Rows:
@@ -108,13 +108,16 @@ def inventory_table(kind: str, rows: Rows) -> Table | str:
     if not rows:
         return f"no {kind}"
     columns = [column for column in rows[0] if column in SHOWN and any(row[column] for row in rows)]
+    folded = "summary" if "summary" in columns else columns[0]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:  # names must stay complete to be copied, so only the other columns are folded
+    for column in columns:  # names must stay complete to be copied
         longest = max(len(str(row[column])) for row in rows)
-        width = min(longest, WIDEST) if column == columns[0] else None
+        width = min(longest, WIDEST) if column != folded else None
         table.add_column(column, overflow="fold", min_width=width, no_wrap=width == longest)
     for row in rows:
-        table.add_row(*(escape("" if row[column] is None else str(row[column])) for column in columns))
+        name, *others = (escape("" if row[column] is None else str(row[column])) for column in columns)
+        settings = f"\n  {escape(row['settings'])}" if row.get("settings") else ""
+        table.add_row(name + settings, *others)
     return table
 
 
