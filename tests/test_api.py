@@ -14,6 +14,7 @@ import uad_bench
 from uad_bench.console import reporting
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.method import Modalities, Progress
+from uad_bench.runs.folder import runs_folder
 
 pytestmark = pytest.mark.usefixtures("no_processes")
 SHIFT = 0.5
@@ -86,6 +87,19 @@ def test_a_run_is_known_by_the_source_of_its_class_and_what_it_uses(run, monkeyp
     assert run(MeanShift()).path == first.path
     monkeypatch.setattr(sys.modules[__name__], "SHIFT", 0.75)
     assert run(MeanShift()).path != first.path
+
+
+def test_the_variable_chooses_the_folder_of_runs_and_the_argument_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("UAD_BENCH_RUNS", str(tmp_path / "runs"))
+    assert runs_folder() == tmp_path / "runs"
+    with pytest.raises(ConfigError, match=f"nothing to report in {tmp_path / 'runs'}"):
+        uad_bench.report()
+    with pytest.raises(ConfigError, match="nothing to report in elsewhere"):
+        uad_bench.report(runs="elsewhere")
+
+
+def test_dir_lists_the_public_names_alone():
+    assert dir(uad_bench) == sorted(uad_bench.__all__)
 
 
 def test_folds_fit_the_same_object_anew(run):

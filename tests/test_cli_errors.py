@@ -64,6 +64,8 @@ WRONG = {
     "slices the wrong way round": (["run", "-m", "random", *TINY, "--set", "task.slices=[9,3]"], "not after the last"),
     "one fold": (["run", "-m", "random", *TINY, "--folds", "1"], "use 0 for a single split, or 2 or more"),
     "no method": (["run", *TINY], "no method given: uad-bench run METHOD"),
+    "a plugin with one method": (["run", "--plugin", "TMP/none.py", *TINY], "does not exist"),
+    "a device": (["run", "-m", "random", *TINY, "--device", "gpu"], "Invalid value for '--device': 'gpu'"),
     "two methods": (["run", "-m", "random", "-m", "ae", *TINY], "2 methods given (random, ae)"),
     "runs in a file": (["list", "runs", "--runs", __file__], "this is a file"),
     "a number that is none": (

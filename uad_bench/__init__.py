@@ -26,4 +26,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public functions even before they are imported."""
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -11,7 +11,7 @@ from uad_bench.cli.app import app
 from uad_bench.cli.options import complete_method, complete_run, complete_task
 from uad_bench.errors import ConfigError
 from uad_bench.runs.folder import Run
-from uad_bench.runs.removal import remove_maps, remove_run, size_of, unfinished_runs
+from uad_bench.runs.removal import remove_maps, remove_run, size_of, unfinished_runs, write_size
 
 
 @pytest.fixture
@@ -31,6 +31,13 @@ def typed(*words):
 
 def left(root):
     return {path.parent.name for path in root.glob("made/*/seed*")}
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(1_234, "1.2 kB"), (99_900, "99.9 kB"), (300_000, "0.3 MB"), (2_500_000_000, "2.5 GB")]
+)
+def test_a_size_is_written_in_a_unit_that_shows_it(size: int, text: str):
+    assert write_size(size) == text
 
 
 def test_a_run_that_is_named_is_removed_with_the_folders_that_this_empties(runs):

@@ -67,14 +67,6 @@ def test_the_results_table_has_the_numbers_of_the_shipped_leaderboards(page):
     assert expected in (ROOT / page).read_text(encoding="utf-8"), "run python docs/results_table.py"
 
 
-@pytest.mark.slow
-def test_the_site_builds_without_a_warning(tmp_path):
-    pytest.importorskip("mkdocs")
-    type_in(f"cd {ROOT} && {sys.executable} -m mkdocs build --strict --quiet --site-dir {tmp_path / 'site'}")
-    assert (tmp_path / "site" / "leaderboards" / "phantom" / "index.html").is_file()
-    assert (tmp_path / "site" / "methods" / "index.html").is_file()
-
-
 def test_the_reference_names_every_command_and_every_field():
     pages = runpy.run_path(str(DOCS / "reference_pages.py"))["pages"]()
     commands, configuration = pages["commands.md"], pages["configuration-files.md"]

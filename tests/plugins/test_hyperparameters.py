@@ -48,7 +48,7 @@ def test_source_comes_from_the_pair_unless_it_is_given():
 
 
 WRONG = {
-    "step": (3, "did you mean 'steps'"),
+    "step": (3, r"did you mean 'steps'\? \(see uad-bench show method "),
     "learned_": (3, "unknown hyperparameter"),
     "steps": ("many", "must be a whole number"),
     "kind": ("c", "'a' or 'b'"),

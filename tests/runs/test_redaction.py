@@ -28,7 +28,7 @@ def test_a_path_is_shortened_to_its_last_name(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["phantom/mmccd/seed0-1", "dice / AUPRC", "1/2", "slices/s", "https://a.org/b", "", "/"]
+    "text", ["phantom/mmccd/seed0-1", "dice / AUPRC", "1/2", "slices/s", "https://a.org/b", "<sub>0.510</sub>", "", "/"]
 )
 def test_what_is_no_path_of_a_machine_is_kept(text: str):
     assert hide_paths(text) == text

@@ -10,7 +10,7 @@ from uad_bench.api.results import Result
 from uad_bench.benchmark.request import AdHocMethod
 from uad_bench.errors import ConfigError, unknown
 from uad_bench.plugins import registry
-from uad_bench.runs.folder import Run
+from uad_bench.runs.folder import Run, runs_folder
 from uad_bench.runs.opening import open_run
 
 P = ParamSpec("P")
@@ -61,9 +61,9 @@ def name_of(result: Result | str | Path) -> str:
     return str(result.path if isinstance(result, Result) else result)
 
 
-def opened(result: Result | str | Path, runs: str | Path) -> Run:
+def opened(result: Result | str | Path, runs: str | Path | None) -> Run:
     """The run of a result, of a name, or in a bundle."""
-    return Run(result.path) if isinstance(result, Result) else open_run(Path(runs), str(result), maps=True)
+    return Run(result.path) if isinstance(result, Result) else open_run(runs_folder(runs), str(result), maps=True)
 
 
 def ad_hoc_method(

@@ -11,9 +11,8 @@ from uad_bench.api.results import Board, Comparison, OverallBoard, ReportPage, R
 from uad_bench.benchmark.request import Request, run_request
 from uad_bench.errors import ConfigError, MethodError
 from uad_bench.execution.isolation import Limits
-from uad_bench.runs.folder import Run, find_runs
+from uad_bench.runs.folder import Run, find_runs, runs_folder
 
-RUNS = Path("runs")
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -42,7 +41,7 @@ def run(
     check_determinism: bool = False,
     reconstructions: bool = False,
     tensorboard: bool = False,
-    runs: str | Path = RUNS,
+    runs: str | Path | None = None,
 ) -> Result:
     """Train a method on healthy slices, evaluate it, and compare it with untrained baselines.
 
@@ -72,7 +71,7 @@ def run(
         check_determinism: run twice and compare the score maps.
         reconstructions: also store and evaluate pseudo-healthy images, if the method computes them.
         tensorboard: also write training curves for TensorBoard into the run folder.
-        runs: the folder of runs.
+        runs: the folder of runs; by default UAD_BENCH_RUNS, else `runs`.
 
     Raises:
         MethodError: the method failed; its output and traceback are in `method.log` of the run folder.
@@ -97,14 +96,14 @@ def run(
         device=device,
         gpus=gpus,
         baselines=baselines,
-        runs=Path(runs),
+        runs=runs_folder(runs),
         limits=Limits(time_limit, memory_limit),
         check_determinism=check_determinism,
         reconstructions=reconstructions,
         tensorboard=tensorboard,
     )
     with console.reporting() as reporter:
-        result = Result(tuple(run_request(request, reporter, ad_hoc=ad_hoc)), Path(runs))
+        result = Result(tuple(run_request(request, reporter, ad_hoc=ad_hoc)), runs_folder(runs))
     if result.record.status != "ok":
         message = f"{chosen}: {result.record.message} (see {Run(result.path).log})"
         raise MethodError(message, reason=result.record.reason or "crash")
@@ -122,7 +121,7 @@ def score(
     device: Device = "auto",
     time_limit: float | None = None,
     memory_limit: float | None = None,
-    runs: str | Path = RUNS,
+    runs: str | Path | None = None,
 ) -> Result:
     """Apply a trained run to other patients, and store the result as a run.
 
@@ -135,7 +134,7 @@ def score(
         device: where the method computes; `auto` uses a GPU if there is one.
         time_limit: seconds after which the method is stopped.
         memory_limit: MiB above which the method is stopped.
-        runs: the folder of runs, to which the new run is added.
+        runs: the folder of runs (by default UAD_BENCH_RUNS, else `runs`), to which the new run is added.
 
     Raises:
         MethodError: scoring failed.
@@ -150,14 +149,14 @@ def score(
         split=as_text(split),
         plugins=tuple(map(Path, plugins)),
         device=device,
-        runs=Path(runs),
+        runs=runs_folder(runs),
         limits=Limits(time_limit, memory_limit),
     )
     with console.reporting() as reporter:
         record = apply_run(asked, reporter)
     if record.status == "failed":
         raise MethodError(f"{record.run}: {record.message}", reason=record.reason or "crash")
-    return Result((record,), Path(runs))
+    return Result((record,), runs_folder(runs))
 
 
 @near_names
@@ -170,7 +169,7 @@ def evaluate(
     split: str | Path | None = None,
     threshold_maps: str | Path | None = None,
     npy_orientation: Literal["scan", "ras"] | None = None,
-    runs: str | Path = RUNS,
+    runs: str | Path | None = None,
 ) -> Result:
     """Evaluate a folder of score maps made by any program, and store the result as a run.
 
@@ -182,7 +181,7 @@ def evaluate(
         split: evaluate the test patients of this split, or `all` labelled patients.
         threshold_maps: folder with score maps of validation patients.
         npy_orientation: axes of `.npy` maps: `scan` as stored in the scan's file, `ras` in canonical RAS+.
-        runs: the folder of runs.
+        runs: the folder of runs; by default UAD_BENCH_RUNS, else `runs`.
 
     Raises:
         MethodError: a map is missing or invalid.
@@ -199,15 +198,18 @@ def evaluate(
         npy_orientation=npy_orientation,
     )
     with console.reporting() as reporter:
-        record = evaluate_maps(given, runs=Path(runs), report=reporter)
+        record = evaluate_maps(given, runs=runs_folder(runs), report=reporter)
     if record.status != "ok":
         raise MethodError(f"{name}: {record.message}", reason=record.reason or "crash")
-    return Result((record,), Path(runs))
+    return Result((record,), runs_folder(runs))
 
 
 @near_names
 def combine(
-    *results: Result | str | Path, name: str = "ensemble", data: str | Path | None = None, runs: str | Path = RUNS
+    *results: Result | str | Path,
+    name: str = "ensemble",
+    data: str | Path | None = None,
+    runs: str | Path | None = None,
 ) -> Result:
     """Average the ranks of several runs' score maps, and store the result as a run of its own, without training.
 
@@ -215,24 +217,24 @@ def combine(
         results: results of `run`, or names of runs, of one task and split; methods, settings or seeds may differ.
         name: name of the row in tables.
         data: folder with the patients, if the task's data is not embedded.
-        runs: the folder of runs, to which the new run is added.
+        runs: the folder of runs (by default UAD_BENCH_RUNS, else `runs`), to which the new run is added.
     """
     from uad_bench.benchmark.combine import combine as compute
 
     members = [opened(result, runs) for result in results]
     with console.reporting() as reporter:
-        record = compute(members, name=name, data=as_path(data), root=Path(runs), report=reporter)
-    return Result((record,), Path(runs))
+        record = compute(members, name=name, data=as_path(data), root=runs_folder(runs), report=reporter)
+    return Result((record,), runs_folder(runs))
 
 
 @near_names
-def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Path = RUNS) -> Comparison:
+def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Path | None = None) -> Comparison:
     """Test whether methods differ significantly: difference, confidence interval, p-value and required sample size.
 
     Args:
         results: results of `run`, or names of runs, of two or more methods; seeds of one method are averaged.
         metric: `auprc`, `auroc`, or a metric at a threshold, such as `dice@hFPR5`.
-        runs: the folder of runs.
+        runs: the folder of runs; by default UAD_BENCH_RUNS, else `runs`.
     """
     from uad_bench.boards.comparison import compare as compute
 
@@ -240,25 +242,25 @@ def compare(*results: Result | str | Path, metric: str = "auprc", runs: str | Pa
 
 
 @near_names
-def leaderboard(task: str | Path = "phantom", *, runs: str | Path = RUNS) -> Board:
+def leaderboard(task: str | Path = "phantom", *, runs: str | Path | None = None) -> Board:
     """Rank all runs of a task; if there are none, return the leaderboard shipped with the package."""
     from uad_bench.output.publishing import find_sheets
 
-    return Board(*find_sheets(Path(runs), str(task)))
+    return Board(*find_sheets(runs_folder(runs), str(task)))
 
 
 @near_names
-def overall(*tasks: str, runs: str | Path = RUNS) -> OverallBoard:
+def overall(*tasks: str, runs: str | Path | None = None) -> OverallBoard:
     """Compare methods over several tasks: mean ranks, and differences whose p-values are combined over tasks.
 
     Args:
         tasks: names of two or more tasks; by default all with runs or, with fewer than two of these, all shipped
             leaderboards.
-        runs: the folder of runs.
+        runs: the folder of runs; by default UAD_BENCH_RUNS, else `runs`.
     """
     from uad_bench.output.publishing import compare_tasks
 
-    return OverallBoard(compare_tasks(Path(runs), tasks)[0])
+    return OverallBoard(compare_tasks(runs_folder(runs), tasks)[0])
 
 
 @near_names
@@ -269,7 +271,7 @@ def report(
     figures: str | Path | None = None,
     data: str | Path | None = None,
     images: bool | None = None,
-    runs: str | Path = RUNS,
+    runs: str | Path | None = None,
 ) -> ReportPage:
     """Write an interactive HTML report on runs of a task: tables, figures, and slices with a threshold slider.
 
@@ -280,14 +282,14 @@ def report(
         figures: folder to also write every figure to, as PNG and SVG.
         data: folder with the patients; not needed for tasks with embedded data.
         images: show slices; by default only those of the embedded phantom.
-        runs: the folder of runs.
+        runs: the folder of runs; by default UAD_BENCH_RUNS, else `runs`.
 
     Raises:
         ConfigError: neither runs nor a task with runs is given.
     """
     from uad_bench.output.report.building import write_report
 
-    root = Path(runs)
+    root = runs_folder(runs)
     chosen = [opened(result, root) for result in results] or (find_runs(root, task) if task else [])
     if not chosen:
         raise ConfigError(f"nothing to report in {root}: name runs, or a task that has runs")

@@ -40,7 +40,7 @@ def explain(error: BaseException, arguments: Sequence[str]) -> tuple[str, int]:
             option = option_of(error.path, arguments) if isinstance(error, PathError) else None
             return f"{error} with {option}" if option else str(error), error.exit_code
         case typer.TyperException():
-            return f"{error.format_message()} (see {_help_of(error)})", 1
+            return f"{error.format_message().replace('Value error, ', '')} (see {_help_of(error)})", 1
         case Stop() | KeyboardInterrupt():
             number = getattr(error, "number", signal.SIGINT)
             return "stopped; finished work is kept: run the same command again to resume", 128 + number
@@ -63,10 +63,11 @@ def _chosen_paths(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         if option.startswith("-"):
             yield option, value if equals else following
     from uad_bench.data.cache import cache_root
+    from uad_bench.runs.folder import runs_folder
 
     with suppress(ConfigError):  # without a home folder there is none
         yield "UAD_BENCH_CACHE", str(cache_root())
-    yield "--runs", os.environ.get("UAD_BENCH_RUNS", "runs")
+    yield "--runs", str(runs_folder())
     yield "TMPDIR", tempfile.gettempdir()
 
 

@@ -25,9 +25,9 @@ def complete_task(incomplete: str) -> list[str]:
 
 def complete_run(context: typer.Context, incomplete: str) -> list[str]:
     """Runs in the runs folder."""
-    from uad_bench.runs.folder import find_runs
+    from uad_bench.runs.folder import find_runs, runs_folder
 
-    return _starting(incomplete, (run.name for run in find_runs(Path(context.params.get("runs") or "runs"))))
+    return _starting(incomplete, (run.name for run in find_runs(runs_folder(context.params.get("runs")))))
 
 
 def _starting(incomplete: str, names: Iterable[str]) -> list[str]:

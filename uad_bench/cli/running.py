@@ -179,6 +179,8 @@ def _only(methods: list[str], plugins: list[Path]) -> str:
 
     if len(methods) > 1:
         raise ConfigError(f"{len(methods)} methods given ({', '.join(methods)}): give one, or use a suite for several")
+    if not methods and len(plugins) == 1:
+        return named_method(str(plugins.pop()), plugins)
     if not methods:
         raise ConfigError("no method given: uad-bench run METHOD; see uad-bench list methods")
     return named_method(methods[0], plugins)

@@ -132,13 +132,14 @@ def make(
     from uad_bench.output.model_card import bundle_readme
     from uad_bench.runs.bundle import write_bundle
     from uad_bench.runs.opening import open_run
+    from uad_bench.runs.removal import write_size
 
     found = open_run(Path(runs), run)
     write_bundle(found, output, maps=maps, weights=weights, readme=bundle_readme(found))
     if json:
         print_json({"bundle": str(output), "bytes": output.stat().st_size})
     else:
-        typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB", err=True)
+        typer.echo(f"{output}: {write_size(output.stat().st_size)}", err=True)
 
 
 @bundle.command("check")

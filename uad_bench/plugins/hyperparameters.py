@@ -23,7 +23,7 @@ def build_method(cls: type, params: Mapping[str, Any], *, pair: tuple[Modality, 
     schema = _schema(cls)
     for key in params:
         if key not in schema:
-            raise unknown(f"hyperparameter of {name}", key, schema)
+            raise ConfigError(f"{unknown(f'hyperparameter of {name}', key, schema)} (see uad-bench show method {name})")
     values = {key: value for key, value in zip(("source", "target"), pair, strict=True) if key in schema}
     checked = {key: _check(key, value, schema[key], name) for key, value in {**values, **params}.items()}
     method = cls(**checked)

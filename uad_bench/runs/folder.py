@@ -207,6 +207,11 @@ def run_at(root: Path, task: str, method: str, seed: int, digest: str) -> Run:
     return Run(root / safe_name(task, "task") / safe_name(method, "method") / f"seed{seed}-{digest[:8]}")
 
 
+def runs_folder(given: str | Path | None = None) -> Path:
+    """The folder of runs: the given one, else that of the environment variable UAD_BENCH_RUNS, else `runs`."""
+    return Path(given or os.environ.get("UAD_BENCH_RUNS") or "runs")
+
+
 def find_runs(root: Path, task: str | None = None) -> list[Run]:
     """All finished and failed runs in the runs folder, sorted by path; folds are part of their run.
 

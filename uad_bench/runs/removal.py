@@ -17,7 +17,9 @@ def size_of(folder: Path) -> int:
 
 
 def write_size(size: int) -> str:
-    """A size as `12.3 MB`."""
+    """A size as `12.3 MB`; below 0.1 MB in kB."""
+    if size < 1e5:
+        return f"{size / 1e3:.1f} kB"
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
