@@ -25,6 +25,24 @@ def test_a_leaderboard_is_shown_as_a_table_and_as_one_json_document(typed):
     assert [row["method"] for row in document["tables"][0]["rows"]] == ["ae", "intensity", "random"]
 
 
+def test_in_a_terminal_of_80_columns_a_leaderboard_is_one_table_per_chain(typed, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    whole = typed("leaderboard", "show", "--task", "made").stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    brief = typed("leaderboard", "show", "--task", "made")
+    assert (brief.stdout.count("random"), brief.stdout.count("beats baselines?")) == (1, 1)
+    assert "--all" in brief.stderr
+    assert "oracle Dice" in whole
+    assert "oracle Dice" in typed("leaderboard", "show", "--task", "made", "--all").stdout
+
+
+def test_a_latex_table_of_chosen_columns_and_one_chain_is_a_single_float():
+    words = ("leaderboard", "export", "--task", "phantom", "-f", "latex", "--columns", "rank,method,auprc,beats")
+    one, both = (CliRunner().invoke(app, [*words, *chain]).stdout for chain in (("--chain", "none"), ()))
+    assert (one.count(r"\begin{table}"), both.count(r"\begin{table}")) == (1, 2)
+    assert "raw maps" in one
+
+
 def test_a_leaderboard_is_built_added_to_and_exported(typed, tmp_path):
     boards = tmp_path / "boards"
     assert typed("leaderboard", "build", "--task", "made", "-o", boards).exit_code == 0

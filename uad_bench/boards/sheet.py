@@ -37,12 +37,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table."""
+    """One table.
+
+    Attributes:
+        chain: post-processing of the measured results; None for other tables.
+        bounds: whether its rows are upper bounds that saw labels.
+    """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    chain: str | None = None
+    bounds: bool = False
 
     def only(self, chosen: Sequence[int]) -> Self:
         """The sheet with these columns, in this order."""

@@ -19,23 +19,40 @@ Further = Annotated[
     list[str] | None,
     typer.Option("--column", help="Also show this metric, such as [b]specificity@hFPR5[/b].", show_default=False),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Only these columns, such as rank,method,auprc,beats.", show_default=False),
+]
 Boards = Annotated[Path, typer.Option("--output", "-o", help="Folder of leaderboards.")]
 BOARDS = Path("leaderboards")
 
 
 @leaderboard.command("show")
-def show(task: Task = "phantom", runs: Source = RUNS, column: Further = None, json: AsJson = False) -> None:
+def show(
+    task: Task = "phantom",
+    runs: Source = RUNS,
+    column: Further = None,
+    columns: Columns = None,
+    every: Annotated[bool, typer.Option("--all", help="All columns; a terminal shows the main ones.")] = False,
+    json: AsJson = False,
+) -> None:
     """Rank all runs of a task; if there are none, show the leaderboard shipped with the package."""
     from uad_bench.console import stderr, stdout
     from uad_bench.output.formats import FORMATS, TerminalView
     from uad_bench.output.publishing import find_sheets
+    from uad_bench.output.render import further_metrics, overview, select_columns, split_names
 
-    sheets, origin = find_sheets(Path(runs), task, further=column or ())
+    names = split_names(columns or "")
+    sheets, origin = find_sheets(Path(runs), task, further=[*(column or ()), *further_metrics(names)])
+    if names:
+        sheets = select_columns(sheets, names)
     if json:
         typer.echo(FORMATS["json"](sheets), nl=False)
         return
-    stdout().print(TerminalView(sheets))
-    stderr().print(f"from {origin}", markup=False)
+    brief = stdout().is_terminal and not (every or names or column)
+    stdout().print(TerminalView(overview(sheets) if brief else sheets))
+    more = "; --all shows all columns and intervals, --columns NAMES those you choose" if brief else ""
+    stderr().print(f"from {origin}{more}", markup=False)
 
 
 @leaderboard.command("build")
@@ -79,9 +96,12 @@ def export(
     format_: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = "table",
     runs: Source = RUNS,
     column: Further = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Only these columns, such as rank,method,auprc,beats.", show_default=False),
+    columns: Columns = None,
+    chain: Annotated[
+        Literal["none", "common"] | None,
+        typer.Option(
+            help="Only the tables of raw maps ([b]none[/b]) or of common post-processing.", show_default=False
+        ),
     ] = None,
     caption: Annotated[Literal["full", "short"], typer.Option(help="All notes, or one sentence for a paper.")] = "full",
     output: Annotated[
@@ -102,8 +122,10 @@ def export(
         further=[*(column or ()), *further_metrics(names)],
         short=caption == "short",
     )
-    if names:
-        sheets = select_columns(sheets, names)
+    if chain:
+        sheets = tuple(sheet for sheet in sheets if sheet.chain == chain)
+    if names:  # in a paper, one table per chain
+        sheets = select_columns([sheet for sheet in sheets if format_ != "latex" or not sheet.bounds], names)
     text = FORMATS[format_](sheets)
     if output:
         write_text(prepare_output(output), text)

@@ -12,6 +12,7 @@ from uad_bench.metrics.registry import METRICS
 from uad_bench.output.caption import caption, short_caption
 from uad_bench.output.columns import COSTS, BoardColumn, columns_of
 
+MAIN = ("rank", "method", "auprc", "dice@hFPR5", "beats-baselines", "seeds")
 CHAINS = {"none": "raw maps", "common": "common post-processing"}
 COST_NOTES = (
     "Time and memory are means over seeds as the method's process measured them, scoring without the first patient.",
@@ -37,7 +38,7 @@ def board_sheets(
     if not board.bounds:
         return sheets
     note = "Trained with labels; what is possible on these data, not a competitor. Never ranked."
-    return *sheets, _sheet(f"{title}, upper bounds", board, board.bounds, columns, (note,))
+    return *sheets, replace(_sheet(f"{title}, upper bounds", board, board.bounds, columns, (note,)), bounds=True)
 
 
 def _split(sheet: Sheet, *, costs: bool) -> tuple[Sheet, ...]:
@@ -57,6 +58,7 @@ def _sheet(
         columns=tuple(c.column for c in columns),
         rows=tuple(tuple(c.fill(board, row) for c in columns) for row in rows),
         notes=notes,
+        chain=board.chain,
     )
 
 
@@ -82,6 +84,23 @@ def select_columns(sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[Sheet
     for name in names:
         _full_name(name, known)
     return tuple(chosen for sheet in sheets if (chosen := _selected(sheet, names)))
+
+
+def overview(sheets: Sequence[Sheet]) -> tuple[Sheet, ...]:
+    """Measured tables with the main columns, without intervals to fit 80 characters; other tables unchanged."""
+    return tuple(_without_intervals(sheet) if (sheet := _selected(whole, MAIN)) else whole for whole in sheets)
+
+
+def _without_intervals(sheet: Sheet) -> Sheet:
+    wide = [" [" in column.heading for column in sheet.columns]
+    columns = (replace(column, heading=column.heading.partition(" [")[0]) for column in sheet.columns)
+    rows = (
+        tuple(
+            replace(cell, text=cell.text.partition(" [")[0]) if w else cell for w, cell in zip(wide, row, strict=True)
+        )
+        for row in sheet.rows
+    )
+    return replace(sheet, columns=tuple(columns), rows=tuple(rows))
 
 
 def short_name(heading: str) -> str:
