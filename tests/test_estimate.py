@@ -31,6 +31,13 @@ def test_an_earlier_run_of_ones_own_tells_the_time(tmp_path):
     assert announce(job_of("ae", made_task()), tmp_path) == "expected: about 5 min (measured on made, ? cores)"
 
 
+def test_training_with_another_budget_is_scaled_by_the_number_of_slices(tmp_path):
+    write_run(tmp_path, made_record("ae", cost={"fit_s": 280.0, "score_s_per_volume": 2.0}))
+    task = SimpleNamespace(name="made", budget=Budget(20, 2))
+    said = "expected: about 10 min (measured on made, ? cores, scaled from 10 steps of 2 slices)"
+    assert announce(job_of("ae", task), tmp_path) == said
+
+
 @pytest.mark.parametrize(
     ("method", "device", "finished"), [("vae", "cpu", False), ("ae", "cuda", False), ("ae", "cpu", True)]
 )
