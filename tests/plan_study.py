@@ -43,7 +43,7 @@ class RunnerHere(Runner):
     """A runner without a process for the method."""
 
     def _worker(self, job):
-        return InProcess(replace(job.entry, live=job.entry.load()), partial(self._note, job.run), job.run.log)
+        return InProcess(replace(job.entry, live=job.entry.load()), partial(self._note, job.run))
 
 
 plan.Runner = RunnerHere

@@ -112,7 +112,7 @@ def test_a_failing_method_raises_and_leaves_its_traceback(run, runs):
         def score(self, batch):
             raise KeyError("gone")
 
-    with pytest.raises(MethodError, match=r"KeyError: 'gone'.*method\.log"):
+    with pytest.raises(MethodError, match=r"score raised KeyError: 'gone' \(test_api\.py:\d+, in score\).*method\.log"):
         run(Failing())
     (log,) = runs.glob("phantom-tiny/failing/*/method.log")
     assert "test_api.py" in log.read_text()

@@ -1,9 +1,14 @@
 """Errors shown to the user: each names the problem and its solution, and has an exit code."""
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
 from os import PathLike
+from pathlib import Path
 from typing import ClassVar
+
+LIBRARIES = (str(Path(__file__).parent), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")), "<frozen ")
 
 
 class UadBenchError(Exception):
@@ -58,6 +63,13 @@ class VerificationError(UadBenchError):
 
 class NotFittedError(UadBenchError):
     """`score` was called before `fit` or `load_state_dict`."""
+
+
+def where_raised(error: BaseException) -> str:
+    """The last line outside of libraries that an error passed, as `method.py:14, in score`; else the last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((frame for frame in reversed(frames) if not frame.filename.startswith(LIBRARIES)), frames[-1])
+    return f"{Path(frame.filename).name}:{frame.lineno}, in {frame.name}"
 
 
 def similar(name: str, known: Iterable[str]) -> list[str]:

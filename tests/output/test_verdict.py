@@ -1,10 +1,12 @@
 """The sentence that a run ends with."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.made_results import KEYS, made_failure, made_record, write_run
 from uad_bench.boards.comparison import PairComparison
-from uad_bench.output.verdict import _sentence, verdict
+from uad_bench.output.verdict import _sentence, next_steps, verdict
 
 BOUND = {"jackknife": {"rows": "b" * 64, "metrics": [*KEYS]}}
 
@@ -50,3 +52,18 @@ def test_the_strongest_baseline_is_the_one_compared_with(tmp_path):
 )
 def test_a_failed_method_and_one_without_baselines_have_no_verdict(records, tmp_path):
     assert verdict(records, tmp_path) == ""
+
+
+def test_after_a_failed_method_the_next_step_is_to_check_its_file_not_to_report(tmp_path: Path):
+    record = made_failure("crashing")
+    record = record.model_copy(update={"method": record.method.model_copy(update={"origin": "crashing.py"})})
+    log = tmp_path / record.run / "method.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("Traceback")
+    assert list(next_steps(record, tmp_path, [Path("here/crashing.py")])) == [
+        f"Traceback and output: {log}",
+        "Next: uad-bench check-method here/crashing.py",
+    ]
+    assert list(next_steps(made_record("ae"), tmp_path)) == [
+        f"Next: uad-bench report --task {record.task.name} -o report.html"
+    ]

@@ -326,7 +326,8 @@ def test_a_crash_is_told_with_its_line():
 
     (result,) = (r for r in run_checks(Crashes, list(method_checks())) if r.status == "failed")
     assert "KeyError: 'gone'" in result.message
-    assert "test_checks.py:" in result.message
+    assert "(test_checks.py:" in result.message
+    assert ", in score)" in result.message
 
 
 def test_an_excused_failure_is_excused_with_its_reason():

@@ -23,7 +23,7 @@ from uad_bench.evaluation.folds import pool_folds
 from uad_bench.evaluation.judging import judge
 from uad_bench.evaluation.reconstructions import measure_reconstructions
 from uad_bench.execution.access import AccessPolicy
-from uad_bench.execution.isolation import Limits, WorkerProcess
+from uad_bench.execution.isolation import Limits, WorkerProcess, append_log
 from uad_bench.execution.job import Job, described, lacks_reconstructions, reconstructs, stored_parts
 from uad_bench.execution.stages import Assignment
 from uad_bench.files import write_json
@@ -123,6 +123,8 @@ class Runner:
         except MethodError as error:
             notes = tuple(getattr(error, "__notes__", ()))
             job.run.append(Failed(reason=error.reason, message=str(error), notes=notes))
+            traceback = "".join(notes).encode(errors="replace")
+            append_log(job.run.log, traceback, len(traceback))
             record = make_record(job, failure=error)
         job.run.finish(record)
         return record
@@ -203,7 +205,7 @@ class Runner:
             return WorkerProcess(job.entry, job.run.log, self.limits, self._access(job), note)
         from uad_bench.execution.live import InProcess
 
-        return InProcess(job.entry, note, job.run.log)
+        return InProcess(job.entry, note)
 
     def _access(self, job: Job) -> AccessPolicy:
         subjects, folder = job.cohort.subjects.values(), job.run.path.resolve()

@@ -107,7 +107,7 @@ def run(
     from uad_bench.console import reporting, stderr, stdout
     from uad_bench.execution.isolation import Limits
     from uad_bench.output.tables import run_table
-    from uad_bench.output.verdict import verdict
+    from uad_bench.output.verdict import next_steps, verdict
 
     files = list(plugin or ())
     chosen = _only([*([method] if method else []), *(methods or ())], files)
@@ -156,7 +156,8 @@ def run(
         stdout().print(run_table(records, runs=runs))
         if answer := verdict(records, Path(runs)):
             stdout().print(answer, markup=False)
-        stderr().print(f"Next: uad-bench report --task {records[-1].task.name} -o report.html", markup=False)
+        for line in next_steps(records[-1], Path(runs), files):
+            stderr().print(line, markup=False, soft_wrap=True)
     return 2 if any(record.status != "ok" for record in records) else 0
 
 

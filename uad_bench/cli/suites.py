@@ -46,6 +46,8 @@ def suite_run(
     waiting = queued(folder)
     standings = survey(places, queued=waiting)
     _show(chosen, standings, folder, json=json)
+    if not (dry_run or json) and any(s.state is State.DONE for s in standings):
+        stderr().print(f"Next: uad-bench leaderboard show --task {standings[0].place.cell.request.task}", markup=False)
     return 0 if dry_run or all(s.state is State.DONE or s.name in waiting for s in standings) else 2
 
 

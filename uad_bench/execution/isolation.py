@@ -194,7 +194,7 @@ class WorkerProcess:
         with contextlib.suppress(ValueError):  # closed from the other thread
             while block := os.read(self._process.stdout.fileno(), 1 << 16):
                 if room > 0:
-                    room = _append(self.log, block[:room], room)
+                    room = append_log(self.log, block[:room], room)
 
 
 def command_of_worker(events: int) -> list[str]:
@@ -218,10 +218,10 @@ def _start(sandbox: Sandbox, events: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _append(log: Path | None, block: bytes, room: int) -> int:
+def append_log(log: Path | None, block: bytes, room: int) -> int:
     """Append to the log and return the bytes left; a log that cannot be written is abandoned."""
     try:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW  # the method may have put a link there
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # it may be a link or a pipe
         with os.fdopen(os.open(log or os.devnull, flags, 0o666), "ab") as file:
             file.write(block)
     except OSError:

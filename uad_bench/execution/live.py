@@ -8,7 +8,6 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 from uad_bench.errors import ConfigError, MethodError, UadBenchError
@@ -46,15 +45,10 @@ def spoken_name(class_name: str) -> str:
 
 @dataclass(slots=True)
 class InProcess:
-    """Runs a live method with the interface of `WorkerProcess`, but in the current process.
-
-    Attributes:
-        log: file for the traceback of a failure.
-    """
+    """Runs a live method with the interface of `WorkerProcess`, but in the current process."""
 
     entry: Entry
     note: Note
-    log: Path
     isolation: Isolation = field(init=False, default="none")
     _method: Any = None
 
@@ -81,11 +75,15 @@ class InProcess:
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
-        """Convert any exception to a `MethodError`, and log its traceback."""
+        """Convert any exception to a `MethodError`, with its traceback as a note."""
         try:
             yield
+        except MethodError as error:
+            error.add_note(traceback.format_exc())
+            raise
+        except UadBenchError:
+            raise
         except Exception as error:
-            self.log.write_text(traceback.format_exc())
-            if isinstance(error, UadBenchError):
-                raise
-            raise MethodError(f"{type(error).__name__}: {error}", reason="crash") from error
+            failure = MethodError(f"{type(error).__name__}: {error}", reason="crash")
+            failure.add_note(traceback.format_exc())
+            raise failure from error

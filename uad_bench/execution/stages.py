@@ -13,7 +13,7 @@ import numpy as np
 from uad_bench.data.store import SliceStore
 from uad_bench.data.supervision import training_slices
 from uad_bench.digests import digest_file
-from uad_bench.errors import MethodError, ResourceError
+from uad_bench.errors import MethodError, ResourceError, where_raised
 from uad_bench.execution.meter import metered
 from uad_bench.execution.scoring import (
     DEPENDS,
@@ -287,4 +287,5 @@ def _calling(stage: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = "oom" if lacks_memory(error) else "bad_checkpoint" if stage == "load_state_dict" else "crash"
-        raise MethodError(f"{stage} raised {type(error).__name__}: {error}", reason=reason) from error
+        message = f"{stage} raised {type(error).__name__}: {error} ({where_raised(error)})"
+        raise MethodError(message, reason=reason) from error

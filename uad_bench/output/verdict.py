@@ -1,6 +1,6 @@
 """The answer in one sentence: of a run against the baselines beside it, and of a leaderboard."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from uad_bench.boards.board import Board
@@ -82,3 +82,14 @@ def _difference(board: Board, row: Row, baseline: Row) -> str:
         interval = "" if ends.undefined else f" [{ends.low:.3f}, {ends.high:.3f}]"
     p = board.placement(row).p
     return f"{row.label} {one - other:+.3f} AUPRC{interval}{'' if p is None else f', {p_text(p)}'}"
+
+
+def next_steps(record: RunRecord, runs: Path, plugins: Sequence[Path] = ()) -> Iterator[str]:
+    """The command to type after a run; for a method that failed, also where its traceback is."""
+    if record.status != "failed":
+        yield f"Next: uad-bench report --task {record.task.name} -o report.html"
+        return
+    name, origin = record.method.name, record.method.origin
+    yield from (f"Traceback and output: {log}" for log in sorted((runs / record.run).rglob("method.log")))
+    if origin != "command":
+        yield f"Next: uad-bench check-method {next((file for file in plugins if file.name == origin), name)}"

@@ -1,7 +1,6 @@
 """Conformance checks: a named function that tests one property of a method, and the checks that it requires."""
 
 import time
-import traceback
 import unittest
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from uad_bench.errors import where_raised
 from uad_bench.execution.process_state import preserved
 from uad_bench.testing.candidate import Candidate, Result, Status
 
@@ -91,7 +91,7 @@ class Check:
         except ContractViolation as violation:
             return "failed", str(violation)
         except Exception as error:  # noqa: BLE001 - a crash of the method is a failed check
-            return "failed", _crash(error)
+            return "failed", f"{type(error).__name__}: {error} ({where_raised(error)})"
         return "passed", ""
 
 
@@ -117,8 +117,3 @@ def _difference(found: Tensor, expected: Tensor) -> float:
     """Largest difference relative to the largest expected score."""
     scale = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
     return float((found - expected).abs().max() / scale)
-
-
-def _crash(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno}, in {frame.name})"
