@@ -101,6 +101,7 @@ def test_a_failing_cell_stops_no_other_and_is_told_by_the_exit_code(here, first)
     assert first.returncode == 2, first.stderr
     assert here.states(here.suite("bad", "good")) == {"bad": "failed", "good": "done"}
     assert "FAILED(crash): score raised RuntimeError: planned failure" in first.stdout
+    assert "Next: uad-bench leaderboard show --task " in first.stderr
 
 
 def test_finished_cells_are_never_redone_and_failed_ones_on_request(here, first):
