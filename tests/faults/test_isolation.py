@@ -96,6 +96,7 @@ def test_a_method_that_hangs_with_the_interpreter_and_ignores_requests_is_killed
     record = tiny.run(entry)
     assert (record["status"], record["reason"]) == ("failed", "timeout")
     assert "1 s" in record["message"]
+    assert not tiny.folder_of(entry).log.exists()  # nothing was printed, and there is no traceback
     assert time.monotonic() - started < 600
     assert not living("hanging.py")
 

@@ -19,6 +19,7 @@ HIDDEN = {
     "run /home/Jane Doe/my data/x.py now": "run x.py now",
     "/a/b.nii and /c/d.nii differ": "b.nii and d.nii differ",
     "path=/home/me/x": "path=x",
+    "opening </home/me/x.py>": "opening <x.py>",
 }
 
 

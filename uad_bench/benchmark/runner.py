@@ -123,8 +123,9 @@ class Runner:
         except MethodError as error:
             notes = tuple(getattr(error, "__notes__", ()))
             job.run.append(Failed(reason=error.reason, message=str(error), notes=notes))
-            traceback = "".join(notes).encode(errors="replace")
-            append_log(job.run.log, traceback, len(traceback))
+            if notes:
+                traceback = "".join(notes).encode(errors="replace")
+                append_log(job.run.log, traceback, len(traceback))
             record = make_record(job, failure=error)
         job.run.finish(record)
         return record

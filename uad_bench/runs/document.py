@@ -60,7 +60,7 @@ def describe_problem(error: ValidationError) -> str:
 
 NAME = r"[^\s'\"<>|:;,=()\[\]{}/]+"
 FOLDER = rf"{NAME}(?:[ \t]+{NAME})*"  # with blanks; those of a last name cannot be told from the words that follow
-PATH = re.compile(rf"(?<![\w/.:~<])(?:~\w*|\.{{1,2}})?/(?:{FOLDER}/)*({NAME})/?")
+PATH = re.compile(rf"(?<![\w/.:~])(?!(?<=<)/\w+>)(?:~\w*|\.{{1,2}})?/(?:{FOLDER}/)*({NAME})/?")
 
 
 def hide_paths(text: str) -> str:
